@@ -1,0 +1,51 @@
+# Labelled images in, a report out. `make help` says how.
+DATASET = faces
+RECIPE  = quick
+SEED    = 0
+SET     =
+PYTHON ?= python3
+
+# Values reach the recipes through the environment, so blanks and quotes in them are harmless.
+export DATASET RECIPE SEED SET
+export TF_CPP_MIN_LOG_LEVEL = 3
+
+ready := .venv/.ready
+run   := .venv/bin/python
+
+.PHONY: help setup report test lab clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make report   run the notebooks and write reports/<run>/report.pdf'
+	@echo '                DATASET=faces   faces, fer2013, or a path to an archive or a folder of images'
+	@echo '                RECIPE=quick    quick (minutes) or full (networks and epochs of the assignment)'
+	@echo '                SEED=0          seed of every random number'
+	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
+	@echo 'make test     run every test, the notebooks among them'
+	@echo 'make lab      open JupyterLab on the notebooks'
+	@echo 'make setup    make .venv from requirements.txt (the others do so when needed)'
+	@echo 'make clean    delete all runs in reports/ but the sample, and data/cache/'
+
+setup: $(ready)
+
+$(ready): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "make: this needs Python 3.11 to 3.13, and '$(PYTHON)' is not one of these;" \
+	         "name one with make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(run) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(run) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+report: $(ready)
+	@$(run) -m helpers.build report --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --set "$$SET"
+
+test: $(ready)
+	@$(run) -m pytest -q --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
+
+lab: $(ready)
+	@$(run) -m jupyterlab notebooks
+
+clean:
+	find reports -mindepth 1 -maxdepth 1 ! -name sample -exec rm -rf {} +
+	rm -rf data/cache

@@ -1,0 +1,376 @@
+"""What a filter looks for: images made, or found, that raise its output, and deep dream."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+RECTIFIERS = (keras.layers.ReLU, keras.layers.Activation, keras.layers.LeakyReLU)
+REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
+Score = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """The images that an ascent ended in, and how it got there.
+
+    filters: (F,) int64; images: (F, H, W, C) float32 in 0..255; objective: (steps + 1, F) float32, row t
+    is the value after t steps; snapshots: number of steps -> (F, H, W, C) float32.
+    """
+
+    filters: np.ndarray
+    images: np.ndarray
+    objective: np.ndarray
+    snapshots: Mapping[int, np.ndarray]
+
+    @property
+    def gain(self) -> np.ndarray:
+        """How far each filter's objective rose from start to end, (F,) float32."""
+        return self.objective[-1] - self.objective[0]
+
+
+@dataclass(frozen=True)
+class Dream:
+    """A dreamt image and the objective of each octave.
+
+    image: (H, W, C) float32 in 0..255; objective: (octaves, steps + 1) float32; sizes: (height, width) of
+    each octave.
+    """
+
+    image: np.ndarray
+    objective: np.ndarray
+    sizes: tuple[tuple[int, int], ...]
+
+
+def maximise_filters(
+    model: keras.Model,
+    layer: keras.layers.Layer,
+    filters: Sequence[int] | None = None,
+    steps: int = 190,
+    step_size: float = 2.0,
+    *,
+    keep: Sequence[int] = (),
+    smoothness: float = 0.0,
+    decay: float = 0.0,
+    jitter: int = 0,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> Ascent:
+    """Find, for each filter, an image that makes its mean output large, by gradient ascent from grey noise.
+
+    layer: a layer of model with output (N, h, w, F). Give a Conv2D before its ReLU: where a ReLU is zero
+    on the whole starting image its gradient is zero too, and the ascent could never leave. filters:
+    indices, all when None. Every filter starts from the same noise, so that two images differ by their
+    filters only. A step moves an image by step_size grey levels (root mean square) along its gradient,
+    then clips it to 0..255. keep: numbers of steps after which the images are kept as snapshots.
+    smoothness, decay: weights of the total variation and of the mean square distance to mid grey (of the
+    image scaled to 0..1), subtracted from the objective that is climbed, not from the one reported.
+    jitter: largest shift in pixels, drawn anew each step, under which the gradient is taken; the reported
+    objective is that of the image itself. Raises ValueError on an unknown filter, a layer of another
+    model, or settings out of range. Erhan et al., 2009; penalties and jitter as in Mahendran and Vedaldi,
+    2016.
+    """
+    chosen = _check_filters(layer, filters)
+    _check_settings(steps, step_size, jitter, keep)
+    climb = _compile_climb(cut_model(model, layer), _mean_of_filter, step_size, smoothness, decay, jitter)
+    noise = grey_noise(model.input_shape[1:], seed)
+    parts = [
+        _climb_with_stops(climb, noise, chosen[first : first + batch_size], steps, keep, seed)
+        for first in range(0, len(chosen), batch_size)
+    ]
+    kept = {stop: np.concatenate([snapshots[stop] for snapshots, _ in parts]) for stop in parts[0][0]}
+    objective = np.concatenate([history for _, history in parts], axis=1)
+    return Ascent(chosen, kept[steps], objective, {stop: kept[stop] for stop in sorted(set(keep))})
+
+
+def deep_dream(
+    model: keras.Model,
+    layer: keras.layers.Layer,
+    image: np.ndarray,
+    octaves: int = 3,
+    octave_scale: float = 1.4,
+    steps: int = 20,
+    step_size: float = 2.0,
+    *,
+    jitter: int = 2,
+    seed: int = 0,
+) -> Dream:
+    """Exaggerate in a real image whatever the layer already finds in it.
+
+    image: (H, W, C) in 0..255; layer: a layer with output (N, h, w, F), best one after its ReLU, because
+    the objective is the mean square of all its outputs and would also drive negative ones away from zero.
+    Octave k works on the image enlarged octave_scale ** k times: a face of 48 pixels is too small to be
+    shrunk first, as is done with photographs. The change made in one octave is enlarged into the next,
+    and the change made by all is brought back to (H, W). Raises ValueError on settings out of range.
+    Mordvintsev et al., 2015.
+    """
+    _check_settings(steps, step_size, jitter, ())
+    if octaves < 1 or octave_scale <= 0:
+        raise ValueError(
+            f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}."
+        )
+    climb = _compile_climb(cut_model(model, layer, any_size=True), _mean_square, step_size, 0.0, 0.0, jitter)
+    original = np.asarray(image, np.float32)
+    sizes = tuple(_scaled_size(original, octave_scale**octave) for octave in range(octaves))
+    change, histories = np.zeros_like(original), []
+    for octave, size in enumerate(sizes):
+        base = _resize(original, size)
+        start = np.clip(base + _resize(change, size), 0, 255)
+        snapshots, history = _climb_with_stops(climb, start, np.zeros(1, np.int64), steps, (), seed + octave)
+        change = snapshots[steps][0] - base
+        histories.append(history[:, 0])
+    dreamt = np.clip(original + _resize(change, original.shape[:2]), 0, 255)
+    return Dream(dreamt, np.stack(histories), sizes)
+
+
+def dream_objective(model: keras.Model, layer: keras.layers.Layer, images: np.ndarray) -> np.ndarray:
+    """Mean square of a layer's outputs on each image, the quantity that deep_dream raises; (N,) float32."""
+    return tf.reduce_mean(tf.square(_outputs(cut_model(model, layer), images)), axis=(1, 2, 3)).numpy()
+
+
+def filter_outputs(model: keras.Model, layer: keras.layers.Layer, image: np.ndarray) -> np.ndarray:
+    """Output of every filter of a layer on one image (H, W, C) in 0..255, as maps (F, h, w) float32."""
+    return np.moveaxis(_outputs(cut_model(model, layer), image[np.newaxis])[0].numpy(), -1, 0)
+
+
+def filter_responses(
+    model: keras.Model,
+    layers: Sequence[keras.layers.Layer],
+    images: np.ndarray,
+    by: str = "mean",
+    batch_size: int = 256,
+) -> list[np.ndarray]:
+    """One number for each image and filter of several layers, from one pass that stops at the deepest.
+
+    images: (N, H, W, C) in 0..255; by: "mean" or "peak" over the positions of a map. Returns, for each
+    layer, (N, F) float32. Raises ValueError on an unknown reduction.
+    """
+    if by not in REDUCTIONS:
+        raise ValueError(
+            f"A response is taken by {by!r}, which is unknown: choose one of {', '.join(REDUCTIONS)}."
+        )
+    cut = cut_model(model, *layers)
+
+    @tf.function(reduce_retracing=True)
+    def respond(batch: tf.Tensor) -> list[tf.Tensor]:
+        return [REDUCTIONS[by](maps, axis=(1, 2)) for maps in tf.nest.flatten(cut(batch, training=False))]
+
+    batches = [
+        respond(tf.constant(images[first : first + batch_size], tf.float32))
+        for first in range(0, len(images), batch_size)
+    ]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def strongest_images(
+    model: keras.Model, layer: keras.layers.Layer, images: np.ndarray, top_k: int = 5, by: str = "mean"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The images to which each filter responds most, strongest first.
+
+    images: (N, H, W, C) in 0..255. Returns indices (F, top_k) int64 and responses (F, top_k) float32.
+    Raises ValueError when there are fewer than top_k images.
+    """
+    if not 1 <= top_k <= len(images):
+        raise ValueError(f"top_k is {top_k}: it must lie between 1 and the number of images, {len(images)}.")
+    return rank_images(filter_responses(model, [layer], images, by)[0], top_k)
+
+
+def rank_images(responses: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (F, top_k) int64 and values (F, top_k) of the largest responses in each column of (N, F)."""
+    indices = np.argsort(-responses, axis=0, kind="stable")[:top_k].T
+    return indices, np.take_along_axis(responses.T, indices, axis=1)
+
+
+def silent_filters(
+    model: keras.Model, layers: Sequence[keras.layers.Layer], images: np.ndarray
+) -> list[np.ndarray]:
+    """Which filters of each convolution are zero, after their ReLU, at every position of every image.
+
+    images: (N, H, W, C) in 0..255. Returns, for each layer, (F,) bool.
+    """
+    activated = [rectified(model, layer) for layer in layers]
+    return [(peak <= 0).all(axis=0) for peak in filter_responses(model, activated, images, by="peak")]
+
+
+def rectified(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer that holds a convolution's output after its activation; the layer itself if that is built in.
+
+    Raises ValueError when no activation comes before the next convolution.
+    """
+    if layer.activation is not keras.activations.linear:
+        return layer
+    for follower in model.layers[model.layers.index(layer) + 1 :]:
+        if isinstance(follower, RECTIFIERS):
+            return follower
+        if isinstance(follower, keras.layers.Conv2D):
+            break
+    raise ValueError(f"No activation follows layer {layer.name!r}: choose a convolution that has one.")
+
+
+def cut_model(model: keras.Model, *layers: keras.layers.Layer, any_size: bool = False) -> keras.Model:
+    """The part of a model from its input to the given layers, whose outputs it gives, in order.
+
+    any_size: rebuild it, with the same weights, for inputs of any height and width; possible up to a
+    convolution, not past a Flatten. Raises ValueError when a layer is not part of the model.
+    """
+    strangers = [layer.name for layer in layers if layer not in model.layers]
+    if strangers:
+        raise ValueError(
+            f"Layer {strangers[0]!r} is not part of the model: ask helpers.models for its layers."
+        )
+    outputs = [layer.output for layer in layers]
+    cut = keras.Model(model.inputs[0], outputs if len(outputs) > 1 else outputs[0])
+    return _with_any_size(cut) if any_size else cut
+
+
+def receptive_field(model: keras.Model, layer: keras.layers.Layer) -> int:
+    """Side, in input pixels, of the square that one output of a layer can see, in a chain of layers."""
+    side, spacing = 1, 1
+    for earlier in model.layers[: model.layers.index(layer) + 1]:
+        window = getattr(earlier, "kernel_size", None) or getattr(earlier, "pool_size", None)
+        if window is not None and hasattr(earlier, "strides"):
+            side += (window[0] - 1) * getattr(earlier, "dilation_rate", (1,))[0] * spacing
+            spacing *= earlier.strides[0]
+    return side
+
+
+def contrast(images: np.ndarray) -> np.ndarray:
+    """Standard deviation of each image's pixels, in grey levels; images (N, H, W, C), returns (N,)."""
+    return images.mean(axis=-1).std(axis=(1, 2))
+
+
+def frequency_count(images: np.ndarray) -> np.ndarray:
+    """How many spatial frequencies an image is made of: the exponential of its power spectrum's entropy.
+
+    images: (N, H, W, C) in 0..255; the mean brightness is left out. Returns (N,) float: 1 for one plane
+    wave, at most H * W / 2 for white noise, 0 for an image with less than one grey level of contrast.
+    """
+    grey = images.mean(axis=-1, dtype=np.float64)
+    power = np.abs(np.fft.fft2(grey - grey.mean(axis=(1, 2), keepdims=True))) ** 2
+    share = power / np.maximum(power.sum(axis=(1, 2), keepdims=True), np.finfo(float).tiny)
+    entropy = -(share * np.log(np.maximum(share, np.finfo(float).tiny))).sum(axis=(1, 2))
+    # A real wave appears twice, at a frequency and at its mirror image.
+    return np.where(contrast(images) < 1, 0, np.exp(entropy) / 2)
+
+
+def grey_noise(shape: Sequence[int], seed: int, spread: float = 10.0) -> np.ndarray:
+    """A mid grey image (H, W, C) float32 with uniform noise of at most spread grey levels."""
+    noise = np.random.default_rng(seed).uniform(-spread, spread, tuple(shape))
+    return (127.5 + noise).astype(np.float32)
+
+
+def _compile_climb(
+    cut: keras.Model, score: Score, step_size: float, smoothness: float, decay: float, jitter: int
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    """Compile the ascent once, for any number, any size of images and any number of steps."""
+
+    def scored(images: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
+        return score(cut(images, training=False), filters)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, *cut.inputs[0].shape[1:]), tf.float32),
+            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec((), tf.int32),
+            tf.TensorSpec((), tf.int32),
+            tf.TensorSpec((), tf.int32),
+        ]
+    )
+    def climb(images, filters, first, last, seed):
+        history = tf.TensorArray(tf.float32, size=last - first)
+        for step in tf.range(first, last):
+            shift = tf.random.stateless_uniform((2,), [seed, step], -jitter, jitter + 1, tf.int32)
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                scores = scored(tf.roll(images, shift, axis=(1, 2)), filters)
+                target = scores - _penalty(images, smoothness, decay)
+            # A shifted view has an objective of its own: report that of the image as it is.
+            history = history.write(step - first, scored(images, filters) if jitter else scores)
+            images = _step_up(images, tape.gradient(target, images), step_size)
+        return images, tf.concat([history.stack(), scored(images, filters)[tf.newaxis]], axis=0)
+
+    return climb
+
+
+def _climb_with_stops(
+    climb: Callable[..., tuple[tf.Tensor, tf.Tensor]],
+    start: np.ndarray,
+    filters: np.ndarray,
+    steps: int,
+    keep: Sequence[int],
+    seed: int,
+) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """Climb from one image for several filters; snapshots at the stops and the objective (steps + 1, F)."""
+    images = np.broadcast_to(start, (len(filters), *start.shape)).astype(np.float32)
+    snapshots, history, first = {0: images}, [], 0
+    for stop in sorted({*keep, steps} - {0}):
+        images, values = climb(images, filters, first, stop, seed)
+        snapshots[stop] = images.numpy()
+        history.append(values[:-1])
+        first = stop
+    return snapshots, np.concatenate([*history, values[-1:]])
+
+
+def _step_up(images: tf.Tensor, gradient: tf.Tensor, step_size: float) -> tf.Tensor:
+    """Move each image along its gradient by step_size grey levels, root mean square, inside 0..255."""
+    length = tf.sqrt(tf.reduce_mean(tf.square(gradient), axis=(1, 2, 3), keepdims=True))
+    return tf.clip_by_value(images + step_size * tf.math.divide_no_nan(gradient, length), 0.0, 255.0)
+
+
+def _penalty(images: tf.Tensor, smoothness: float, decay: float) -> tf.Tensor:
+    scaled = images / 255.0
+    pixels = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
+    roughness = tf.image.total_variation(scaled) / pixels
+    return smoothness * roughness + decay * tf.reduce_mean(tf.square(scaled - 0.5), axis=(1, 2, 3))
+
+
+def _mean_of_filter(maps: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
+    """Mean of map filters[i] on image i; maps (N, h, w, F), filters (N,)."""
+    return tf.gather(tf.reduce_mean(maps, axis=(1, 2)), filters, axis=1, batch_dims=1)
+
+
+def _mean_square(maps: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.square(maps), axis=(1, 2, 3))
+
+
+def _with_any_size(cut: keras.Model) -> keras.Model:
+    """Copy a model onto an input without a fixed size; a copy, so that its own layers gain no second use."""
+    free = keras.Input((None, None, cut.inputs[0].shape[-1]))
+    copy = keras.models.clone_model(cut, input_tensors=free)
+    copy.set_weights(cut.get_weights())
+    return copy
+
+
+def _outputs(cut: keras.Model, images: np.ndarray) -> tf.Tensor:
+    return cut(tf.constant(images, tf.float32), training=False)
+
+
+def _scaled_size(image: np.ndarray, scale: float) -> tuple[int, int]:
+    return tuple(max(1, round(side * scale)) for side in image.shape[:2])
+
+
+def _resize(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    return tf.image.resize(image, size, antialias=True).numpy()
+
+
+def _check_filters(layer: keras.layers.Layer, filters: Sequence[int] | None) -> np.ndarray:
+    count = layer.output.shape[-1]
+    chosen = np.arange(count) if filters is None else np.asarray(filters, np.int64).ravel()
+    unknown = chosen[(chosen < 0) | (chosen >= count)]
+    if len(unknown) or not len(chosen):
+        asked = unknown[0] if len(unknown) else "none"
+        raise ValueError(f"Layer {layer.name!r} has no filter {asked}: choose from 0 to {count - 1}.")
+    return chosen
+
+
+def _check_settings(steps: int, step_size: float, jitter: int, keep: Sequence[int]) -> None:
+    if steps < 1 or step_size <= 0 or jitter < 0:
+        raise ValueError(
+            f"An ascent needs steps of at least 1, step_size above 0 and jitter of at least 0,"
+            f" not {steps}, {step_size} and {jitter}."
+        )
+    outside = [stop for stop in keep if not 0 <= stop <= steps]
+    if outside:
+        raise ValueError(f"Step {outside[0]} cannot be kept: the ascent has steps 0 to {steps}.")

@@ -1,0 +1,142 @@
+"""Which classes are taken for which: the confusion matrix, its rates, and how sure a measured share is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A measured share with its 95 % confidence interval, all in 0..1."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """A true class, the class that it is taken for, and how often."""
+
+    true: str
+    predicted: str
+    count: int
+    share: float  # of all images of the true class
+
+
+def accuracy_interval(labels: np.ndarray, predicted: np.ndarray) -> Interval:
+    """Give the share of correct predictions, with Wilson's 95 % interval for a proportion.
+
+    labels, predicted: (N,) int. Raises ValueError when there are no images. Wilson, 1927.
+    """
+    if len(labels) == 0:
+        raise ValueError("An accuracy needs at least one image.")
+    correct = int(np.sum(labels == predicted))
+    interval = binomtest(correct, len(labels)).proportion_ci(0.95, method="wilson")
+    return Interval(correct / len(labels), float(interval.low), float(interval.high))
+
+
+def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
+    """Test whether two classifiers differ on the same images: the exact two-sided p-value.
+
+    labels, first, second: (N,) int. Counts the images that only one of them gets right; under no difference each is
+    as likely to be that one. McNemar, 1947.
+    """
+    only_first = int(np.sum((first == labels) & (second != labels)))
+    only_second = int(np.sum((second == labels) & (first != labels)))
+    if only_first + only_second == 0:
+        return 1.0
+    return float(binomtest(only_first, only_first + only_second).pvalue)
+
+
+def matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Count images by true class (row) and predicted class (column): (classes, classes) int64."""
+    return confusion_matrix(labels, predicted, labels=range(classes))
+
+
+def row_shares(counts: np.ndarray) -> np.ndarray:
+    """Divide each row of a confusion matrix by its sum; a row without images stays zero."""
+    totals = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+
+
+def class_report(labels: np.ndarray, predicted: np.ndarray, class_names: tuple[str, ...]) -> pd.DataFrame:
+    """Give precision, recall and F1 of each class, and the number of its images, one row a class."""
+    columns = precision_recall_fscore_support(labels, predicted, labels=range(len(class_names)), zero_division=0)
+    return pd.DataFrame(dict(zip(["precision", "recall", "f1", "images"], columns)) | {"class": class_names})[
+        ["class", "precision", "recall", "f1", "images"]
+    ]
+
+
+def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | None = None) -> list[ConfusedPair]:
+    """List the pairs of different classes that are confused at all, by falling share of the true class's images."""
+    shares = row_shares(counts)
+    pairs = [
+        ConfusedPair(class_names[i], class_names[j], int(counts[i, j]), float(shares[i, j]))
+        for i, j in np.argwhere(counts > 0)
+        if i != j
+    ]
+    return sorted(pairs, key=lambda pair: -pair.share)[:top]
+
+
+def recall_interval(counts: np.ndarray, label: int) -> Interval:
+    """Give the recall of one class, with Wilson's 95 % interval; raises ValueError when it has no images."""
+    images = int(counts[label].sum())
+    return accuracy_interval(np.ones(images, int), np.repeat([1, 0], [counts[label, label], images - counts[label, label]]))
+
+
+def symmetry(counts: np.ndarray) -> float:
+    """Measure how mutual confusions are: the correlation of each pair's share with that of the reverse pair, -1..1.
+
+    Zero when the shares do not vary.
+    """
+    shares = row_shares(counts)
+    above, below = shares[np.triu_indices_from(shares, 1)], shares.T[np.triu_indices_from(shares, 1)]
+    if above.std() == 0 or below.std() == 0:
+        return 0.0
+    return float(np.corrcoef(above, below)[0, 1])
+
+
+def confident_mistakes(
+    probabilities: np.ndarray, labels: np.ndarray, true: int, predicted: int, top: int
+) -> np.ndarray:
+    """Give the places of images of class `true` taken for `predicted`, the most confident first: (<= top,) int64."""
+    mistaken = np.flatnonzero((labels == true) & (probabilities.argmax(axis=1) == predicted))
+    return mistaken[np.argsort(-probabilities[mistaken, predicted], kind="stable")][:top]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How two classifiers differ on the same images."""
+
+    difference: float  # accuracy of the first minus accuracy of the second
+    p_value: float  # McNemar's exact test
+    only_first: int  # images that only the first gets right
+    only_second: int
+
+
+def compare(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> Comparison:
+    """Compare two classifiers' predictions for the same images; all (N,) int."""
+    first_right, second_right = first == labels, second == labels
+    return Comparison(
+        float(first_right.mean() - second_right.mean()),
+        mcnemar(labels, first, second),
+        int(np.sum(first_right & ~second_right)),
+        int(np.sum(second_right & ~first_right)),
+    )
+
+
+def accuracy_table(labels: np.ndarray, probabilities: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Give each network's accuracy on the same images, with its 95 % interval, one row a network.
+
+    labels: (N,) int; probabilities: (N, classes) by name of the network.
+    """
+    rows = []
+    for name, predicted in probabilities.items():
+        interval = accuracy_interval(labels, predicted.argmax(axis=1))
+        rows.append({"network": name, "accuracy": interval.value, "low": interval.low, "high": interval.high})
+    return pd.DataFrame(rows)

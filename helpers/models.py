@@ -1,0 +1,308 @@
+"""The networks of the assignment: named CNNs, and the plain DNN of equal size that each is compared with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from math import log2
+from typing import Literal
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import layers
+
+Normalization = Literal["none", "per_image"]
+NORMALIZATIONS: tuple[Normalization, ...] = ("none", "per_image")
+
+# The ratio of the two hidden layers of the reference DNN 2304-1800-1050-7.
+DNN_SECOND_WIDTH = 1050 / 1800
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A CNN as units of convolutions, each unit closed by max pooling, followed by dense layers."""
+
+    units: tuple[tuple[int, ...], ...]  # filters of each convolution, unit by unit
+    dense: tuple[int, ...]  # widths of the hidden dense layers
+    first_kernel: int = 3
+    first_stride: int = 1
+    unit_dropout: float | None = 0.2  # None: the rate follows from the size of the tensor that is dropped
+    dense_dropout: float | None = 0.3
+    dense_batch_norm: bool = False
+    bias_and_scale: bool = True  # False: leave out what batch normalization and the next layer make redundant
+    last_unpadded: bool = False  # the last unit's convolutions are not padded, and it is not pooled
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "vgg9": Architecture(units=((32,) * 3, (64,) * 3, (128,) * 3), dense=(256, 128)),
+    "vgg9_small": Architecture(
+        units=((16,) * 3, (32,) * 3, (64,) * 3),
+        dense=(128, 64),
+        first_stride=2,
+        unit_dropout=0.0,
+        dense_dropout=0.1,
+        dense_batch_norm=True,
+    ),
+    "vgg12": Architecture(
+        units=((32,) * 3, (64,) * 3, (128,) * 3, (256,) * 3),
+        dense=(512, 256),
+        unit_dropout=None,
+        dense_dropout=None,
+    ),
+    "wide5": Architecture(
+        units=((64,), (128,), (256,), (512,)),
+        dense=(512, 512),
+        first_kernel=5,
+        dense_batch_norm=True,
+        bias_and_scale=False,
+        last_unpadded=True,
+    ),
+}
+
+
+@dataclass
+class _Builder:
+    """Adds layers to a tensor, each with an initial state of its own drawn from one seed."""
+
+    seed: int
+    batch_norm: bool
+    architecture: Architecture
+    _seeds: Iterator[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seeds = (int(np.random.default_rng([self.seed, i]).integers(2**31)) for i in count())
+
+    def convolution(self, tensor, filters: int, kernel: int = 3, stride: int = 1, padding: str = "same"):
+        tensor = layers.Conv2D(
+            filters, kernel, stride, padding, use_bias=self._bias(self.batch_norm), kernel_initializer=self._he()
+        )(tensor)
+        return layers.ReLU()(self._normalize(tensor) if self.batch_norm else tensor)
+
+    def dense(self, tensor, width: int):
+        batch_norm = self.batch_norm and self.architecture.dense_batch_norm
+        tensor = layers.Dense(width, use_bias=self._bias(batch_norm), kernel_initializer=self._he())(tensor)
+        return layers.ReLU()(self._normalize(tensor) if batch_norm else tensor)
+
+    def dropout(self, tensor, rate: float | None):
+        rate = dropout_rate(tensor.shape[1:]) if rate is None else rate
+        return layers.Dropout(rate, seed=next(self._seeds))(tensor)
+
+    def logits(self, tensor, classes: int):
+        initializer = keras.initializers.GlorotUniform(seed=next(self._seeds))
+        return layers.Dense(classes, kernel_initializer=initializer, name="logits")(tensor)
+
+    def _he(self) -> keras.Initializer:
+        return keras.initializers.HeNormal(seed=next(self._seeds))
+
+    def _bias(self, batch_norm: bool) -> bool:
+        return self.architecture.bias_and_scale or not batch_norm
+
+    def _normalize(self, tensor):
+        # The default momentum of 0.99 averages over more steps than a short training has.
+        return layers.BatchNormalization(momentum=0.9, scale=self.architecture.bias_and_scale)(tensor)
+
+
+def dropout_rate(shape: tuple[int, ...]) -> float:
+    """Give the dropout rate for a tensor of this shape: 0.1 up to 256 values, 0.05 more per doubling, at most 0.4."""
+    return round(min(0.4, max(0.1, 0.1 + 0.05 * (log2(np.prod(shape)) - 8))), 3)
+
+
+def build_cnn(
+    name: str,
+    image_shape: tuple[int, int, int] = (48, 48, 1),
+    classes: int = 7,
+    *,
+    normalization: Normalization = "none",
+    batch_norm: bool = True,
+    seed: int = 0,
+) -> keras.Model:
+    """Build one of the named CNNs, untrained.
+
+    The model takes raw pixels (N, H, W, C) in 0..255 and gives logits (N, classes) float32. The same seed gives the
+    same initial weights. Raises ValueError on a name or a normalization that does not exist, naming those that do.
+    """
+    architecture = get_architecture(name)
+    builder = _Builder(seed, batch_norm, architecture)
+    inputs = keras.Input(image_shape, name="pixels")
+    tensor = _convolve(builder, _rescale(inputs, normalization))
+    tensor = layers.Flatten()(tensor)
+    for width in architecture.dense:
+        tensor = builder.dropout(builder.dense(tensor, width), architecture.dense_dropout)
+    return keras.Model(inputs, builder.logits(tensor, classes), name=name)
+
+
+def get_architecture(name: str) -> Architecture:
+    """Look an architecture up by name; raises ValueError naming the legal ones."""
+    if name not in ARCHITECTURES:
+        raise ValueError(f"There is no architecture {name!r}: choose one of {', '.join(ARCHITECTURES)}.")
+    return ARCHITECTURES[name]
+
+
+def _rescale(pixels, normalization: Normalization):
+    if normalization == "none":
+        return layers.Rescaling(1 / 127.5, offset=-1)(pixels)
+    if normalization == "per_image":
+        scaled = layers.Rescaling(1 / 255)(pixels)
+        # Over all axes and without learned scale, layer normalization is (x - mean) / std of each image.
+        return layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1e-5)(scaled)
+    raise ValueError(f"There is no normalization {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}.")
+
+
+def _convolve(builder: _Builder, tensor):
+    architecture = builder.architecture
+    for i, unit in enumerate(architecture.units):
+        bare = architecture.last_unpadded and i == len(architecture.units) - 1
+        for j, filters in enumerate(unit):
+            first = i == j == 0
+            tensor = builder.convolution(
+                tensor,
+                filters,
+                kernel=architecture.first_kernel if first else 3,
+                stride=architecture.first_stride if first else 1,
+                padding="valid" if bare else "same",
+            )
+        tensor = tensor if bare else layers.MaxPooling2D()(tensor)
+        tensor = builder.dropout(tensor, architecture.unit_dropout)
+    return tensor
+
+
+def build_dnn(
+    like: keras.Model | None = None,
+    *,
+    widths: tuple[int, ...] | None = None,
+    image_shape: tuple[int, int, int] = (48, 48, 1),
+    classes: int = 7,
+    dropout: float = 0.2,
+    seed: int = 0,
+) -> keras.Model:
+    """Build a plain DNN without convolutions: either of as many parameters as `like`, or of the given hidden widths.
+
+    The model takes raw pixels (N, H, W, C) in 0..255 and gives logits (N, classes) float32. With `like`, image shape
+    and number of classes are that model's, and the parameter count is within 0.1 % of it.
+    """
+    if like is not None:
+        image_shape, classes = like.input_shape[1:], like.output_shape[-1]
+        widths = matched_widths(int(np.prod(image_shape)), classes, like.count_params())
+    if widths is None:
+        raise ValueError("build_dnn needs a model to match (like) or the hidden widths (widths).")
+    builder = _Builder(seed, False, Architecture(units=(), dense=widths))
+    inputs = keras.Input(image_shape, name="pixels")
+    tensor = layers.Flatten()(_rescale(inputs, "none"))
+    for width in widths:
+        tensor = builder.dropout(builder.dense(tensor, width), dropout)
+    return keras.Model(inputs, builder.logits(tensor, classes), name="dnn")
+
+
+def matched_widths(inputs: int, classes: int, parameters: int, tolerance: float = 1e-3) -> tuple[int, int]:
+    """Solve for two hidden widths that give a DNN this number of parameters, within the tolerance (a share of it).
+
+    The widths keep the ratio of the reference DNN as nearly as integers allow. Raises ValueError where no such DNN
+    exists, as for a network smaller than one hidden unit per class.
+    """
+    candidates = (
+        (first, second)
+        for first in range(1, parameters // inputs + 1)
+        if (second := round((parameters - first * (inputs + 1) - classes) / (first + 1 + classes))) >= 1
+        and abs(dnn_parameters(inputs, (first, second), classes) - parameters) <= tolerance * parameters
+    )
+    best = min(candidates, key=lambda widths: abs(log2(widths[1] / widths[0] / DNN_SECOND_WIDTH)), default=None)
+    if best is None:
+        raise ValueError(f"No DNN with {inputs} inputs and two hidden layers has {parameters} parameters.")
+    return best
+
+
+def dnn_parameters(inputs: int, widths: tuple[int, ...], classes: int) -> int:
+    """Count weights and biases of a DNN with these hidden widths."""
+    sizes = (inputs, *widths, classes)
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(sizes, sizes[1:]))
+
+
+def convolutions(model: keras.Model) -> list[keras.layers.Layer]:
+    """List the convolutions of a model in order, those of nested models included."""
+    found: list[keras.layers.Layer] = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += convolutions(layer)
+        elif isinstance(layer, layers.Conv2D):
+            found.append(layer)
+    return found
+
+
+def convolution(model: keras.Model, number: int) -> keras.layers.Layer:
+    """Give the convolution with this number, counted from 1; raises ValueError naming the legal numbers."""
+    found = convolutions(model)
+    if not 1 <= number <= len(found):
+        raise ValueError(f"{model.name} has no convolution {number}: choose one of 1 to {len(found)}.")
+    return found[number - 1]
+
+
+def layer_table(model: keras.Model) -> pd.DataFrame:
+    """Describe every layer of a model, one row each: name, kind, shape of the output without the batch, parameters."""
+    return pd.DataFrame(
+        [
+            {
+                "layer": layer.name,
+                "kind": type(layer).__name__,
+                "output": _format_shape(layer.output.shape[1:]),
+                "parameters": layer.count_params(),
+            }
+            for layer in model.layers
+        ]
+    )
+
+
+def _format_shape(shape: tuple[int, ...]) -> str:
+    return " \N{MULTIPLICATION SIGN} ".join(map(str, shape))
+
+
+def parameter_shares(model: keras.Model) -> dict[str, float]:
+    """Divide a model's parameters among the kinds of its layers, such as Conv2D and Dense; the shares sum to 1."""
+    table = layer_table(model)
+    return (table.groupby("kind")["parameters"].sum() / model.count_params()).to_dict()
+
+
+def trainable_parameters(model: keras.Model) -> int:
+    """Count the parameters that training changes."""
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+def diagram_blocks(model: keras.Model) -> list[tuple[str, str, str]]:
+    """Describe a network as the boxes of a block diagram: kind, label and output shape of each.
+
+    Batch normalization, activation and dropout share the box of the layer that they follow; rescaling and flattening
+    share that of the layer before.
+    """
+    blocks: list[tuple[str, str, str]] = []
+    for layer in model.layers:
+        shape = _format_shape(layer.output.shape[1:])
+        kind, label = _diagram_label(layer)
+        if kind:
+            blocks.append((kind, label, shape))
+        else:
+            kind, earlier, _ = blocks[-1]
+            blocks[-1] = (kind, f"{earlier}\n{label}".strip(), shape)
+    return blocks
+
+
+def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
+    """Give the kind and label of a layer's box; without a kind the layer belongs to the box before."""
+    match layer:
+        case layers.InputLayer():
+            return "input", "pixels 0\N{EN DASH}255"
+        case layers.Conv2D(kernel_size=(height, width), filters=filters, strides=(stride, _)):
+            label = f"conv {height}\N{MULTIPLICATION SIGN}{width}, {filters}"
+            return "convolution", label if stride == 1 else f"{label}, stride {stride}"
+        case layers.Dense(units=units):
+            return "dense", f"dense {units}"
+        case layers.MaxPooling2D(pool_size=(height, width)):
+            return "pooling", f"max pool {height}\N{MULTIPLICATION SIGN}{width}"
+        case layers.BatchNormalization():
+            return "", "batch norm"
+        case layers.LayerNormalization():
+            return "", "per image"
+        case layers.Dropout(rate=rate):
+            return "", f"dropout {rate:g}"
+        case layers.ReLU():
+            return "", "ReLU"
+        case _:
+            return "", type(layer).__name__.lower()

@@ -1,0 +1,296 @@
+"""Properties of gradient ascent, filter responses and deep dream, on models whose answer is known."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from helpers import ascent
+
+
+def rises(history: np.ndarray) -> bool:
+    """Whether each column of (steps + 1, F) rises in its first three steps, and from start to end."""
+    return bool((np.diff(history[:4], axis=0) > 0).all() and (history[-1] > history[0]).all())
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    """Two convolutions with batch normalization and a dense end, as the suite's networks have."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((12, 12, 1))
+    tensor = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    for filters in (4, 6):
+        tensor = layers.Conv2D(filters, 3, padding="same")(tensor)
+        tensor = layers.ReLU()(layers.BatchNormalization()(tensor))
+    tensor = layers.Flatten()(layers.MaxPooling2D()(tensor))
+    return keras.Model(inputs, layers.Dense(3)(tensor))
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (20, 12, 12, 1), dtype=np.uint8)
+
+
+def convolution(model: keras.Model, number: int) -> keras.layers.Layer:
+    return [layer for layer in model.layers if isinstance(layer, layers.Conv2D)][number - 1]
+
+
+def linear_model(kernel: np.ndarray, bias: np.ndarray | None = None, strides: int = 1) -> keras.Model:
+    """A single convolution with a given kernel (h, w, C, F), then a ReLU; input 8x8."""
+    height, width, channels, filters = kernel.shape
+    inputs = keras.Input((8, 8, channels))
+    layer = layers.Conv2D(filters, (height, width), strides)
+    built = keras.Model(inputs, layers.ReLU()(layer(inputs)))
+    layer.set_weights([kernel.astype(np.float32), np.zeros(filters) if bias is None else bias])
+    return built
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_ascent_raises_every_filters_objective(model, number):
+    assert rises(ascent.maximise_filters(model, convolution(model, number), steps=30).objective)
+
+
+def test_rises_can_fail(model):
+    history = ascent.maximise_filters(model, convolution(model, 2), steps=30).objective
+    late_dip = history.copy()
+    late_dip[2, -1] = late_dip[1, -1]
+    assert not rises(history[::-1])
+    assert not rises(late_dip)
+
+
+def test_objective_is_the_mean_output_of_the_image_that_is_returned(model):
+    layer = convolution(model, 2)
+    found = ascent.maximise_filters(model, layer, [4, 1], steps=5, keep=(0, 3))
+    for step, images in {**found.snapshots, 5: found.images}.items():
+        outputs = keras.Model(model.inputs[0], layer.output)(images).numpy().mean(axis=(1, 2))
+        np.testing.assert_allclose(found.objective[step], outputs[[0, 1], [4, 1]], rtol=1e-4, atol=1e-6)
+
+
+def test_each_image_suits_its_own_filter_best(model):
+    layer = convolution(model, 2)
+    found = ascent.maximise_filters(model, layer, steps=60)
+    responses = ascent.filter_responses(model, [layer], found.images)[0]
+    assert (responses.argmax(axis=0) == np.arange(6)).all()
+
+
+def test_ascent_reaches_a_known_optimum():
+    kernel = np.stack([np.array([[1, -1]]), np.array([[-1, 1]])], axis=-1)[:, :, np.newaxis]
+    found = ascent.maximise_filters(
+        linear := linear_model(kernel, strides=2), convolution(linear, 1), steps=120, step_size=3
+    )
+    stripes = np.tile([255.0, 0.0], (8, 4))
+    np.testing.assert_allclose(found.objective[-1], 255, rtol=1e-3)
+    np.testing.assert_allclose(found.images[0, ::2, :, 0], stripes[::2], atol=1e-3)
+    np.testing.assert_allclose(found.images[1, ::2, :, 0], 255 - stripes[::2], atol=1e-3)
+
+
+def test_short_ascent_has_not_reached_the_optimum():
+    linear = linear_model(np.array([[1.0, -1.0]])[:, :, np.newaxis, np.newaxis], strides=2)
+    found = ascent.maximise_filters(linear, convolution(linear, 1), steps=10, step_size=3)
+    assert found.objective[-1, 0] < 255 * (1 - 1e-3)
+
+
+def test_step_size_is_the_root_mean_square_move(model):
+    found = ascent.maximise_filters(model, convolution(model, 2), steps=1, step_size=1.5, keep=(0,))
+    moves = np.sqrt(np.mean((found.images - found.snapshots[0]) ** 2, axis=(1, 2, 3)))
+    np.testing.assert_allclose(moves, 1.5, rtol=1e-3)
+
+
+def test_a_dead_filter_rises_before_its_relu_and_not_after():
+    dead = linear_model(np.ones((1, 1, 1, 1)), bias=np.array([-1000.0]))
+    before = ascent.maximise_filters(dead, convolution(dead, 1), steps=5)
+    after = ascent.maximise_filters(dead, ascent.rectified(dead, convolution(dead, 1)), steps=5)
+    assert rises(before.objective)
+    assert (after.objective == 0).all()
+
+
+def test_same_seed_same_images_other_seed_others(model):
+    layer = convolution(model, 2)
+    first, again, other = (
+        ascent.maximise_filters(model, layer, steps=4, jitter=2, seed=seed).images for seed in (3, 3, 4)
+    )
+    assert (first == again).all()
+    assert np.abs(first - other).max() > 1
+
+
+def test_batches_do_not_change_the_result(model):
+    layer = convolution(model, 2)
+    whole, split = (
+        ascent.maximise_filters(model, layer, steps=4, jitter=1, batch_size=size) for size in (64, 4)
+    )
+    np.testing.assert_allclose(whole.images, split.images, atol=0.1)
+    np.testing.assert_allclose(whole.objective, split.objective, rtol=1e-3, atol=1e-5)
+
+
+def test_images_stay_in_range_and_are_finite_with_penalties(model):
+    found = ascent.maximise_filters(
+        model, convolution(model, 2), steps=80, step_size=20, smoothness=1, decay=1, jitter=3
+    )
+    assert np.isfinite(found.images).all() and np.isfinite(found.objective).all()
+    assert found.images.min() >= 0 and found.images.max() <= 255
+
+
+def test_penalties_do_what_they_are_named_for(model):
+    plain, smooth, pale = (
+        ascent.maximise_filters(model, convolution(model, 2), steps=60, **penalty).images
+        for penalty in ({}, {"smoothness": 5.0}, {"decay": 50.0})
+    )
+    assert np.abs(np.diff(smooth, axis=1)).mean() < 0.8 * np.abs(np.diff(plain, axis=1)).mean()
+    assert ascent.contrast(pale).mean() < 0.8 * ascent.contrast(plain).mean()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"filters": [6]},
+        {"filters": [-1]},
+        {"filters": []},
+        {"steps": 0},
+        {"step_size": 0},
+        {"jitter": -1},
+        {"keep": [191]},
+    ],
+)
+def test_settings_out_of_range_are_errors(model, settings):
+    with pytest.raises(ValueError, match=r"choose from 0 to 5|at least 1|steps 0 to 190"):
+        ascent.maximise_filters(model, convolution(model, 2), **settings)
+
+
+def test_layer_of_another_model_is_an_error(model):
+    stranger = convolution(linear_model(np.ones((1, 1, 1, 1))), 1)
+    with pytest.raises(ValueError, match="not part of the model"):
+        ascent.maximise_filters(model, stranger)
+
+
+def test_filter_outputs_equal_a_convolution_written_out():
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 2, 4))
+    image = np.random.default_rng(1).integers(0, 256, (8, 8, 2)).astype(np.uint8)
+    windows = np.lib.stride_tricks.sliding_window_view(image.astype(float), (3, 3), axis=(0, 1))
+    expected = np.einsum("ijcuv,uvcf->fij", windows, kernel)
+    linear = linear_model(kernel)
+    np.testing.assert_allclose(
+        ascent.filter_outputs(linear, convolution(linear, 1), image), expected, rtol=1e-3, atol=1e-2
+    )
+
+
+@pytest.mark.parametrize("by", ["mean", "peak"])
+def test_strongest_images_are_the_strongest(model, images, by):
+    layer = convolution(model, 2)
+    indices, responses = ascent.strongest_images(model, layer, images, top_k=3, by=by)
+    maps = np.stack([ascent.filter_outputs(model, layer, image) for image in images])
+    expected = {"mean": maps.mean(axis=(2, 3)), "peak": maps.max(axis=(2, 3))}[by]
+    np.testing.assert_allclose(responses, np.sort(expected, axis=0)[:-4:-1].T, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        np.take_along_axis(expected.T, indices, axis=1), responses, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_brightest_image_is_strongest_for_a_brightness_filter():
+    grey = np.array([10, 250, 90])[:, np.newaxis, np.newaxis, np.newaxis] * np.ones((1, 8, 8, 1))
+    linear = linear_model(np.array([1.0, -1.0]).reshape(1, 1, 1, 2))
+    indices, _ = ascent.strongest_images(linear, convolution(linear, 1), grey, top_k=3)
+    assert indices.tolist() == [[1, 2, 0], [0, 2, 1]]
+
+
+def test_responses_do_not_depend_on_the_batch_size(model, images):
+    layers_ = [convolution(model, 1), convolution(model, 2)]
+    for whole, split in zip(
+        ascent.filter_responses(model, layers_, images),
+        ascent.filter_responses(model, layers_, images, batch_size=7),
+        strict=True,
+    ):
+        np.testing.assert_allclose(whole, split, rtol=1e-4, atol=1e-6)
+
+
+def test_silent_filters_are_those_that_no_image_wakes(images):
+    kernel, bias = np.ones((1, 1, 1, 3)), np.array([0.0, -256.0, -200.0])
+    crafted = linear_model(kernel, bias)
+    layer = [convolution(crafted, 1)]
+    small = images[:, :8, :8]
+    assert ascent.silent_filters(crafted, layer, small)[0].tolist() == [False, True, False]
+    assert ascent.silent_filters(crafted, layer, small // 2)[0].tolist() == [False, True, True]
+
+
+def test_impossible_requests_for_responses_are_errors(model, images):
+    layer = convolution(model, 1)
+    with pytest.raises(ValueError, match="number of images, 20"):
+        ascent.strongest_images(model, layer, images, top_k=21)
+    with pytest.raises(ValueError, match="mean, peak"):
+        ascent.filter_responses(model, [layer], images, by="median")
+
+
+def test_rectified_finds_the_relu_and_says_when_there_is_none(model):
+    assert ascent.rectified(model, convolution(model, 1)) is next(
+        layer for layer in model.layers if isinstance(layer, layers.ReLU)
+    )
+    inputs = keras.Input((8, 8, 1))
+    bare = keras.Model(inputs, layers.Conv2D(2, 3)(inputs))
+    with pytest.raises(ValueError, match="No activation follows"):
+        ascent.rectified(bare, convolution(bare, 1))
+
+
+def test_receptive_field_equals_the_reach_of_the_gradient():
+    inputs = keras.Input((33, 33, 1))
+    tensor = layers.MaxPooling2D()(layers.Conv2D(2, 5, strides=2, padding="same")(inputs))
+    built = keras.Model(inputs, layers.Conv2D(1, 3, padding="same")(tensor))
+    last = convolution(built, 2)
+    probes = np.zeros((34, 33, 33, 1), np.float32)
+    probes[np.arange(1, 34), 16, np.arange(33)] = 1e3
+    centre = ascent.cut_model(built, last)(probes).numpy()[:, 4, 4, 0]
+    assert ascent.receptive_field(built, last) == 15
+    # Max pooling hides a pixel that does not win, and a probe alone always wins or loses against zero.
+    reached = np.flatnonzero(centre[1:] != centre[0])
+    assert 12 <= np.ptp(reached) + 1 <= 15
+
+
+def test_any_size_gives_the_same_values_at_the_original_size(model, images):
+    layer = convolution(model, 2)
+    fixed, free = (ascent.cut_model(model, layer, any_size=any_size) for any_size in (False, True))
+    np.testing.assert_allclose(fixed(images), free(images), rtol=1e-5, atol=1e-6)
+    assert free(np.zeros((1, 20, 31, 1))).shape == (1, 20, 31, 6)
+
+
+@pytest.mark.parametrize("octaves", [1, 3])
+def test_deep_dream_raises_its_objective_and_keeps_the_shape(model, images, octaves):
+    layer = ascent.rectified(model, convolution(model, 2))
+    dream = ascent.deep_dream(model, layer, images[0], octaves=octaves, steps=10, jitter=0)
+    before, after = ascent.dream_objective(model, layer, np.stack([images[0], dream.image]))
+    assert rises(dream.objective.T)
+    assert after > 1.05 * before
+    assert dream.image.shape == images[0].shape
+    assert dream.image.min() >= 0 and dream.image.max() <= 255
+
+
+def test_deep_dream_objective_at_the_original_size_is_that_of_its_image(model, images):
+    layer = ascent.rectified(model, convolution(model, 2))
+    dream = ascent.deep_dream(model, layer, images[0], octaves=1, steps=5)
+    ends = ascent.dream_objective(model, layer, np.stack([images[0], dream.image]))
+    np.testing.assert_allclose(dream.objective[0, [0, -1]], ends, rtol=1e-4)
+
+
+def test_deep_dream_is_seeded_and_works_in_colour():
+    photo = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    coloured = linear_model(np.random.default_rng(1).normal(size=(3, 3, 3, 4)))
+    layer = ascent.rectified(coloured, convolution(coloured, 1))
+    first, again, other = (
+        ascent.deep_dream(coloured, layer, photo, steps=4, seed=seed).image for seed in (0, 0, 1)
+    )
+    assert (first == again).all() and (first != other).any()
+    assert first.shape == photo.shape
+
+
+@pytest.mark.parametrize("settings", [{"octaves": 0}, {"octave_scale": 0}, {"steps": 0}])
+def test_deep_dream_settings_out_of_range_are_errors(model, images, settings):
+    with pytest.raises(ValueError, match="at least 1"):
+        ascent.deep_dream(model, convolution(model, 2), images[0], **settings)
+
+
+def test_frequency_count_knows_a_wave_from_noise():
+    angle = 2 * np.pi * np.arange(16) / 16
+    wave = np.broadcast_to(127 + 100 * np.sin(3 * angle)[:, np.newaxis], (16, 16))
+    noise = np.random.default_rng(0).uniform(0, 255, (16, 16))
+    flat = np.full((16, 16), 200.0)
+    one, many, none = ascent.frequency_count(np.stack([wave, noise, flat])[..., np.newaxis])
+    assert one == pytest.approx(1, abs=1e-6)
+    assert 40 < many <= 128
+    assert none == 0

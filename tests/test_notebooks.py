@@ -1,0 +1,110 @@
+"""How every notebook is built."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+
+from helpers.build import COMMON, NEEDS
+from helpers.datasets import ROOT
+from helpers.notebook import read_parameters
+
+CHECKED = "# NBVAL_CHECK_OUTPUT"
+COMMON_LINES = """\
+DATASET = "faces"  # data set: "faces", "fer2013", or a path to an archive or a folder of images
+RECIPE = "quick"  # training budget: "quick" (minutes) or "full" (the assignment's networks and epochs)
+SEED = 0  # seed of every random number; any integer >= 0
+REPORTS = "reports"  # folder that holds the run folders; relative to the repository root"""
+PARAMETER_LINE = re.compile(r"[A-Z][A-Z0-9_]* = .+  # \S+( \S+){2,}")
+
+Notebook = nbformat.NotebookNode
+
+
+@pytest.fixture(params=NEEDS)
+def notebook(request: pytest.FixtureRequest) -> Notebook:
+    notebook = nbformat.read(ROOT / "notebooks" / f"{request.param}.ipynb", as_version=4)
+    notebook.name = request.param
+    return notebook
+
+
+def code(notebook: Notebook) -> list[Notebook]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def is_parameters(cell: Notebook) -> bool:
+    return "parameters" in cell.metadata.get("tags", [])
+
+
+def test_the_seven_are_all_there_and_nothing_else() -> None:
+    assert sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")) == [*NEEDS]
+    assert [name[:2] for name in NEEDS] == [f"{i:02}" for i in range(1, 8)]
+
+
+def test_the_format_is_valid_and_the_kernel_plain(notebook: Notebook) -> None:
+    name = notebook.pop("name")
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5), name
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_the_length_is_that_of_an_essay(notebook: Notebook) -> None:
+    assert 18 <= len(notebook.cells) <= 30
+
+
+def test_the_first_cell_is_the_title(notebook: Notebook) -> None:
+    first = notebook.cells[0]
+    assert first.cell_type == "markdown" and re.match(r"# \S", first.source)
+    titles = [
+        cell for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("# ")
+    ]
+    assert len(titles) == 1
+
+
+def test_every_parameter_is_upper_case_and_explained(notebook: Notebook) -> None:
+    (cell,) = filter(is_parameters, notebook.cells)
+    assert cell.source.startswith(COMMON_LINES)
+    assert [line for line in cell.source.splitlines() if not PARAMETER_LINE.fullmatch(line)] == []
+    declared = read_parameters(ROOT / "notebooks" / f"{notebook.name}.ipynb")
+    assert tuple(declared)[: len(COMMON)] == COMMON
+
+
+def test_every_parameter_is_used(notebook: Notebook) -> None:
+    declared = read_parameters(ROOT / "notebooks" / f"{notebook.name}.ipynb")
+    text = "\n".join(cell.source for cell in code(notebook) if not is_parameters(cell))
+    used = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    assert declared.keys() <= used
+
+
+def test_outputs_are_stored_only_where_they_are_checked(notebook: Notebook) -> None:
+    for cell in code(notebook):
+        is_checked = CHECKED in cell.source
+        assert bool(cell.outputs) == is_checked, cell.source
+        assert (cell.execution_count is not None) == is_checked, cell.source
+
+
+def test_code_cells_are_short(notebook: Notebook) -> None:
+    lengths = {
+        cell.source: len(cell.source.splitlines()) for cell in code(notebook) if not is_parameters(cell)
+    }
+    assert [source for source, length in lengths.items() if length > 8] == []
+
+
+def test_no_more_than_two_code_cells_follow_each_other(notebook: Notebook) -> None:
+    kinds = "".join(cell.cell_type[0] for cell in notebook.cells)
+    assert "ccc" not in kinds
+
+
+def test_nothing_is_defined_in_a_notebook(notebook: Notebook) -> None:
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    for cell in code(notebook):
+        assert not any(isinstance(node, definitions) for node in ast.walk(ast.parse(cell.source))), (
+            cell.source
+        )
+
+
+def test_the_last_code_cell_saves_the_answer_of_this_notebook(notebook: Notebook) -> None:
+    assert "answer.save()" in code(notebook)[-1].source
+    assert f'run.answer("{notebook.name}"' in re.sub(
+        r"\(\s+", "(", "\n".join(c.source for c in code(notebook))
+    )
