@@ -32,6 +32,7 @@ $(ready): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "make: this needs Python 3.11 to 3.13, and '$(PYTHON)' is not one of these;" \
 	         "name one with make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo 'Installing the packages of requirements.txt into .venv; the first time this takes some minutes.'
 	$(PYTHON) -m venv .venv
 	$(run) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(run) -m pip install --quiet --disable-pip-version-check --no-deps -e .
@@ -47,5 +48,6 @@ lab: $(ready)
 	@$(run) -m jupyterlab notebooks
 
 clean:
+	@mkdir -p reports
 	find reports -mindepth 1 -maxdepth 1 ! -name sample -exec rm -rf {} +
 	rm -rf data/cache

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import filterfalse, pairwise
 
 import keras
 import numpy as np
@@ -55,7 +55,7 @@ def layer_labels(model: keras.Model) -> dict[str, str]:
     """Name every layer by its role and its number among its kind, as in "conv 3" or "pool 1"."""
     seen: Counter[str] = Counter()
     labels = {}
-    for layer in model.layers:
+    for layer in filterfalse(is_input, model.layers):
         role = ROLES.get(type(layer).__name__, type(layer).__name__.lower())
         seen[role] += 1
         labels[layer.name] = f"{role} {seen[role]}"

@@ -44,17 +44,41 @@ class Dream:
     sizes: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How an ascent moves.
+
+    step_size: length of a step in grey levels, root mean square over the image. jitter: largest shift in
+    pixels, drawn anew each step, under which the gradient is taken, so that no pattern depends on its
+    exact place. frequency_decay: the power of the spatial frequency by which the gradient's spectrum is
+    divided: 0 leaves it, 1 gives all scales of a natural image an equal chance. smoothness, norm: weights
+    of the total variation and of the mean square distance to mid grey, of the image scaled to 0..1, which
+    are subtracted from the objective that is climbed, not from the one reported. Raises ValueError on
+    values out of range.
+    """
+
+    step_size: float = 4.0
+    jitter: int = 2
+    frequency_decay: float = 1.0
+    smoothness: float = 0.0
+    norm: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.step_size <= 0:
+            raise ValueError(f"The step size is {self.step_size}: it must be above 0.")
+        negative = [name for name, value in vars(self).items() if value < 0]
+        if negative:
+            raise ValueError(f"{negative[0]} is {getattr(self, negative[0])}: it must be at least 0.")
+
+
 def maximise_filters(
     model: keras.Model,
     layer: keras.layers.Layer,
     filters: Sequence[int] | None = None,
     steps: int = 190,
-    step_size: float = 2.0,
+    settings: Settings = Settings(),
     *,
     keep: Sequence[int] = (),
-    smoothness: float = 0.0,
-    decay: float = 0.0,
-    jitter: int = 0,
     batch_size: int = 64,
     seed: int = 0,
 ) -> Ascent:
@@ -63,18 +87,14 @@ def maximise_filters(
     layer: a layer of model with output (N, h, w, F). Give a Conv2D before its ReLU: where a ReLU is zero
     on the whole starting image its gradient is zero too, and the ascent could never leave. filters:
     indices, all when None. Every filter starts from the same noise, so that two images differ by their
-    filters only. A step moves an image by step_size grey levels (root mean square) along its gradient,
-    then clips it to 0..255. keep: numbers of steps after which the images are kept as snapshots.
-    smoothness, decay: weights of the total variation and of the mean square distance to mid grey (of the
-    image scaled to 0..1), subtracted from the objective that is climbed, not from the one reported.
-    jitter: largest shift in pixels, drawn anew each step, under which the gradient is taken; the reported
-    objective is that of the image itself. Raises ValueError on an unknown filter, a layer of another
+    filters only. keep: numbers of steps after which the images are kept as snapshots. The objective is
+    that of the images as they are, unshifted. Raises ValueError on an unknown filter, a layer of another
     model, or settings out of range. Erhan et al., 2009; penalties and jitter as in Mahendran and Vedaldi,
-    2016.
+    2016; frequencies as in Olah et al., 2017.
     """
     chosen = _check_filters(layer, filters)
-    _check_settings(steps, step_size, jitter, keep)
-    climb = _compile_climb(cut_model(model, layer), _mean_of_filter, step_size, smoothness, decay, jitter)
+    _check_steps(steps, keep)
+    climb = _compile_climb(cut_model(model, layer), _mean_of_filter, settings)
     noise = grey_noise(model.input_shape[1:], seed)
     parts = [
         _climb_with_stops(climb, noise, chosen[first : first + batch_size], steps, keep, seed)
@@ -92,9 +112,8 @@ def deep_dream(
     octaves: int = 3,
     octave_scale: float = 1.4,
     steps: int = 20,
-    step_size: float = 2.0,
+    settings: Settings = Settings(),
     *,
-    jitter: int = 2,
     seed: int = 0,
 ) -> Dream:
     """Exaggerate in a real image whatever the layer already finds in it.
@@ -106,12 +125,10 @@ def deep_dream(
     and the change made by all is brought back to (H, W). Raises ValueError on settings out of range.
     Mordvintsev et al., 2015.
     """
-    _check_settings(steps, step_size, jitter, ())
+    _check_steps(steps)
     if octaves < 1 or octave_scale <= 0:
-        raise ValueError(
-            f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}."
-        )
-    climb = _compile_climb(cut_model(model, layer, any_size=True), _mean_square, step_size, 0.0, 0.0, jitter)
+        raise ValueError(f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}.")
+    climb = _compile_climb(cut_model(model, layer, any_size=True), _mean_square, settings)
     original = np.asarray(image, np.float32)
     sizes = tuple(_scaled_size(original, octave_scale**octave) for octave in range(octaves))
     change, histories = np.zeros_like(original), []
@@ -236,6 +253,17 @@ def receptive_field(model: keras.Model, layer: keras.layers.Layer) -> int:
     return side
 
 
+def choose_depth(depth: int, number: int = 0, default: int = 7) -> int:
+    """The number of the convolution to look into, in a network that has depth of them.
+
+    number: the wish, from 1; 0 means the default, or the middle convolution where the network has fewer.
+    Raises ValueError naming the legal numbers.
+    """
+    if not 0 <= number <= depth:
+        raise ValueError(f"There is no convolution {number}: choose one of 1 to {depth}, or 0 for the default.")
+    return number or (default if default <= depth else (depth + 1) // 2)
+
+
 def contrast(images: np.ndarray) -> np.ndarray:
     """Standard deviation of each image's pixels, in grey levels; images (N, H, W, C), returns (N,)."""
     return images.mean(axis=-1).std(axis=(1, 2))
@@ -262,9 +290,9 @@ def grey_noise(shape: Sequence[int], seed: int, spread: float = 10.0) -> np.ndar
 
 
 def _compile_climb(
-    cut: keras.Model, score: Score, step_size: float, smoothness: float, decay: float, jitter: int
+    cut: keras.Model, score: Score, settings: Settings
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Compile the ascent once, for any number, any size of images and any number of steps."""
+    """Compile the ascent once, for any number and size of images and any number of steps."""
 
     def scored(images: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
         return score(cut(images, training=False), filters)
@@ -281,14 +309,14 @@ def _compile_climb(
     def climb(images, filters, first, last, seed):
         history = tf.TensorArray(tf.float32, size=last - first)
         for step in tf.range(first, last):
-            shift = tf.random.stateless_uniform((2,), [seed, step], -jitter, jitter + 1, tf.int32)
+            shift = _draw_shift(settings.jitter, seed, step)
             with tf.GradientTape() as tape:
                 tape.watch(images)
                 scores = scored(tf.roll(images, shift, axis=(1, 2)), filters)
-                target = scores - _penalty(images, smoothness, decay)
+                target = scores - _penalty(images, settings)
             # A shifted view has an objective of its own: report that of the image as it is.
-            history = history.write(step - first, scored(images, filters) if jitter else scores)
-            images = _step_up(images, tape.gradient(target, images), step_size)
+            history = history.write(step - first, scored(images, filters) if settings.jitter else scores)
+            images = _step_up(images, tape.gradient(target, images), settings)
         return images, tf.concat([history.stack(), scored(images, filters)[tf.newaxis]], axis=0)
 
     return climb
@@ -313,17 +341,48 @@ def _climb_with_stops(
     return snapshots, np.concatenate([*history, values[-1:]])
 
 
-def _step_up(images: tf.Tensor, gradient: tf.Tensor, step_size: float) -> tf.Tensor:
-    """Move each image along its gradient by step_size grey levels, root mean square, inside 0..255."""
-    length = tf.sqrt(tf.reduce_mean(tf.square(gradient), axis=(1, 2, 3), keepdims=True))
-    return tf.clip_by_value(images + step_size * tf.math.divide_no_nan(gradient, length), 0.0, 255.0)
+def _draw_shift(jitter: int, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_uniform((2,), [seed, step], -jitter, jitter + 1, tf.int32)
 
 
-def _penalty(images: tf.Tensor, smoothness: float, decay: float) -> tf.Tensor:
+def _step_up(images: tf.Tensor, gradient: tf.Tensor, settings: Settings) -> tf.Tensor:
+    """Move each image up by one step, inside 0..255."""
+    # A pixel at its limit cannot move further: it must not use up the length of the step.
+    stuck = ((images <= 0.0) & (gradient < 0.0)) | ((images >= 255.0) & (gradient > 0.0))
+    direction = tf.where(stuck, 0.0, gradient)
+    if settings.frequency_decay:
+        direction = tf.where(stuck, 0.0, _divide_by_frequency(direction, settings.frequency_decay))
+    length = tf.sqrt(tf.reduce_mean(tf.square(direction), axis=(1, 2, 3), keepdims=True))
+    step = settings.step_size * tf.math.divide_no_nan(direction, length)
+    return tf.clip_by_value(images + step, 0.0, 255.0)
+
+
+def _divide_by_frequency(gradient: tf.Tensor, power: float) -> tf.Tensor:
+    """Divide a gradient's spectrum by frequency ** power.
+
+    All divisors are positive, so the result is still a direction in which the objective rises.
+    """
+    height, width = tf.unstack(tf.shape(gradient)[1:3])
+    lowest = 1.0 / tf.cast(tf.maximum(height, width), tf.float32)
+    rows, columns = _frequencies(height), _frequencies(width)[: width // 2 + 1]
+    frequency = tf.maximum(tf.sqrt(rows[:, tf.newaxis] ** 2 + columns**2), lowest)
+    spectrum = tf.signal.rfft2d(tf.transpose(gradient, (0, 3, 1, 2)))
+    scaled = tf.signal.irfft2d(spectrum * tf.cast(frequency**-power, tf.complex64), (height, width))
+    return tf.transpose(scaled, (0, 2, 3, 1))
+
+
+def _frequencies(size: tf.Tensor) -> tf.Tensor:
+    """Absolute frequency of each place of a spectrum, in waves a pixel."""
+    place = tf.range(size)
+    return tf.cast(tf.minimum(place, size - place), tf.float32) / tf.cast(size, tf.float32)
+
+
+def _penalty(images: tf.Tensor, settings: Settings) -> tf.Tensor:
     scaled = images / 255.0
     pixels = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
     roughness = tf.image.total_variation(scaled) / pixels
-    return smoothness * roughness + decay * tf.reduce_mean(tf.square(scaled - 0.5), axis=(1, 2, 3))
+    distance = tf.reduce_mean(tf.square(scaled - 0.5), axis=(1, 2, 3))
+    return settings.smoothness * roughness + settings.norm * distance
 
 
 def _mean_of_filter(maps: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
@@ -365,12 +424,9 @@ def _check_filters(layer: keras.layers.Layer, filters: Sequence[int] | None) -> 
     return chosen
 
 
-def _check_settings(steps: int, step_size: float, jitter: int, keep: Sequence[int]) -> None:
-    if steps < 1 or step_size <= 0 or jitter < 0:
-        raise ValueError(
-            f"An ascent needs steps of at least 1, step_size above 0 and jitter of at least 0,"
-            f" not {steps}, {step_size} and {jitter}."
-        )
+def _check_steps(steps: int, keep: Sequence[int] = ()) -> None:
+    if steps < 1:
+        raise ValueError(f"The number of steps is {steps}: it must be at least 1.")
     outside = [stop for stop in keep if not 0 <= stop <= steps]
     if outside:
         raise ValueError(f"Step {outside[0]} cannot be kept: the ascent has steps 0 to {steps}.")

@@ -38,7 +38,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
 }
 
 # What a recipe changes in single notebooks, beyond the training budget that it names.
-RECIPES: dict[str, dict[str, dict[str, object]]] = {"quick": {}, "full": {}, "tiny": {}}
+RECIPES: dict[str, dict[str, dict[str, object]]] = {
+    "quick": {},
+    "full": {},
+    "tiny": {
+        "06_lime": {"SAMPLES": 100},
+        "07_keract_activations": {"IMAGES": 32},
+    },
+}
 
 # Parameters that every notebook has and that have options of their own.
 COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS")
@@ -121,7 +128,9 @@ def run_notebooks(build: Build, jobs: int) -> list[Failure]:
             failures += [failure] if failure else []
         elif _must_run(build, name, stands):
             running.add(name)
-            Thread(target=_work, args=(build, name, finished), daemon=True).start()
+            # made here, not by the thread: Python 3.11 cannot build syntax trees in two threads at a time
+            made_from = build.components(name)
+            Thread(target=_work, args=(build, name, made_from, finished), daemon=True).start()
         else:
             stands[name] = all(stands[other] for other in build.needs[name])
     return failures
@@ -146,12 +155,12 @@ def _must_run(build: Build, name: str, stands: Mapping[str, bool]) -> bool:
     return reason is not None
 
 
-def _work(build: Build, name: str, finished: Queue) -> None:
+def _work(build: Build, name: str, made_from: stale.Components, finished: Queue) -> None:
     """Run one notebook, print how it went, and put its name and its failure, if any, into the queue."""
     began = time.monotonic()
     failure = None
     try:
-        _make_answer(build, name)
+        _make_answer(build, name, made_from)
     except Exception as error:  # whatever stops one notebook is reported at the end, and the others go on
         failure = describe_failure(build.finished(name), error)
     outcome = "failed after" if failure else "done in"
@@ -159,9 +168,9 @@ def _work(build: Build, name: str, finished: Queue) -> None:
     finished.put((name, failure))
 
 
-def _make_answer(build: Build, name: str) -> None:
+def _make_answer(build: Build, name: str, made_from: stale.Components) -> None:
     """Run one notebook and stamp its answer with what it was made from when the run began."""
-    made_from, answer = build.components(name), build.answer(name)
+    answer = build.answer(name)
     before = stale.modified(answer)
     run_notebook(
         build.notebook(name),
@@ -251,7 +260,7 @@ def plan(arguments: argparse.Namespace) -> Build:
     if arguments.seed < 0:
         raise UsageError(f"The seed {arguments.seed} is below 0; choose a whole number of at least 0.")
     data = identify(arguments.dataset)
-    settings = [word for text in arguments.set for word in shlex.split(text)]
+    settings = [word for text in arguments.set for word in _words(text)]
     chosen = parse_settings(settings, ROOT / "notebooks", NEEDS)
     preset = RECIPES[arguments.recipe]
     return Build(
@@ -273,6 +282,13 @@ def plan(arguments: argparse.Namespace) -> Build:
         },
         versions=stale.package_versions(ROOT / "requirements.txt"),
     )
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise UsageError(f"The settings {text!r} hold a quotation mark without its pair; add it.") from None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ every machine, and random bits in place of distributions that call the C library
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -58,8 +58,8 @@ EXPRESSIONS: Mapping[str, Expression] = {
 }
 
 # How hard the data set is: intensities run from 0 (rest) to 1 (as strong as it gets).
-WEAKEST_EXPRESSION, STRONGEST_EXPRESSION = 0.15, 1.0  # of a whole face, uniform
-UNIT_SPREAD = 0.45  # each unit's own intensity is the face's, times a factor in 1 -+ this
+WEAKEST_EXPRESSION, STRONGEST_EXPRESSION = 0.35, 1.0  # of a whole face, uniform
+UNIT_SPREAD = 0.5  # each unit's own intensity is the face's, times a factor in 1 -+ this
 
 EVIDENCE_THRESHOLD = 8.0  # grey levels by which the expression must change a pixel, before noise, to count as evidence
 
@@ -68,10 +68,9 @@ EVIDENCE_THRESHOLD = 8.0  # grey levels by which the expression must change a pi
 VARIATION: Mapping[str, tuple[float, float]] = {
     # head
     "head_width": (0.68, 0.82),
-    "jaw": (0.10, 0.42),
+    "jaw": (0.10, 0.34),
     "ear_size": (0.10, 0.17),
     "skin": (105, 215),
-    "skin_texture": (0.0, 0.05),
     "neck_width": (0.32, 0.48),
     "clothes": (20, 235),
     # hair
@@ -81,6 +80,7 @@ VARIATION: Mapping[str, tuple[float, float]] = {
     "hairline_curve": (-0.1, 0.9),
     "parting": (-0.4, 0.4),
     "hair_length": (-0.4, 1.1),
+    "hair_strands": (0.02, 0.22),
     # brows
     "brow_gap": (0.19, 0.27),
     "brow_width": (0.19, 0.26),
@@ -116,7 +116,7 @@ VARIATION: Mapping[str, tuple[float, float]] = {
     "wrinkle": (0.5, 1.0),
     # what is worn: the shares below decide who wears it
     "glasses": (0, 1),
-    "rim_tone": (10, 110),
+    "rim_tone": (10, 70),
     "rim_size": (0.19, 0.25),
     "beard": (0, 1),
     "moustache": (0, 1),
@@ -130,15 +130,15 @@ VARIATION: Mapping[str, tuple[float, float]] = {
     # pose: turning shifts the features, tilting (the tangent of half the angle) turns the image
     "turn": (-0.13, 0.13),
     "nod": (-0.05, 0.05),
-    "tilt": (-0.13, 0.13),
-    "scale": (20.0, 26.0),
-    "shift_x": (-4.5, 4.5),
-    "shift_y": (-4.0, 4.0),
+    "tilt": (-0.09, 0.09),
+    "scale": (21.0, 26.0),
+    "shift_x": (-3.0, 3.0),
+    "shift_y": (-3.0, 3.0),
     # camera
     "blur": (0.0, 0.2),
-    "contrast": (0.6, 1.1),
+    "contrast": (0.65, 1.1),
     "brightness": (-25, 25),
-    "noise": (2.0, 11.0),
+    "noise": (2.0, 8.0),
     # occlusion
     "occlusion": (0, 1),
     "occluder_tone": (20, 220),
@@ -153,13 +153,12 @@ Traits = SimpleNamespace  # one (N, 1, 1) float32 array for each name in VARIATI
 Units = Mapping[int, np.ndarray]  # action unit -> (N, 1, 1) float32 intensity
 
 _UNIT_COLUMN = {unit: column for column, unit in enumerate(ACTION_UNITS)}
-_TRAITS, _INTENSITIES, _NOISE, _LABELS = range(4)  # independent streams of random numbers for one face
 _SPLIT_STRIDE = 10_000_000  # the faces of split k are numbered from k times this
-_BATCH = 24  # faces drawn at once: their canvases stay in the processor's cache
+_BATCH = 32  # faces drawn at once: their canvases stay in the processor's cache
 _REACH = 1.25  # half the side of the canvas, in half heads
-_CANVAS = 120  # pixels a side of the canvas
+_CANVAS = 110  # pixels a side of the canvas
 _DENSITY = _CANVAS / (2 * _REACH)  # canvas pixels a half head
-_OVERSAMPLING = 2  # canvas samples a finished pixel, along each axis
+_OVERSAMPLING = 3  # canvas samples a finished pixel, along each axis
 
 
 def generate(
@@ -186,7 +185,7 @@ def generate(
 def draw_labels(count: int, seed: int, first_index: int = 0) -> np.ndarray:
     """Shuffle `count` labels (int64) in FER2013's class proportions, to the nearest whole face."""
     labels = np.repeat(np.arange(len(CLASS_NAMES)), class_counts(count))
-    return _generator(seed, first_index, _LABELS).permutation(labels)
+    return np.random.default_rng([seed, first_index, count]).permutation(labels)
 
 
 def class_counts(count: int) -> np.ndarray:
@@ -205,21 +204,19 @@ def render_faces(labels: np.ndarray, seed: int, first_index: int = 0) -> tuple[n
     Returns images (N, 48, 48, 1) uint8 and evidence (N, 48, 48) bool: the pixels that differ from the same face at rest
     by more than EVIDENCE_THRESHOLD before noise is added. Raises ValueError on a label or seed out of range.
     """
-    intensities = draw_intensities(labels, seed, first_index)
-    drawn, rest = _draw_beside_rest(intensities, seed, first_index)
-    return add_noise(drawn, seed, first_index), np.abs(drawn - rest) > EVIDENCE_THRESHOLD
+    parts = [
+        _render_batch(labels[start : start + _BATCH], seed, first_index + start)
+        for start in range(0, len(labels), _BATCH)
+    ]
+    return _join(parts)
 
 
 def draw_intensities(labels: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
-    """Draw how strongly each action unit acts; returns (N, 15) float32 in 0..1, columns in the order of ACTION_UNITS."""
-    labels = np.asarray(labels)
-    if labels.size and not (labels.min() >= 0 and labels.max() < len(CLASS_NAMES)):
-        raise ValueError(f"A label lies outside 0..{len(CLASS_NAMES) - 1}; labels index {', '.join(CLASS_NAMES)}.")
-    uniform = _uniforms(seed, first_index, len(labels), _INTENSITIES, 1 + 2 * len(ACTION_UNITS))
-    strength, factor, chance = np.split(uniform, [1, 1 + len(ACTION_UNITS)], axis=1)
-    strength = WEAKEST_EXPRESSION + strength * (STRONGEST_EXPRESSION - WEAKEST_EXPRESSION)
-    own = strength * (1 - UNIT_SPREAD + 2 * UNIT_SPREAD * factor)
-    return np.minimum(own, 1) * (chance < _unit_probabilities()[labels])
+    """Draw how strongly each action unit acts; returns (N, 15) float32 in 0..1, columns in the order of ACTION_UNITS.
+
+    These are the intensities of the faces that `render_faces` renders from the same arguments.
+    """
+    return _intensities(_uniforms(_generators(seed, first_index, len(labels))), labels)
 
 
 def draw_faces(intensities: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
@@ -228,47 +225,66 @@ def draw_faces(intensities: np.ndarray, seed: int, first_index: int = 0) -> np.n
     intensities: (N, 15) in 0..1, columns in the order of ACTION_UNITS. Returns (N, 48, 48) float32 grey levels, not clipped.
     The same seed and index give the same person, pose, light and occlusion, whatever the intensities.
     """
-    intensities = np.asarray(intensities, np.float32)
-    traits = _draw_traits(seed, first_index, len(intensities))
-    units = {unit: intensities[:, column, None, None] for unit, column in _UNIT_COLUMN.items()}
-    return _photograph(_draw_canvas(traits, units), traits)
+    face = _traits(_uniforms(_generators(seed, first_index, len(intensities))))
+    return _photograph(_draw_expression(_draw_person(face), face, _by_unit(intensities)), _view(face), face)
 
 
-def add_noise(drawn: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
-    """Add each face's own sensor noise and quantise: (N, 48, 48) float to (N, 48, 48, 1) uint8."""
-    traits = _draw_traits(seed, first_index, len(drawn))
-    noise = np.stack([_sensor_noise(seed, first_index + face) for face in range(len(drawn))])
-    return np.clip(np.rint(drawn + traits.noise * noise), 0, 255).astype(np.uint8)[..., None]
+# Batches -----------------------------------------------------------------------------------------------------------
+
+
+def _render_batch(labels: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:
+    generators = _generators(seed, first_index, len(labels))
+    uniform = _uniforms(generators)
+    face, intensities = _traits(uniform), _intensities(uniform, labels)
+    person, view = _draw_person(face), _view(face)
+    drawn = _photograph(_draw_expression(person, face, _by_unit(intensities)), view, face)
+    rest = _photograph(_draw_expression(person, face, _by_unit(0 * intensities)), view, face)
+    noisy = np.rint(drawn + face.noise * _sensor_noise(generators))
+    return np.clip(noisy, 0, 255).astype(np.uint8)[..., None], np.abs(drawn - rest) > EVIDENCE_THRESHOLD
+
+
+def _render_in_pool(
+    pool: Executor, labels: np.ndarray, seed: int, first_index: int
+) -> tuple[np.ndarray, np.ndarray]:
+    starts = range(0, len(labels), _BATCH)
+    batches = [labels[start : start + _BATCH] for start in starts]
+    return _join(pool.map(_render_batch, batches, [seed] * len(starts), [first_index + start for start in starts]))
+
+
+def _join(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    nothing = np.empty((0, SIZE, SIZE, 1), np.uint8), np.empty((0, SIZE, SIZE), bool)
+    images, evidence = zip(nothing, *parts)
+    return np.concatenate(images), np.concatenate(evidence)
 
 
 # Random numbers ----------------------------------------------------------------------------------------------------
 
 
-def _generator(seed: int, index: int, stream: int) -> np.random.Generator:
+def _generators(seed: int, first_index: int, count: int) -> list[np.random.Generator]:
     if seed < 0:
         raise ValueError(f"The seed is {seed}; give a whole number of at least 0.")
-    return np.random.default_rng([seed, index, stream])
+    return [np.random.default_rng([seed, first_index + face]) for face in range(count)]
 
 
-def _uniforms(seed: int, first_index: int, count: int, stream: int, columns: int) -> np.ndarray:
-    rows = [_generator(seed, first_index + face, stream).random(columns) for face in range(count)]
-    return np.array(rows, np.float32).reshape(count, columns)
+def _uniforms(generators: list[np.random.Generator]) -> np.ndarray:
+    columns = len(VARIATION) + 1 + 2 * len(ACTION_UNITS)
+    return np.array([generator.random(columns) for generator in generators], np.float32).reshape(-1, columns)
 
 
-def _draw_traits(seed: int, first_index: int, count: int) -> Traits:
-    uniform = _uniforms(seed, first_index, count, _TRAITS, len(VARIATION))[:, :, None, None]
-    drawn = {
-        name: np.float32(low) + uniform[:, column] * np.float32(high - low)
-        for column, (name, (low, high)) in enumerate(VARIATION.items())
-    }
-    return Traits(**drawn)
+def _traits(uniform: np.ndarray) -> Traits:
+    columns = uniform[:, : len(VARIATION)].T[..., None, None]
+    ranges = zip(columns, VARIATION.items())
+    return Traits(**{name: low + column * np.float32(high - low) for column, (name, (low, high)) in ranges})
 
 
-def _sensor_noise(seed: int, index: int) -> np.ndarray:
-    # The sum of four bytes is nearly normal, and the same on every machine.
-    bytes_ = _generator(seed, index, _NOISE).integers(0, 256, (4, SIZE, SIZE), np.uint8).astype(np.int32)
-    total = bytes_[0] + bytes_[1] + bytes_[2] + bytes_[3]
-    return (total - 510).astype(np.float32) / np.float32(147.8)
+def _intensities(uniform: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    labels = np.asarray(labels, np.int64)
+    if np.any((labels < 0) | (labels >= len(CLASS_NAMES))):
+        raise ValueError(f"A label lies outside 0..{len(CLASS_NAMES) - 1}; labels index {', '.join(CLASS_NAMES)}.")
+    strength, factor, chance = np.split(uniform[:, len(VARIATION) :], [1, 1 + len(ACTION_UNITS)], axis=1)
+    strength = WEAKEST_EXPRESSION + strength * (STRONGEST_EXPRESSION - WEAKEST_EXPRESSION)
+    own = strength * (1 - UNIT_SPREAD + 2 * UNIT_SPREAD * factor)
+    return np.minimum(own, 1) * (chance < _unit_probabilities()[labels])
 
 
 def _unit_probabilities() -> np.ndarray:
@@ -279,29 +295,16 @@ def _unit_probabilities() -> np.ndarray:
     return table
 
 
-# Batches -----------------------------------------------------------------------------------------------------------
+def _by_unit(intensities: np.ndarray) -> Units:
+    columns = np.asarray(intensities, np.float32).T[..., None, None]
+    return dict(zip(ACTION_UNITS, columns))
 
 
-def _draw_beside_rest(intensities: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:
-    drawn = np.empty((len(intensities), SIZE, SIZE), np.float32)
-    rest = np.empty_like(drawn)
-    for start in range(0, len(intensities), _BATCH):
-        part = slice(start, start + _BATCH)
-        drawn[part] = draw_faces(intensities[part], seed, first_index + start)
-        rest[part] = draw_faces(np.zeros_like(intensities[part]), seed, first_index + start)
-    return drawn, rest
-
-
-def _render_in_pool(
-    pool: ThreadPoolExecutor, labels: np.ndarray, seed: int, first_index: int
-) -> tuple[np.ndarray, np.ndarray]:
-    starts = range(0, len(labels), _BATCH)
-    parts: Iterable = pool.map(
-        lambda start: render_faces(labels[start : start + _BATCH], seed, first_index + start), starts
-    )
-    empty = np.empty((0, SIZE, SIZE, 1), np.uint8), np.empty((0, SIZE, SIZE), bool)
-    images, evidence = zip(empty, *parts)
-    return np.concatenate(images), np.concatenate(evidence)
+def _sensor_noise(generators: list[np.random.Generator]) -> np.ndarray:
+    # The sum of four bytes is nearly normal, and the same on every machine.
+    bytes_ = np.stack([generator.integers(0, 256, (4, SIZE, SIZE), np.uint8) for generator in generators])
+    total = bytes_.astype(np.int32).sum(axis=1) - 510
+    return total.astype(np.float32) / np.float32(147.8)
 
 
 # Drawing -----------------------------------------------------------------------------------------------------------
@@ -358,11 +361,17 @@ def _stroke(offset: np.ndarray, along: np.ndarray, half_width: float | np.ndarra
     return np.maximum(1 - np.abs(offset) / half_width, 0) * np.maximum(1 - along * along, 0)
 
 
-def _draw_canvas(face: Traits, unit: Units) -> np.ndarray:
+def _draw_person(face: Traits) -> np.ndarray:
+    """Draw what no expression changes."""
     canvas = np.empty((len(face.skin), _CANVAS, _CANVAS), np.float32)
     _draw_background(canvas, face)
     _draw_hair_behind(canvas, face)
     _draw_body(canvas, face)
+    return canvas
+
+
+def _draw_expression(person: np.ndarray, face: Traits, unit: Units) -> np.ndarray:
+    canvas = person.copy()
     _draw_head(canvas, face, unit)
     _draw_forehead(canvas, face, unit)
     _draw_cheeks(canvas, face, unit)
@@ -392,12 +401,18 @@ def _hair_tone(face: Traits) -> np.ndarray:
     return 12 + face.hair * 190
 
 
+def _strands(face: Traits, across: np.ndarray) -> np.ndarray:
+    """How light the hair is from strand to strand: a triangle wave around 1."""
+    phase = across * 7
+    return 1 + face.hair_strands * (4 * np.abs(phase - np.floor(phase) - 0.5) - 1)
+
+
 def _draw_hair_behind(canvas: np.ndarray, face: Traits) -> None:
     all_ = _whole(canvas)
     width = face.head_width + face.hair_volume + 0.04
     dome = _ellipse(all_, 0 * width, -0.08 + 0 * width, width, 0.94 + face.hair_volume)
     sides = np.minimum(width - np.abs(all_.x), np.minimum(all_.y + 0.1, face.hair_length - all_.y))
-    all_.paint(_inside(np.where(face.hair_volume > 0, np.maximum(dome, sides), -1)), _hair_tone(face) * 0.8)
+    all_.paint(_inside(np.where(face.hair_volume > 0, np.maximum(dome, sides), -1)), _hair_tone(face) * 0.8 * _strands(face, all_.x))
 
 
 def _draw_body(canvas: np.ndarray, face: Traits) -> None:
@@ -412,7 +427,7 @@ def _draw_body(canvas: np.ndarray, face: Traits) -> None:
 
 
 def _draw_head(canvas: np.ndarray, face: Traits, unit: Units) -> None:
-    all_ = _whole(canvas)
+    all_ = _Window(canvas, -0.9, 0.9, -1.05, 1.2)
     height = 0.98 + 0.13 * unit[26] * np.clip(all_.y, 0, 1)
     depth = np.clip(all_.y / height, 0, 1)
     width = face.head_width * (1 - face.jaw * depth * depth)
@@ -440,7 +455,7 @@ def _draw_forehead(canvas: np.ndarray, face: Traits, unit: Units) -> None:
         middle = at.eye_y - face.brow_gap * 0.75
         along = (brow.y - middle) / 0.16
         line = x - side * (0.055 + 0.02 * along)
-        brow.darken(_stroke(line, along, 0.035), face.wrinkle * 0.6 * unit[4])
+        brow.darken(_stroke(line, along, 0.035), face.wrinkle * 0.7 * unit[4])
 
 
 def _draw_cheeks(canvas: np.ndarray, face: Traits, unit: Units) -> None:
@@ -481,19 +496,18 @@ def _draw_nose(canvas: np.ndarray, face: Traits, unit: Units) -> None:
 
 def _draw_facial_hair(canvas: np.ndarray, face: Traits, unit: Units) -> None:
     jaw = _Window(canvas, -0.85, 0.85, 0.2, 1.2)
-    at = _features(face)
     drop = 0.13 * unit[26] * np.clip(jaw.y, 0, 1)
     inside = _inside(face.head_width * (1 - face.jaw * 0.6) - np.abs(jaw.x) + 0.15 * (0.6 - jaw.y))
     chin = _inside(0.97 + drop - np.sqrt((jaw.x / face.head_width) ** 2 * 0.6 + jaw.y**2))
-    low = np.clip((jaw.y - 0.62 - drop + 0.9 * np.abs(jaw.x - at.x) * 0 + 0.3 * (np.abs(jaw.x) - 0.3)) * 6, 0, 1)
+    low = np.clip((jaw.y - 0.74 - drop + 0.6 * np.abs(jaw.x - face.turn)) * 5, 0, 1)
     has_beard = (face.beard < BEARD_SHARE) * face.facial_hair
     jaw.paint(inside * chin * low * has_beard, _hair_tone(face) * 0.9)
     lip = _mouth_shape(face, unit)
     t = (jaw.x - lip.x) / (lip.width * 1.1)
-    top = lip.y - lip.up - lip.upper - 0.05 + lip.corner * t * t
-    hair = _between(jaw.y, top - 0.06 * (1 - 0.5 * t * t), top + 0.04)
+    middle = lip.y - lip.up - lip.upper - 0.045 + (lip.corner + 0.05) * t * t
+    hair = 0.055 * np.maximum(1 - t * t, 0) - 0.01 - np.abs(jaw.y - middle)
     has_moustache = (face.moustache < MOUSTACHE_SHARE) * face.facial_hair
-    jaw.paint(_inside(np.minimum(hair, lip.width * 1.1 * (1 - np.abs(t)))) * has_moustache, _hair_tone(face))
+    jaw.paint(_inside(hair) * has_moustache, _hair_tone(face) * 0.9)
 
 
 def _mouth_shape(face: Traits, unit: Units) -> Traits:
@@ -504,7 +518,7 @@ def _mouth_shape(face: Traits, unit: Units) -> Traits:
         x=face.turn * 1.1,
         y=face.mouth_y + face.nod - 0.04 * unit[10] - 0.03 * unit[9] - 0.03 * unit[17] + 0.02 * unit[26],
         width=width,
-        corner=face.mouth_corner - 0.16 * unit[12] + 0.16 * unit[15] + 0.05 * unit[20],
+        corner=face.mouth_corner - 0.16 * unit[12] + 0.15 * unit[15] + 0.02 * unit[20],
         up=0.3 * opening + 0.03 * unit[10],
         down=0.7 * opening,
         push=0.05 * unit[17],
@@ -521,13 +535,15 @@ def _draw_mouth(canvas: np.ndarray, face: Traits, unit: Units) -> None:
     arch = np.maximum(1 - t * t, 0)
     line = lip.y + lip.corner * (1 - 1.6 * arch) * 0.75 - lip.push * arch + face.mouth_skew * t
     ends = lip.width - np.abs(window.x - lip.x)
-    top, bottom = line - lip.up * arch, line + lip.down * arch
+    full = arch * (2 - arch)  # opens the corners too: a jaw drop makes an oval, a stretched mouth a slot
+    gape = arch + np.maximum(unit[26], unit[20]) * (full - arch)
+    top, bottom = line - lip.up * gape, line + lip.down * gape
     bow = arch * (1.15 - 0.5 * np.maximum(1 - 16 * t * t, 0))
-    lips = np.minimum(_between(window.y, top - lip.upper * bow - 0.004, bottom + lip.lower * arch + 0.004), ends)
+    lips = np.minimum(_between(window.y, top - lip.upper * bow - 0.004, bottom + lip.lower * gape + 0.004), ends)
     window.paint(_inside(lips), face.skin * face.lip_tone)
     hole = np.minimum(_between(window.y, top, bottom), ends)
     window.paint(_inside(hole) * np.minimum(lip.opening * 40, 1), 28)
-    teeth = np.minimum(hole, top + 0.03 + 0.075 * unit[25] + 0.02 * unit[20] - window.y)
+    teeth = np.minimum(hole, top + 0.02 + 0.08 * unit[25] + 0.06 * unit[20] - window.y)
     window.paint(_inside(teeth) * np.minimum(lip.opening * 20, 1) * 0.95, 225)
     shut = 1 - np.minimum(lip.opening * 20, 1)
     window.darken(_inside(np.minimum(0.014 + 0.008 * unit[23] - np.abs(window.y - line), ends)), 0.65 * shut)
@@ -563,10 +579,10 @@ def _draw_eye(canvas: np.ndarray, face: Traits, unit: Units, side: int) -> None:
     middle = y - face.eye_tilt * t
     raise_ = face.eye_open * (1 - 0.3 * unit[7] - 0.3 * unit[9] - 0.25 * unit[6]) + 0.075 * unit[5]
     upper = middle - raise_ * arch * (1 - 0.25 * t * unit[1])
-    lower = middle + (0.045 - 0.035 * unit[7] - 0.06 * unit[6] - 0.02 * unit[9] + 0.01 * unit[5]) * arch
+    lower = middle + (0.045 - 0.045 * unit[7] - 0.06 * unit[6] - 0.02 * unit[9] + 0.01 * unit[5]) * arch
     socket = _blob(eye, x, y - 0.06, 0.28 + 0 * x, 0.22 + 0 * x)
     eye.darken(socket, 0.18)
-    lids = _between(eye.y, upper, lower)
+    lids = np.minimum(_between(eye.y, upper, lower), face.eye_width * (1 - np.abs(t)))
     white = _inside(lids)
     eye.paint(white, 205 + 0.15 * face.skin)
     iris_x, iris_y = x + face.gaze_x, y - 0.008 + face.gaze_y
@@ -592,7 +608,7 @@ def _draw_brow(canvas: np.ndarray, face: Traits, unit: Units, side: int) -> None
     brow = _Window(canvas, *sorted((side * -0.1, side * 0.9)), -0.75, 0.1)
     x = _eye_x(face, side) + side * (0.01 - 0.05 * unit[4] * (1 - 0.4 * unit[1]))
     t = side * (brow.x - x) / face.brow_width
-    inner = -face.brow_slant - 0.15 * unit[1] + (0.14 * unit[4]) * (1 - 0.75 * unit[1]) + 0.07 * unit[9]
+    inner = -face.brow_slant - 0.15 * unit[1] + 0.17 * unit[4] * (1 - 0.75 * unit[1]) + 0.07 * unit[9]
     outer = face.brow_slant - 0.15 * unit[2] + 0.03 * unit[4] + 0.01 * unit[9]
     middle = face.eye_y + face.nod - face.brow_gap + (inner * (1 - t) + outer * (1 + t)) * 0.5
     arch = face.brow_arch * (1 - 0.6 * unit[4]) + 0.03 * unit[2]
@@ -622,7 +638,7 @@ def _draw_fringe(canvas: np.ndarray, face: Traits) -> None:
     x = top.x - face.parting
     line = face.hairline + face.hairline_curve * x * x - top.y
     hair = np.where(face.hair_volume > 0, np.minimum(dome, line), -1)
-    top.paint(_inside(hair), _hair_tone(face) * (1 - 0.35 * top.y * top.y + 0.2 * np.abs(x)))
+    top.paint(_inside(hair), _hair_tone(face) * (1.15 - 0.3 * np.abs(x)) * _strands(face, x * (0.4 - top.y)))
 
 
 def _light(canvas: np.ndarray, face: Traits) -> np.ndarray:
@@ -634,46 +650,42 @@ def _light(canvas: np.ndarray, face: Traits) -> np.ndarray:
 # Camera ------------------------------------------------------------------------------------------------------------
 
 
-def _photograph(canvas: np.ndarray, face: Traits) -> np.ndarray:
-    image = _blur(_reduce(_project(canvas, face)), face.blur)
+def _view(face: Traits) -> np.ndarray:
+    """Tilt, scale and shift the head: which canvas pixel each sample of the image sees, as flat indices."""
+    side = SIZE * _OVERSAMPLING
+    grid = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / _OVERSAMPLING - SIZE // 2
+    x, y = grid[None, None, :] - face.shift_x, grid[None, :, None] - face.shift_y
+    square = face.tilt * face.tilt
+    zoom = np.float32(_DENSITY) / face.scale / (1 + square)
+    cosine, sine = (1 - square) * zoom, 2 * face.tilt * zoom
+    columns = _whole_pixel(x * cosine + y * sine)
+    rows = _whole_pixel(y * cosine - x * sine)
+    first = np.arange(len(rows), dtype=np.intp)[:, None, None] * _CANVAS**2
+    return rows * _CANVAS + columns + first
+
+
+def _whole_pixel(offset: np.ndarray) -> np.ndarray:
+    return np.clip(offset + _CANVAS // 2, 0, _CANVAS - 1).astype(np.intp)
+
+
+def _photograph(canvas: np.ndarray, view: np.ndarray, face: Traits) -> np.ndarray:
+    image = _blur(_reduce(np.take(canvas, view)), face.blur)
     image = 128 + (image - 128) * face.contrast + face.brightness
     return _occlude(image, face)
 
 
-def _project(canvas: np.ndarray, face: Traits) -> np.ndarray:
-    """Tilt, scale and shift the head into the image, with bilinear samples of the canvas."""
-    side = SIZE * _OVERSAMPLING
-    grid = ((np.arange(side, dtype=np.float32) + 0.5) / _OVERSAMPLING - SIZE / 2).astype(np.float32)
-    x, y = grid[None, None, :] - face.shift_x, grid[None, :, None] - face.shift_y
-    square = face.tilt * face.tilt
-    cosine, sine = (1 - square) / (1 + square), 2 * face.tilt / (1 + square)
-    zoom = np.float32(_DENSITY) / face.scale
-    across = (x * cosine + y * sine) * zoom
-    down = (y * cosine - x * sine) * zoom
-    return _sample(canvas, across + (_CANVAS - 1) / 2, down + (_CANVAS - 1) / 2)
-
-
-def _sample(canvas: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    columns, rows = np.clip(columns, 0, _CANVAS - 1.01), np.clip(rows, 0, _CANVAS - 1.01)
-    left, top = columns.astype(np.int32), rows.astype(np.int32)
-    right_share, bottom_share = columns - left, rows - top
-    first = top * _CANVAS + left + np.arange(len(canvas), dtype=np.int32)[:, None, None] * _CANVAS**2
-    flat = canvas.reshape(-1)
-    upper = flat[first] * (1 - right_share) + flat[first + 1] * right_share
-    lower = flat[first + _CANVAS] * (1 - right_share) + flat[first + _CANVAS + 1] * right_share
-    return upper * (1 - bottom_share) + lower * bottom_share
-
-
-def _reduce(image: np.ndarray) -> np.ndarray:
-    rows = image[:, ::2] + image[:, 1::2]
-    return (rows[:, :, ::2] + rows[:, :, 1::2]) * np.float32(0.25)
+def _reduce(samples: np.ndarray) -> np.ndarray:
+    """Average the samples of each pixel, in an order that is the same on every machine."""
+    rows = samples[:, ::3] + samples[:, 1::3] + samples[:, 2::3]
+    return (rows[:, :, ::3] + rows[:, :, 1::3] + rows[:, :, 2::3]) / np.float32(_OVERSAMPLING**2)
 
 
 def _blur(image: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    for axis in (1, 2):
-        padded = np.pad(image, [(0, 0) if other != axis else (1, 1) for other in range(3)], mode="edge")
-        before, after = np.take(padded, range(SIZE), axis), np.take(padded, range(2, SIZE + 2), axis)
-        image = image * (1 - 2 * strength) + (before + after) * strength
+    """Spread `strength` of each inner pixel to each of its neighbours, first down, then across."""
+    for _ in range(2):
+        around = image[:, :-2] + image[:, 2:] - 2 * image[:, 1:-1]
+        image[:, 1:-1] += around * strength
+        image = image.swapaxes(1, 2)
     return image
 
 
@@ -684,6 +696,15 @@ def _occlude(image: np.ndarray, face: Traits) -> np.ndarray:
     across = (y - face.occluder_angle * x) / length
     along = (x + face.occluder_angle * y) / length
     bar = face.occluder_width - np.abs(across)
-    is_bar = face.occlusion < BAR_SHARE
-    image = image + np.clip(bar + 0.5, 0, 1) * is_bar * (face.occluder_tone - image)
+    image = _cover(image, bar, face.occlusion < BAR_SHARE, face.occluder_tone)
+    is_hand = (face.occlusion >= BAR_SHARE) & (face.occlusion < BAR_SHARE + HAND_SHARE)
+    for finger in range(4):
+        reach = np.maximum(np.maximum(-along - 8 + abs(finger - 1.5), along - 30), 0)
+        offset = across - 4.2 * (finger - 1.5)
+        knuckles = 2.3 - np.sqrt(offset * offset + reach * reach)
+        image = _cover(image, knuckles, is_hand, face.skin * (0.8 - 0.08 * np.abs(offset)))
     return image
+
+
+def _cover(image: np.ndarray, distance: np.ndarray, applies: np.ndarray, tone: np.ndarray) -> np.ndarray:
+    return image + np.clip(distance + np.float32(0.5), 0, 1) * applies * (tone - image)

@@ -85,7 +85,7 @@ class _Builder:
 
     def dropout(self, tensor, rate: float | None):
         rate = dropout_rate(tensor.shape[1:]) if rate is None else rate
-        return layers.Dropout(rate, seed=next(self._seeds))(tensor)
+        return layers.Dropout(rate, seed=next(self._seeds))(tensor) if rate else tensor
 
     def logits(self, tensor, classes: int):
         initializer = keras.initializers.GlorotUniform(seed=next(self._seeds))
@@ -144,7 +144,7 @@ def _rescale(pixels, normalization: Normalization):
     if normalization == "per_image":
         scaled = layers.Rescaling(1 / 255)(pixels)
         # Over all axes and without learned scale, layer normalization is (x - mean) / std of each image.
-        return layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1e-5)(scaled)
+        return layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1e-6)(scaled)
     raise ValueError(f"There is no normalization {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}.")
 
 
@@ -291,7 +291,7 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
             return "input", "pixels 0\N{EN DASH}255"
         case layers.Conv2D(kernel_size=(height, width), filters=filters, strides=(stride, _)):
             label = f"conv {height}\N{MULTIPLICATION SIGN}{width}, {filters}"
-            return "convolution", label if stride == 1 else f"{label}, stride {stride}"
+            return "convolution", label if stride == 1 else f"{label}\nstride {stride}"
         case layers.Dense(units=units):
             return "dense", f"dense {units}"
         case layers.MaxPooling2D(pool_size=(height, width)):

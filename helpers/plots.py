@@ -15,6 +15,7 @@ from matplotlib.patches import FancyBboxPatch
 TEXT_WIDTH = 6.7  # inches between the margins of the report's page
 SEQUENTIAL = "magma"
 DIVERGING = "vlag"
+MISTAKE = "#b2182b"  # the colour of what is wrong
 COLOURS = sns.color_palette("colorblind", 10).as_hex()
 
 STYLE: dict[str, object] = {
@@ -85,19 +86,27 @@ def label_mosaic(axes: Axes, rows: int, columns: int, height: int, width: int, g
 
 
 def image_grid(
-    images: np.ndarray, titles: Sequence[str], columns: int = 7, colours: Sequence[str] | None = None
+    images: np.ndarray,
+    titles: Sequence[str],
+    columns: int = 7,
+    colours: Sequence[str] | None = None,
+    places: Sequence[int] | None = None,
 ) -> Figure:
-    """Show images (N, H, W, C) in 0..255 in rows of `columns`, each under its title."""
-    rows = -(-len(images) // columns)
+    """Show images (N, H, W, C) in 0..255 in rows of `columns`, each under its title.
+
+    places: the cell of each image, counted row by row from 0; without it they follow each other.
+    """
+    places = range(len(images)) if places is None else places
+    rows = max(places) // columns + 1
     lines = 1 + max(title.count("\n") for title in titles)
     figure = new_figure(rows * (TEXT_WIDTH / columns + 0.13 * lines) + 0.05)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for i, axes in enumerate(grid):
-        if i < len(images):
-            show_image(axes, images[i], titles[i])
-            axes.title.set_color(colours[i] if colours else "black")
-        else:
-            axes.set_visible(False)
+    for axes in grid:
+        axes.set_visible(False)
+    for image, title, place, colour in zip(images, titles, places, colours or ["black"] * len(images)):
+        grid[place].set_visible(True)
+        show_image(grid[place], image, title)
+        grid[place].title.set_color(colour)
     return figure
 
 
@@ -108,15 +117,29 @@ def prediction_grid(
     confidence: np.ndarray,
     class_names: Sequence[str],
     columns: int = 7,
+    row_per_pair: bool = False,
 ) -> Figure:
-    """Show images with true class, predicted class and its probability; wrong ones are titled in red with a cross."""
+    """Show images with true class, predicted class and its probability; wrong ones are titled in red with a cross.
+
+    row_per_pair: begin a new row wherever the pair of true and predicted class changes.
+    """
     titles, colours = [], []
     for label, guess, sure in zip(labels, predicted, confidence):
         right = label == guess
         mark = "\N{CHECK MARK}" if right else "\N{MULTIPLICATION SIGN}"
         titles.append(f"{class_names[label]}\n{mark} {class_names[guess]} {sure:.0%}")
-        colours.append("black" if right else "#b2182b")
-    return image_grid(images, titles, columns, colours)
+        colours.append("black" if right else MISTAKE)
+    places = _pair_places(labels, predicted, columns) if row_per_pair else None
+    return image_grid(images, titles, columns, colours, places)
+
+
+def _pair_places(labels: np.ndarray, predicted: np.ndarray, columns: int) -> list[int]:
+    places: list[int] = []
+    for i, pair in enumerate(zip(labels, predicted)):
+        same = i > 0 and pair == (labels[i - 1], predicted[i - 1])
+        following = places[-1] + 1 if places else 0
+        places.append(following if same else -(-following // columns) * columns)
+    return places
 
 
 def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) -> Figure:
@@ -155,7 +178,7 @@ def block_diagram(blocks: Sequence[tuple[str, str, str]], columns: int = 6) -> F
     kinds = list(dict.fromkeys(kind for kind, _, _ in blocks))
     colours = dict(zip(kinds, sns.color_palette("pastel", len(kinds)).as_hex()))
     rows = -(-len(blocks) // columns)
-    figure = new_figure(0.85 * rows)
+    figure = new_figure(0.95 * rows)
     axes = figure.subplots()
     axes.set(xlim=(-0.05, columns), ylim=(-rows + 0.05, 0.05))
     axes.axis("off")
@@ -168,21 +191,21 @@ def block_diagram(blocks: Sequence[tuple[str, str, str]], columns: int = 6) -> F
 
 def _draw_block(axes: Axes, x: float, y: float, colour: str, label: str, output: str) -> None:
     box = FancyBboxPatch(
-        (x + 0.03, y - 0.56), 0.76, 0.5, boxstyle="round,pad=0,rounding_size=0.05", fc=colour, ec="0.35", lw=0.6
+        (x + 0.03, y - 0.64), 0.76, 0.6, boxstyle="round,pad=0,rounding_size=0.05", fc=colour, ec="0.35", lw=0.6
     )
     axes.add_patch(box)
-    axes.text(x + 0.41, y - 0.31, label, ha="center", va="center", fontsize=6.8, linespacing=1.15)
-    axes.text(x + 0.41, y - 0.6, output, ha="center", va="top", fontsize=6.2, color="0.35")
+    axes.text(x + 0.41, y - 0.34, label, ha="center", va="center", fontsize=6.5, linespacing=1.1)
+    axes.text(x + 0.41, y - 0.67, output, ha="center", va="top", fontsize=6.2, color="0.35")
 
 
 def _join_blocks(axes: Axes, i: int, columns: int) -> None:
     arrow = {"arrowstyle": "-|>", "lw": 0.7, "color": "0.35", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 7}
-    x, y = i % columns, -(i // columns) - 0.31
+    x, y = i % columns, -(i // columns) - 0.34
     if i % columns < columns - 1:
         axes.annotate("", (x + 1.03, y), (x + 0.79, y), arrowprops=arrow)
         return
     # The last box of a row leads to the first of the next, around the edge.
-    right, lower = columns - 0.1, y - 0.52
+    right, lower = columns - 0.1, y - 0.51
     axes.plot([x + 0.79, right, right, 0.0, 0.0], [y, y, lower, lower, y - 1], color="0.35", lw=0.7, solid_joinstyle="round")
     axes.annotate("", (0.03, y - 1), (0.0, y - 1), arrowprops=arrow)
 
@@ -418,7 +441,7 @@ def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str], most_columns: i
     tile = min(1.05, (TEXT_WIDTH - left - right) / columns)
     letters = max(6, int(tile * 17))
     wrapped = ["\n".join(fill(line, letters) for line in title.split("\n")) for title in titles]
-    header = 0.05 + 0.11 * max(title.count("\n") + 1 for title in wrapped)
+    header = 0.05 + 0.12 * max(title.count("\n") + 1 for title in wrapped)
     tall, wide = rows[0].tiles.shape[1:3]
     side = tile * tall / (wide + _gap(wide))  # inches from top to bottom of a tile
     height = bands * (header + len(rows) * (side + gap))
@@ -480,14 +503,13 @@ def _draw_bar(figure: Figure, drawn: mpl.image.AxesImage, axes: Axes, row: Sheet
     bar.set_label(row.bar_label, fontsize=6, labelpad=1)
 
 
-BORDER = np.array(
-    [255, 214, 10], dtype=np.uint8
-)  # of superpixels; neither grey images nor grey print swallow it
+# Of superpixels: a yellow that is found in no grey image and stands out in grey print.
+BORDER = np.array([255, 214, 10], dtype=np.uint8)
 
 
 def superpixel_sheet(
     images: np.ndarray,
-    segments: np.ndarray | None,
+    segments: Sequence[np.ndarray] | None,
     weights: Mapping[str, np.ndarray],
     shown: Mapping[str, np.ndarray],
     titles: Sequence[str],
@@ -510,11 +532,11 @@ def superpixel_sheet(
     return _draw_sheet(rows, titles, most_columns)
 
 
-def _draw_borders(images: np.ndarray, segments: np.ndarray) -> np.ndarray:
+def _draw_borders(images: np.ndarray, segments: Sequence[np.ndarray]) -> np.ndarray:
     """Enlarge small images and draw a line of one pixel wherever two superpixels meet: RGB uint8."""
     scale = max(1, round(96 / images.shape[1]))
     colours = np.broadcast_to(images, (*images.shape[:3], 3))
-    large, labels = (array.repeat(scale, axis=1).repeat(scale, axis=2) for array in (colours, segments))
+    large, labels = (np.repeat(np.repeat(array, scale, 1), scale, 2) for array in (colours, segments))
     border = np.zeros(labels.shape, dtype=bool)
     border[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     border[:, :, 1:] |= labels[:, :, 1:] != labels[:, :, :-1]
@@ -530,7 +552,7 @@ def measure_strips(
     -> column of its chance level.
     """
     groups = list(dict.fromkeys(table[by]))
-    figure = new_figure(0.6 + 0.32 * len(groups))
+    figure = new_figure(0.65 + 0.32 * len(groups))
     grid = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     for axes, (measure, title) in zip(grid, measures.items(), strict=True):
         for place, (name, colour) in enumerate(zip(groups, COLOURS, strict=False)):
@@ -541,7 +563,8 @@ def measure_strips(
             axes.plot([rows[measure].mean()], [-place], "|", color=colour, markersize=17, mew=2)
             if measure in chance:
                 axes.plot([rows[chance[measure]].mean()], [-place], "x", color="0.25", markersize=5)
-        axes.set(title=title, xlim=(-0.02, 1.02), ylim=(0.6 - len(groups), 0.6))
+        lowest = -1 if table[measure].min() < 0 else 0
+        axes.set(title=fill(title, 21), xlim=(lowest - 0.03, 1.03), ylim=(0.6 - len(groups), 0.6))
         axes.grid(True, axis="x")
         axes.tick_params(axis="y", length=0)
     grid[0].set_yticks(-np.arange(len(groups)), [fill(name, 14) for name in groups])
@@ -670,7 +693,7 @@ def depth_profile(table: pd.DataFrame, pooled: Sequence[str]) -> Figure:
     grid[0].plot(places, table["channels"], "s-", color=COLOURS[4], markersize=3.5, label="channels")
     grid[0].set_yscale("log", base=2)
     grid[0].yaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
-    grid[0].set_title("size")
+    grid[0].set_title("pixels and channels of a layer")
     grid[1].bar(places, table["silent"], 0.7, color=colours)
     grid[1].plot(
         places, table["dead"], "_", color="black", markersize=11, label="channels silent on every image"

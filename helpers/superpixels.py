@@ -1,6 +1,7 @@
 """LIME: which patches of an image argue for a class, found by hiding patches and fitting a linear model."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,16 +10,20 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-from lime.lime_base import LimeBase
-from lime.lime_image import LimeImageExplainer
 from skimage.color import gray2rgb
 from skimage.segmentation import slic
 from sklearn.metrics import recall_score
 
 from helpers.training import softmax
 
+with warnings.catch_warnings():
+    # lime imports a progress bar that asks for notebook widgets; it is not used here.
+    warnings.simplefilter("ignore")
+    from lime.lime_base import LimeBase
+    from lime.lime_image import LimeImageExplainer
+
 FILLS = ("image mean", "superpixel mean", "black")
-LAB_RANGE = 100  # lightness runs 0..100 in Lab, and 0..1 in a grey image
+LAB_RANGE = 200  # colours of a photo lie up to about 200 apart in Lab, greys of an image up to 1
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,14 @@ class Explanation:
         """Give the share of all positive weight that the `top` strongest superpixels hold (0..1)."""
         positive = np.sort(self.weights.clip(min=0))[::-1]
         return float(positive[:top].sum() / max(positive.sum(), np.finfo(np.float32).tiny))
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A class and its rival, explained on the same copies of the same images."""
+
+    own: list[Explanation]
+    rival: list[Explanation]
 
 
 def segment(image: np.ndarray, segments: int = 50, compactness: float = 0.1) -> np.ndarray:
@@ -135,6 +148,14 @@ def explain_images(
     return [explain(model, image, int(label), samples, seed, **options) for image, label in pairs]
 
 
+def explain_contest(
+    model: keras.Model, images: np.ndarray, label: int, rival: int, samples: int, seed: int, **options
+) -> Contest:
+    """Explain a class and its rival on each image (N, H, W, C) uint8; options as in `explain_labels`."""
+    pairs = [explain_labels(model, image, [label, rival], samples, seed, **options) for image in images]
+    return Contest([own for own, _ in pairs], [other for _, other in pairs])
+
+
 def class_recalls(
     answer: Path, labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]
 ) -> pd.Series:
@@ -160,12 +181,33 @@ def find_rival(probabilities: np.ndarray, labels: np.ndarray, label: int) -> int
     return int(score.argmax())
 
 
-def rivalry(first: Sequence[Explanation], second: Sequence[Explanation]) -> np.ndarray:
-    """Correlate the weights of two classes on the same superpixels: (N,), -1..1.
+def draw_images(labels: np.ndarray, label: int, count: int, seed: int) -> np.ndarray:
+    """Draw the places of images of one class without replacement: (<= count,) int64, in order."""
+    own = np.flatnonzero(labels == label)
+    return np.sort(np.random.default_rng(seed).choice(own, min(count, len(own)), replace=False))
 
-    -1 says that what argues for the one argues against the other, 1 that the same superpixels argue for both.
+
+def draw_maps(explanations: Sequence[Explanation], top: int) -> tuple[np.ndarray, np.ndarray]:
+    """Stack the weight maps, (N, H, W) float32, and masks of the strongest superpixels, (N, H, W) bool."""
+    weights = np.stack([explanation.weight_map() for explanation in explanations])
+    return weights, np.stack([explanation.strongest(top) for explanation in explanations])
+
+
+def weight_correlation(first: Sequence[Explanation], second: Sequence[Explanation]) -> np.ndarray:
+    """Correlate two explanations of each image, superpixel by superpixel: (N,), -1..1.
+
+    Between two seeds, 1 says that chance plays no part. Between two classes, -1 says that what argues for
+    the one argues against the other, and 1 that the same superpixels argue for both.
     """
     return np.array([np.corrcoef(a.weights, b.weights)[0, 1] for a, b in zip(first, second, strict=True)])
+
+
+def compare(contest: Contest, top: int, evidence: np.ndarray | None = None) -> pd.DataFrame:
+    """Grade the explanations of a class and set them against those of its rival, one image a row.
+
+    Adds to the columns of `grades` the column rivalry, the correlation between the weights of the two.
+    """
+    return grades(contest.own, top, evidence).assign(rivalry=weight_correlation(contest.own, contest.rival))
 
 
 def grades(explanations: Sequence[Explanation], top: int, evidence: np.ndarray | None = None) -> pd.DataFrame:

@@ -1,11 +1,16 @@
 """Properties of gradient ascent, filter responses and deep dream, on models whose answer is known."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from helpers import ascent
+
+
+STRAIGHT = ascent.Settings(step_size=2, jitter=0, frequency_decay=0)
 
 
 def rises(history: np.ndarray) -> bool:
@@ -45,17 +50,23 @@ def linear_model(kernel: np.ndarray, bias: np.ndarray | None = None, strides: in
     return built
 
 
+@pytest.mark.parametrize("settings", [STRAIGHT, ascent.Settings(jitter=0)])
 @pytest.mark.parametrize("number", [1, 2])
-def test_ascent_raises_every_filters_objective(model, number):
-    assert rises(ascent.maximise_filters(model, convolution(model, number), steps=30).objective)
+def test_ascent_raises_every_filters_objective(model, number, settings):
+    assert rises(ascent.maximise_filters(model, convolution(model, number), steps=30, settings=settings).objective)
 
 
 def test_rises_can_fail(model):
-    history = ascent.maximise_filters(model, convolution(model, 2), steps=30).objective
+    history = ascent.maximise_filters(model, convolution(model, 2), steps=30, settings=STRAIGHT).objective
     late_dip = history.copy()
     late_dip[2, -1] = late_dip[1, -1]
     assert not rises(history[::-1])
     assert not rises(late_dip)
+
+
+def test_ascent_with_jitter_raises_the_objective_of_the_unshifted_image(model):
+    found = ascent.maximise_filters(model, convolution(model, 2), steps=60, settings=ascent.Settings(jitter=2))
+    assert (found.gain > 0).all()
 
 
 def test_objective_is_the_mean_output_of_the_image_that_is_returned(model):
@@ -76,7 +87,7 @@ def test_each_image_suits_its_own_filter_best(model):
 def test_ascent_reaches_a_known_optimum():
     kernel = np.stack([np.array([[1, -1]]), np.array([[-1, 1]])], axis=-1)[:, :, np.newaxis]
     found = ascent.maximise_filters(
-        linear := linear_model(kernel, strides=2), convolution(linear, 1), steps=120, step_size=3
+        linear := linear_model(kernel, strides=2), convolution(linear, 1), steps=120, settings=STRAIGHT
     )
     stripes = np.tile([255.0, 0.0], (8, 4))
     np.testing.assert_allclose(found.objective[-1], 255, rtol=1e-3)
@@ -86,19 +97,40 @@ def test_ascent_reaches_a_known_optimum():
 
 def test_short_ascent_has_not_reached_the_optimum():
     linear = linear_model(np.array([[1.0, -1.0]])[:, :, np.newaxis, np.newaxis], strides=2)
-    found = ascent.maximise_filters(linear, convolution(linear, 1), steps=10, step_size=3)
+    found = ascent.maximise_filters(linear, convolution(linear, 1), steps=10, settings=STRAIGHT)
     assert found.objective[-1, 0] < 255 * (1 - 1e-3)
 
 
 def test_step_size_is_the_root_mean_square_move(model):
-    found = ascent.maximise_filters(model, convolution(model, 2), steps=1, step_size=1.5, keep=(0,))
+    settings = ascent.Settings(step_size=1.5)
+    found = ascent.maximise_filters(model, convolution(model, 2), steps=1, settings=settings, keep=(0,))
     moves = np.sqrt(np.mean((found.images - found.snapshots[0]) ** 2, axis=(1, 2, 3)))
     np.testing.assert_allclose(moves, 1.5, rtol=1e-3)
 
 
+def test_a_step_is_not_spent_on_pixels_that_cannot_move():
+    images = np.full((1, 2, 2, 1), 255.0, np.float32)
+    images[0, 0, 0] = 100
+    gradient = np.full((1, 2, 2, 1), 50.0, np.float32)
+    gradient[0, 0, 0] = 1
+    moved = ascent._step_up(images, gradient, STRAIGHT).numpy()
+    np.testing.assert_allclose(moved[0, 0, 0], 100 + 2 * 2, rtol=1e-5)
+
+
+def test_dividing_by_frequency_is_symmetric_positive_and_prefers_coarse_waves():
+    random = np.random.default_rng(0)
+    first, second = random.normal(size=(2, 1, 9, 6, 2)).astype(np.float32)
+    divided = [ascent._divide_by_frequency(values, 1.0).numpy() for values in (first, second)]
+    assert np.vdot(first, divided[0]) > 0
+    assert np.vdot(second, divided[0]) == pytest.approx(np.vdot(first, divided[1]), rel=1e-4)
+    wave = np.cos(2 * np.pi * np.arange(12) / 12 * np.array([[1], [4]]))[:, np.newaxis, :, np.newaxis]
+    coarse, fine = ascent._divide_by_frequency(wave.astype(np.float32), 1.0).numpy().std(axis=(1, 2, 3))
+    assert coarse == pytest.approx(4 * fine, rel=1e-4)
+
+
 def test_a_dead_filter_rises_before_its_relu_and_not_after():
     dead = linear_model(np.ones((1, 1, 1, 1)), bias=np.array([-1000.0]))
-    before = ascent.maximise_filters(dead, convolution(dead, 1), steps=5)
+    before = ascent.maximise_filters(dead, convolution(dead, 1), steps=5, settings=STRAIGHT)
     after = ascent.maximise_filters(dead, ascent.rectified(dead, convolution(dead, 1)), steps=5)
     assert rises(before.objective)
     assert (after.objective == 0).all()
@@ -107,7 +139,7 @@ def test_a_dead_filter_rises_before_its_relu_and_not_after():
 def test_same_seed_same_images_other_seed_others(model):
     layer = convolution(model, 2)
     first, again, other = (
-        ascent.maximise_filters(model, layer, steps=4, jitter=2, seed=seed).images for seed in (3, 3, 4)
+        ascent.maximise_filters(model, layer, steps=4, seed=seed).images for seed in (3, 3, 4)
     )
     assert (first == again).all()
     assert np.abs(first - other).max() > 1
@@ -116,44 +148,47 @@ def test_same_seed_same_images_other_seed_others(model):
 def test_batches_do_not_change_the_result(model):
     layer = convolution(model, 2)
     whole, split = (
-        ascent.maximise_filters(model, layer, steps=4, jitter=1, batch_size=size) for size in (64, 4)
+        ascent.maximise_filters(model, layer, steps=4, batch_size=size) for size in (64, 4)
     )
     np.testing.assert_allclose(whole.images, split.images, atol=0.1)
     np.testing.assert_allclose(whole.objective, split.objective, rtol=1e-3, atol=1e-5)
 
 
 def test_images_stay_in_range_and_are_finite_with_penalties(model):
-    found = ascent.maximise_filters(
-        model, convolution(model, 2), steps=80, step_size=20, smoothness=1, decay=1, jitter=3
-    )
+    settings = ascent.Settings(step_size=20, jitter=3, smoothness=1, norm=1)
+    found = ascent.maximise_filters(model, convolution(model, 2), steps=80, settings=settings)
     assert np.isfinite(found.images).all() and np.isfinite(found.objective).all()
     assert found.images.min() >= 0 and found.images.max() <= 255
 
 
 def test_penalties_do_what_they_are_named_for(model):
     plain, smooth, pale = (
-        ascent.maximise_filters(model, convolution(model, 2), steps=60, **penalty).images
-        for penalty in ({}, {"smoothness": 5.0}, {"decay": 50.0})
+        ascent.maximise_filters(
+            model, convolution(model, 2), steps=60, settings=replace(STRAIGHT, **penalty)
+        ).images
+        for penalty in ({}, {"smoothness": 5.0}, {"norm": 50.0})
     )
     assert np.abs(np.diff(smooth, axis=1)).mean() < 0.8 * np.abs(np.diff(plain, axis=1)).mean()
     assert ascent.contrast(pale).mean() < 0.8 * ascent.contrast(plain).mean()
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"filters": [6]},
-        {"filters": [-1]},
-        {"filters": []},
-        {"steps": 0},
-        {"step_size": 0},
-        {"jitter": -1},
-        {"keep": [191]},
-    ],
-)
-def test_settings_out_of_range_are_errors(model, settings):
+@pytest.mark.parametrize("request_", [{"filters": [6]}, {"filters": [-1]}, {"filters": []}, {"steps": 0}, {"keep": [191]}])
+def test_impossible_ascents_are_errors(model, request_):
     with pytest.raises(ValueError, match=r"choose from 0 to 5|at least 1|steps 0 to 190"):
-        ascent.maximise_filters(model, convolution(model, 2), **settings)
+        ascent.maximise_filters(model, convolution(model, 2), **request_)
+
+
+@pytest.mark.parametrize("values", [{"step_size": 0}, {"jitter": -1}, {"smoothness": -0.1}, {"frequency_decay": -1}])
+def test_settings_out_of_range_are_errors(values):
+    with pytest.raises(ValueError, match=f"(?i){next(iter(values)).replace('_', '.')} is"):
+        ascent.Settings(**values)
+
+
+def test_depth_is_the_default_the_middle_or_an_error():
+    assert [ascent.choose_depth(depth) for depth in (9, 7, 5, 4, 1)] == [7, 7, 3, 2, 1]
+    assert ascent.choose_depth(5, 4) == 4
+    with pytest.raises(ValueError, match="1 to 5"):
+        ascent.choose_depth(5, 6)
 
 
 def test_layer_of_another_model_is_an_error(model):
@@ -253,7 +288,7 @@ def test_any_size_gives_the_same_values_at_the_original_size(model, images):
 @pytest.mark.parametrize("octaves", [1, 3])
 def test_deep_dream_raises_its_objective_and_keeps_the_shape(model, images, octaves):
     layer = ascent.rectified(model, convolution(model, 2))
-    dream = ascent.deep_dream(model, layer, images[0], octaves=octaves, steps=10, jitter=0)
+    dream = ascent.deep_dream(model, layer, images[0], octaves=octaves, steps=10, settings=STRAIGHT)
     before, after = ascent.dream_objective(model, layer, np.stack([images[0], dream.image]))
     assert rises(dream.objective.T)
     assert after > 1.05 * before
@@ -279,10 +314,10 @@ def test_deep_dream_is_seeded_and_works_in_colour():
     assert first.shape == photo.shape
 
 
-@pytest.mark.parametrize("settings", [{"octaves": 0}, {"octave_scale": 0}, {"steps": 0}])
-def test_deep_dream_settings_out_of_range_are_errors(model, images, settings):
+@pytest.mark.parametrize("request_", [{"octaves": 0}, {"octave_scale": 0}, {"steps": 0}])
+def test_impossible_dreams_are_errors(model, images, request_):
     with pytest.raises(ValueError, match="at least 1"):
-        ascent.deep_dream(model, convolution(model, 2), images[0], **settings)
+        ascent.deep_dream(model, convolution(model, 2), images[0], **request_)
 
 
 def test_frequency_count_knows_a_wave_from_noise():

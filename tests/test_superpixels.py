@@ -205,4 +205,20 @@ def test_the_rival_takes_most_images_and_failing_that_most_probability():
 
 def test_rivalry_tells_shared_from_opposed_evidence():
     one, opposite = _explanation([0.3, -0.9, 0.1, 0.2]), _explanation([-0.3, 0.9, -0.1, -0.2])
-    np.testing.assert_allclose(superpixels.rivalry([one, one], [one, opposite]), [1, -1], atol=1e-6)
+    table = superpixels.compare(superpixels.Contest([one, one], [one, opposite]), top=2)
+    np.testing.assert_allclose(table.rivalry, [1, -1], atol=1e-6)
+
+
+def test_drawn_images_belong_to_the_class_and_are_drawn_once():
+    labels = np.array([0, 1, 1, 0, 1, 1])
+    drawn = superpixels.draw_images(labels, 1, 3, seed=0)
+    assert len(set(drawn)) == 3 and (labels[drawn] == 1).all()
+    assert len(superpixels.draw_images(labels, 0, 9, seed=0)) == 2
+
+
+def test_a_contest_holds_each_classs_own_explanation(curved, photo):
+    contest = superpixels.explain_contest(curved, photo[np.newaxis], 2, 0, samples=80, seed=5)
+    for explanation, label in [(contest.own[0], 2), (contest.rival[0], 0)]:
+        alone = superpixels.explain(curved, photo, label, samples=80, seed=5)
+        assert explanation.label == label
+        np.testing.assert_array_equal(explanation.weights, alone.weights)

@@ -1,0 +1,136 @@
+"""The networks have exactly the sizes that the assignment names, and answer raw pixels with logits."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from helpers import models
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "fixed", "convolutions"), [("vgg9", 1_696_583, 1_344, 9), ("wide5", 6_015_879, 3_968, 4)]
+)
+def test_reference_networks_have_the_published_size(name: str, parameters: int, fixed: int, convolutions: int) -> None:
+    network = models.build_cnn(name)
+    assert network.count_params() == parameters
+    assert network.count_params() - models.trainable_parameters(network) == fixed
+    assert len(models.convolutions(network)) == convolutions
+
+
+def test_wide5_leaves_out_only_what_is_redundant(monkeypatch: pytest.MonkeyPatch) -> None:
+    architecture = models.ARCHITECTURES["wide5"]
+    monkeypatch.setitem(models.ARCHITECTURES, "full", replace(architecture, bias_and_scale=True))
+    full, lean = models.build_cnn("full"), models.build_cnn("wide5")
+    # With biases and scales back, the weights that training changes are as many as the lean network has in all.
+    assert models.trainable_parameters(full) == lean.count_params()
+
+
+def test_wide5_reaches_the_dense_layers_with_four_by_four_maps() -> None:
+    assert models.convolution(models.build_cnn("wide5"), 4).output.shape[1:] == (4, 4, 512)
+
+
+def test_vgg12_has_four_units_of_three_convolutions() -> None:
+    widths = [layer.filters for layer in models.convolutions(models.build_cnn("vgg12"))]
+    assert widths == [32] * 3 + [64] * 3 + [128] * 3 + [256] * 3
+
+
+def test_reference_dnn_has_the_published_size() -> None:
+    assert models.build_dnn(widths=(1800, 1050)).count_params() == 6_047_407
+    assert models.dnn_parameters(2304, (1800, 1050), 7) == 6_047_407
+
+
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+@pytest.mark.parametrize("image_shape", [(48, 48, 1), (64, 64, 3)])
+def test_the_matched_dnn_is_within_a_thousandth(name: str, image_shape: tuple[int, int, int]) -> None:
+    cnn = models.build_cnn(name, image_shape, classes=11)
+    dnn = models.build_dnn(cnn)
+    assert abs(dnn.count_params() / cnn.count_params() - 1) <= 1e-3
+    assert dnn.input_shape == cnn.input_shape
+    assert dnn.output_shape == cnn.output_shape
+
+
+def test_one_unit_more_breaks_the_match() -> None:
+    cnn = models.build_cnn("vgg9_small")
+    first, second = models.matched_widths(2304, 7, cnn.count_params())
+    wider = models.dnn_parameters(2304, (first + 1, second), 7)
+    assert abs(wider / cnn.count_params() - 1) > 1e-3
+
+
+def test_a_network_too_small_to_match_is_refused() -> None:
+    with pytest.raises(ValueError, match="No DNN with 2304 inputs"):
+        models.matched_widths(2304, 7, 1000)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    first, again, other = (models.build_cnn("vgg9_small", seed=seed).get_weights() for seed in (3, 3, 4))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_layers_of_one_network_do_not_start_alike() -> None:
+    network = models.build_cnn("vgg9_small")
+    second, third = (models.convolution(network, number).get_weights()[0] for number in (2, 3))
+    assert second.shape == third.shape
+    assert not np.allclose(second, third)
+
+
+def test_a_model_takes_bytes_and_floats_alike() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 1), dtype=np.uint8)
+    network = models.build_cnn("vgg9_small")
+    from_bytes, from_floats = (network.predict(x, verbose=0) for x in (pixels, pixels.astype("float32")))
+    np.testing.assert_array_equal(from_bytes, from_floats)
+    assert from_bytes.dtype == np.float32
+    assert not np.allclose(from_bytes.sum(axis=1), 1)  # logits, not probabilities
+
+
+def test_per_image_normalization_ignores_brightness_and_contrast() -> None:
+    pixels = np.random.default_rng(0).uniform(50, 100, (2, 48, 48, 1)).astype("float32")
+    changed = pixels * 1.7 + 20
+    for normalization, same in (("per_image", True), ("none", False)):
+        network = models.build_cnn("vgg9_small", normalization=normalization)
+        before, after = network.predict(pixels, verbose=0), network.predict(changed, verbose=0)
+        assert np.allclose(before, after, rtol=1e-2, atol=1e-3) is same
+
+
+def test_without_batch_norm_no_layer_normalizes() -> None:
+    network = models.build_cnn("vgg9_small", batch_norm=False)
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in network.layers)
+
+
+def test_dropout_grows_with_the_tensor_and_stays_within_bounds() -> None:
+    rates = [models.dropout_rate((size,)) for size in (1, 256, 512, 4096, 10**6)]
+    assert rates == sorted(rates)
+    assert rates[0] == rates[1] == 0.1
+    assert rates[2] == pytest.approx(0.15)
+    assert rates[-1] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: models.build_cnn("vgg10"), "vgg10.*vgg9, vgg9_small, vgg12, wide5"),
+        (lambda: models.build_cnn("vgg9", normalization="mean"), "mean.*none, per_image"),
+        (lambda: models.convolution(models.build_cnn("wide5"), 5), "no convolution 5.*1 to 4"),
+        (lambda: models.build_dnn(), "like.*widths"),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_names_the_legal_ones(call, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+def test_the_layer_table_accounts_for_every_parameter() -> None:
+    network = models.build_cnn("vgg9_small")
+    assert models.layer_table(network)["parameters"].sum() == network.count_params()
+    assert sum(models.parameter_shares(network).values()) == pytest.approx(1)
+
+
+def test_the_diagram_shows_every_layer_with_weights_once() -> None:
+    network = models.build_cnn("vgg9_small")
+    kinds = [kind for kind, _, _ in models.diagram_blocks(network)]
+    assert kinds.count("convolution") == 9
+    assert kinds.count("pooling") == 3
+    assert kinds.count("dense") == 3
+    assert kinds[0] == "input"

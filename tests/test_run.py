@@ -1,0 +1,88 @@
+"""A run trains each network once, keeps what it computed, and chooses images as it says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import toy_dataset
+
+from helpers.run import Run, open_run
+from helpers.training import get_recipe
+
+NAMES = ("top", "middle", "bottom")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "toy", toy_dataset(), get_recipe("tiny"), seed=0)
+
+
+def give_probabilities(run: Run, monkeypatch: pytest.MonkeyPatch, probabilities: np.ndarray) -> None:
+    monkeypatch.setattr(Run, "probabilities", lambda self, split="test": probabilities)
+
+
+def test_the_network_is_trained_once_and_its_probabilities_are_kept(run: Run, capsys: pytest.CaptureFixture) -> None:
+    probabilities = run.probabilities("test")
+    assert "training cnn" in capsys.readouterr().out
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    reopened = Run(run.folder, run.dataset, run.recipe, run.seed)
+    np.testing.assert_array_equal(reopened.probabilities("test"), probabilities)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_sample_is_correct_and_confident_where_it_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = run.dataset.test.labels
+    probabilities = np.full((len(labels), 3), 0.01, np.float32)
+    probabilities[np.arange(len(labels)), labels] = 0.98
+    probabilities[labels == 1] = [0.2, 0.5, 0.3]  # the middle class: correct, never confident
+    probabilities[np.flatnonzero(labels == 1)[3]] = [0.1, 0.7, 0.2]
+    probabilities[labels == 2] = [0.6, 0.3, 0.1]  # the bottom class: never correct
+    give_probabilities(run, monkeypatch, probabilities)
+    sample = run.sample(per_class=2, min_confidence=0.9)
+    assert sample.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert sample.confident.tolist() == [True, True, False, False, False, False]
+    assert sample.indices[2] == np.flatnonzero(labels == 1)[3]  # the most confident of its class comes first
+    assert sample.predicted.tolist() == [0, 0, 1, 1, 0, 0]
+    np.testing.assert_array_equal(sample.images, run.dataset.test.images[sample.indices])
+
+
+def test_the_choice_follows_from_the_seed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    sure = np.eye(3, dtype=np.float32)[run.dataset.test.labels]
+    give_probabilities(run, monkeypatch, sure)
+    other = Run(run.folder, run.dataset, run.recipe, seed=1)
+    chosen = [r.sample(per_class=5).indices.tolist() for r in (run, run, other)]
+    assert chosen[0] == chosen[1] != chosen[2]
+    assert run.random_sample(9).indices.tolist() == run.random_sample(9).indices.tolist()
+
+
+def test_class_counts_account_for_every_image(run: Run) -> None:
+    counts = run.class_counts().set_index("class")
+    assert counts.loc["all"].tolist() == [180, 60, 60]
+    assert (counts.loc[list(NAMES)].sum() == counts.loc["all"]).all()
+
+
+def test_another_weight_makes_new_predictions(run: Run) -> None:
+    trained = run.cnn()
+    before = run.predict(trained, "test")
+    weights = trained.model.get_weights()
+    trained.model.set_weights([weights[0] * -1, *weights[1:]])
+    assert not np.allclose(run.predict(trained, "test"), before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("faces", "slow", 0), "'slow'.*quick, full"),
+        (("faces", "quick", -1), "seed -1"),
+        (("no-such-set", "quick", 0), "no-such-set"),
+    ],
+)
+def test_opening_a_run_names_what_is_wrong_and_leaves_nothing(arguments: tuple, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        open_run(*arguments, reports=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_split_is_an_error_that_names_the_legal_ones(run: Run) -> None:
+    with pytest.raises(ValueError, match="'exam'.*train, validation, test"):
+        run.split("exam")
