@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.run import Sample
+
 RECTIFIERS = (keras.layers.ReLU, keras.layers.Activation, keras.layers.LeakyReLU)
 REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
 Score = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -49,12 +51,14 @@ class Settings:
     """How an ascent moves.
 
     step_size: length of a step in grey levels, root mean square over the image. jitter: largest shift in
-    pixels, drawn anew each step, under which the gradient is taken, so that no pattern depends on its
-    exact place. frequency_decay: the power of the spatial frequency by which the gradient's spectrum is
-    divided: 0 leaves it, 1 gives all scales of a natural image an equal chance. smoothness, norm: weights
-    of the total variation and of the mean square distance to mid grey, of the image scaled to 0..1, which
-    are subtracted from the objective that is climbed, not from the one reported. Raises ValueError on
-    values out of range.
+    pixels under which the gradient of every second step is taken, drawn anew each time, so that no
+    pattern depends on its exact place; the steps between are unshifted, because strides and pooling
+    answer a shift by an odd number of pixels differently, and an objective that is never looked at may
+    fall. frequency_decay: the power of the spatial frequency by which the gradient's spectrum is divided:
+    0 leaves it, 1 gives all scales of a natural image an equal chance. smoothness, norm: weights of the
+    total variation and of the mean square distance to mid grey, of the image scaled to 0..1, which are
+    subtracted from the objective that is climbed, not from the one reported. Raises ValueError on values
+    out of range.
     """
 
     step_size: float = 4.0
@@ -127,7 +131,9 @@ def deep_dream(
     """
     _check_steps(steps)
     if octaves < 1 or octave_scale <= 0:
-        raise ValueError(f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}.")
+        raise ValueError(
+            f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}."
+        )
     climb = _compile_climb(cut_model(model, layer, any_size=True), _mean_square, settings)
     original = np.asarray(image, np.float32)
     sizes = tuple(_scaled_size(original, octave_scale**octave) for octave in range(octaves))
@@ -145,6 +151,18 @@ def deep_dream(
 def dream_objective(model: keras.Model, layer: keras.layers.Layer, images: np.ndarray) -> np.ndarray:
     """Mean square of a layer's outputs on each image, the quantity that deep_dream raises; (N,) float32."""
     return tf.reduce_mean(tf.square(_outputs(cut_model(model, layer), images)), axis=(1, 2, 3)).numpy()
+
+
+def choose_face(faces: Sample, wanted: str = "") -> int:
+    """The place of the wanted class's image in a sample; for "", of the confident one with most contrast.
+
+    Raises ValueError on a class that the data set does not have.
+    """
+    if wanted and wanted not in faces.class_names:
+        raise ValueError(f"There is no class {wanted!r}: choose one of {', '.join(faces.class_names)}.")
+    if wanted:
+        return int(np.flatnonzero(faces.labels == faces.class_names.index(wanted))[0])
+    return int(np.where(faces.confident, contrast(faces.images), 0).argmax())
 
 
 def filter_outputs(model: keras.Model, layer: keras.layers.Layer, image: np.ndarray) -> np.ndarray:
@@ -170,12 +188,13 @@ def filter_responses(
         )
     cut = cut_model(model, *layers)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec((None, *cut.inputs[0].shape[1:]), tf.float32)])
     def respond(batch: tf.Tensor) -> list[tf.Tensor]:
         return [REDUCTIONS[by](maps, axis=(1, 2)) for maps in tf.nest.flatten(cut(batch, training=False))]
 
+    compiled = respond.get_concrete_function()
     batches = [
-        respond(tf.constant(images[first : first + batch_size], tf.float32))
+        compiled(tf.constant(images[first : first + batch_size], tf.float32))
         for first in range(0, len(images), batch_size)
     ]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
@@ -260,8 +279,23 @@ def choose_depth(depth: int, number: int = 0, default: int = 7) -> int:
     Raises ValueError naming the legal numbers.
     """
     if not 0 <= number <= depth:
-        raise ValueError(f"There is no convolution {number}: choose one of 1 to {depth}, or 0 for the default.")
+        raise ValueError(f"There is no convolution {number}: choose 1 to {depth}, or 0 for the default.")
     return number or (default if default <= depth else (depth + 1) // 2)
+
+
+def steps_to_share(objective: np.ndarray, share: float) -> np.ndarray:
+    """After how many steps each filter's objective has made this share of its rise for the first time.
+
+    objective: (steps + 1, F). Returns (F,) int64; 0 for a filter that has not risen.
+    """
+    wanted = objective[0] + share * (objective[-1] - objective[0])
+    return (objective >= wanted).argmax(axis=0)
+
+
+def likeness(images: np.ndarray) -> float:
+    """Mean absolute correlation between the pixels of every two of at least two images (N, H, W, C)."""
+    correlations = np.corrcoef(images.reshape(len(images), -1))
+    return float(np.nanmean(np.abs(correlations[np.triu_indices(len(images), 1)])))
 
 
 def contrast(images: np.ndarray) -> np.ndarray:
@@ -294,6 +328,7 @@ def _compile_climb(
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """Compile the ascent once, for any number and size of images and any number of steps."""
 
+    @tf.function(autograph=False)
     def scored(images: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
         return score(cut(images, training=False), filters)
 
@@ -301,9 +336,7 @@ def _compile_climb(
         input_signature=[
             tf.TensorSpec((None, *cut.inputs[0].shape[1:]), tf.float32),
             tf.TensorSpec((None,), tf.int64),
-            tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((), tf.int32),
+            *[tf.TensorSpec((), tf.int32)] * 3,
         ]
     )
     def climb(images, filters, first, last, seed):
@@ -315,11 +348,12 @@ def _compile_climb(
                 scores = scored(tf.roll(images, shift, axis=(1, 2)), filters)
                 target = scores - _penalty(images, settings)
             # A shifted view has an objective of its own: report that of the image as it is.
-            history = history.write(step - first, scored(images, filters) if settings.jitter else scores)
+            unshifted = scored(images, filters) if tf.reduce_any(shift != 0) else scores
+            history = history.write(step - first, unshifted)
             images = _step_up(images, tape.gradient(target, images), settings)
         return images, tf.concat([history.stack(), scored(images, filters)[tf.newaxis]], axis=0)
 
-    return climb
+    return climb.get_concrete_function()
 
 
 def _climb_with_stops(
@@ -334,7 +368,8 @@ def _climb_with_stops(
     images = np.broadcast_to(start, (len(filters), *start.shape)).astype(np.float32)
     snapshots, history, first = {0: images}, [], 0
     for stop in sorted({*keep, steps} - {0}):
-        images, values = climb(images, filters, first, stop, seed)
+        span = (tf.constant(value, tf.int32) for value in (first, stop, seed))
+        images, values = climb(tf.constant(images), tf.constant(filters), *span)
         snapshots[stop] = images.numpy()
         history.append(values[:-1])
         first = stop
@@ -342,7 +377,9 @@ def _climb_with_stops(
 
 
 def _draw_shift(jitter: int, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-    return tf.random.stateless_uniform((2,), [seed, step], -jitter, jitter + 1, tf.int32)
+    """Draw how far to shift the images down and right: nothing in steps with an even number."""
+    drawn = tf.random.stateless_uniform((2,), [seed, step], -jitter, jitter + 1, tf.int32)
+    return drawn * (step % 2)
 
 
 def _step_up(images: tf.Tensor, gradient: tf.Tensor, settings: Settings) -> tf.Tensor:
@@ -368,7 +405,7 @@ def _divide_by_frequency(gradient: tf.Tensor, power: float) -> tf.Tensor:
     frequency = tf.maximum(tf.sqrt(rows[:, tf.newaxis] ** 2 + columns**2), lowest)
     spectrum = tf.signal.rfft2d(tf.transpose(gradient, (0, 3, 1, 2)))
     scaled = tf.signal.irfft2d(spectrum * tf.cast(frequency**-power, tf.complex64), (height, width))
-    return tf.transpose(scaled, (0, 2, 3, 1))
+    return tf.ensure_shape(tf.transpose(scaled, (0, 2, 3, 1)), gradient.shape)
 
 
 def _frequencies(size: tf.Tensor) -> tf.Tensor:

@@ -1,9 +1,10 @@
 """Schematic faces, drawn from the action units of the Facial Action Coding System (FACS).
 
-Every face comes with the pixels that its expression changed, the truth against which an explanation can be graded.
+Every face comes with the pixels that its expression changed: the truth to grade explanations against.
 
-The bytes depend on the seed alone: drawing uses only float32 +, -, *, / and comparisons, which IEEE 754 rounds alike on
-every machine, and random bits in place of distributions that call the C library. Hence no sine, power, sum or dot product.
+The bytes depend on the seed alone. Drawing uses +, -, *, /, square root and comparison of float32 numbers,
+which IEEE 754 rounds alike on every machine, and random numbers that are uniform. Hence no sine, exponential,
+power, pairwise sum or dot product of floating-point numbers, and half-angle tangents in place of angles.
 """
 
 import os
@@ -58,13 +59,14 @@ EXPRESSIONS: Mapping[str, Expression] = {
 }
 
 # How hard the data set is: intensities run from 0 (rest) to 1 (as strong as it gets).
-WEAKEST_EXPRESSION, STRONGEST_EXPRESSION = 0.35, 1.0  # of a whole face, uniform
-UNIT_SPREAD = 0.5  # each unit's own intensity is the face's, times a factor in 1 -+ this
+WEAKEST_EXPRESSION, STRONGEST_EXPRESSION = 0.4, 1.0  # of a whole face, uniform
+UNIT_SPREAD = 0.8  # each unit's own intensity is the face's, times a factor in 1 -+ this
 
-EVIDENCE_THRESHOLD = 8.0  # grey levels by which the expression must change a pixel, before noise, to count as evidence
+# A pixel is evidence where the expression changes it by more than this many grey levels, before noise.
+EVIDENCE_THRESHOLD = 8.0
 
-# What differs between faces beside the expression: name -> (lowest, highest), uniform. Lengths are in half heads,
-# x to the right and y down from the middle of the head; tones are grey levels.
+# What differs between faces beside the expression: name -> (lowest, highest), uniform. Lengths are in half
+# heads, x to the right and y down from the middle of the head; tones are grey levels or shares of a tone.
 VARIATION: Mapping[str, tuple[float, float]] = {
     # head
     "head_width": (0.68, 0.82),
@@ -125,15 +127,15 @@ VARIATION: Mapping[str, tuple[float, float]] = {
     "light_x": (-0.35, 0.35),
     "light_y": (-0.25, 0.1),
     "background": (20, 235),
-    "background_x": (-60, 60),
-    "background_y": (-60, 60),
+    "background_x": (-40, 40),
+    "background_y": (-40, 40),
     # pose: turning shifts the features, tilting (the tangent of half the angle) turns the image
-    "turn": (-0.13, 0.13),
+    "turn": (-0.1, 0.1),
     "nod": (-0.05, 0.05),
-    "tilt": (-0.09, 0.09),
-    "scale": (21.0, 26.0),
-    "shift_x": (-3.0, 3.0),
-    "shift_y": (-3.0, 3.0),
+    "tilt": (-0.07, 0.07),
+    "scale": (21.5, 25.5),
+    "shift_x": (-2.0, 2.0),
+    "shift_y": (-2.0, 2.0),
     # camera
     "blur": (0.0, 0.2),
     "contrast": (0.65, 1.1),
@@ -149,7 +151,8 @@ VARIATION: Mapping[str, tuple[float, float]] = {
 }
 GLASSES_SHARE, BEARD_SHARE, MOUSTACHE_SHARE, BAR_SHARE, HAND_SHARE = 0.18, 0.2, 0.22, 0.05, 0.07
 
-Traits = SimpleNamespace  # one (N, 1, 1) float32 array for each name in VARIATION
+Traits = SimpleNamespace  # (N, 1, 1) float32 arrays, one for each name in VARIATION
+Number = np.ndarray | float
 Units = Mapping[int, np.ndarray]  # action unit -> (N, 1, 1) float32 intensity
 
 _UNIT_COLUMN = {unit: column for column, unit in enumerate(ACTION_UNITS)}
@@ -171,19 +174,22 @@ def generate(
     Raises ValueError on a negative count or seed.
     """
     if len(counts) != len(SPLITS) or min(counts) < 0:
-        raise ValueError(f"counts is {tuple(counts)}; give {len(SPLITS)} numbers, none of them negative.")
-    firsts = [split * _SPLIT_STRIDE for split in range(len(SPLITS))]
-    labels = [draw_labels(count, seed, first) for count, first in zip(counts, firsts)]
+        raise ValueError(
+            f"counts is {tuple(counts)}: give {len(SPLITS)} numbers of faces, none of them negative."
+        )
+    splits = {}
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        rendered = [_render_in_pool(pool, known, seed, first) for known, first in zip(labels, firsts)]
-    return {
-        split: (images, known, evidence)
-        for split, known, (images, evidence) in zip(SPLITS, labels, rendered)
-    }
+        for number, (name, count) in enumerate(zip(SPLITS, counts, strict=True)):
+            first = number * _SPLIT_STRIDE
+            labels = draw_labels(count, seed, first)
+            images, evidence = _render_in_pool(pool, labels, seed, first)
+            splits[name] = images, labels, evidence
+    return splits
 
 
 def draw_labels(count: int, seed: int, first_index: int = 0) -> np.ndarray:
     """Shuffle `count` labels (int64) in FER2013's class proportions, to the nearest whole face."""
+    _check_seed(seed)
     labels = np.repeat(np.arange(len(CLASS_NAMES)), class_counts(count))
     return np.random.default_rng([seed, first_index, count]).permutation(labels)
 
@@ -200,9 +206,10 @@ def class_counts(count: int) -> np.ndarray:
 def render_faces(labels: np.ndarray, seed: int, first_index: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Render a face for each label, as a camera would see it, with the evidence of its expression.
 
-    labels: (N,) int, index into CLASS_NAMES; face i depends on its label, the seed and first_index + i alone.
-    Returns images (N, 48, 48, 1) uint8 and evidence (N, 48, 48) bool: the pixels that differ from the same face at rest
-    by more than EVIDENCE_THRESHOLD before noise is added. Raises ValueError on a label or seed out of range.
+    labels: (N,) int, index into CLASS_NAMES; face i depends on its label, seed and first_index + i alone.
+    Returns images (N, 48, 48, 1) uint8 and evidence (N, 48, 48) bool: the pixels that differ from the
+    same face's at rest by more than EVIDENCE_THRESHOLD, before noise is added.
+    Raises ValueError on a label or seed out of range.
     """
     parts = [
         _render_batch(labels[start : start + _BATCH], seed, first_index + start)
@@ -212,9 +219,10 @@ def render_faces(labels: np.ndarray, seed: int, first_index: int = 0) -> tuple[n
 
 
 def draw_intensities(labels: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
-    """Draw how strongly each action unit acts; returns (N, 15) float32 in 0..1, columns in the order of ACTION_UNITS.
+    """Draw how strongly each action unit acts in the faces that `render_faces` makes of the same arguments.
 
-    These are the intensities of the faces that `render_faces` renders from the same arguments.
+    labels: (N,) int. Returns (N, 15) float32 in 0..1, columns in the order of ACTION_UNITS.
+    Raises ValueError on a label or seed out of range.
     """
     return _intensities(_uniforms(_generators(seed, first_index, len(labels))), labels)
 
@@ -222,14 +230,17 @@ def draw_intensities(labels: np.ndarray, seed: int, first_index: int = 0) -> np.
 def draw_faces(intensities: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
     """Draw faces with given action units, without noise.
 
-    intensities: (N, 15) in 0..1, columns in the order of ACTION_UNITS. Returns (N, 48, 48) float32 grey levels, not clipped.
-    The same seed and index give the same person, pose, light and occlusion, whatever the intensities.
+    intensities: (N, 15) in 0..1, columns in the order of ACTION_UNITS. The same seed and index give the same
+    person, pose, light and occlusion, whatever the intensities.
+    Returns (N, 48, 48) float32 grey levels, not clipped.
+    Raises ValueError on another number of columns, or an intensity or seed out of range.
     """
+    _check_intensities(intensities)
     face = _traits(_uniforms(_generators(seed, first_index, len(intensities))))
     return _photograph(_draw_expression(_draw_person(face), face, _by_unit(intensities)), _view(face), face)
 
 
-# Batches -----------------------------------------------------------------------------------------------------------
+# Batches ----------------------------------------------------------------------------------------------------
 
 
 def _render_batch(labels: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -248,21 +259,26 @@ def _render_in_pool(
 ) -> tuple[np.ndarray, np.ndarray]:
     starts = range(0, len(labels), _BATCH)
     batches = [labels[start : start + _BATCH] for start in starts]
-    return _join(pool.map(_render_batch, batches, [seed] * len(starts), [first_index + start for start in starts]))
+    firsts = [first_index + start for start in starts]
+    return _join(pool.map(_render_batch, batches, [seed] * len(firsts), firsts))
 
 
 def _join(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     nothing = np.empty((0, SIZE, SIZE, 1), np.uint8), np.empty((0, SIZE, SIZE), bool)
-    images, evidence = zip(nothing, *parts)
+    images, evidence = zip(nothing, *parts, strict=True)
     return np.concatenate(images), np.concatenate(evidence)
 
 
-# Random numbers ----------------------------------------------------------------------------------------------------
+# Random numbers ---------------------------------------------------------------------------------------------
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise ValueError(f"The seed is {seed}: give a whole number of at least 0.")
 
 
 def _generators(seed: int, first_index: int, count: int) -> list[np.random.Generator]:
-    if seed < 0:
-        raise ValueError(f"The seed is {seed}; give a whole number of at least 0.")
+    _check_seed(seed)
     return [np.random.default_rng([seed, first_index + face]) for face in range(count)]
 
 
@@ -273,18 +289,37 @@ def _uniforms(generators: list[np.random.Generator]) -> np.ndarray:
 
 def _traits(uniform: np.ndarray) -> Traits:
     columns = uniform[:, : len(VARIATION)].T[..., None, None]
-    ranges = zip(columns, VARIATION.items())
-    return Traits(**{name: low + column * np.float32(high - low) for column, (name, (low, high)) in ranges})
+    ranges = zip(columns, VARIATION.items(), strict=True)
+    face = Traits(**{name: low + column * np.float32(high - low) for column, (name, (low, high)) in ranges})
+    return _turn_head(face)
+
+
+def _turn_head(face: Traits) -> Traits:
+    """Move the features with the head: what stands out, the nose, moves furthest."""
+    face.nose_x = 1.5 * face.turn
+    for feature in ("eye_y", "nose_y", "mouth_y"):
+        setattr(face, feature, getattr(face, feature) + face.nod)
+    return face
 
 
 def _intensities(uniform: np.ndarray, labels: np.ndarray) -> np.ndarray:
     labels = np.asarray(labels, np.int64)
     if np.any((labels < 0) | (labels >= len(CLASS_NAMES))):
-        raise ValueError(f"A label lies outside 0..{len(CLASS_NAMES) - 1}; labels index {', '.join(CLASS_NAMES)}.")
+        raise ValueError(f"A label is outside 0..{len(CLASS_NAMES) - 1}: use the indices of {CLASS_NAMES}.")
     strength, factor, chance = np.split(uniform[:, len(VARIATION) :], [1, 1 + len(ACTION_UNITS)], axis=1)
     strength = WEAKEST_EXPRESSION + strength * (STRONGEST_EXPRESSION - WEAKEST_EXPRESSION)
     own = strength * (1 - UNIT_SPREAD + 2 * UNIT_SPREAD * factor)
     return np.minimum(own, 1) * (chance < _unit_probabilities()[labels])
+
+
+def _check_intensities(intensities: np.ndarray) -> None:
+    if np.ndim(intensities) != 2 or np.shape(intensities)[1] != len(ACTION_UNITS):
+        given = np.shape(intensities)
+        raise ValueError(
+            f"The intensities have shape {given}: give a row a face and {len(ACTION_UNITS)} columns."
+        )
+    if not np.all((np.asarray(intensities) >= 0) & (np.asarray(intensities) <= 1)):
+        raise ValueError("An intensity is outside 0..1: 0 is a face at rest, 1 as strong as a unit acts.")
 
 
 def _unit_probabilities() -> np.ndarray:
@@ -297,7 +332,7 @@ def _unit_probabilities() -> np.ndarray:
 
 def _by_unit(intensities: np.ndarray) -> Units:
     columns = np.asarray(intensities, np.float32).T[..., None, None]
-    return dict(zip(ACTION_UNITS, columns))
+    return dict(zip(ACTION_UNITS, columns, strict=True))
 
 
 def _sensor_noise(generators: list[np.random.Generator]) -> np.ndarray:
@@ -307,37 +342,43 @@ def _sensor_noise(generators: list[np.random.Generator]) -> np.ndarray:
     return total.astype(np.float32) / np.float32(147.8)
 
 
-# Drawing -----------------------------------------------------------------------------------------------------------
+# Drawing ----------------------------------------------------------------------------------------------------
+
+
+def _pixel(coordinate: float) -> int:
+    return min(max(round((coordinate + _REACH) * _DENSITY), 0), _CANVAS)
+
+
+_COORDINATES = ((np.arange(_CANVAS) + 0.5) / _DENSITY - _REACH).astype(np.float32)  # of the pixels' middles
 
 
 class _Window:
-    """A fixed rectangle of all canvases of a batch, with the coordinates of its pixels."""
+    """The same rectangle of all canvases of a batch, with the coordinates of its pixels."""
 
-    def __init__(self, canvas: np.ndarray, left: float, right: float, top: float, bottom: float):
-        columns = slice(_pixel(left), _pixel(right))
-        rows = slice(_pixel(top), _pixel(bottom))
+    def __init__(self, canvas: np.ndarray, left: float, right: float, top: float, bottom: float) -> None:
+        columns, rows = slice(_pixel(left), _pixel(right)), slice(_pixel(top), _pixel(bottom))
         self.pixels = canvas[:, rows, columns]
         self.x = _COORDINATES[None, None, columns]
         self.y = _COORDINATES[None, rows, None]
 
-    def paint(self, coverage: np.ndarray, tone: np.ndarray | float) -> None:
+    def paint(self, coverage: np.ndarray, tone: Number) -> None:
         self.pixels += coverage * (tone - self.pixels)
 
-    def darken(self, coverage: np.ndarray, depth: np.ndarray | float) -> None:
+    def darken(self, coverage: np.ndarray, depth: Number) -> None:
         self.pixels *= 1 - coverage * depth
 
+    def lighten(self, coverage: np.ndarray, height: Number) -> None:
+        self.pixels *= 1 + coverage * height
 
-def _pixel(coordinate: float) -> int:
-    return int(np.clip(round((coordinate + _REACH) * _DENSITY), 0, _CANVAS))
 
-
-_COORDINATES = ((np.arange(_CANVAS, dtype=np.float32) + 0.5) / np.float32(_DENSITY) - np.float32(_REACH)).astype(
-    np.float32
-)
+def _beside(canvas: np.ndarray, side: int, inner: float, outer: float, top: float, bottom: float) -> _Window:
+    """The window of a feature on the left (side -1) or right (side 1) half of the face."""
+    left, right = sorted((side * inner, side * outer))
+    return _Window(canvas, left, right, top, bottom)
 
 
 def _inside(distance: np.ndarray) -> np.ndarray:
-    """Turn a signed distance (half heads, positive inside) into coverage with a one pixel edge."""
+    """Turn a signed distance (half heads, positive inside) into coverage with an edge one pixel wide."""
     return np.clip(distance * np.float32(_DENSITY) + np.float32(0.5), 0, 1)
 
 
@@ -345,18 +386,18 @@ def _between(y: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
     return np.minimum(y - upper, lower - y)
 
 
-def _ellipse(window: _Window, x: np.ndarray, y: np.ndarray, width: np.ndarray, height: np.ndarray) -> np.ndarray:
+def _ellipse(window: _Window, x: Number, y: Number, width: Number, height: Number) -> np.ndarray:
     radius = np.sqrt(((window.x - x) / width) ** 2 + ((window.y - y) / height) ** 2)
     return (1 - radius) * np.minimum(width, height)
 
 
-def _blob(window: _Window, x: np.ndarray, y: np.ndarray, width: np.ndarray, height: np.ndarray) -> np.ndarray:
+def _blob(window: _Window, x: Number, y: Number, width: Number, height: Number) -> np.ndarray:
     """A soft spot that fades from 1 at its middle to 0 at its rim."""
     falloff = np.maximum(1 - ((window.x - x) / width) ** 2 - ((window.y - y) / height) ** 2, 0)
     return falloff * falloff
 
 
-def _stroke(offset: np.ndarray, along: np.ndarray, half_width: float | np.ndarray) -> np.ndarray:
+def _stroke(offset: np.ndarray, along: np.ndarray, half_width: float) -> np.ndarray:
     """A soft line where `offset` is 0, fading towards its ends at along = -1 and 1."""
     return np.maximum(1 - np.abs(offset) / half_width, 0) * np.maximum(1 - along * along, 0)
 
@@ -367,19 +408,20 @@ def _draw_person(face: Traits) -> np.ndarray:
     _draw_background(canvas, face)
     _draw_hair_behind(canvas, face)
     _draw_body(canvas, face)
+    _draw_ears(canvas, face)
     return canvas
 
 
 def _draw_expression(person: np.ndarray, face: Traits, unit: Units) -> np.ndarray:
     canvas = person.copy()
-    _draw_head(canvas, face, unit)
-    _draw_forehead(canvas, face, unit)
-    _draw_cheeks(canvas, face, unit)
-    _draw_nose(canvas, face, unit)
-    _draw_facial_hair(canvas, face, unit)
-    _draw_chin(canvas, face, unit)
-    _draw_mouth(canvas, face, unit)
+    for draw in (_draw_head, _draw_forehead, _draw_frown):
+        draw(canvas, face, unit)
     for side in (-1, 1):
+        _draw_cheek(canvas, face, unit, side)
+    for draw in (_draw_nose, _draw_beard, _draw_moustache, _draw_chin, _draw_mouth):
+        draw(canvas, face, unit)
+    for side in (-1, 1):
+        _draw_mouth_corner(canvas, face, unit, side)
         _draw_eye(canvas, face, unit, side)
         _draw_brow(canvas, face, unit, side)
         _draw_glasses(canvas, face, side)
@@ -392,9 +434,9 @@ def _whole(canvas: np.ndarray) -> _Window:
 
 
 def _draw_background(canvas: np.ndarray, face: Traits) -> None:
-    all_ = _whole(canvas)
-    canvas[:] = face.background + face.background_x * all_.x + face.background_y * all_.y * all_.x
-    canvas += face.background_y * all_.y
+    window = _whole(canvas)
+    across, down = face.background_x * window.x, face.background_y * window.y
+    canvas[:] = face.background + across + down * (1 + window.x)
 
 
 def _hair_tone(face: Traits) -> np.ndarray:
@@ -407,125 +449,145 @@ def _strands(face: Traits, across: np.ndarray) -> np.ndarray:
     return 1 + face.hair_strands * (4 * np.abs(phase - np.floor(phase) - 0.5) - 1)
 
 
+def _unless_bald(face: Traits, distance: np.ndarray) -> np.ndarray:
+    return _inside(distance) * (face.hair_volume > 0)
+
+
 def _draw_hair_behind(canvas: np.ndarray, face: Traits) -> None:
-    all_ = _whole(canvas)
+    window = _whole(canvas)
     width = face.head_width + face.hair_volume + 0.04
-    dome = _ellipse(all_, 0 * width, -0.08 + 0 * width, width, 0.94 + face.hair_volume)
-    sides = np.minimum(width - np.abs(all_.x), np.minimum(all_.y + 0.1, face.hair_length - all_.y))
-    all_.paint(_inside(np.where(face.hair_volume > 0, np.maximum(dome, sides), -1)), _hair_tone(face) * 0.8 * _strands(face, all_.x))
+    dome = _ellipse(window, 0, -0.08, width, 0.94 + face.hair_volume)
+    locks = np.minimum(width - np.abs(window.x), _between(window.y, -0.1, face.hair_length))
+    tone = 0.8 * _hair_tone(face) * _strands(face, window.x)
+    window.paint(_unless_bald(face, np.maximum(dome, locks)), tone)
 
 
 def _draw_body(canvas: np.ndarray, face: Traits) -> None:
-    low = _Window(canvas, -_REACH, _REACH, 0.5, _REACH)
-    low.paint(_inside(face.neck_width - np.abs(low.x)), face.skin * 0.68)
-    shoulders = low.y - 1.12 - 0.25 * low.x * low.x + np.maximum(0.12 - np.abs(low.x) * 0.2, 0)
-    low.paint(_inside(shoulders), face.clothes)
-    ears = _Window(canvas, -1.05, 1.05, -0.3, 0.4)
+    window = _Window(canvas, -_REACH, _REACH, 0.5, _REACH)
+    window.paint(_inside(face.neck_width - np.abs(window.x)), face.skin * 0.68)
+    collar = np.maximum(0.12 - np.abs(window.x) * 0.2, 0)
+    window.paint(_inside(window.y - 1.12 - 0.25 * window.x * window.x + collar), face.clothes)
+
+
+def _draw_ears(canvas: np.ndarray, face: Traits) -> None:
+    window = _Window(canvas, -1.05, 1.05, -0.3, 0.4)
     for side in (-1, 1):
-        ear = _ellipse(ears, side * (face.head_width + 0.01), 0.03 + 0 * face.skin, face.ear_size * 0.7, face.ear_size * 1.3)
-        ears.paint(_inside(ear), face.skin * 0.82)
+        x = side * (face.head_width + 0.01)
+        window.paint(
+            _inside(_ellipse(window, x, 0.03, 0.7 * face.ear_size, 1.3 * face.ear_size)), face.skin * 0.82
+        )
 
 
 def _draw_head(canvas: np.ndarray, face: Traits, unit: Units) -> None:
-    all_ = _Window(canvas, -0.9, 0.9, -1.05, 1.2)
-    height = 0.98 + 0.13 * unit[26] * np.clip(all_.y, 0, 1)
-    depth = np.clip(all_.y / height, 0, 1)
+    window = _Window(canvas, -0.9, 0.9, -1.05, 1.2)
+    height = 0.98 + 0.13 * unit[26] * np.clip(window.y, 0, 1)
+    depth = np.clip(window.y / height, 0, 1)
     width = face.head_width * (1 - face.jaw * depth * depth)
-    radius = np.sqrt((all_.x / width) ** 2 + (all_.y / height) ** 2)
-    towards_light = all_.x - face.turn * 1.5 - face.light_x * 0.7
-    shade = 1 - 0.3 * np.minimum(towards_light * towards_light + (all_.y + 0.1) ** 2 * 0.5, 1)
-    all_.paint(_inside((1 - radius) * face.head_width), face.skin * shade)
-
-
-def _features(face: Traits) -> Traits:
-    """Where the features sit once the head has turned and nodded."""
-    eye_y = face.eye_y + face.nod
-    return Traits(x=face.turn, nose_x=face.turn * 1.5, eye_y=eye_y)
+    radius = np.sqrt((window.x / width) ** 2 + (window.y / height) ** 2)
+    from_light = window.x - face.nose_x - face.light_x * 0.7
+    shade = 1 - 0.3 * np.minimum(from_light * from_light + (window.y + 0.1) ** 2 * 0.5, 1)
+    window.paint(_inside((1 - radius) * face.head_width), face.skin * shade)
 
 
 def _draw_forehead(canvas: np.ndarray, face: Traits, unit: Units) -> None:
-    brow = _Window(canvas, -0.6, 0.6, -0.85, -0.1)
-    at = _features(face)
-    x = brow.x - at.x
-    for line in (0.16, 0.29):
-        centre = at.eye_y - face.brow_gap - line - 0.12 * unit[1] + 0.25 * x * x * (1 - unit[2])
-        depth = face.wrinkle * (0.28 * unit[1] + 0.22 * unit[2])
-        brow.darken(_stroke(brow.y - centre, x / 0.5, 0.035), np.minimum(depth, 0.5))
-    for side in (-1, 1):
-        middle = at.eye_y - face.brow_gap * 0.75
-        along = (brow.y - middle) / 0.16
-        line = x - side * (0.055 + 0.02 * along)
-        brow.darken(_stroke(line, along, 0.035), face.wrinkle * 0.7 * unit[4])
+    """Wrinkle the forehead across where the brows rise."""
+    window = _Window(canvas, -0.6, 0.6, -0.85, -0.1)
+    x = window.x - face.turn
+    depth = np.minimum(face.wrinkle * (0.28 * unit[1] + 0.22 * unit[2]), 0.5)
+    for height in (0.16, 0.29):
+        line = face.eye_y - face.brow_gap - height - 0.12 * unit[1] + 0.25 * x * x * (1 - unit[2])
+        window.darken(_stroke(window.y - line, x / 0.5, 0.035), depth)
 
 
-def _draw_cheeks(canvas: np.ndarray, face: Traits, unit: Units) -> None:
-    at = _features(face)
+def _draw_frown(canvas: np.ndarray, face: Traits, unit: Units) -> None:
+    """Furrow the skin between the brows where they come down and together."""
+    window = _Window(canvas, -0.3, 0.3, -0.6, -0.05)
+    along = (window.y - face.eye_y + face.brow_gap * 0.75) / 0.16
     for side in (-1, 1):
-        cheek = _Window(canvas, *sorted((side * 0.02, side * 0.85)), -0.2, 0.8)
-        raised = np.maximum(unit[6], 0.6 * unit[12])
-        x = at.x + side * 0.42
-        apple = _blob(cheek, x, 0.24 - 0.06 * unit[6], 0.24 + 0 * raised, 0.2 + 0 * raised)
-        cheek.pixels *= 1 + 0.16 * raised * apple
-        along = (cheek.y - 0.44) / 0.26
-        bulge = 0.05 * unit[12] * (1 - along * along)
-        fold = side * (cheek.x - at.nose_x) - (0.26 + 0.1 * along + bulge)
-        depth = np.minimum(face.fold + 0.42 * unit[12] + 0.35 * unit[10] + 0.35 * unit[9], 0.6)
-        cheek.darken(_stroke(fold, along, 0.045), depth)
+        furrow = window.x - face.turn - side * (0.055 + 0.02 * along)
+        window.darken(_stroke(furrow, along, 0.035), face.wrinkle * 0.7 * unit[4] * (1 - 0.4 * unit[1]))
+
+
+def _draw_cheek(canvas: np.ndarray, face: Traits, unit: Units, side: int) -> None:
+    """Raise the apple of the cheek, and fold the skin between nose and mouth."""
+    window = _beside(canvas, side, 0.02, 0.85, -0.2, 0.8)
+    apple = _blob(window, face.turn + side * 0.42, 0.24 - 0.06 * unit[6], 0.24, 0.2)
+    window.lighten(apple, 0.16 * np.maximum(unit[6], 0.6 * unit[12]))
+    along = (window.y - 0.44) / 0.26
+    bulge = 0.05 * unit[12] * (1 - along * along)
+    fold = side * (window.x - face.nose_x) - (0.26 + 0.1 * along + bulge)
+    depth = np.minimum(face.fold + 0.42 * unit[12] + 0.35 * unit[10] + 0.35 * unit[9], 0.6)
+    window.darken(_stroke(fold, along, 0.045), depth)
 
 
 def _draw_nose(canvas: np.ndarray, face: Traits, unit: Units) -> None:
-    nose = _Window(canvas, -0.5, 0.5, -0.3, 0.55)
-    at = _features(face)
-    lift = 0.06 * unit[9] + 0.02 * unit[10]
-    tip = face.nose_y + face.nod - lift
-    wide = face.nose_width * (1 + 0.25 * unit[9])
-    x = nose.x - at.nose_x
-    side = np.where(face.light_x > 0, np.float32(-1), np.float32(1))
-    along = (nose.y - 0.06) / 0.27
-    nose.darken(_stroke(x - side * (0.06 + 0.025 * along), along, 0.06), face.nose_depth)
-    nose.pixels *= 1 + 0.15 * _blob(nose, at.nose_x, tip - 0.05, wide * 0.7, wide * 0.9)
-    across = x / wide
-    nose.darken(_stroke(nose.y - tip - 0.03 + 0.06 * across * across, across * 0.9, 0.03), 0.3 + face.nose_depth)
-    for nostril in (-1, 1):
-        hole = _ellipse(nose, at.nose_x + nostril * wide * 0.55, tip + 0.015, wide * 0.3, 0.022 + 0 * wide)
-        nose.paint(_inside(hole) * 0.75, face.skin * 0.25)
-    for line in (-0.04, 0.04, 0.12):
-        centre = line + at.eye_y + 0.06 - 1.6 * x * x + 0.07
-        nose.darken(_stroke(nose.y - centre, x / 0.17, 0.03), face.wrinkle * 0.65 * unit[9])
+    window = _Window(canvas, -0.5, 0.5, -0.3, 0.55)
+    tip = face.nose_y - 0.06 * unit[9] - 0.02 * unit[10]
+    width = face.nose_width * (1 + 0.25 * unit[9])
+    x = window.x - face.nose_x
+    _draw_bridge(window, face, unit, x)
+    window.lighten(_blob(window, face.nose_x, tip - 0.05, width * 0.7, width * 0.9), 0.15)
+    base = window.y - tip - 0.03 + 0.06 * (x / width) ** 2
+    window.darken(_stroke(base, x / width * 0.9, 0.03), 0.3 + face.nose_depth)
+    for side in (-1, 1):
+        nostril = _ellipse(window, face.nose_x + side * width * 0.55, tip + 0.015, width * 0.3, 0.022)
+        window.paint(_inside(nostril) * 0.75, face.skin * 0.25)
 
 
-def _draw_facial_hair(canvas: np.ndarray, face: Traits, unit: Units) -> None:
-    jaw = _Window(canvas, -0.85, 0.85, 0.2, 1.2)
-    drop = 0.13 * unit[26] * np.clip(jaw.y, 0, 1)
-    inside = _inside(face.head_width * (1 - face.jaw * 0.6) - np.abs(jaw.x) + 0.15 * (0.6 - jaw.y))
-    chin = _inside(0.97 + drop - np.sqrt((jaw.x / face.head_width) ** 2 * 0.6 + jaw.y**2))
-    low = np.clip((jaw.y - 0.74 - drop + 0.6 * np.abs(jaw.x - face.turn)) * 5, 0, 1)
-    has_beard = (face.beard < BEARD_SHARE) * face.facial_hair
-    jaw.paint(inside * chin * low * has_beard, _hair_tone(face) * 0.9)
+def _draw_bridge(window: _Window, face: Traits, unit: Units, x: np.ndarray) -> None:
+    """Shade the side of the nose that is away from the light, and wrinkle its bridge across."""
+    dark_side = 1 - 2 * (face.light_x > 0).astype(np.float32)
+    along = (window.y - 0.06) / 0.27
+    window.darken(_stroke(x - dark_side * (0.06 + 0.025 * along), along, 0.06), face.nose_depth)
+    for height in (0.09, 0.17, 0.25):
+        line = face.eye_y + height - 1.6 * x * x
+        window.darken(_stroke(window.y - line, x / 0.17, 0.03), face.wrinkle * 0.65 * unit[9])
+
+
+def _draw_beard(canvas: np.ndarray, face: Traits, unit: Units) -> None:
+    window = _Window(canvas, -0.85, 0.85, 0.2, 1.2)
+    drop = 0.13 * unit[26] * np.clip(window.y, 0, 1)
+    cheeks = face.head_width * (1 - face.jaw * 0.6) - np.abs(window.x) + 0.15 * (0.6 - window.y)
+    chin = 0.97 + drop - np.sqrt((window.x / face.head_width) ** 2 * 0.6 + window.y**2)
+    grown = np.clip((window.y - 0.74 - drop + 0.6 * np.abs(window.x - face.turn)) * 5, 0, 1)
+    density = (face.beard < BEARD_SHARE) * face.facial_hair
+    window.paint(_inside(np.minimum(cheeks, chin)) * grown * density, _hair_tone(face) * 0.9)
+
+
+def _draw_moustache(canvas: np.ndarray, face: Traits, unit: Units) -> None:
+    window = _Window(canvas, -0.6, 0.6, 0.2, 0.8)
     lip = _mouth_shape(face, unit)
-    t = (jaw.x - lip.x) / (lip.width * 1.1)
+    t = (window.x - lip.x) / (lip.width * 1.1)
     middle = lip.y - lip.up - lip.upper - 0.045 + (lip.corner + 0.05) * t * t
-    hair = 0.055 * np.maximum(1 - t * t, 0) - 0.01 - np.abs(jaw.y - middle)
-    has_moustache = (face.moustache < MOUSTACHE_SHARE) * face.facial_hair
-    jaw.paint(_inside(hair) * has_moustache, _hair_tone(face) * 0.9)
+    hair = 0.055 * np.maximum(1 - t * t, 0) - 0.01 - np.abs(window.y - middle)
+    density = (face.moustache < MOUSTACHE_SHARE) * face.facial_hair
+    window.paint(_inside(hair) * density, _hair_tone(face) * 0.9)
 
 
 def _mouth_shape(face: Traits, unit: Units) -> Traits:
-    widen = 1 + 0.32 * unit[12] + 0.34 * unit[20] - 0.25 * unit[23] - 0.08 * unit[17]
-    width = face.mouth_width * (widen - 0.25 * unit[26] * (1 - unit[20]))
+    """What the action units make of the mouth: its middle, half width, and how far its parts are moved."""
+    stretch = 1 + 0.32 * unit[12] + 0.34 * unit[20] - 0.3 * unit[23] - 0.08 * unit[17]
     opening = 0.13 * unit[25] + 0.32 * unit[26] * (1 - 0.25 * unit[20])
     return Traits(
         x=face.turn * 1.1,
-        y=face.mouth_y + face.nod - 0.04 * unit[10] - 0.03 * unit[9] - 0.03 * unit[17] + 0.02 * unit[26],
-        width=width,
-        corner=face.mouth_corner - 0.16 * unit[12] + 0.15 * unit[15] + 0.02 * unit[20],
+        y=face.mouth_y - 0.04 * unit[10] - 0.03 * unit[9] - 0.03 * unit[17] + 0.02 * unit[26],
+        width=face.mouth_width * (stretch - 0.25 * unit[26] * (1 - unit[20])),
+        corner=face.mouth_corner - 0.16 * unit[12] + 0.115 * unit[15] + 0.02 * unit[20],
+        opening=opening,
         up=0.3 * opening + 0.03 * unit[10],
         down=0.7 * opening,
-        push=0.05 * unit[17],
         upper=face.upper_lip * (1 - 0.65 * unit[23] - 0.35 * unit[20] - 0.25 * unit[12] + 0.2 * unit[10]),
         lower=face.lower_lip * (1 - 0.6 * unit[23] - 0.35 * unit[20] - 0.2 * unit[12] + 0.3 * unit[17]),
-        opening=opening,
     )
+
+
+def _draw_chin(canvas: np.ndarray, face: Traits, unit: Units) -> None:
+    window = _Window(canvas, -0.45, 0.45, 0.55, 1.15)
+    lip = _mouth_shape(face, unit)
+    t = (window.x - lip.x) / 0.2
+    crease = lip.y + lip.down + lip.lower + 0.07 + 0.08 * t * t
+    window.darken(_stroke(window.y - crease, t, 0.04), 0.6 * unit[17])
+    window.lighten(_blob(window, lip.x, lip.y + lip.down + 0.25, 0.16, 0.1), 0.15 * unit[17])
 
 
 def _draw_mouth(canvas: np.ndarray, face: Traits, unit: Units) -> None:
@@ -533,38 +595,35 @@ def _draw_mouth(canvas: np.ndarray, face: Traits, unit: Units) -> None:
     lip = _mouth_shape(face, unit)
     t = (window.x - lip.x) / lip.width
     arch = np.maximum(1 - t * t, 0)
-    line = lip.y + lip.corner * (1 - 1.6 * arch) * 0.75 - lip.push * arch + face.mouth_skew * t
-    ends = lip.width - np.abs(window.x - lip.x)
-    full = arch * (2 - arch)  # opens the corners too: a jaw drop makes an oval, a stretched mouth a slot
-    gape = arch + np.maximum(unit[26], unit[20]) * (full - arch)
+    # A dropped jaw makes an oval and a stretched mouth a slot: both part the corners of the lips too.
+    gape = arch + np.maximum(unit[26], unit[20]) * arch * (1 - arch)
+    line = lip.y + lip.corner * (0.75 - 1.2 * arch) - 0.05 * unit[17] * arch + face.mouth_skew * t
     top, bottom = line - lip.up * gape, line + lip.down * gape
+    ends = lip.width - np.abs(window.x - lip.x)
     bow = arch * (1.15 - 0.5 * np.maximum(1 - 16 * t * t, 0))
-    lips = np.minimum(_between(window.y, top - lip.upper * bow - 0.004, bottom + lip.lower * gape + 0.004), ends)
-    window.paint(_inside(lips), face.skin * face.lip_tone)
-    hole = np.minimum(_between(window.y, top, bottom), ends)
-    window.paint(_inside(hole) * np.minimum(lip.opening * 40, 1), 28)
-    teeth = np.minimum(hole, top + 0.02 + 0.08 * unit[25] + 0.06 * unit[20] - window.y)
+    lips = _between(window.y, top - lip.upper * bow - 0.004, bottom + lip.lower * gape + 0.004)
+    window.paint(_inside(np.minimum(lips, ends)), face.skin * face.lip_tone)
+    _draw_gap(window, lip, unit, np.minimum(_between(window.y, top, bottom), ends), top)
+    shut = np.minimum(0.014 + 0.012 * unit[23] - np.abs(window.y - line), ends)
+    window.darken(_inside(shut), 0.65 * (1 - np.minimum(lip.opening * 20, 1)))
+    window.darken(_stroke(window.y - line - lip.down - lip.lower - 0.04, t * 1.3, 0.045), 0.2)
+
+
+def _draw_gap(window: _Window, lip: Traits, unit: Units, gap: np.ndarray, top: np.ndarray) -> None:
+    """Open the mouth: darkness, and under the upper lip the teeth."""
+    window.paint(_inside(gap) * np.minimum(lip.opening * 40, 1), 28)
+    teeth = np.minimum(gap, top + 0.02 + 0.08 * unit[25] + 0.06 * unit[20] - window.y)
     window.paint(_inside(teeth) * np.minimum(lip.opening * 20, 1) * 0.95, 225)
-    shut = 1 - np.minimum(lip.opening * 20, 1)
-    window.darken(_inside(np.minimum(0.014 + 0.008 * unit[23] - np.abs(window.y - line), ends)), 0.65 * shut)
-    under = line + lip.down + lip.lower + 0.04
-    window.darken(_stroke(window.y - under, t * 1.3, 0.045), 0.2)
-    for side in (-1, 1):
-        corner_y = lip.y + lip.corner * 0.75 + side * face.mouth_skew
-        window.darken(_blob(window, lip.x + side * lip.width, corner_y, 0.06 + 0 * t[:, :, :1], 0.05), 0.45)
-        along = (window.y - corner_y - 0.07) / 0.1
-        pouch = side * (window.x - lip.x) - lip.width - 0.02 - 0.03 * along
-        window.darken(_stroke(pouch, along, 0.04), 0.55 * unit[15])
 
 
-def _draw_chin(canvas: np.ndarray, face: Traits, unit: Units) -> None:
-    chin = _Window(canvas, -0.45, 0.45, 0.55, 1.15)
+def _draw_mouth_corner(canvas: np.ndarray, face: Traits, unit: Units, side: int) -> None:
+    window = _beside(canvas, side, -0.1, 0.65, 0.2, 1.0)
     lip = _mouth_shape(face, unit)
-    t = (chin.x - lip.x) / 0.2
-    crease = lip.y + lip.down + lip.lower + 0.07 + 0.08 * t * t
-    chin.darken(_stroke(chin.y - crease, t, 0.04), 0.6 * unit[17])
-    boss = _blob(chin, lip.x, lip.y + lip.down + 0.25, 0.16 + 0 * lip.y, 0.1 + 0 * lip.y)
-    chin.pixels *= 1 + 0.15 * unit[17] * boss
+    y = lip.y + lip.corner * 0.75 + side * face.mouth_skew
+    window.darken(_blob(window, lip.x + side * lip.width, y, 0.06, 0.05), 0.45)
+    along = (window.y - y - 0.07) / 0.1
+    pouch = side * (window.x - lip.x) - lip.width - 0.02 - 0.03 * along
+    window.darken(_stroke(pouch, along, 0.04), 0.45 * unit[15])
 
 
 def _eye_x(face: Traits, side: int) -> np.ndarray:
@@ -572,82 +631,94 @@ def _eye_x(face: Traits, side: int) -> np.ndarray:
 
 
 def _draw_eye(canvas: np.ndarray, face: Traits, unit: Units, side: int) -> None:
-    eye = _Window(canvas, *sorted((side * 0.0, side * 0.85)), -0.5, 0.35)
-    x, y = _eye_x(face, side), face.eye_y + face.nod
-    t = side * (eye.x - x) / face.eye_width
+    window = _beside(canvas, side, 0.0, 0.85, -0.5, 0.35)
+    x = _eye_x(face, side)
+    t = side * (window.x - x) / face.eye_width
     arch = np.maximum(1 - t * t, 0)
-    middle = y - face.eye_tilt * t
-    raise_ = face.eye_open * (1 - 0.3 * unit[7] - 0.3 * unit[9] - 0.25 * unit[6]) + 0.075 * unit[5]
-    upper = middle - raise_ * arch * (1 - 0.25 * t * unit[1])
-    lower = middle + (0.045 - 0.045 * unit[7] - 0.06 * unit[6] - 0.02 * unit[9] + 0.01 * unit[5]) * arch
-    socket = _blob(eye, x, y - 0.06, 0.28 + 0 * x, 0.22 + 0 * x)
-    eye.darken(socket, 0.18)
-    lids = np.minimum(_between(eye.y, upper, lower), face.eye_width * (1 - np.abs(t)))
-    white = _inside(lids)
-    eye.paint(white, 205 + 0.15 * face.skin)
-    iris_x, iris_y = x + face.gaze_x, y - 0.008 + face.gaze_y
-    iris = _ellipse(eye, iris_x, iris_y, face.iris_size, face.iris_size)
-    eye.paint(white * _inside(iris), face.iris)
-    eye.paint(white * _inside(iris - face.iris_size * 0.5), 8)
-    glint = _ellipse(eye, iris_x + 0.03, iris_y - 0.03, 0.022 + 0 * x, 0.022 + 0 * x)
-    eye.paint(white * _inside(glint), 245)
-    reach = face.eye_width * (1.05 - np.abs(t))
-    eye.paint(_inside(np.minimum(0.02 - np.abs(eye.y - upper), reach)) * 0.85, face.skin * 0.18)
-    eye.darken(_inside(np.minimum(0.012 - np.abs(eye.y - lower), reach)), 0.35)
-    fold = upper - 0.055 + 0.03 * unit[5]
-    eye.darken(_stroke(eye.y - fold, t * 0.95, 0.025), face.crease)
-    bag = lower + 0.065
-    eye.darken(_stroke(eye.y - bag, t * 0.9, 0.035), np.minimum(face.fold * 0.7 + 0.4 * unit[6] + 0.3 * unit[7], 0.6))
-    for line in (-1, 0, 1):
-        along = (side * (eye.x - x) - face.eye_width - 0.1) / 0.09
-        foot = eye.y - y - 0.015 - line * (0.045 + 0.035 * along)
-        eye.darken(_stroke(foot, along, 0.022), face.wrinkle * 0.55 * unit[6])
+    raised = face.eye_open * (1 - 0.3 * unit[7] - 0.3 * unit[9] - 0.25 * unit[6]) + 0.075 * unit[5]
+    lowered = 0.045 - 0.045 * unit[7] - 0.06 * unit[6] - 0.02 * unit[9] + 0.01 * unit[5]
+    middle = face.eye_y - face.eye_tilt * t
+    upper = middle - raised * arch * (1 - 0.25 * t * unit[1])
+    lower = middle + lowered * arch
+    window.darken(_blob(window, x, face.eye_y - 0.06, 0.28, 0.22), 0.18)
+    lids = np.minimum(_between(window.y, upper, lower), face.eye_width * (1 - np.abs(t)))
+    _draw_eyeball(window, face, _inside(lids), x)
+    _draw_lids(window, face, unit, t, upper, lower)
+    _draw_crows_feet(window, face, unit, side * (window.x - x))
+
+
+def _draw_eyeball(window: _Window, face: Traits, visible: np.ndarray, eye_x: np.ndarray) -> None:
+    x, y = eye_x + face.gaze_x, face.eye_y - 0.008 + face.gaze_y
+    iris = _ellipse(window, x, y, face.iris_size, face.iris_size)
+    window.paint(visible, 205 + 0.15 * face.skin)
+    window.paint(visible * _inside(iris), face.iris)
+    window.paint(visible * _inside(iris - face.iris_size * 0.5), 8)
+    glint = _ellipse(window, x + 0.03, y - 0.03, 0.28 * face.iris_size, 0.28 * face.iris_size)
+    window.paint(visible * _inside(glint), 245)
+
+
+def _draw_lids(
+    window: _Window, face: Traits, unit: Units, t: np.ndarray, upper: np.ndarray, lower: np.ndarray
+) -> None:
+    """Draw both rims, the crease above the eye and the bag beneath it; t runs from -1 (nose) to 1."""
+    ends = face.eye_width * (1.05 - np.abs(t))
+    window.paint(_inside(np.minimum(0.02 - np.abs(window.y - upper), ends)) * 0.85, face.skin * 0.18)
+    window.darken(_inside(np.minimum(0.012 - np.abs(window.y - lower), ends)), 0.35)
+    crease = window.y - upper + 0.055 - 0.03 * unit[5]
+    window.darken(_stroke(crease, t * 0.95, 0.025), face.crease)
+    depth = np.minimum(face.fold * 0.7 + 0.4 * unit[6] + 0.3 * unit[7], 0.6)
+    window.darken(_stroke(window.y - lower - 0.065, t * 0.9, 0.035), depth)
+
+
+def _draw_crows_feet(window: _Window, face: Traits, unit: Units, outward: np.ndarray) -> None:
+    along = (outward - face.eye_width - 0.1) / 0.09
+    for foot in (-1, 0, 1):
+        offset = window.y - face.eye_y - 0.015 - foot * (0.045 + 0.035 * along)
+        window.darken(_stroke(offset, along, 0.022), face.wrinkle * 0.55 * unit[6])
 
 
 def _draw_brow(canvas: np.ndarray, face: Traits, unit: Units, side: int) -> None:
-    brow = _Window(canvas, *sorted((side * -0.1, side * 0.9)), -0.75, 0.1)
+    window = _beside(canvas, side, -0.1, 0.9, -0.75, 0.1)
+    # Where 1 and 4 act together the inner ends rise and draw together; they hardly come down.
     x = _eye_x(face, side) + side * (0.01 - 0.05 * unit[4] * (1 - 0.4 * unit[1]))
-    t = side * (brow.x - x) / face.brow_width
-    inner = -face.brow_slant - 0.15 * unit[1] + 0.17 * unit[4] * (1 - 0.75 * unit[1]) + 0.07 * unit[9]
+    t = side * (window.x - x) / face.brow_width
+    inner = -face.brow_slant - 0.15 * unit[1] + 0.19 * unit[4] * (1 - 0.8 * unit[1]) + 0.07 * unit[9]
     outer = face.brow_slant - 0.15 * unit[2] + 0.03 * unit[4] + 0.01 * unit[9]
-    middle = face.eye_y + face.nod - face.brow_gap + (inner * (1 - t) + outer * (1 + t)) * 0.5
     arch = face.brow_arch * (1 - 0.6 * unit[4]) + 0.03 * unit[2]
-    centre = middle - arch * (1 - t * t)
+    line = face.eye_y - face.brow_gap + (inner * (1 - t) + outer * (1 + t)) * 0.5 - arch * (1 - t * t)
     half = face.brow_thickness * np.clip(1.05 - 0.3 * t - 0.35 * t * t, 0.1, 1)
-    hair = np.minimum(half - np.abs(brow.y - centre), face.brow_width * (1 - np.abs(t)))
-    brow.paint(_inside(hair) * 0.9, np.minimum(_hair_tone(face), face.skin * 0.6) * (0.4 + face.brow_tone))
+    hair = np.minimum(half - np.abs(window.y - line), face.brow_width * (1 - np.abs(t)))
+    window.paint(_inside(hair) * 0.9, np.minimum(_hair_tone(face), face.skin * 0.6) * (0.4 + face.brow_tone))
 
 
 def _draw_glasses(canvas: np.ndarray, face: Traits, side: int) -> None:
-    eye = _Window(canvas, *sorted((side * -0.1, side * 0.95)), -0.5, 0.4)
-    x, y = _eye_x(face, side), face.eye_y + face.nod + 0.02
-    rim = np.abs(_ellipse(eye, x, y, face.rim_size * 1.1, face.rim_size))
-    bridge_x = side * (eye.x - face.turn)
-    bridge = np.minimum(0.018 - np.abs(eye.y - y + 0.06), side * (x - face.turn) - face.rim_size * 1.08 - bridge_x)
-    bridge = np.minimum(bridge, bridge_x + 0.02)
-    temple = np.minimum(0.018 - np.abs(eye.y - y + 0.06), bridge_x - side * (x - face.turn) - face.rim_size * 1.08)
-    temple = np.minimum(temple, face.head_width - side * eye.x)
-    frame = np.maximum(0.02 - rim, np.maximum(bridge, temple))
-    eye.paint(_inside(frame) * (face.glasses < GLASSES_SHARE), face.rim_tone)
+    window = _beside(canvas, side, -0.1, 0.95, -0.5, 0.4)
+    x, y = _eye_x(face, side), face.eye_y + 0.02
+    lens = _ellipse(window, x, y, face.rim_size * 1.1, face.rim_size)
+    outward = side * (window.x - x)
+    bridge = _between(outward, side * (face.turn - x) - 0.02, -1.08 * face.rim_size)
+    temple = np.minimum(outward - 1.08 * face.rim_size, face.head_width - side * window.x)
+    bar = np.minimum(0.018 - np.abs(window.y - y + 0.06), np.maximum(bridge, temple))
+    frame = np.maximum(0.02 - np.abs(lens), bar)
+    window.paint(_inside(frame) * (face.glasses < GLASSES_SHARE), face.rim_tone)
 
 
 def _draw_fringe(canvas: np.ndarray, face: Traits) -> None:
-    top = _Window(canvas, -1.1, 1.1, -_REACH, 0.1)
-    width = face.head_width + face.hair_volume
-    dome = _ellipse(top, 0 * width, -0.08 + 0 * width, width, 0.92 + face.hair_volume)
-    x = top.x - face.parting
-    line = face.hairline + face.hairline_curve * x * x - top.y
-    hair = np.where(face.hair_volume > 0, np.minimum(dome, line), -1)
-    top.paint(_inside(hair), _hair_tone(face) * (1.15 - 0.3 * np.abs(x)) * _strands(face, x * (0.4 - top.y)))
+    window = _Window(canvas, -1.1, 1.1, -_REACH, 0.1)
+    volume = np.maximum(face.hair_volume, 0)
+    dome = _ellipse(window, 0, -0.08, face.head_width + volume, 0.92 + volume)
+    x = window.x - face.parting
+    hair = np.minimum(dome, face.hairline + face.hairline_curve * x * x - window.y)
+    tone = _hair_tone(face) * (1.15 - 0.3 * np.abs(x)) * _strands(face, x * (0.4 - window.y))
+    window.paint(_unless_bald(face, hair), tone)
 
 
 def _light(canvas: np.ndarray, face: Traits) -> np.ndarray:
-    all_ = _whole(canvas)
-    canvas *= 1 + face.light_x * all_.x + face.light_y * all_.y
-    return canvas
+    window = _whole(canvas)
+    return canvas * (1 + face.light_x * window.x + face.light_y * window.y)
 
 
-# Camera ------------------------------------------------------------------------------------------------------------
+# Camera -----------------------------------------------------------------------------------------------------
 
 
 def _view(face: Traits) -> np.ndarray:
@@ -690,19 +761,19 @@ def _blur(image: np.ndarray, strength: np.ndarray) -> np.ndarray:
 
 
 def _occlude(image: np.ndarray, face: Traits) -> np.ndarray:
+    """Hold a bar or a hand before some faces."""
     grid = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
     x, y = grid[None, None, :] - 16 * face.occluder_x, grid[None, :, None] - 16 * face.occluder_y
     length = np.sqrt(1 + face.occluder_angle**2)
-    across = (y - face.occluder_angle * x) / length
-    along = (x + face.occluder_angle * y) / length
-    bar = face.occluder_width - np.abs(across)
-    image = _cover(image, bar, face.occlusion < BAR_SHARE, face.occluder_tone)
-    is_hand = (face.occlusion >= BAR_SHARE) & (face.occlusion < BAR_SHARE + HAND_SHARE)
-    for finger in range(4):
-        reach = np.maximum(np.maximum(-along - 8 + abs(finger - 1.5), along - 30), 0)
-        offset = across - 4.2 * (finger - 1.5)
-        knuckles = 2.3 - np.sqrt(offset * offset + reach * reach)
-        image = _cover(image, knuckles, is_hand, face.skin * (0.8 - 0.08 * np.abs(offset)))
+    along, across = (x + face.occluder_angle * y) / length, (y - face.occluder_angle * x) / length
+    has_bar = face.occlusion < BAR_SHARE
+    has_hand = ~has_bar & (face.occlusion < BAR_SHARE + HAND_SHARE)
+    image = _cover(image, face.occluder_width - np.abs(across), has_bar, face.occluder_tone)
+    for finger in (-1.5, -0.5, 0.5, 1.5):
+        offset = across - 4.2 * finger
+        beyond = np.maximum(np.maximum(abs(finger) - 8 - along, along - 30), 0)
+        shape = 2.3 - np.sqrt(offset * offset + beyond * beyond)
+        image = _cover(image, shape, has_hand, face.skin * (0.8 - 0.08 * np.abs(offset)))
     return image
 
 

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from helpers import saliency
+
+BLOB, CHANCE = "centred Gaussian", "chance"  # rows of the table of grades that need no network
+
 # Each grade gives a map that singles out nothing the level of chance: ties count by their expected value.
 
 
@@ -14,7 +18,7 @@ def grade(maps: Mapping[str, np.ndarray], evidence: np.ndarray) -> pd.DataFrame:
     maps: (N, H, W) by the method's name; evidence: (N, H, W) bool. Returns a row a method and a column a
     grade, each the mean over the images that have evidence.
     """
-    methods = {**maps, "centred Gaussian": centred_gaussian(evidence.shape)}
+    methods = {**maps, BLOB: centred_gaussian(evidence.shape)}
     grades = {
         "pointing game": pointing_game,
         "relevance mass": relevance_mass,
@@ -24,8 +28,44 @@ def grade(maps: Mapping[str, np.ndarray], evidence: np.ndarray) -> pd.DataFrame:
         name: [np.nanmean(function(values, evidence)) for function in grades.values()]
         for name, values in methods.items()
     }
-    means["chance"] = [np.nanmean(chance_level(evidence))] * len(grades)
+    means[CHANCE] = [np.nanmean(chance_level(evidence))] * len(grades)
     return pd.DataFrame.from_dict(means, orient="index", columns=list(grades)).rename_axis("method")
+
+
+def compare_with_blob(grades: pd.DataFrame) -> dict[str, str | float | int]:
+    """Sum up a table of grades: which method has the largest relevance mass, and how many beat the blob.
+
+    grades: as given by `grade`. Returns values for a sentence: best, share, blob, chance, methods, and by
+    grade the number of methods above the blob: mass, rank, points.
+    """
+    methods, mass = grades.drop([BLOB, CHANCE]), grades["relevance mass"]
+    better = methods.gt(grades.loc[BLOB]).sum()
+    best = methods["relevance mass"].idxmax()
+    return {
+        **{
+            "best": best,
+            "share": mass[best],
+            "blob": mass[BLOB],
+            "chance": mass[CHANCE],
+            "methods": len(methods),
+        },
+        **{
+            "mass": better["relevance mass"],
+            "rank": better["relevance rank"],
+            "points": better["pointing game"],
+        },
+    }
+
+
+def mean_evidence(evidence: np.ndarray, classes: np.ndarray, class_count: int) -> np.ndarray:
+    """Average the evidence of each class as if it were a map, every image having the same say.
+
+    evidence: (N, H, W) bool; classes: (N,) int. Returns (class_count, H, W) float32 that each sum to 1; nan
+    for a class without evidence.
+    """
+    marked = evidence.any(axis=(1, 2))
+    shares = saliency.relevance_share(evidence[marked])
+    return saliency.mean_map_by_class(shares, classes[marked], class_count)
 
 
 def mass_by_class(maps: Mapping[str, np.ndarray], evidence: np.ndarray, names: np.ndarray) -> pd.DataFrame:
@@ -36,7 +76,7 @@ def mass_by_class(maps: Mapping[str, np.ndarray], evidence: np.ndarray, names: n
     no evidence.
     """
     masses = {name: relevance_mass(values, evidence) for name, values in maps.items()}
-    frame = pd.DataFrame({**masses, "chance": chance_level(evidence)})
+    frame = pd.DataFrame({**masses, CHANCE: chance_level(evidence)})
     return frame.groupby(names, sort=False).mean().dropna().T
 
 
@@ -88,7 +128,7 @@ def relevance_rank(maps: np.ndarray, evidence: np.ndarray) -> np.ndarray:
     where an image has no evidence. Arras et al., 2022.
     """
     magnitude = np.abs(maps)
-    grades = [_expected_precision(one, mask) for one, mask in zip(magnitude, evidence)]
+    grades = [_expected_precision(one, mask) for one, mask in zip(magnitude, evidence, strict=True)]
     return _where_evidence(evidence, np.array(grades))
 
 

@@ -262,34 +262,49 @@ def accuracy_intervals(names: Sequence[str], values: np.ndarray, lows: np.ndarra
     return figure
 
 
-def filter_mosaics(panels: Mapping[str, np.ndarray], face: np.ndarray | None = None) -> Figure:
+def mosaic_columns(count: int) -> int:
+    """Columns of a mosaic of this many tiles that is about as high as it is wide."""
+    return int(np.ceil(np.sqrt(count)))
+
+
+def place_name(i: int, count: int) -> str:
+    """Say where tile i of a mosaic of `count` tiles stands."""
+    columns = mosaic_columns(count)
+    return f"row {i // columns + 1}, column {i % columns + 1}"
+
+
+def filter_mosaics(panels: Mapping[str, np.ndarray], face: np.ndarray) -> Figure:
     """Lay the tiles of every filter out in square grids beside each other, in one order, rows and columns numbered.
 
     panels: title -> images (F, H, W, C) in 0..255, or maps (F, h, w) from zero up, each scaled to its own maximum;
-    face: the image (H, W, C) that the maps belong to, shown small at the right.
+    face: the image (H, W, C) that the maps belong to, shown small at the right above their colour bar.
     """
-    columns = int(np.ceil(np.sqrt(len(next(iter(panels.values()))))))
-    rows = -(-len(next(iter(panels.values()))) // columns)
-    widths = [1.0] * len(panels) + ([0.2] if face is not None else [])
-    figure = new_figure(0.3 + TEXT_WIDTH / sum(widths) * rows / columns)
+    count = len(next(iter(panels.values())))
+    columns = mosaic_columns(count)
+    widths = [*[1.0] * len(panels), 0.24]
+    figure = new_figure(0.35 + TEXT_WIDTH / sum(widths) * -(-count // columns) / columns)
     grid = figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0]
     for axes, (title, tiles) in zip(grid, panels.items()):
-        _draw_tiles(axes, tiles, columns)
+        drawn = _draw_tiles(axes, tiles, columns)
         axes.set_title(title)
-    if face is not None:
-        show_image(grid[-1], face, "this face")
-        grid[-1].set_anchor("N")
+    show_image(grid[-1], face, "the image")
+    grid[-1].set_anchor("N")
+    if drawn is not None:
+        bar = figure.colorbar(drawn, cax=grid[-1].inset_axes([0.1, -1.6, 0.16, 1.3]), ticks=[0, 1])
+        bar.ax.set_yticklabels(["zero", "highest\nof its map"])
+        bar.outline.set_visible(False)
     return figure
 
 
-def _draw_tiles(axes: Axes, tiles: np.ndarray, columns: int) -> None:
-    gap = max(1, tiles.shape[1] // 16)
+def _draw_tiles(axes: Axes, tiles: np.ndarray, columns: int) -> mpl.image.AxesImage | None:
+    gap, drawn = max(1, tiles.shape[1] // 16), None
     if tiles.ndim == 3:
         highest = np.maximum(tiles.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
-        axes.imshow(mosaic(tiles / highest, columns, gap), cmap=SEQUENTIAL, vmin=0, vmax=1)
+        drawn = axes.imshow(mosaic(tiles / highest, columns, gap), cmap=SEQUENTIAL, vmin=0, vmax=1)
     else:
         show_image(axes, mosaic(tiles, columns, gap, fill_value=255))
     label_mosaic(axes, -(-len(tiles) // columns), columns, *tiles.shape[1:3], gap)
+    return drawn
 
 
 def ascent_progress(
@@ -326,9 +341,11 @@ def image_rows(rows: Mapping[str, np.ndarray], titles: Sequence[str] = ()) -> Fi
     for line, (name, images) in zip(grid, rows.items()):
         for axes in line[len(images) :]:
             axes.set_visible(False)
-        for column, (axes, image) in enumerate(zip(line, images)):
-            show_image(axes, image, titles[column] if titles and line is grid[0] else "")
+        for axes, image in zip(line, images):
+            show_image(axes, image)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=7)
+    for axes, title in zip(grid[0], titles):
+        axes.set_title(title, fontsize=7, pad=2)
     return figure
 
 
@@ -348,9 +365,10 @@ def dream_panels(before: np.ndarray, after: np.ndarray, objective: np.ndarray, s
     figure.colorbar(drawn, ax=grid[2], shrink=0.7, pad=0.03)
     for values, name, colour in zip(objective, sizes, COLOURS):
         grid[3].plot(values, label=name, color=colour)
-    grid[3].set(xlabel="step", title="mean square output")
+    grid[3].set_title("mean square output by octave", fontsize=7, pad=2)
+    grid[3].set_xlabel("step")
     grid[3].set_ylim(bottom=0)
-    grid[3].legend(title="octave", title_fontsize=7)
+    grid[3].legend()
     return figure
 
 
@@ -372,14 +390,14 @@ def explanation_sheet(
 ) -> Figure:
     """Show each image above its maps and what masks leave of it, one column an image.
 
-    images: (N, H, W, C) in 0..255; maps: (N, H, W) by name; a map with negative values is drawn as signed; masks:
+    images: (N, H, W, C) in 0..255; maps: (N, H, W) by name, drawn as signed where any value is negative; masks:
     (N, H, W) bool by name. Each map has a colour scale of its own, to the 99th percentile of its magnitude.
     """
     scaled = {name: _to_own_scale(values) for name, values in maps.items()}
     rows = [
         SheetRow("image", images),
         *(
-            SheetRow(name, values, (-1.0 if values.min() < 0 else 0.0, 1.0), "of own scale")
+            SheetRow(name, values, (-1.0 if values.min() < 0 else 0.0, 1.0), "own scale")
             for name, values in scaled.items()
         ),
         *(SheetRow(name, _masked(images, mask)) for name, mask in masks.items()),
@@ -391,27 +409,31 @@ def mean_map_sheet(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: S
     """Show the mean image of each class above its mean maps, which share one colour scale a row.
 
     images: (K, H, W, C) in 0..255; maps: (K, H, W) by name, shares of the relevance; nan for a class without
-    any. The scale counts in multiples of the even share, which a pixel gets where none counts more than another.
+    any. The scale counts in multiples of the even share, which all pixels get where none counts more.
     """
     times_even = {name: values * np.prod(values.shape[1:]) for name, values in maps.items()}
+    unit = "\N{MULTIPLICATION SIGN} even"
     rows = [
-        SheetRow(name, values, (0.0, float(np.nanpercentile(values, 99.8))), "x even share")
+        SheetRow(name, values, (0.0, float(np.nanpercentile(values, 99.8))), unit)
         for name, values in times_even.items()
     ]
     return _draw_sheet([SheetRow("mean image", images), *rows], titles)
 
 
 def grade_dots(grades: pd.DataFrame, chance: pd.Series, title: str) -> Figure:
-    """Draw a grade of each method (rows, first on top) for each class (columns) as dots, its chance as a tick."""
+    """Draw a grade by method (rows, first on top) and class (columns) as dots, chance as ticks."""
     figure = new_figure(0.7 + 0.27 * len(grades))
     axes = figure.subplots()
-    for place, (name, colour) in enumerate(zip(grades.columns, COLOURS)):
+    for place, name in enumerate(grades.columns):
+        colour = COLOURS[place % len(COLOURS)]
         heights = np.arange(len(grades))[::-1] + 0.32 - 0.64 * place / max(1, len(grades.columns) - 1)
         axes.plot(grades[name], heights, "o", color=colour, markersize=4, label=name)
         axes.plot([chance[name]] * len(heights), heights, "|", color=colour, markersize=5, alpha=0.6)
     axes.set_yticks(np.arange(len(grades))[::-1], [fill(name, 16) for name in grades.index])
-    axes.hlines(np.arange(len(grades) - 1) + 0.5, 0, 1, color="0.88", linewidth=0.5)
-    axes.set(xlim=(0, 1), ylim=(-0.5, len(grades) - 0.5), xlabel=title)
+    for boundary in np.arange(len(grades) - 1) + 0.5:
+        axes.axhline(boundary, color="0.88", linewidth=0.5)
+    axes.set(ylim=(-0.5, len(grades) - 0.5), xlabel=title)
+    axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
     axes.grid(True, axis="x")
     axes.tick_params(axis="y", length=0)
@@ -440,7 +462,8 @@ def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str], most_columns: i
     left, right, gap = 0.82, 0.62, 0.04
     tile = min(1.05, (TEXT_WIDTH - left - right) / columns)
     letters = max(6, int(tile * 17))
-    wrapped = ["\n".join(fill(line, letters) for line in title.split("\n")) for title in titles]
+    lines = [title.replace("_", " ").split("\n") for title in titles]
+    wrapped = ["\n".join(fill(line, letters) for line in title) for title in lines]
     header = 0.05 + 0.12 * max(title.count("\n") + 1 for title in wrapped)
     tall, wide = rows[0].tiles.shape[1:3]
     side = tile * tall / (wide + _gap(wide))  # inches from top to bottom of a tile

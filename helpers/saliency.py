@@ -1,11 +1,12 @@
 """Saliency maps: which pixels a class logit depends on, by gradients of the logit."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 # Gradients keep every layer's activations, so the pixels in flight bound the memory: 64 images of 48 x 48.
@@ -176,10 +177,10 @@ def last_feature_layer(model: keras.Model) -> keras.layers.Layer:
 def class_similarity(means: np.ndarray) -> float:
     """Correlate the mean maps of every two classes and average: 1 where all are read in the same places.
 
-    means: (K, H, W) float, nan for a class without a map. Returns a number in -1..1; nan for fewer than two
-    classes.
+    means: (K, H, W) float, nan for a class without a map; such classes and even maps are left out. Returns a
+    number in -1..1; nan for fewer than two classes.
     """
-    present = means[np.isfinite(means).all(axis=(1, 2))].reshape(-1, means[0].size)
+    present = means[means.std(axis=(1, 2)) > 0].reshape(-1, means[0].size)
     if len(present) < 2:
         return float("nan")
     return float(np.corrcoef(present)[np.triu_indices(len(present), k=1)].mean())
@@ -229,6 +230,26 @@ def concentration(maps: np.ndarray, fraction: float) -> np.ndarray:
     return (relevance_share(maps) * top_fraction_mask(maps, fraction)).sum(axis=(1, 2))
 
 
+def compare_traits(
+    maps: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], fraction: float
+) -> pd.DataFrame:
+    """Measure what sets methods apart that explain the same images.
+
+    maps: (N, H, W) by the method's name; means: (K, H, W), the mean map of each class; fraction: in 0..1.
+    Returns a row a method: concentration, the relevance in the top fraction of the pixels; overlap, the share
+    of these pixels that another method marks too, mean over the others; class likeness, the correlation
+    between two classes' mean maps.
+    """
+    overlap = mean_overlap([top_fraction_mask(values, fraction) for values in maps.values()])
+    others = (overlap.sum(axis=1) - overlap.diagonal()) / (len(overlap) - 1)
+    traits = {
+        "concentration": [concentration(values, fraction).mean() for values in maps.values()],
+        "overlap": others,
+        "class likeness": [class_similarity(means[method]) for method in maps],
+    }
+    return pd.DataFrame(traits, index=pd.Index(maps, name="method"))
+
+
 def upper_share(maps: np.ndarray) -> np.ndarray:
     """Measure which share of each map's relevance lies in the upper half of the image.
 
@@ -270,7 +291,9 @@ def _require(condition: bool, sentence: str) -> None:
 def _checked(model: keras.Model, images: np.ndarray, classes: Classes) -> tuple[np.ndarray, np.ndarray]:
     """Check images and classes against the model; give the images and one int32 class for each."""
     shape = tuple(model.input_shape[1:])
-    fits = np.ndim(images) == 4 and all(want in (None, have) for want, have in zip(shape, images.shape[1:]))
+    fits = np.ndim(images) == 4 and all(
+        want in (None, have) for want, have in zip(shape, images.shape[1:], strict=True)
+    )
     _require(
         fits,
         f"The images have shape {np.shape(images)}; {model.name} takes (N, {', '.join(map(str, shape))}).",

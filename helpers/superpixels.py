@@ -1,18 +1,15 @@
 """LIME: which patches of an image argue for a class, found by hiding patches and fitting a linear model."""
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 from skimage.color import gray2rgb
 from skimage.segmentation import slic
-from sklearn.metrics import recall_score
 
 from helpers.training import softmax
 
@@ -154,20 +151,6 @@ def explain_contest(
     """Explain a class and its rival on each image (N, H, W, C) uint8; options as in `explain_labels`."""
     pairs = [explain_labels(model, image, [label, rival], samples, seed, **options) for image in images]
     return Contest([own for own, _ in pairs], [other for _, other in pairs])
-
-
-def class_recalls(
-    answer: Path, labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]
-) -> pd.Series:
-    """Give the recall of every class, read from the confusion matrix's saved answer, or counted where there
-    is none.
-
-    answer: path of its JSON file; labels, predicted: (N,) int. Returns class name -> recall, 0..1.
-    """
-    saved = json.loads(answer.read_text())["numbers"].get("recall", {}) if answer.exists() else {}
-    counted = recall_score(labels, predicted, labels=range(len(class_names)), average=None, zero_division=0)
-    pairs = zip(class_names, counted, strict=True)
-    return pd.Series({name: saved.get(name, float(recall)) for name, recall in pairs})
 
 
 def find_rival(probabilities: np.ndarray, labels: np.ndarray, label: int) -> int:

@@ -84,7 +84,7 @@ class Recipe:
 
 MILD = Augmentation(flip=True, shift=0.06, rotation=6.0)
 STRONG = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1, border="constant")
-QUICK_PLAN = Plan((Phase("adamw", 1e-2, epochs=14),), batch_size=64, augmentation=MILD, max_images=150_000)
+QUICK_PLAN = Plan((Phase("adamw", 1e-2, epochs=10),), batch_size=32, augmentation=MILD, max_images=150_000)
 FULL_PLAN = Plan(
     (
         Phase("adadelta", 1.0, epochs=60, schedule="constant", until_accuracy=0.6),

@@ -64,3 +64,40 @@ def test_mass_is_the_share_of_the_magnitude():
 def test_pointing_game_shares_out_a_tie():
     evidence = np.array([[[True, True, False, False]]])
     assert faithfulness.pointing_game(np.array([[[2.0, 1.0, -2.0, 0.0]]]), evidence) == [0.5]
+
+
+class TestTables:
+    @pytest.fixture
+    def maps(self, evidence) -> dict[str, np.ndarray]:
+        return {"truth": evidence.astype(np.float32), "blank": np.zeros(evidence.shape, np.float32)}
+
+    def test_grades_hold_every_method_the_blob_and_chance(self, maps, evidence):
+        grades = faithfulness.grade(maps, evidence)
+        assert list(grades.index) == ["truth", "blank", faithfulness.BLOB, faithfulness.CHANCE]
+        assert (grades.loc["truth"] == 1).all()
+        np.testing.assert_allclose(grades.loc["blank"], grades.loc[faithfulness.CHANCE], rtol=1e-5)
+
+    def test_comparison_counts_the_methods_above_the_blob(self):
+        corner = np.zeros((2, 8, 10), bool)
+        corner[:, :3, :3] = True
+        maps = {"truth": corner.astype(np.float32), "opposite": (~corner).astype(np.float32)}
+        found = faithfulness.compare_with_blob(faithfulness.grade(maps, corner))
+        assert (found["best"], found["share"], found["methods"]) == ("truth", 1, 2)
+        assert (found["mass"], found["rank"], found["points"]) == (1, 1, 1)
+        assert 0 < found["blob"] < found["chance"] < 1
+
+    def test_mass_by_class_leaves_out_classes_without_evidence(self, maps, evidence):
+        found = faithfulness.mass_by_class(maps, evidence, np.array(["sad", "happy", "neutral"]))
+        assert list(found.columns) == ["sad", "happy"]
+        np.testing.assert_allclose(found.loc["truth"], 1)
+        np.testing.assert_allclose(found.loc["chance"], [10 / 80, 18 / 80])
+
+    def test_mean_evidence_gives_every_image_the_same_say(self, evidence):
+        found = faithfulness.mean_evidence(evidence, np.array([1, 1, 0]), 3)
+        assert np.isnan(found[[0, 2]]).all()
+        np.testing.assert_allclose([found[1][evidence[i]].sum() for i in (0, 1)], 0.5, rtol=1e-5)
+
+    def test_blob_is_symmetric_and_highest_in_the_middle(self):
+        (blob,) = faithfulness.centred_gaussian((1, 9, 11))
+        assert blob[4, 5] == blob.max() == 1
+        np.testing.assert_allclose(blob, blob[::-1, ::-1], rtol=1e-6)

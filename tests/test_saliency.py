@@ -306,7 +306,7 @@ class TestMasks:
     def test_keep_the_largest_magnitudes(self):
         maps = np.random.default_rng(6).normal(size=(3, 10, 12))
         mask = saliency.top_fraction_mask(maps, 0.2)
-        for one, kept in zip(np.abs(maps), mask):
+        for one, kept in zip(np.abs(maps), mask, strict=True):
             assert one[kept].min() > one[~kept].max()
 
     def test_fraction_out_of_range_is_an_error(self):
@@ -318,6 +318,44 @@ class TestMasks:
         mask[0, 0] = mask[1, 0] = True
         other = np.array([mask[0], ~mask[1], mask[0]])
         np.testing.assert_array_equal(saliency.mask_overlap(mask, other), [1, 0, np.nan])
+
+
+class TestComparison:
+    def test_of_methods_holds_what_each_gives_alone(self, images):
+        maps = saliency.compare_methods(relu_model(), images, 1, samples=3, steps=4, seed=5)
+        expected = {
+            "gradient": saliency.gradient(relu_model(), images, 1),
+            "SmoothGrad": saliency.smooth_gradient(relu_model(), images, 1, samples=3, seed=5),
+            "integrated gradients": saliency.integrated_gradients(relu_model(), images, 1, steps=4),
+            "Grad-CAM": saliency.grad_cam(relu_model(), images, 1),
+        }
+        assert list(maps) == list(expected)
+        for method, values in expected.items():
+            np.testing.assert_allclose(maps[method], values, rtol=1e-5, atol=1e-8)
+
+    def test_of_traits(self):
+        left, right = np.zeros((2, 4, 10)), np.zeros((2, 4, 10))
+        left[:, 0], right[:, 3] = 1, 2
+        even = np.ones((2, 4, 10))
+        maps = {"left": left, "again": -left, "right": right, "even": even}
+        means = {method: np.abs(values) for method, values in maps.items()}
+        traits = saliency.compare_traits(maps, means, fraction=0.25)
+        np.testing.assert_allclose(traits["concentration"], [1, 1, 1, 0.25])
+        # Of equal values the first count most, so that the even map marks the left one's pixels.
+        np.testing.assert_allclose(traits["overlap"], [2 / 3, 2 / 3, 0, 2 / 3])
+        np.testing.assert_allclose(traits["class likeness"], [1, 1, 1, np.nan])
+
+    def test_similarity_tells_equal_from_opposite_maps_and_leaves_empty_classes_out(self):
+        one = np.random.default_rng(8).normal(size=(3, 3))
+        empty = np.full((3, 3), np.nan)
+        assert saliency.class_similarity(np.array([one, empty, 2 * one])) == pytest.approx(1)
+        assert saliency.class_similarity(np.array([one, -one, np.ones((3, 3))])) == pytest.approx(-1)
+        assert np.isnan(saliency.class_similarity(np.array([one, empty])))
+
+    def test_upper_share(self):
+        maps = np.zeros((2, 4, 5))
+        maps[0, 1], maps[0, 2] = -3, 1
+        np.testing.assert_allclose(saliency.upper_share(maps), [0.75, 0.5])
 
 
 class TestMeans:

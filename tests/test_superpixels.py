@@ -189,14 +189,6 @@ def test_agreement_is_one_between_equal_maps_and_minus_one_between_opposite_ones
     assert np.isnan(superpixels.agreement([one]))
 
 
-def test_recall_is_read_from_the_saved_answer_and_counted_without_one(tmp_path):
-    labels, predicted, names = np.array([0, 0, 1]), np.array([0, 1, 1]), ("cat", "dog")
-    saved = tmp_path / "03_confusion_matrix.json"
-    assert dict(superpixels.class_recalls(saved, labels, predicted, names)) == {"cat": 0.5, "dog": 1.0}
-    saved.write_text('{"numbers": {"recall": {"cat": 0.25, "dog": 0.75}}}')
-    assert dict(superpixels.class_recalls(saved, labels, predicted, names)) == {"cat": 0.25, "dog": 0.75}
-
-
 def test_the_rival_takes_most_images_and_failing_that_most_probability():
     probabilities = np.array([[0.9, 0.06, 0.04], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7]])
     assert superpixels.find_rival(probabilities, np.array([0, 0, 0]), 0) == 2
