@@ -328,7 +328,6 @@ def _compile_climb(
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """Compile the ascent once, for any number and size of images and any number of steps."""
 
-    @tf.function(autograph=False)
     def scored(images: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
         return score(cut(images, training=False), filters)
 

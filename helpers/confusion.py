@@ -66,13 +66,17 @@ def row_shares(counts: np.ndarray) -> np.ndarray:
 
 def class_report(labels: np.ndarray, predicted: np.ndarray, class_names: tuple[str, ...]) -> pd.DataFrame:
     """Give precision, recall and F1 of each class, and the number of its images, one row a class."""
-    columns = precision_recall_fscore_support(labels, predicted, labels=range(len(class_names)), zero_division=0)
+    columns = precision_recall_fscore_support(
+        labels, predicted, labels=range(len(class_names)), zero_division=0
+    )
     return pd.DataFrame(dict(zip(["precision", "recall", "f1", "images"], columns)) | {"class": class_names})[
         ["class", "precision", "recall", "f1", "images"]
     ]
 
 
-def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | None = None) -> list[ConfusedPair]:
+def most_confused(
+    counts: np.ndarray, class_names: tuple[str, ...], top: int | None = None
+) -> list[ConfusedPair]:
     """List the pairs of different classes that are confused at all, by falling share of the true class's images."""
     shares = row_shares(counts)
     pairs = [
@@ -86,7 +90,9 @@ def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | N
 def recall_interval(counts: np.ndarray, label: int) -> Interval:
     """Give the recall of one class, with Wilson's 95 % interval; raises ValueError when it has no images."""
     images = int(counts[label].sum())
-    return accuracy_interval(np.ones(images, int), np.repeat([1, 0], [counts[label, label], images - counts[label, label]]))
+    return accuracy_interval(
+        np.ones(images, int), np.repeat([1, 0], [counts[label, label], images - counts[label, label]])
+    )
 
 
 def symmetry(counts: np.ndarray) -> float:

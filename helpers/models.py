@@ -1,5 +1,6 @@
 """The networks of the assignment: named CNNs, and the plain DNN of equal size that each is compared with."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -68,38 +69,60 @@ class _Builder:
     batch_norm: bool
     architecture: Architecture
     _seeds: Iterator[int] = field(init=False)
+    _layers: Counter = field(init=False, default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._seeds = (int(np.random.default_rng([self.seed, i]).integers(2**31)) for i in count())
 
     def convolution(self, tensor, filters: int, kernel: int = 3, stride: int = 1, padding: str = "same"):
-        tensor = layers.Conv2D(
-            filters, kernel, stride, padding, use_bias=self._bias(self.batch_norm), kernel_initializer=self._he()
-        )(tensor)
-        return layers.ReLU()(self._normalize(tensor) if self.batch_norm else tensor)
+        """Add a convolution with its normalization and activation."""
+        name = self._name("conv")
+        options = {"use_bias": self._bias(self.batch_norm), "kernel_initializer": self._he(), "name": name}
+        return self._activate(
+            layers.Conv2D(filters, kernel, stride, padding, **options)(tensor), name, self.batch_norm
+        )
 
     def dense(self, tensor, width: int):
-        batch_norm = self.batch_norm and self.architecture.dense_batch_norm
-        tensor = layers.Dense(width, use_bias=self._bias(batch_norm), kernel_initializer=self._he())(tensor)
-        return layers.ReLU()(self._normalize(tensor) if batch_norm else tensor)
+        """Add a dense layer with its activation, and normalization where the architecture has it."""
+        name, batch_norm = self._name("dense"), self.batch_norm and self.architecture.dense_batch_norm
+        options = {"use_bias": self._bias(batch_norm), "kernel_initializer": self._he(), "name": name}
+        return self._activate(layers.Dense(width, **options)(tensor), name, batch_norm)
+
+    def pool(self, tensor):
+        """Halve height and width."""
+        return layers.MaxPooling2D(name=self._name("pool"))(tensor)
 
     def dropout(self, tensor, rate: float | None):
+        """Add dropout at this rate, or at the rate that follows from the tensor's size."""
         rate = dropout_rate(tensor.shape[1:]) if rate is None else rate
-        return layers.Dropout(rate, seed=next(self._seeds))(tensor) if rate else tensor
+        return (
+            layers.Dropout(rate, seed=next(self._seeds), name=self._name("dropout"))(tensor)
+            if rate
+            else tensor
+        )
 
     def logits(self, tensor, classes: int):
+        """Add the layer that gives one logit a class."""
         initializer = keras.initializers.GlorotUniform(seed=next(self._seeds))
         return layers.Dense(classes, kernel_initializer=initializer, name="logits")(tensor)
+
+    def _name(self, role: str) -> str:
+        """Number the layers of each role from 1; Keras would number them through all models of a process."""
+        self._layers[role] += 1
+        return f"{role}{self._layers[role]}"
+
+    def _activate(self, tensor, name: str, batch_norm: bool):
+        if batch_norm:
+            # The default momentum of 0.99 averages over more steps than a short training has.
+            scale = self.architecture.bias_and_scale
+            tensor = layers.BatchNormalization(momentum=0.9, scale=scale, name=f"{name}_norm")(tensor)
+        return layers.ReLU(name=f"{name}_relu")(tensor)
 
     def _he(self) -> keras.Initializer:
         return keras.initializers.HeNormal(seed=next(self._seeds))
 
     def _bias(self, batch_norm: bool) -> bool:
         return self.architecture.bias_and_scale or not batch_norm
-
-    def _normalize(self, tensor):
-        # The default momentum of 0.99 averages over more steps than a short training has.
-        return layers.BatchNormalization(momentum=0.9, scale=self.architecture.bias_and_scale)(tensor)
 
 
 def dropout_rate(shape: tuple[int, ...]) -> float:
@@ -125,7 +148,7 @@ def build_cnn(
     builder = _Builder(seed, batch_norm, architecture)
     inputs = keras.Input(image_shape, name="pixels")
     tensor = _convolve(builder, _rescale(inputs, normalization))
-    tensor = layers.Flatten()(tensor)
+    tensor = layers.Flatten(name="flatten")(tensor)
     for width in architecture.dense:
         tensor = builder.dropout(builder.dense(tensor, width), architecture.dense_dropout)
     return keras.Model(inputs, builder.logits(tensor, classes), name=name)
@@ -140,12 +163,17 @@ def get_architecture(name: str) -> Architecture:
 
 def _rescale(pixels, normalization: Normalization):
     if normalization == "none":
-        return layers.Rescaling(1 / 127.5, offset=-1)(pixels)
+        return layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(pixels)
     if normalization == "per_image":
-        scaled = layers.Rescaling(1 / 255)(pixels)
+        scaled = layers.Rescaling(1 / 255, name="rescaling")(pixels)
         # Over all axes and without learned scale, layer normalization is (x - mean) / std of each image.
-        return layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1e-6)(scaled)
-    raise ValueError(f"There is no normalization {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}.")
+        normalization = layers.LayerNormalization(
+            axis=[1, 2, 3], center=False, scale=False, epsilon=1e-6, name="per_image"
+        )
+        return normalization(scaled)
+    raise ValueError(
+        f"There is no normalization {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}."
+    )
 
 
 def _convolve(builder: _Builder, tensor):
@@ -161,7 +189,7 @@ def _convolve(builder: _Builder, tensor):
                 stride=architecture.first_stride if first else 1,
                 padding="valid" if bare else "same",
             )
-        tensor = tensor if bare else layers.MaxPooling2D()(tensor)
+        tensor = tensor if bare else builder.pool(tensor)
         tensor = builder.dropout(tensor, architecture.unit_dropout)
     return tensor
 
@@ -172,7 +200,7 @@ def build_dnn(
     widths: tuple[int, ...] | None = None,
     image_shape: tuple[int, int, int] = (48, 48, 1),
     classes: int = 7,
-    dropout: float = 0.2,
+    dropout: float = 0.0,
     seed: int = 0,
 ) -> keras.Model:
     """Build a plain DNN without convolutions: either of as many parameters as `like`, or of the given hidden widths.
@@ -187,7 +215,7 @@ def build_dnn(
         raise ValueError("build_dnn needs a model to match (like) or the hidden widths (widths).")
     builder = _Builder(seed, False, Architecture(units=(), dense=widths))
     inputs = keras.Input(image_shape, name="pixels")
-    tensor = layers.Flatten()(_rescale(inputs, "none"))
+    tensor = layers.Flatten(name="flatten")(_rescale(inputs, "none"))
     for width in widths:
         tensor = builder.dropout(builder.dense(tensor, width), dropout)
     return keras.Model(inputs, builder.logits(tensor, classes), name="dnn")
@@ -205,7 +233,9 @@ def matched_widths(inputs: int, classes: int, parameters: int, tolerance: float 
         if (second := round((parameters - first * (inputs + 1) - classes) / (first + 1 + classes))) >= 1
         and abs(dnn_parameters(inputs, (first, second), classes) - parameters) <= tolerance * parameters
     )
-    best = min(candidates, key=lambda widths: abs(log2(widths[1] / widths[0] / DNN_SECOND_WIDTH)), default=None)
+    best = min(
+        candidates, key=lambda widths: abs(log2(widths[1] / widths[0] / DNN_SECOND_WIDTH)), default=None
+    )
     if best is None:
         raise ValueError(f"No DNN with {inputs} inputs and two hidden layers has {parameters} parameters.")
     return best
@@ -264,6 +294,16 @@ def parameter_shares(model: keras.Model) -> dict[str, float]:
 def trainable_parameters(model: keras.Model) -> int:
     """Count the parameters that training changes."""
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+def multiplications(model: keras.Model) -> int:
+    """Count the multiplications with weights that one image takes in convolutions and dense layers."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D | layers.Dense):
+            positions = int(np.prod(layer.output.shape[1:-1]))  # 1 for a dense layer
+            total += positions * int(np.prod(layer.kernel.shape))
+    return total
 
 
 def diagram_blocks(model: keras.Model) -> list[tuple[str, str, str]]:

@@ -150,7 +150,9 @@ def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) ->
     for (name, history), colour in zip(histories.items(), COLOURS):
         for axes, column in zip(grid, ["loss", "accuracy"]):
             axes.plot(history["epoch"], history[column], "--", color=colour, alpha=0.7, linewidth=1)
-            axes.plot(history["epoch"], history[f"val_{column}"], color=colour, marker=".", markersize=4, label=name)
+            axes.plot(
+                history["epoch"], history[f"val_{column}"], color=colour, marker=".", markersize=4, label=name
+            )
         if rate:
             grid[2].plot(history["epoch"], history["learning_rate"], color=colour, marker=".", markersize=4)
             for epoch in history.loc[history["phase"].diff() > 0, "epoch"]:
@@ -164,7 +166,10 @@ def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) ->
     grid[1].yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
     if rate:
         grid[2].set_yscale("log")
-    styles = [mpl.lines.Line2D([], [], color="0.3", linestyle=s, label=n) for s, n in [("-", "validation"), ("--", "training")]]
+    styles = [
+        mpl.lines.Line2D([], [], color="0.3", linestyle=s, label=n)
+        for s, n in [("-", "validation"), ("--", "training")]
+    ]
     named = grid[0].get_legend_handles_labels()[0] if len(histories) > 1 else []
     figure.legend(handles=[*named, *styles], loc="outside lower center", ncols=6)
     return figure
@@ -191,7 +196,13 @@ def block_diagram(blocks: Sequence[tuple[str, str, str]], columns: int = 6) -> F
 
 def _draw_block(axes: Axes, x: float, y: float, colour: str, label: str, output: str) -> None:
     box = FancyBboxPatch(
-        (x + 0.03, y - 0.64), 0.76, 0.6, boxstyle="round,pad=0,rounding_size=0.05", fc=colour, ec="0.35", lw=0.6
+        (x + 0.03, y - 0.64),
+        0.76,
+        0.6,
+        boxstyle="round,pad=0,rounding_size=0.05",
+        fc=colour,
+        ec="0.35",
+        lw=0.6,
     )
     axes.add_patch(box)
     axes.text(x + 0.41, y - 0.34, label, ha="center", va="center", fontsize=6.5, linespacing=1.1)
@@ -206,7 +217,13 @@ def _join_blocks(axes: Axes, i: int, columns: int) -> None:
         return
     # The last box of a row leads to the first of the next, around the edge.
     right, lower = columns - 0.1, y - 0.51
-    axes.plot([x + 0.79, right, right, 0.0, 0.0], [y, y, lower, lower, y - 1], color="0.35", lw=0.7, solid_joinstyle="round")
+    axes.plot(
+        [x + 0.79, right, right, 0.0, 0.0],
+        [y, y, lower, lower, y - 1],
+        color="0.35",
+        lw=0.7,
+        solid_joinstyle="round",
+    )
     axes.annotate("", (0.03, y - 1), (0.0, y - 1), arrowprops=arrow)
 
 
@@ -218,11 +235,21 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
     ):
         # Both are coloured by share: by counts a frequent class would look well recognised just for being frequent.
         sns.heatmap(
-            shares, ax=axes, cmap="Blues", vmin=0, vmax=1, cbar=False, square=True, linewidths=0.5, linecolor="white"
+            shares,
+            ax=axes,
+            cmap="Blues",
+            vmin=0,
+            vmax=1,
+            cbar=False,
+            square=True,
+            linewidths=0.5,
+            linecolor="white",
         )
         for (i, j), value in np.ndenumerate(values):
             colour = "white" if shares[i, j] > 0.5 else "0.15"
-            axes.text(j + 0.5, i + 0.5, format(value, form), ha="center", va="center", fontsize=6.5, color=colour)
+            axes.text(
+                j + 0.5, i + 0.5, format(value, form), ha="center", va="center", fontsize=6.5, color=colour
+            )
         axes.set(title=title, xlabel="predicted", ylabel="true")
         axes.set_xticklabels(class_names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticklabels(class_names, rotation=0)
@@ -247,12 +274,22 @@ def class_bars(report: pd.DataFrame) -> Figure:
     return figure
 
 
-def accuracy_intervals(names: Sequence[str], values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> Figure:
+def accuracy_intervals(
+    names: Sequence[str], values: np.ndarray, lows: np.ndarray, highs: np.ndarray
+) -> Figure:
     """Draw accuracies as dots with their intervals, one row each, the first on top."""
     figure = new_figure(0.45 + 0.27 * len(names))
     axes = figure.subplots()
     positions = np.arange(len(names))[::-1]
-    axes.errorbar(values, positions, xerr=[values - lows, highs - values], fmt="o", color=COLOURS[0], capsize=3, markersize=5)
+    axes.errorbar(
+        values,
+        positions,
+        xerr=[values - lows, highs - values],
+        fmt="o",
+        color=COLOURS[0],
+        capsize=3,
+        markersize=5,
+    )
     axes.set_yticks(positions, names)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
@@ -349,7 +386,9 @@ def image_rows(rows: Mapping[str, np.ndarray], titles: Sequence[str] = ()) -> Fi
     return figure
 
 
-def dream_panels(before: np.ndarray, after: np.ndarray, objective: np.ndarray, sizes: Sequence[str]) -> Figure:
+def dream_panels(
+    before: np.ndarray, after: np.ndarray, objective: np.ndarray, sizes: Sequence[str]
+) -> Figure:
     """Show an image before and after deep dream, their signed difference, and the objective in every octave.
 
     before, after: (H, W, C) in 0..255; objective: (octaves, steps + 1); sizes: the label of each octave.
@@ -390,8 +429,9 @@ def explanation_sheet(
 ) -> Figure:
     """Show each image above its maps and what masks leave of it, one column an image.
 
-    images: (N, H, W, C) in 0..255; maps: (N, H, W) by name, drawn as signed where any value is negative; masks:
-    (N, H, W) bool by name. Each map has a colour scale of its own, to the 99th percentile of its magnitude.
+    images: (N, H, W, C) in 0..255; maps: (N, H, W) by name, drawn as signed where any value is negative;
+    masks: (N, H, W) bool by name. Each map has a colour scale of its own, to the 99th percentile of its
+    magnitude.
     """
     scaled = {name: _to_own_scale(values) for name, values in maps.items()}
     rows = [
@@ -461,7 +501,7 @@ def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str], most_columns: i
     columns = -(-count // bands)
     left, right, gap = 0.82, 0.62, 0.04
     tile = min(1.05, (TEXT_WIDTH - left - right) / columns)
-    letters = max(6, int(tile * 17))
+    letters = max(6, int(tile * 18))
     lines = [title.replace("_", " ").split("\n") for title in titles]
     wrapped = ["\n".join(fill(line, letters) for line in title) for title in lines]
     header = 0.05 + 0.12 * max(title.count("\n") + 1 for title in wrapped)

@@ -22,6 +22,7 @@ from helpers.training import (
     get_recipe,
     load_or_train,
     predict_logits,
+    slow_down,
     softmax,
     training_key,
     write_atomically,
@@ -62,12 +63,13 @@ class Run:
     def dnn(self) -> Trained:
         """Give the plain DNN with as many parameters as the headline CNN."""
         build = partial(build_dnn, self._build_cnn(0), seed=self.seed)
-        return self.train("dnn", lambda _: build(), self.recipe.plan)
+        return self.train("dnn", lambda _: build(), slow_down(self.recipe.plan))
 
     def ablation(self, name: str, *, normalization: str, batch_norm: bool) -> Trained:
         """Give the headline architecture with parts taken out, trained on the same budget without augmentation."""
         build = partial(self._build_cnn, normalization=normalization, batch_norm=batch_norm)
-        return self.train(f"cnn_{name}", build, self.recipe.plain_plan)
+        plan = self.recipe.plain_plan if batch_norm else slow_down(self.recipe.plain_plan)
+        return self.train(f"cnn_{name}", build, plan)
 
     def train(self, name: str, build: Callable[[int], keras.Model], plan: Plan, member: int = 0) -> Trained:
         """Load or train one of the run's networks; `build` gets the seed of the initial weights."""
@@ -78,7 +80,11 @@ class Run:
 
     def split(self, name: str) -> Split:
         """Give the training, validation or test split by name."""
-        splits = {"train": self.dataset.train, "validation": self.dataset.validation, "test": self.dataset.test}
+        splits = {
+            "train": self.dataset.train,
+            "validation": self.dataset.validation,
+            "test": self.dataset.test,
+        }
         if name not in splits:
             raise ValueError(f"There is no split {name!r}: choose one of {', '.join(splits)}.")
         return splits[name]
@@ -128,14 +134,19 @@ class Run:
 
     def random_sample(self, count: int, split: str = "test") -> Sample:
         """Draw images of a split at random, as the seed says."""
-        random, available = np.random.default_rng([self.seed, zlib.crc32(b"random")]), len(self.split(split).labels)
+        random, available = (
+            np.random.default_rng([self.seed, zlib.crc32(b"random")]),
+            len(self.split(split).labels),
+        )
         return self.sample_of(random.choice(available, min(count, available), replace=False), split)
 
     def sample_of(self, indices: np.ndarray, split: str = "test", min_confidence: float = 0.9) -> Sample:
         """Give the images at these places of a split as a sample."""
         probabilities, chosen = self.probabilities(split)[indices], self.split(split)
         predicted, labels = probabilities.argmax(axis=1), chosen.labels[indices]
-        evidence = None if self.dataset.evidence is None else np.asarray(self.dataset.evidence[split][indices])
+        evidence = (
+            None if self.dataset.evidence is None else np.asarray(self.dataset.evidence[split][indices])
+        )
         confidence = probabilities.max(axis=1)
         return Sample(
             np.asarray(chosen.images[indices]),

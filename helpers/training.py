@@ -82,6 +82,15 @@ class Recipe:
         return replace(self.plan, augmentation=Augmentation())
 
 
+def slow_down(plan: Plan, factor: float = 0.1) -> Plan:
+    """Give the same plan with smaller steps, for networks without batch normalization.
+
+    At the rate that suits a network with it, one without it may never leave its starting point.
+    """
+    phases = (replace(phase, learning_rate=phase.learning_rate * factor) for phase in plan.phases)
+    return replace(plan, phases=tuple(phases))
+
+
 MILD = Augmentation(flip=True, shift=0.06, rotation=6.0)
 STRONG = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1, border="constant")
 QUICK_PLAN = Plan((Phase("adamw", 1e-2, epochs=10),), batch_size=32, augmentation=MILD, max_images=150_000)
@@ -112,7 +121,9 @@ class Trained:
     """A trained network with the history of its training."""
 
     model: keras.Model
-    history: pd.DataFrame  # a row per epoch: epoch, phase, optimizer, loss, accuracy, val_..., learning_rate, seconds
+    history: (
+        pd.DataFrame
+    )  # a row per epoch: epoch, phase, optimizer, loss, accuracy, val_..., learning_rate, seconds
 
     @property
     def seconds(self) -> float:
@@ -212,7 +223,8 @@ def train(
     Raises TrainingError when the loss is not a finite number.
     """
     trainer = keras.Sequential(
-        [keras.Input(dataset.image_shape), RandomAffine(plan.augmentation, seed), model], name=f"{name}_trainer"
+        [keras.Input(dataset.image_shape), RandomAffine(plan.augmentation, seed), model],
+        name=f"{name}_trainer",
     )
     phases = _fitted_phases(plan, len(dataset.train.labels))
     state = _State()
@@ -374,7 +386,14 @@ def load_or_train(
 
 def training_key(model: keras.Model, dataset: Dataset, plan: Plan, seed: int) -> str:
     """Condense all that a training's result depends on into a short hash."""
-    parts = [_architecture(model), asdict(plan), seed, dataset.fingerprint, keras.__version__, keras.backend.backend()]
+    parts = [
+        _architecture(model),
+        asdict(plan),
+        seed,
+        dataset.fingerprint,
+        keras.__version__,
+        keras.backend.backend(),
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

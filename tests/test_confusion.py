@@ -46,7 +46,10 @@ def test_the_interval_is_wilsons() -> None:
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     interval = confusion.accuracy_interval(np.zeros(10, int), np.array([0] * 8 + [1] * 2))
     assert interval.value == 0.8
-    assert (interval.low, interval.high) == (pytest.approx(centre - half, abs=1e-6), pytest.approx(centre + half, abs=1e-6))
+    assert (interval.low, interval.high) == (
+        pytest.approx(centre - half, abs=1e-6),
+        pytest.approx(centre + half, abs=1e-6),
+    )
 
 
 def test_the_interval_holds_the_truth_in_about_95_of_100_cases() -> None:

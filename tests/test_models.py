@@ -10,9 +10,12 @@ from helpers import models
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "fixed", "convolutions"), [("vgg9", 1_696_583, 1_344, 9), ("wide5", 6_015_879, 3_968, 4)]
+    ("name", "parameters", "fixed", "convolutions"),
+    [("vgg9", 1_696_583, 1_344, 9), ("wide5", 6_015_879, 3_968, 4)],
 )
-def test_reference_networks_have_the_published_size(name: str, parameters: int, fixed: int, convolutions: int) -> None:
+def test_reference_networks_have_the_published_size(
+    name: str, parameters: int, fixed: int, convolutions: int
+) -> None:
     network = models.build_cnn(name)
     assert network.count_params() == parameters
     assert network.count_params() - models.trainable_parameters(network) == fixed
@@ -134,3 +137,17 @@ def test_the_diagram_shows_every_layer_with_weights_once() -> None:
     assert kinds.count("pooling") == 3
     assert kinds.count("dense") == 3
     assert kinds[0] == "input"
+
+
+def test_multiplications_are_counted_at_every_position() -> None:
+    layers = keras.layers
+    network = keras.Sequential(
+        [keras.Input((6, 6, 2)), layers.Conv2D(4, 3, padding="same"), layers.Flatten(), layers.Dense(5)]
+    )
+    assert models.multiplications(network) == 36 * (3 * 3 * 2 * 4) + 36 * 4 * 5
+
+
+def test_layers_are_named_by_role_whatever_was_built_before() -> None:
+    names = [[layer.name for layer in models.build_cnn("vgg9").layers] for _ in range(2)]
+    assert names[0] == names[1]
+    assert {"conv1", "conv9", "conv9_norm", "conv9_relu", "pool3", "dense2", "logits"} <= set(names[0])

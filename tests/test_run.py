@@ -21,7 +21,9 @@ def give_probabilities(run: Run, monkeypatch: pytest.MonkeyPatch, probabilities:
     monkeypatch.setattr(Run, "probabilities", lambda self, split="test": probabilities)
 
 
-def test_the_network_is_trained_once_and_its_probabilities_are_kept(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_the_network_is_trained_once_and_its_probabilities_are_kept(
+    run: Run, capsys: pytest.CaptureFixture
+) -> None:
     probabilities = run.probabilities("test")
     assert "training cnn" in capsys.readouterr().out
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
@@ -30,7 +32,9 @@ def test_the_network_is_trained_once_and_its_probabilities_are_kept(run: Run, ca
     assert capsys.readouterr().out == ""
 
 
-def test_a_sample_is_correct_and_confident_where_it_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_is_correct_and_confident_where_it_says_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     labels = run.dataset.test.labels
     probabilities = np.full((len(labels), 3), 0.01, np.float32)
     probabilities[np.arange(len(labels)), labels] = 0.98
@@ -77,7 +81,9 @@ def test_another_weight_makes_new_predictions(run: Run) -> None:
         (("no-such-set", "quick", 0), "no-such-set"),
     ],
 )
-def test_opening_a_run_names_what_is_wrong_and_leaves_nothing(arguments: tuple, sentence: str, tmp_path: Path) -> None:
+def test_opening_a_run_names_what_is_wrong_and_leaves_nothing(
+    arguments: tuple, sentence: str, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=sentence):
         open_run(*arguments, reports=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
