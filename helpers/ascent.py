@@ -131,9 +131,7 @@ def deep_dream(
     """
     _check_steps(steps)
     if octaves < 1 or octave_scale <= 0:
-        raise ValueError(
-            f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}."
-        )
+        raise ValueError(f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}.")
     climb = _compile_climb(cut_model(model, layer, any_size=True), _mean_square, settings)
     original = np.asarray(image, np.float32)
     sizes = tuple(_scaled_size(original, octave_scale**octave) for octave in range(octaves))
@@ -183,9 +181,7 @@ def filter_responses(
     layer, (N, F) float32. Raises ValueError on an unknown reduction.
     """
     if by not in REDUCTIONS:
-        raise ValueError(
-            f"A response is taken by {by!r}, which is unknown: choose one of {', '.join(REDUCTIONS)}."
-        )
+        raise ValueError(f"A response is taken by {by!r}, which is unknown: choose one of {', '.join(REDUCTIONS)}.")
     cut = cut_model(model, *layers)
 
     @tf.function(input_signature=[tf.TensorSpec((None, *cut.inputs[0].shape[1:]), tf.float32)])
@@ -219,9 +215,7 @@ def rank_images(responses: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarr
     return indices, np.take_along_axis(responses.T, indices, axis=1)
 
 
-def silent_filters(
-    model: keras.Model, layers: Sequence[keras.layers.Layer], images: np.ndarray
-) -> list[np.ndarray]:
+def silent_filters(model: keras.Model, layers: Sequence[keras.layers.Layer], images: np.ndarray) -> list[np.ndarray]:
     """Which filters of each convolution are zero, after their ReLU, at every position of every image.
 
     images: (N, H, W, C) in 0..255. Returns, for each layer, (F,) bool.
@@ -253,9 +247,7 @@ def cut_model(model: keras.Model, *layers: keras.layers.Layer, any_size: bool = 
     """
     strangers = [layer.name for layer in layers if layer not in model.layers]
     if strangers:
-        raise ValueError(
-            f"Layer {strangers[0]!r} is not part of the model: ask helpers.models for its layers."
-        )
+        raise ValueError(f"Layer {strangers[0]!r} is not part of the model: ask helpers.models for its layers.")
     outputs = [layer.output for layer in layers]
     cut = keras.Model(model.inputs[0], outputs if len(outputs) > 1 else outputs[0])
     return _with_any_size(cut) if any_size else cut
@@ -323,9 +315,7 @@ def grey_noise(shape: Sequence[int], seed: int, spread: float = 10.0) -> np.ndar
     return (127.5 + noise).astype(np.float32)
 
 
-def _compile_climb(
-    cut: keras.Model, score: Score, settings: Settings
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+def _compile_climb(cut: keras.Model, score: Score, settings: Settings) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """Compile the ascent once, for any number and size of images and any number of steps."""
 
     def scored(images: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:

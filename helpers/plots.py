@@ -406,8 +406,8 @@ def dream_panels(
         grid[3].plot(values, label=name, color=colour)
     grid[3].set_title("mean square output by octave", fontsize=7, pad=2)
     grid[3].set_xlabel("step")
-    grid[3].set_ylim(bottom=0)
-    grid[3].legend()
+    grid[3].set_ylim(0, 1.25 * objective.max())
+    grid[3].legend(loc="upper left", ncols=3, columnspacing=0.8, handlelength=1, borderaxespad=0.1, fontsize=6)
     return figure
 
 

@@ -53,9 +53,7 @@ def linear_model(kernel: np.ndarray, bias: np.ndarray | None = None, strides: in
 @pytest.mark.parametrize("settings", [STRAIGHT, ascent.Settings(step_size=1, jitter=0)])
 @pytest.mark.parametrize("number", [1, 2])
 def test_ascent_raises_every_filters_objective(model, number, settings):
-    assert rises(
-        ascent.maximise_filters(model, convolution(model, number), steps=30, settings=settings).objective
-    )
+    assert rises(ascent.maximise_filters(model, convolution(model, number), steps=30, settings=settings).objective)
 
 
 def test_rises_can_fail(model):
@@ -67,9 +65,7 @@ def test_rises_can_fail(model):
 
 
 def test_ascent_with_jitter_raises_the_objective_of_the_unshifted_image(model):
-    found = ascent.maximise_filters(
-        model, convolution(model, 2), steps=60, settings=ascent.Settings(jitter=2)
-    )
+    found = ascent.maximise_filters(model, convolution(model, 2), steps=60, settings=ascent.Settings(jitter=2))
     assert (found.gain > 0).all()
 
 
@@ -142,9 +138,7 @@ def test_a_dead_filter_rises_before_its_relu_and_not_after():
 
 def test_same_seed_same_images_other_seed_others(model):
     layer = convolution(model, 2)
-    first, again, other = (
-        ascent.maximise_filters(model, layer, steps=4, seed=seed).images for seed in (3, 3, 4)
-    )
+    first, again, other = (ascent.maximise_filters(model, layer, steps=4, seed=seed).images for seed in (3, 3, 4))
     assert (first == again).all()
     assert np.abs(first - other).max() > 1
 
@@ -165,9 +159,7 @@ def test_images_stay_in_range_and_are_finite_with_penalties(model):
 
 def test_penalties_do_what_they_are_named_for(model):
     plain, smooth, pale = (
-        ascent.maximise_filters(
-            model, convolution(model, 2), steps=60, settings=replace(STRAIGHT, **penalty)
-        ).images
+        ascent.maximise_filters(model, convolution(model, 2), steps=60, settings=replace(STRAIGHT, **penalty)).images
         for penalty in ({}, {"smoothness": 5.0}, {"norm": 50.0})
     )
     assert np.abs(np.diff(smooth, axis=1)).mean() < 0.8 * np.abs(np.diff(plain, axis=1)).mean()
@@ -182,9 +174,7 @@ def test_impossible_ascents_are_errors(model, request_):
         ascent.maximise_filters(model, convolution(model, 2), **request_)
 
 
-@pytest.mark.parametrize(
-    "values", [{"step_size": 0}, {"jitter": -1}, {"smoothness": -0.1}, {"frequency_decay": -1}]
-)
+@pytest.mark.parametrize("values", [{"step_size": 0}, {"jitter": -1}, {"smoothness": -0.1}, {"frequency_decay": -1}])
 def test_settings_out_of_range_are_errors(values):
     with pytest.raises(ValueError, match=f"(?i){next(iter(values)).replace('_', '.')} is"):
         ascent.Settings(**values)
@@ -221,9 +211,7 @@ def test_strongest_images_are_the_strongest(model, images, by):
     maps = np.stack([ascent.filter_outputs(model, layer, image) for image in images])
     expected = {"mean": maps.mean(axis=(2, 3)), "peak": maps.max(axis=(2, 3))}[by]
     np.testing.assert_allclose(responses, np.sort(expected, axis=0)[:-4:-1].T, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(
-        np.take_along_axis(expected.T, indices, axis=1), responses, rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(np.take_along_axis(expected.T, indices, axis=1), responses, rtol=1e-4, atol=1e-5)
 
 
 def test_brightest_image_is_strongest_for_a_brightness_filter():
@@ -313,9 +301,7 @@ def test_deep_dream_is_seeded_and_works_in_colour():
     photo = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     coloured = linear_model(np.random.default_rng(1).normal(size=(3, 3, 3, 4)))
     layer = ascent.rectified(coloured, convolution(coloured, 1))
-    first, again, other = (
-        ascent.deep_dream(coloured, layer, photo, steps=4, seed=seed).image for seed in (0, 0, 1)
-    )
+    first, again, other = (ascent.deep_dream(coloured, layer, photo, steps=4, seed=seed).image for seed in (0, 0, 1))
     assert (first == again).all() and (first != other).any()
     assert first.shape == photo.shape
 

@@ -14,7 +14,7 @@ CHECKED = "# NBVAL_CHECK_OUTPUT"
 COMMON_LINES = """\
 DATASET = "faces"  # data set: "faces", "fer2013", or a path to an archive or a folder of images
 RECIPE = "quick"  # training budget: "quick" (minutes) or "full" (the assignment's networks and epochs)
-SEED = 0  # seed of every random number; any integer >= 0
+SEED = 0  # seed of every random number; any whole number, 0 or more
 REPORTS = "reports"  # folder that holds the run folders; relative to the repository root"""
 PARAMETER_LINE = re.compile(r"[A-Z][A-Z0-9_]* = .+  # \S+( \S+){2,}")
 
