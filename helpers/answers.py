@@ -57,9 +57,7 @@ def _parse(template: str) -> Iterator[tuple[str, str | None, str]]:
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
-        raise ValueError(
-            f"The template {template!r} has an unpaired brace ({error}); write {{{{ for {{."
-        ) from None
+        raise ValueError(f"The template {template!r} has an unpaired brace ({error}); write {{{{ for {{.") from None
     for text, name, spec, conversion in parts:
         if name == "" or conversion or "{" in (spec or ""):
             raise ValueError(f"The template {template!r} may hold only {{name}} and {{name:format}}.")
@@ -70,9 +68,7 @@ def _check_values(template: str, wanted: set[str], given: set[str]) -> None:
     for name in sorted(wanted - given):
         raise ValueError(f"The template {template!r} names the value {name!r}, which was not given.")
     for name in sorted(given - wanted):
-        raise ValueError(
-            f"The value {name!r} is not used by the template {template!r}; name it or leave it out."
-        )
+        raise ValueError(f"The value {name!r} is not used by the template {template!r}; name it or leave it out.")
 
 
 def _set_value(template: str, name: str | None, spec: str, values: Mapping[str, Any]) -> str:
@@ -149,9 +145,7 @@ class ShownTable:
     caption: str
 
     def __repr__(self) -> str:
-        return "\n".join(
-            [f"[table] {self.caption}", *("\t".join(row) for row in [self.columns, *self.cells])]
-        )
+        return "\n".join([f"[table] {self.caption}", *("\t".join(row) for row in [self.columns, *self.cells])])
 
     def _repr_html_(self) -> str:
         head = self._row("th", self.columns)
@@ -324,18 +318,14 @@ def table_cells(block: Mapping[str, Any]) -> list[list[str]]:
     try:
         return [list(map(format_value, row, block["formats"])) for row in block["rows"]]
     except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"A format of the table {block['name']!r} does not fit its column: {error}."
-        ) from None
+        raise ValueError(f"A format of the table {block['name']!r} does not fit its column: {error}.") from None
 
 
 def _read(path: Path, notebook: str) -> dict[str, Any]:
     try:
         answer = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise AnswerError(
-            f"{notebook} has no saved answer in {path.parent}; run the notebook to its end."
-        ) from None
+        raise AnswerError(f"{notebook} has no saved answer in {path.parent}; run the notebook to its end.") from None
     except ValueError:
         raise AnswerError(f"{path} cannot be read; run the notebook {notebook} again.") from None
     if not isinstance(answer, dict) or not answer.keys() >= ANSWER_KEYS:
@@ -387,9 +377,7 @@ def _plain(name: str, value: Any) -> Any:
         raise ValueError(f"The value {name!r} is infinite; give a finite number, or None for no number.")
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise ValueError(
-        f"The value {name!r} is a {type(value).__name__}; give a number, a text or a list of these."
-    )
+    raise ValueError(f"The value {name!r} is a {type(value).__name__}; give a number, a text or a list of these.")
 
 
 def _table(name: str, frame: "pd.DataFrame", formats: Mapping[str, str]) -> dict[str, Any]:
@@ -398,9 +386,7 @@ def _table(name: str, frame: "pd.DataFrame", formats: Mapping[str, str]) -> dict
     _check_formats(name, columns, formats)
     present = tidy.astype(object).where(tidy.notna(), None)
     by_column = [_plain(column, present.iloc[:, place].tolist()) for place, column in enumerate(columns)]
-    specs = [
-        formats.get(column, _default_format(cells)) for column, cells in zip(columns, by_column, strict=True)
-    ]
+    specs = [formats.get(column, _default_format(cells)) for column, cells in zip(columns, by_column, strict=True)]
     numeric = [all(cell is None or _is_number(cell) for cell in cells) for cells in by_column]
     rows = [list(row) for row in zip(*by_column, strict=True)]
     return {"columns": columns, "rows": rows, "formats": specs, "numeric": numeric}
@@ -416,9 +402,7 @@ def _columns_only(frame: "pd.DataFrame") -> "pd.DataFrame":
 def _check_formats(name: str, columns: list[str], formats: Mapping[str, str]) -> None:
     for column in formats:
         if column not in columns:
-            raise ValueError(
-                f"The table {name!r} has no column {column!r} to format; it has {', '.join(columns)}."
-            )
+            raise ValueError(f"The table {name!r} has no column {column!r} to format; it has {', '.join(columns)}.")
 
 
 def _is_number(cell: Any) -> bool:

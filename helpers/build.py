@@ -26,15 +26,16 @@ from helpers.datasets import KNOWN_NAMES, ROOT, DatasetError, identify
 from helpers.execute import Failure, describe_failure, run_notebook
 from helpers.notebook import UsageError, check_names, convert, imported_files, read_parameters
 
-# Each notebook, and those that have to end before it starts: the first trains what the others load.
+# Each notebook, and those that have to end before it starts. Networks are no reason to wait: whichever notebook
+# needs one first trains it, and the others wait for just that network.
 NEEDS: dict[str, tuple[str, ...]] = {
     "01_train_cnn": (),
-    "02_compare_dnn": ("01_train_cnn",),
-    "03_confusion_matrix": ("01_train_cnn",),
-    "04_saliency_maps": ("01_train_cnn",),
-    "05_gradient_ascent": ("01_train_cnn",),
-    "06_lime": ("01_train_cnn", "03_confusion_matrix"),
-    "07_keract_activations": ("01_train_cnn",),
+    "02_compare_dnn": (),
+    "03_confusion_matrix": (),
+    "04_saliency_maps": (),
+    "05_gradient_ascent": (),
+    "06_lime": ("03_confusion_matrix",),
+    "07_keract_activations": (),
 }
 
 # What a recipe changes in single notebooks, beyond the training budget that it names.
@@ -151,9 +152,7 @@ def _must_run(build: Build, name: str, stands: Mapping[str, bool]) -> bool:
         say(f"{build.label(name)}: not run, {lost[0]} failed")
         return False
     reason = stale.why_stale(build.answer(name), build.components(name))
-    say(
-        f"{build.label(name)}: runs, {reason}" if reason else f"{build.label(name)}: skipped, nothing changed"
-    )
+    say(f"{build.label(name)}: runs, {reason}" if reason else f"{build.label(name)}: skipped, nothing changed")
     return reason is not None
 
 
@@ -230,9 +229,7 @@ def headlines(build: Build) -> list[str]:
     return [f"  {line.label:<32}{line.value}" for line in lines]
 
 
-def parse_settings(
-    words: Iterable[str], notebooks: Path, names: Iterable[str]
-) -> dict[str, dict[str, object]]:
+def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) -> dict[str, dict[str, object]]:
     """Read overrides such as `05_gradient_ascent.LAYER=5` into values by notebook and parameter.
 
     Raises UsageError on a word of another form, and on a notebook, parameter or value that does not exist.
@@ -242,9 +239,7 @@ def parse_settings(
         target, equals, text = word.partition("=")
         name, dot, parameter = target.partition(".")
         if not (equals and dot):
-            raise UsageError(
-                f"{word!r} sets nothing; write NOTEBOOK.NAME=VALUE, as in 05_gradient_ascent.LAYER=5."
-            )
+            raise UsageError(f"{word!r} sets nothing; write NOTEBOOK.NAME=VALUE, as in 05_gradient_ascent.LAYER=5.")
         if name not in names:
             raise UsageError(f"There is no notebook {name!r}; choose one of {', '.join(names)}.")
         if parameter in COMMON:
@@ -340,9 +335,7 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m helpers.build", description="Make a run's report.")
     commands = parser.add_subparsers(required=True, metavar="report")
     report = commands.add_parser("report", help="run the stale notebooks and set the PDF")
-    report.add_argument(
-        "--dataset", default="faces", help="faces, fer2013, or a path to an archive or a folder"
-    )
+    report.add_argument("--dataset", default="faces", help="faces, fer2013, or a path to an archive or a folder")
     report.add_argument("--recipe", default="quick", help=" or ".join(RECIPES))
     report.add_argument("--seed", default=0, type=int, help="seed of every random number, at least 0")
     report.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")

@@ -66,17 +66,13 @@ def row_shares(counts: np.ndarray) -> np.ndarray:
 
 def class_report(labels: np.ndarray, predicted: np.ndarray, class_names: tuple[str, ...]) -> pd.DataFrame:
     """Give precision, recall and F1 of each class, and the number of its images, one row a class."""
-    columns = precision_recall_fscore_support(
-        labels, predicted, labels=range(len(class_names)), zero_division=0
-    )
+    columns = precision_recall_fscore_support(labels, predicted, labels=range(len(class_names)), zero_division=0)
     return pd.DataFrame(dict(zip(["precision", "recall", "f1", "images"], columns)) | {"class": class_names})[
         ["class", "precision", "recall", "f1", "images"]
     ]
 
 
-def most_confused(
-    counts: np.ndarray, class_names: tuple[str, ...], top: int | None = None
-) -> list[ConfusedPair]:
+def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | None = None) -> list[ConfusedPair]:
     """List the pairs of different classes that are confused at all, by falling share of the true class's images."""
     shares = row_shares(counts)
     pairs = [

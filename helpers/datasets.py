@@ -419,24 +419,19 @@ def _find_split(picture: PurePosixPath, is_fer2013: bool) -> str:
 def _class_names(path: Path, pictures: Sequence[PurePosixPath]) -> tuple[str, ...]:
     names = {_class_name(picture) for picture in pictures}
     if names <= _SPLIT_WORDS.keys():
-        raise DatasetError(
-            f"{path} has no class folders; put the images of each class into a folder of its own."
-        )
+        raise DatasetError(f"{path} has no class folders; put the images of each class into a folder of its own.")
     return FER2013_CLASSES if names == set(FER2013_CLASSES) else tuple(sorted(names))
 
 
 def _leftover_notes(count: int) -> tuple[str, ...]:
-    return (
-        (f"Images outside the folders of the splits, {count:,} in number, were not used.",) if count else ()
-    )
+    return (f"Images outside the folders of the splits, {count:,} in number, were not used.",) if count else ()
 
 
 def _has_colour(openers: Sequence[_Opener], size: int) -> bool:
     """Tell whether any of a few hundred images, evenly spaced, has a pixel that is not grey."""
     probes = openers[:: max(1, len(openers) // _PROBES)]
     return any(
-        not isinstance(image, str) and np.ptp(image, axis=-1).any()
-        for image in _decode_all(probes, size, "RGB")
+        not isinstance(image, str) and np.ptp(image, axis=-1).any() for image in _decode_all(probes, size, "RGB")
     )
 
 
@@ -491,9 +486,7 @@ def _arrange(
     elif _TRAIN in present:
         splits, notes = _complete(given, labels, twins, contents.split_names)
     else:
-        raise DatasetError(
-            f"{path} has no {contents.split_names['train']} images; add some, or take the splits away."
-        )
+        raise DatasetError(f"{path} has no {contents.split_names['train']} images; add some, or take the splits away.")
     _check_classes(path, contents.class_names, labels, splits)
     return splits, notes + _twin_notes(splits, twins)
 

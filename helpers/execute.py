@@ -106,9 +106,7 @@ def describe_failure(finished: Path, error: Exception) -> Failure:
     last = max((i for i, cell in enumerate(cells) if _was_started(cell)), default=None)
     if last is None:
         return Failure(finished.stem, 0, "", kind, message, partial)
-    return Failure(
-        finished.stem, _source_number(cells, last), _first_line(cells[last]), kind, message, partial
-    )
+    return Failure(finished.stem, _source_number(cells, last), _first_line(cells[last]), kind, message, partial)
 
 
 def _was_started(cell: Mapping) -> bool:

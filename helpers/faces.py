@@ -174,9 +174,7 @@ def generate(
     Raises ValueError on a negative count or seed.
     """
     if len(counts) != len(SPLITS) or min(counts) < 0:
-        raise ValueError(
-            f"counts is {tuple(counts)}: give {len(SPLITS)} numbers of faces, none of them negative."
-        )
+        raise ValueError(f"counts is {tuple(counts)}: give {len(SPLITS)} numbers of faces, none of them negative.")
     splits = {}
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for number, (name, count) in enumerate(zip(SPLITS, counts, strict=True)):
@@ -254,9 +252,7 @@ def _render_batch(labels: np.ndarray, seed: int, first_index: int) -> tuple[np.n
     return np.clip(noisy, 0, 255).astype(np.uint8)[..., None], np.abs(drawn - rest) > EVIDENCE_THRESHOLD
 
 
-def _render_in_pool(
-    pool: Executor, labels: np.ndarray, seed: int, first_index: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _render_in_pool(pool: Executor, labels: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:
     starts = range(0, len(labels), _BATCH)
     batches = [labels[start : start + _BATCH] for start in starts]
     firsts = [first_index + start for start in starts]
@@ -315,9 +311,7 @@ def _intensities(uniform: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _check_intensities(intensities: np.ndarray) -> None:
     if np.ndim(intensities) != 2 or np.shape(intensities)[1] != len(ACTION_UNITS):
         given = np.shape(intensities)
-        raise ValueError(
-            f"The intensities have shape {given}: give a row a face and {len(ACTION_UNITS)} columns."
-        )
+        raise ValueError(f"The intensities have shape {given}: give a row a face and {len(ACTION_UNITS)} columns.")
     if not np.all((np.asarray(intensities) >= 0) & (np.asarray(intensities) <= 1)):
         raise ValueError("An intensity is outside 0..1: 0 is a face at rest, 1 as strong as a unit acts.")
 
@@ -473,9 +467,7 @@ def _draw_ears(canvas: np.ndarray, face: Traits) -> None:
     window = _Window(canvas, -1.05, 1.05, -0.3, 0.4)
     for side in (-1, 1):
         x = side * (face.head_width + 0.01)
-        window.paint(
-            _inside(_ellipse(window, x, 0.03, 0.7 * face.ear_size, 1.3 * face.ear_size)), face.skin * 0.82
-        )
+        window.paint(_inside(_ellipse(window, x, 0.03, 0.7 * face.ear_size, 1.3 * face.ear_size)), face.skin * 0.82)
 
 
 def _draw_head(canvas: np.ndarray, face: Traits, unit: Units) -> None:
@@ -657,9 +649,7 @@ def _draw_eyeball(window: _Window, face: Traits, visible: np.ndarray, eye_x: np.
     window.paint(visible * _inside(glint), 245)
 
 
-def _draw_lids(
-    window: _Window, face: Traits, unit: Units, t: np.ndarray, upper: np.ndarray, lower: np.ndarray
-) -> None:
+def _draw_lids(window: _Window, face: Traits, unit: Units, t: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> None:
     """Draw both rims, the crease above the eye and the bag beneath it; t runs from -1 (nose) to 1."""
     ends = face.eye_width * (1.05 - np.abs(t))
     window.paint(_inside(np.minimum(0.02 - np.abs(window.y - upper), ends)) * 0.85, face.skin * 0.18)

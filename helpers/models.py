@@ -78,9 +78,7 @@ class _Builder:
         """Add a convolution with its normalization and activation."""
         name = self._name("conv")
         options = {"use_bias": self._bias(self.batch_norm), "kernel_initializer": self._he(), "name": name}
-        return self._activate(
-            layers.Conv2D(filters, kernel, stride, padding, **options)(tensor), name, self.batch_norm
-        )
+        return self._activate(layers.Conv2D(filters, kernel, stride, padding, **options)(tensor), name, self.batch_norm)
 
     def dense(self, tensor, width: int):
         """Add a dense layer with its activation, and normalization where the architecture has it."""
@@ -95,11 +93,7 @@ class _Builder:
     def dropout(self, tensor, rate: float | None):
         """Add dropout at this rate, or at the rate that follows from the tensor's size."""
         rate = dropout_rate(tensor.shape[1:]) if rate is None else rate
-        return (
-            layers.Dropout(rate, seed=next(self._seeds), name=self._name("dropout"))(tensor)
-            if rate
-            else tensor
-        )
+        return layers.Dropout(rate, seed=next(self._seeds), name=self._name("dropout"))(tensor) if rate else tensor
 
     def logits(self, tensor, classes: int):
         """Add the layer that gives one logit a class."""
@@ -171,9 +165,7 @@ def _rescale(pixels, normalization: Normalization):
             axis=[1, 2, 3], center=False, scale=False, epsilon=1e-6, name="per_image"
         )
         return normalization(scaled)
-    raise ValueError(
-        f"There is no normalization {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}."
-    )
+    raise ValueError(f"There is no normalization {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}.")
 
 
 def _convolve(builder: _Builder, tensor):
@@ -233,9 +225,7 @@ def matched_widths(inputs: int, classes: int, parameters: int, tolerance: float 
         if (second := round((parameters - first * (inputs + 1) - classes) / (first + 1 + classes))) >= 1
         and abs(dnn_parameters(inputs, (first, second), classes) - parameters) <= tolerance * parameters
     )
-    best = min(
-        candidates, key=lambda widths: abs(log2(widths[1] / widths[0] / DNN_SECOND_WIDTH)), default=None
-    )
+    best = min(candidates, key=lambda widths: abs(log2(widths[1] / widths[0] / DNN_SECOND_WIDTH)), default=None)
     if best is None:
         raise ValueError(f"No DNN with {inputs} inputs and two hidden layers has {parameters} parameters.")
     return best

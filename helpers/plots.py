@@ -150,9 +150,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) ->
     for (name, history), colour in zip(histories.items(), COLOURS):
         for axes, column in zip(grid, ["loss", "accuracy"]):
             axes.plot(history["epoch"], history[column], "--", color=colour, alpha=0.7, linewidth=1)
-            axes.plot(
-                history["epoch"], history[f"val_{column}"], color=colour, marker=".", markersize=4, label=name
-            )
+            axes.plot(history["epoch"], history[f"val_{column}"], color=colour, marker=".", markersize=4, label=name)
         if rate:
             grid[2].plot(history["epoch"], history["learning_rate"], color=colour, marker=".", markersize=4)
             for epoch in history.loc[history["phase"].diff() > 0, "epoch"]:
@@ -247,9 +245,7 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
         )
         for (i, j), value in np.ndenumerate(values):
             colour = "white" if shares[i, j] > 0.5 else "0.15"
-            axes.text(
-                j + 0.5, i + 0.5, format(value, form), ha="center", va="center", fontsize=6.5, color=colour
-            )
+            axes.text(j + 0.5, i + 0.5, format(value, form), ha="center", va="center", fontsize=6.5, color=colour)
         axes.set(title=title, xlabel="predicted", ylabel="true")
         axes.set_xticklabels(class_names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticklabels(class_names, rotation=0)
@@ -274,9 +270,7 @@ def class_bars(report: pd.DataFrame) -> Figure:
     return figure
 
 
-def accuracy_intervals(
-    names: Sequence[str], values: np.ndarray, lows: np.ndarray, highs: np.ndarray
-) -> Figure:
+def accuracy_intervals(names: Sequence[str], values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> Figure:
     """Draw accuracies as dots with their intervals, one row each, the first on top."""
     figure = new_figure(0.45 + 0.27 * len(names))
     axes = figure.subplots()
@@ -386,9 +380,7 @@ def image_rows(rows: Mapping[str, np.ndarray], titles: Sequence[str] = ()) -> Fi
     return figure
 
 
-def dream_panels(
-    before: np.ndarray, after: np.ndarray, objective: np.ndarray, sizes: Sequence[str]
-) -> Figure:
+def dream_panels(before: np.ndarray, after: np.ndarray, objective: np.ndarray, sizes: Sequence[str]) -> Figure:
     """Show an image before and after deep dream, their signed difference, and the objective in every octave.
 
     before, after: (H, W, C) in 0..255; objective: (octaves, steps + 1); sizes: the label of each octave.
@@ -606,9 +598,7 @@ def _draw_borders(images: np.ndarray, segments: Sequence[np.ndarray]) -> np.ndar
     return np.where(border[..., np.newaxis], BORDER, large)
 
 
-def measure_strips(
-    table: pd.DataFrame, by: str, measures: Mapping[str, str], chance: Mapping[str, str]
-) -> Figure:
+def measure_strips(table: pd.DataFrame, by: str, measures: Mapping[str, str], chance: Mapping[str, str]) -> Figure:
     """Draw every image's measures as dots, with the mean of each group as a bar and chance as a cross.
 
     by: the column that groups, one row a group; measures: column -> title, values in 0..1; chance: measure
@@ -620,9 +610,7 @@ def measure_strips(
     for axes, (measure, title) in zip(grid, measures.items(), strict=True):
         for place, (name, colour) in enumerate(zip(groups, COLOURS, strict=False)):
             rows = table[table[by] == name]
-            axes.plot(
-                rows[measure], [-place] * len(rows), "o", color=colour, alpha=0.5, markersize=4.5, mew=0
-            )
+            axes.plot(rows[measure], [-place] * len(rows), "o", color=colour, alpha=0.5, markersize=4.5, mew=0)
             axes.plot([rows[measure].mean()], [-place], "|", color=colour, markersize=17, mew=2)
             if measure in chance:
                 axes.plot([rows[chance[measure]].mean()], [-place], "x", color="0.25", markersize=5)
@@ -653,9 +641,7 @@ def layer_overview(layers: Mapping[str, np.ndarray], channels: int) -> Figure:
         left = (column * TEXT_WIDTH / columns + label_width) / TEXT_WIDTH
         axes = figure.add_axes((left, 0.0, channels * cell / TEXT_WIDTH, 1.0))
         axes.imshow(np.concatenate(part), cmap="viridis", vmin=0, vmax=1, aspect="auto")
-        axes.set_yticks(
-            [(side + gap) * i + side / 2 for i in range(len(strips[chosen]))], list(layers)[chosen]
-        )
+        axes.set_yticks([(side + gap) * i + side / 2 for i in range(len(strips[chosen]))], list(layers)[chosen])
         axes.set_xticks([])
         axes.tick_params(length=0, labelsize=6.5, pad=3)
         axes.spines[:].set_visible(False)
@@ -708,9 +694,7 @@ def channel_mosaics(
     return figure
 
 
-def heatmap_grid(
-    image: np.ndarray, maps: Mapping[str, np.ndarray], columns: int = 7, signed: bool = False
-) -> Figure:
+def heatmap_grid(image: np.ndarray, maps: Mapping[str, np.ndarray], columns: int = 7, signed: bool = False) -> Figure:
     """Lay maps over an image, one panel each, after the image itself; each map has its own scale.
 
     image: (H, W, C) in 0..255; maps: title -> (H, W), drawn from its lowest to its highest value or, if
@@ -758,9 +742,7 @@ def depth_profile(table: pd.DataFrame, pooled: Sequence[str]) -> Figure:
     grid[0].yaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
     grid[0].set_title("pixels and channels of a layer")
     grid[1].bar(places, table["silent"], 0.7, color=colours)
-    grid[1].plot(
-        places, table["dead"], "_", color="black", markersize=11, label="channels silent on every image"
-    )
+    grid[1].plot(places, table["dead"], "_", color="black", markersize=11, label="channels silent on every image")
     grid[1].set_title("share of silent units")
     grid[2].bar(places, table["shift"], 0.7, color=colours)
     grid[2].set_title("correlation of the output before and after a shift by one pixel")
@@ -770,9 +752,7 @@ def depth_profile(table: pd.DataFrame, pooled: Sequence[str]) -> Figure:
     for axes in grid:
         axes.grid(True, axis="y")
         axes.set_axisbelow(True)
-    handles = [
-        mpl.patches.Patch(color=COLOURS[i], label=name) for i, name in enumerate(["rectified", "pooled"])
-    ]
+    handles = [mpl.patches.Patch(color=COLOURS[i], label=name) for i, name in enumerate(["rectified", "pooled"])]
     grid[0].legend(loc="upper right", ncols=2)
     grid[1].legend(handles=[*handles, *grid[1].get_legend_handles_labels()[0]], loc="upper left", ncols=3)
     grid[2].set_xticks(places, table.index, rotation=45, ha="right", rotation_mode="anchor")

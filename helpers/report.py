@@ -220,9 +220,7 @@ def _check_pdf(pdf: bytes, document: Mapping[str, Any]) -> None:
         _check_characters(text, set(printed))
     for section in document["sections"]:
         if _plain_text(section["title"]) not in printed:
-            raise ReportError(
-                f"The report does not hold the title {section['title']!r}; report this as a fault."
-            )
+            raise ReportError(f"The report does not hold the title {section['title']!r}; report this as a fault.")
 
 
 def _texts(part: Any) -> Iterator[str]:

@@ -24,7 +24,6 @@ from helpers.training import (
     predict_logits,
     slow_down,
     softmax,
-    training_key,
     write_atomically,
 )
 
@@ -144,9 +143,7 @@ class Run:
         """Give the images at these places of a split as a sample."""
         probabilities, chosen = self.probabilities(split)[indices], self.split(split)
         predicted, labels = probabilities.argmax(axis=1), chosen.labels[indices]
-        evidence = (
-            None if self.dataset.evidence is None else np.asarray(self.dataset.evidence[split][indices])
-        )
+        evidence = None if self.dataset.evidence is None else np.asarray(self.dataset.evidence[split][indices])
         confidence = probabilities.max(axis=1)
         return Sample(
             np.asarray(chosen.images[indices]),

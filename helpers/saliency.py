@@ -77,9 +77,7 @@ def smooth_gradient(
     return _reduce_channels(_mean_gradient(model, images, classes, noisy, samples), signed)
 
 
-def integrated_gradients(
-    model: keras.Model, images: np.ndarray, classes: Classes, steps: int = 32
-) -> np.ndarray:
+def integrated_gradients(model: keras.Model, images: np.ndarray, classes: Classes, steps: int = 32) -> np.ndarray:
     """Attribute each image's class logit to its pixels, along the straight path from black.
 
     images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all. Returns (N, H, W) float32,
@@ -230,9 +228,7 @@ def concentration(maps: np.ndarray, fraction: float) -> np.ndarray:
     return (relevance_share(maps) * top_fraction_mask(maps, fraction)).sum(axis=(1, 2))
 
 
-def compare_traits(
-    maps: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], fraction: float
-) -> pd.DataFrame:
+def compare_traits(maps: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], fraction: float) -> pd.DataFrame:
     """Measure what sets methods apart that explain the same images.
 
     maps: (N, H, W) by the method's name; means: (K, H, W), the mean map of each class; fraction: in 0..1.

@@ -109,11 +109,7 @@ def _numbers_digest(answer: Path) -> str:
 def differences(before: Components, now: Components) -> list[str]:
     """Say what changed between two lists of components, one clause a component."""
     names = [*now, *(name for name in before if name not in now)]
-    return [
-        _difference(name, before.get(name), now.get(name))
-        for name in names
-        if before.get(name) != now.get(name)
-    ]
+    return [_difference(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
 
 
 def _difference(name: str, before: str | None, now: str | None) -> str:

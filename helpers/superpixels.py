@@ -94,9 +94,7 @@ def probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
     return softmax(model.predict_on_batch(images))
 
 
-def explain(
-    model: keras.Model, image: np.ndarray, label: int, samples: int, seed: int, **options
-) -> Explanation:
+def explain(model: keras.Model, image: np.ndarray, label: int, samples: int, seed: int, **options) -> Explanation:
     """Explain one class of one image; `explain_labels` names the options."""
     return explain_labels(model, image, [label], samples, seed, **options)[0]
 

@@ -93,7 +93,7 @@ def slow_down(plan: Plan, factor: float = 0.1) -> Plan:
 
 MILD = Augmentation(flip=True, shift=0.06, rotation=6.0)
 STRONG = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1, border="constant")
-QUICK_PLAN = Plan((Phase("adamw", 1e-2, epochs=10),), batch_size=32, augmentation=MILD, max_images=150_000)
+QUICK_PLAN = Plan((Phase("adamw", 1e-2, epochs=12),), batch_size=64, augmentation=MILD, max_images=120_000)
 FULL_PLAN = Plan(
     (
         Phase("adadelta", 1.0, epochs=60, schedule="constant", until_accuracy=0.6),
@@ -121,9 +121,7 @@ class Trained:
     """A trained network with the history of its training."""
 
     model: keras.Model
-    history: (
-        pd.DataFrame
-    )  # a row per epoch: epoch, phase, optimizer, loss, accuracy, val_..., learning_rate, seconds
+    history: pd.DataFrame  # a row per epoch: epoch, phase, optimizer, loss, accuracy, val_..., learning_rate, seconds
 
     @property
     def seconds(self) -> float:

@@ -201,9 +201,7 @@ def test_saving_replaces_the_previous_answer_of_this_notebook_only(tmp_path: Pat
     load_answer(tmp_path, "04_saliency_maps")
 
 
-def test_a_save_that_is_cut_short_leaves_no_answer_that_loads(
-    answer: Answer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_save_that_is_cut_short_leaves_no_answer_that_loads(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     answer.figure("curve", draw(), "A line.")
     answer.save()
     again = Answer(answer.folder, NOTEBOOK, "Title", "Question?")

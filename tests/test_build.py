@@ -72,18 +72,14 @@ def lines(capsys: pytest.CaptureFixture[str], word: str = ": ") -> list[str]:
     return sorted(line for line in capsys.readouterr().out.splitlines() if word in line)
 
 
-def test_only_what_changed_runs_again_and_the_reason_is_printed(
-    toy: Build, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_what_changed_runs_again_and_the_reason_is_printed(toy: Build, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_notebooks(toy, jobs=2) == []
     assert lines(capsys, "runs") == [
         f"[{i}/3] {name}: runs, {name}.json does not exist yet" for i, name in enumerate(toy.needs, 1)
     ]
 
     assert run_notebooks(toy, jobs=2) == []
-    assert lines(capsys) == [
-        f"[{i}/3] {name}: skipped, nothing changed" for i, name in enumerate(toy.needs, 1)
-    ]
+    assert lines(capsys) == [f"[{i}/3] {name}: skipped, nothing changed" for i, name in enumerate(toy.needs, 1)]
 
     (toy.package / "first.py").write_text("VALUE = 2\n")
     assert run_notebooks(toy, jobs=1) == []
@@ -131,9 +127,7 @@ def test_a_notebook_that_saves_nothing_is_a_failure_even_after_an_earlier_answer
 
 
 def test_only_training_progress_is_passed_on(toy: Build, capsys: pytest.CaptureFixture[str]) -> None:
-    write_notebook(
-        toy.notebooks, "03_c", "print('training cnn: epoch 1')\nprint('chatter', end='')\nprint('!')"
-    )
+    write_notebook(toy.notebooks, "03_c", "print('training cnn: epoch 1')\nprint('chatter', end='')\nprint('!')")
     run_notebooks(change(toy, needs={"03_c": ()}), jobs=1)
     printed = capsys.readouterr().out
     assert "03_c: training cnn: epoch 1\n" in printed
@@ -187,9 +181,7 @@ def test_the_pdf_is_set_when_an_answer_or_the_stamp_changed(toy: Build, typesett
     assert typesetter[0] == typesetter[1] == typesetter[2] != typesetter[3]
 
 
-def test_no_pdf_is_set_after_a_failure(
-    toy: Build, typesetter: list[dict], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_pdf_is_set_after_a_failure(toy: Build, typesetter: list[dict], capsys: pytest.CaptureFixture[str]) -> None:
     write_notebook(toy.notebooks, "03_c", "1 / 0")
     assert driver.make_report(toy, jobs=2) == 1
     assert typesetter == []
@@ -198,9 +190,7 @@ def test_no_pdf_is_set_after_a_failure(
     assert "report.pdf was not made" in told
 
 
-def test_a_second_build_of_a_run_waits_and_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_build_of_a_run_waits_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entered = Event()
 
     def second() -> None:
@@ -219,9 +209,7 @@ def test_a_second_build_of_a_run_waits_and_says_so(
 @pytest.fixture
 def sleeping_build(toy: Build) -> Iterator[subprocess.Popen]:
     """A build in a process of its own, in the middle of a notebook that sleeps."""
-    nap = (
-        "import os, time\nfrom pathlib import Path\nPath('pid').write_text(str(os.getpid()))\ntime.sleep(600)"
-    )
+    nap = "import os, time\nfrom pathlib import Path\nPath('pid').write_text(str(os.getpid()))\ntime.sleep(600)"
     write_notebook(toy.notebooks, "01_a", nap)
     text = (
         "import sys; from pathlib import Path, PosixPath; from helpers import build\n"

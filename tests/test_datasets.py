@@ -70,8 +70,7 @@ def zip_folder(folder: Path, archive: Path) -> Path:
 def table_rows(count: int = 60) -> list[list[str]]:
     """Rows of emotion, pixels, usage; every third is of another usage, and every class has all three."""
     return [
-        [str(index // 3 % 7), " ".join(map(str, noise(index).ravel())), USAGES[index % 3]]
-        for index in range(count)
+        [str(index // 3 % 7), " ".join(map(str, noise(index).ravel())), USAGES[index % 3]] for index in range(count)
     ]
 
 
@@ -83,9 +82,7 @@ def table_bytes(rows: list[list[str]], header: str = "emotion,pixels,Usage", end
 def contents(dataset: Dataset) -> dict[str, list[tuple[bytes, int]]]:
     """What each split holds, whatever its order."""
     return {
-        split: sorted(
-            (image.tobytes(), int(label)) for image, label in zip(part.images, part.labels, strict=True)
-        )
+        split: sorted((image.tobytes(), int(label)) for image, label in zip(part.images, part.labels, strict=True))
         for split in SPLITS
         for part in [getattr(dataset, split)]
     }
@@ -161,9 +158,7 @@ def test_head_of_the_table_keeps_every_pixel(fer2013_head: Dataset, shared_data:
     assert fer2013_head.name == "fer2013_head" and "one piece" in fer2013_head.notes[0]
 
 
-def test_archive_and_table_agree_on_the_same_faces(
-    fer2013: tuple[Dataset, Path], fer2013_head: Dataset
-) -> None:
+def test_archive_and_table_agree_on_the_same_faces(fer2013: tuple[Dataset, Path], fer2013_head: Dataset) -> None:
     probes = fer2013_head.test.images[:20].reshape(20, -1).astype(np.float32)
     parts = [fer2013[0].train, fer2013[0].validation]
     images = np.concatenate([part.images.reshape(len(part.images), -1) for part in parts])
@@ -197,9 +192,7 @@ def test_faces_carry_their_evidence(few_faces: list[int], cache: Path) -> None:
         assert np.array_equal(dataset.evidence[split], evidence)
 
 
-def test_faces_have_another_fingerprint_when_their_program_changes(
-    tmp_path: Path, monkeypatch, cache: Path
-) -> None:
+def test_faces_have_another_fingerprint_when_their_program_changes(tmp_path: Path, monkeypatch, cache: Path) -> None:
     before = identify("faces", cache).fingerprint
     program = tmp_path / "faces.py"
     program.write_text(Path(faces.__file__).read_text() + "\n")
@@ -310,13 +303,9 @@ def test_file_names_tell_the_splits_of_fer2013(tmp_path: Path, cache: Path) -> N
     "names",
     [("train", "val", "test"), ("Training", "validation", "evaluation"), ("seg_train", "valid", "seg_test")],
 )
-def test_split_folders_are_known_by_their_usual_names(
-    names: tuple[str, ...], tmp_path: Path, cache: Path
-) -> None:
+def test_split_folders_are_known_by_their_usual_names(names: tuple[str, ...], tmp_path: Path, cache: Path) -> None:
     counts = {
-        f"set/{split}/{pet}": size
-        for split, size in zip(names, (5, 3, 2), strict=True)
-        for pet in ("cat", "dog")
+        f"set/{split}/{pet}": size for split, size in zip(names, (5, 3, 2), strict=True) for pet in ("cat", "dog")
     }
     dataset = load_dataset(str(write_tree(tmp_path / "pets", counts)), cache)
     assert sizes(dataset) == [10, 6, 4] and dataset.notes == ()
@@ -381,9 +370,7 @@ def test_middle_of_a_wide_picture_is_kept(tmp_path: Path, cache: Path) -> None:
 
 
 def worst_share_error(labels: np.ndarray, splits: np.ndarray, shares: tuple[float, ...]) -> float:
-    shape = [
-        np.bincount(splits[labels == label], minlength=3) / (labels == label).sum() for label in set(labels)
-    ]
+    shape = [np.bincount(splits[labels == label], minlength=3) / (labels == label).sum() for label in set(labels)]
     return np.abs(np.array(shape) - shares).max()
 
 
@@ -412,9 +399,7 @@ def test_unknown_name_lists_the_legal_ones_and_where_was_looked(cache: Path) -> 
     assert all(part in text for part in ("'facse'", "'faces'", "'fer2013'", "path"))
 
 
-def test_fer2013_is_looked_for_under_data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
-) -> None:
+def test_fer2013_is_looked_for_under_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     monkeypatch.setattr(datasets, "ROOT", tmp_path)
     assert "data/fer2013.zip" in message("fer2013", cache) and str(tmp_path) not in message("fer2013", cache)
     (tmp_path / "data").mkdir()
@@ -460,17 +445,11 @@ def test_many_unreadable_images_are_an_error_that_lists_the_first_ten(tmp_path: 
         (["0", "PIXELS"], "has 2 columns, too few"),
     ],
 )
-def test_bad_row_is_left_out_with_its_reason(
-    row: list[str], reason: str, tmp_path: Path, cache: Path
-) -> None:
+def test_bad_row_is_left_out_with_its_reason(row: list[str], reason: str, tmp_path: Path, cache: Path) -> None:
     rows = table_rows(120)
     rows.insert(50, [cell.replace("PIXELS", rows[0][1]) for cell in row])
     dataset = load_dataset(str(pack_plain(table_bytes(rows), tmp_path)), cache)
-    assert (
-        len(dataset.skipped) == 1
-        and dataset.skipped[0].startswith("row 52: ")
-        and reason in dataset.skipped[0]
-    )
+    assert len(dataset.skipped) == 1 and dataset.skipped[0].startswith("row 52: ") and reason in dataset.skipped[0]
     assert sizes(dataset) == [40, 40, 40]
 
 
@@ -558,9 +537,7 @@ def test_cut_description_is_made_again_and_a_copy_is_not(few_faces: list[int], c
     assert len(few_faces) == 2
 
 
-def test_interruption_leaves_no_cache(
-    monkeypatch: pytest.MonkeyPatch, few_faces: list[int], cache: Path
-) -> None:
+def test_interruption_leaves_no_cache(monkeypatch: pytest.MonkeyPatch, few_faces: list[int], cache: Path) -> None:
     folder = cache / identify("faces", cache).fingerprint
     folder.with_suffix(".partial").mkdir(parents=True)
     (folder.with_suffix(".partial") / "images.npy").write_bytes(b"left by a run that was killed")

@@ -143,9 +143,7 @@ def test_neutral_faces_have_no_evidence_and_others_have(labels: np.ndarray, rend
     assert np.mean(pixels[labels != NEUTRAL] > 10) > 0.95
 
 
-def test_evidence_is_exactly_where_the_expression_changes_the_picture(
-    labels: np.ndarray, rendered: tuple
-) -> None:
+def test_evidence_is_exactly_where_the_expression_changes_the_picture(labels: np.ndarray, rendered: tuple) -> None:
     drawn = faces.draw_faces(faces.draw_intensities(labels, seed=1), seed=1)
     change = np.abs(drawn - faces.draw_faces(at_rest(len(labels)), seed=1))
     np.testing.assert_array_equal(rendered[1], change > faces.EVIDENCE_THRESHOLD)
@@ -154,9 +152,7 @@ def test_evidence_is_exactly_where_the_expression_changes_the_picture(
 def test_away_from_the_evidence_a_face_is_the_neutral_face(labels: np.ndarray, rendered: tuple) -> None:
     neutral, _ = faces.render_faces(np.full(len(labels), NEUTRAL), seed=1)
     change = np.abs(rendered[0].astype(int) - neutral)[..., 0]
-    assert (
-        change[~rendered[1]].max() <= faces.EVIDENCE_THRESHOLD + 1
-    )  # the noise is shared; rounding adds one
+    assert change[~rendered[1]].max() <= faces.EVIDENCE_THRESHOLD + 1  # the noise is shared; rounding adds one
     assert change[rendered[1]].mean() > faces.EVIDENCE_THRESHOLD
 
 
@@ -164,9 +160,7 @@ def test_evidence_grows_with_strength(labels: np.ndarray) -> None:
     acting = (faces.draw_intensities(labels, seed=1) > 0).astype(np.float32)
     rest = faces.draw_faces(0 * acting, seed=1)
     sizes = [
-        np.count_nonzero(
-            np.abs(faces.draw_faces(strength * acting, seed=1) - rest) > faces.EVIDENCE_THRESHOLD
-        )
+        np.count_nonzero(np.abs(faces.draw_faces(strength * acting, seed=1) - rest) > faces.EVIDENCE_THRESHOLD)
         for strength in (0.25, 0.5, 1.0)
     ]
     assert sizes[0] < sizes[1] < sizes[2]

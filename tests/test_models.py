@@ -13,9 +13,7 @@ from helpers import models
     ("name", "parameters", "fixed", "convolutions"),
     [("vgg9", 1_696_583, 1_344, 9), ("wide5", 6_015_879, 3_968, 4)],
 )
-def test_reference_networks_have_the_published_size(
-    name: str, parameters: int, fixed: int, convolutions: int
-) -> None:
+def test_reference_networks_have_the_published_size(name: str, parameters: int, fixed: int, convolutions: int) -> None:
     network = models.build_cnn(name)
     assert network.count_params() == parameters
     assert network.count_params() - models.trainable_parameters(network) == fixed

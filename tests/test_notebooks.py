@@ -55,9 +55,7 @@ def test_the_length_is_that_of_an_essay(notebook: Notebook) -> None:
 def test_the_first_cell_is_the_title(notebook: Notebook) -> None:
     first = notebook.cells[0]
     assert first.cell_type == "markdown" and re.match(r"# \S", first.source)
-    titles = [
-        cell for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("# ")
-    ]
+    titles = [cell for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("# ")]
     assert len(titles) == 1
 
 
@@ -84,9 +82,7 @@ def test_outputs_are_stored_only_where_they_are_checked(notebook: Notebook) -> N
 
 
 def test_code_cells_are_short(notebook: Notebook) -> None:
-    lengths = {
-        cell.source: len(cell.source.splitlines()) for cell in code(notebook) if not is_parameters(cell)
-    }
+    lengths = {cell.source: len(cell.source.splitlines()) for cell in code(notebook) if not is_parameters(cell)}
     assert [source for source, length in lengths.items() if length > 8] == []
 
 
@@ -98,13 +94,9 @@ def test_no_more_than_two_code_cells_follow_each_other(notebook: Notebook) -> No
 def test_nothing_is_defined_in_a_notebook(notebook: Notebook) -> None:
     definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     for cell in code(notebook):
-        assert not any(isinstance(node, definitions) for node in ast.walk(ast.parse(cell.source))), (
-            cell.source
-        )
+        assert not any(isinstance(node, definitions) for node in ast.walk(ast.parse(cell.source))), cell.source
 
 
 def test_the_last_code_cell_saves_the_answer_of_this_notebook(notebook: Notebook) -> None:
     assert "answer.save()" in code(notebook)[-1].source
-    assert f'run.answer("{notebook.name}"' in re.sub(
-        r"\(\s+", "(", "\n".join(c.source for c in code(notebook))
-    )
+    assert f'run.answer("{notebook.name}"' in re.sub(r"\(\s+", "(", "\n".join(c.source for c in code(notebook)))

@@ -25,9 +25,7 @@ HISTORY = pd.DataFrame(
     }
 )
 COUNTS = np.array([[5, 1, 0], [2, 3, 1], [0, 0, 8]])
-REPORT = pd.DataFrame(
-    {"class": NAMES, "precision": [0.5, 0.6, 0.7], "recall": [0.6, 0.2, 0.9], "f1": [0.5, 0.3, 0.8]}
-)
+REPORT = pd.DataFrame({"class": NAMES, "precision": [0.5, 0.6, 0.7], "recall": [0.6, 0.2, 0.9], "f1": [0.5, 0.3, 0.8]})
 FIGURES = {
     "image_grid": lambda: plots.image_grid(FACES, [*"abcdef"], columns=4),
     "prediction_grid": lambda: plots.prediction_grid(
@@ -81,9 +79,7 @@ def test_mistakes_are_marked_and_right_answers_are_not() -> None:
 
 def test_each_confused_pair_may_begin_a_row() -> None:
     labels, predicted = np.array([0, 0, 1, 1, 1, 2]), np.array([1, 1, 2, 2, 2, 0])
-    figure = plots.prediction_grid(
-        FACES, labels, predicted, np.full(6, 0.5), NAMES, columns=3, row_per_pair=True
-    )
+    figure = plots.prediction_grid(FACES, labels, predicted, np.full(6, 0.5), NAMES, columns=3, row_per_pair=True)
     shown = [axes.get_visible() for axes in figure.axes]
     assert shown == [True, True, False, True, True, True, True, False, False]
 

@@ -24,9 +24,7 @@ STAMP = {
     "notes": ["The test split serves nothing else."],
     "machine": "a test",
 }
-ODD = (
-    "#tag $x$ *bold* _it_ @ref <label> \\n `raw` = head // comment {{}} \N{RIGHTWARDS ARROW} \N{MINUS SIGN}1"
-)
+ODD = "#tag $x$ *bold* _it_ @ref <label> \\n `raw` = head // comment {{}} \N{RIGHTWARDS ARROW} \N{MINUS SIGN}1"
 
 
 def draw(width: float, height: float) -> Figure:
@@ -60,9 +58,7 @@ def test_each_question_has_a_page_with_its_answer(tmp_path: Path) -> None:
 
 
 def test_the_stamp_is_printed(tmp_path: Path) -> None:
-    first = pages(build_report(save_answers(tmp_path), list(TITLES), STAMP))[0].replace(
-        "\N{NO-BREAK SPACE}", " "
-    )
+    first = pages(build_report(save_answers(tmp_path), list(TITLES), STAMP))[0].replace("\N{NO-BREAK SPACE}", " ")
     for text in (STAMP["title"], STAMP["fingerprint"], STAMP["date"], "numpy 2.4.1", *STAMP["notes"]):
         assert text in first
 
@@ -93,9 +89,7 @@ def test_accents_and_ligatures_are_no_missing_characters(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("size", [(2, 1), (6.7, 3), (10, 3), (3, 14)])
-def test_a_figure_stays_inside_the_margins_and_is_never_enlarged(
-    tmp_path: Path, size: tuple[float, float]
-) -> None:
+def test_a_figure_stays_inside_the_margins_and_is_never_enlarged(tmp_path: Path, size: tuple[float, float]) -> None:
     reader = PdfReader(build_report(save_answers(tmp_path, size=size), list(TITLES), STAMP))
     page = next(page for page in reader.pages[1:] if "Figure 1" in page.extract_text())
     left, bottom, right, top = figure_box(page)
@@ -114,9 +108,7 @@ def figure_box(page: object) -> tuple[float, float, float, float]:
         if operator == b"Do":
             form = page["/Resources"]["/XObject"][operands[0]]
             width, height = map(float, form["/BBox"][2:])
-            boxes.append(
-                (matrix[4], matrix[5], matrix[4] + matrix[0] * width, matrix[5] + matrix[3] * height)
-            )
+            boxes.append((matrix[4], matrix[5], matrix[4] + matrix[0] * width, matrix[5] + matrix[3] * height))
 
     page.extract_text(visitor_operand_before=visit)
     left, y, right, other = boxes[0]
@@ -136,9 +128,7 @@ def test_a_long_table_goes_on_under_a_repeated_header(tmp_path: Path) -> None:
 
 def test_headlines_are_those_that_the_answers_have() -> None:
     numbers = {"cnn.test_accuracy": 0.8766, "cnn.parameters": 1696583, "other": 1}
-    lines = headlines(
-        [{"numbers": numbers}, {"numbers": {"most_confused": {"true": "fear", "predicted": "sad"}}}]
-    )
+    lines = headlines([{"numbers": numbers}, {"numbers": {"most_confused": {"true": "fear", "predicted": "sad"}}}])
     assert [line.value for line in lines] == ["87.7%", "1,696,583", "fear taken for sad"]
     assert [line.detail for line in lines] == ["", "", ""]
 

@@ -63,9 +63,7 @@ def check_run(run: Path) -> None:
     answers = {name: json.loads((run / "answers" / f"{name}.json").read_text()) for name in NEEDS}
     for name, keys in REQUIRED_NUMBERS.items():
         assert set(keys) <= answers[name]["numbers"].keys()
-    pictures = [
-        run / file for answer in answers.values() for file in answer["files"] if file.endswith(".png")
-    ]
+    pictures = [run / file for answer in answers.values() for file in answer["files"] if file.endswith(".png")]
     assert len(pictures) >= len(NEEDS)
     for picture in pictures:
         assert picture.with_suffix(".pdf").is_file(), picture

@@ -21,9 +21,7 @@ def give_probabilities(run: Run, monkeypatch: pytest.MonkeyPatch, probabilities:
     monkeypatch.setattr(Run, "probabilities", lambda self, split="test": probabilities)
 
 
-def test_the_network_is_trained_once_and_its_probabilities_are_kept(
-    run: Run, capsys: pytest.CaptureFixture
-) -> None:
+def test_the_network_is_trained_once_and_its_probabilities_are_kept(run: Run, capsys: pytest.CaptureFixture) -> None:
     probabilities = run.probabilities("test")
     assert "training cnn" in capsys.readouterr().out
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
@@ -32,9 +30,7 @@ def test_the_network_is_trained_once_and_its_probabilities_are_kept(
     assert capsys.readouterr().out == ""
 
 
-def test_a_sample_is_correct_and_confident_where_it_says_so(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sample_is_correct_and_confident_where_it_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = run.dataset.test.labels
     probabilities = np.full((len(labels), 3), 0.01, np.float32)
     probabilities[np.arange(len(labels)), labels] = 0.98
@@ -81,14 +77,12 @@ def test_another_weight_makes_new_predictions(run: Run) -> None:
         (("no-such-set", "quick", 0), "no-such-set"),
     ],
 )
-def test_opening_a_run_names_what_is_wrong_and_leaves_nothing(
-    arguments: tuple, sentence: str, tmp_path: Path
-) -> None:
+def test_opening_a_run_names_what_is_wrong_and_leaves_nothing(arguments: tuple, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=sentence):
         open_run(*arguments, reports=str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_split_is_an_error_that_names_the_legal_ones(run: Run) -> None:
-    with pytest.raises(ValueError, match="'exam'.*train, validation, test"):
+    with pytest.raises(ValueError, match=r"'exam'.*train, validation, test"):
         run.split("exam")

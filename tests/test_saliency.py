@@ -115,9 +115,7 @@ class TestGradient:
         signed = saliency.gradient(model, colours, 1)
         unsigned = saliency.gradient(model, colours, 1, signed=False)
         np.testing.assert_allclose(signed, np.broadcast_to(weights.sum(axis=-1), signed.shape), rtol=1e-4)
-        np.testing.assert_allclose(
-            unsigned, np.broadcast_to(np.abs(weights).max(axis=-1), unsigned.shape), rtol=1e-5
-        )
+        np.testing.assert_allclose(unsigned, np.broadcast_to(np.abs(weights).max(axis=-1), unsigned.shape), rtol=1e-5)
 
     def test_differs_between_classes(self, images):
         first, second = (saliency.gradient(smooth_model(), images, number) for number in (0, 1))
@@ -145,9 +143,7 @@ class TestGradientTimesInput:
 class TestSmoothGradient:
     def test_same_seed_same_map(self, images):
         model = smooth_model()
-        first, again, other = (
-            saliency.smooth_gradient(model, images, 0, samples=5, seed=seed) for seed in (7, 7, 8)
-        )
+        first, again, other = (saliency.smooth_gradient(model, images, 0, samples=5, seed=seed) for seed in (7, 7, 8))
         np.testing.assert_array_equal(first, again)
         assert relative_error(other, first) > 1e-3
 
@@ -166,9 +162,7 @@ class TestSmoothGradient:
         model = smooth_model()
 
         def disagreement(samples: int) -> float:
-            maps = [
-                saliency.smooth_gradient(model, images, 0, samples, noise=0.3, seed=seed) for seed in (1, 2)
-            ]
+            maps = [saliency.smooth_gradient(model, images, 0, samples, noise=0.3, seed=seed) for seed in (1, 2)]
             return relative_error(*maps)
 
         assert disagreement(100) < disagreement(4) / 2
@@ -252,9 +246,7 @@ class TestEveryMethod:
     @pytest.mark.parametrize("shape", [SHAPE, COLOUR], ids=["grey", "colour"])
     def test_is_finite_on_blank_saturated_and_ordinary_images(self, method, build, shape):
         ordinary = np.random.default_rng(4).integers(0, 256, shape)
-        images = np.stack([np.zeros(shape), np.full(shape, 255), np.full(shape, 7), ordinary]).astype(
-            np.uint8
-        )
+        images = np.stack([np.zeros(shape), np.full(shape, 255), np.full(shape, 7), ordinary]).astype(np.uint8)
         maps = method(build(shape), images, np.array([0, 1, 2, 0]))
         assert maps.dtype == np.float32
         assert maps.shape == (4, *shape[:2])

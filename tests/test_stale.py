@@ -91,9 +91,7 @@ def test_only_imported_helpers_count_and_are_named(notebook: Path, package: Path
     (package / "plots.py").write_text("import sys")
     assert stale.components(notebook, package, {}, {}, []) == before
     (package / "data.py").write_text("load = 1")
-    assert stale.differences(before, stale.components(notebook, package, {}, {}, [])) == [
-        "tools/data.py changed"
-    ]
+    assert stale.differences(before, stale.components(notebook, package, {}, {}, [])) == ["tools/data.py changed"]
 
 
 def test_of_a_needed_answer_only_the_numbers_count(notebook: Path, package: Path, answer: Path) -> None:
@@ -190,15 +188,11 @@ def test_exactly_one_cell_is_tagged(tmp_path: Path, count: int) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "value"), [("SEED", "3", 3), ("SHARE", "1", 1), ("SHARE", ".2", 0.2), ("NAME", "5", "5")]
 )
-def test_an_override_takes_the_type_of_the_default(
-    notebook: Path, name: str, text: str, value: object
-) -> None:
+def test_an_override_takes_the_type_of_the_default(notebook: Path, name: str, text: str, value: object) -> None:
     assert convert(read_parameters(notebook)[name], text) == value
 
 
-@pytest.mark.parametrize(
-    ("name", "text"), [("SEED", "three"), ("SEED", "1.5"), ("SHARE", "True"), ("SEED", "")]
-)
+@pytest.mark.parametrize(("name", "text"), [("SEED", "three"), ("SEED", "1.5"), ("SHARE", "True"), ("SEED", "")])
 def test_an_override_of_another_type_is_refused_with_the_note(notebook: Path, name: str, text: str) -> None:
     parameter = read_parameters(notebook)[name]
     with pytest.raises(UsageError) as caught:

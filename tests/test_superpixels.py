@@ -164,9 +164,7 @@ def _explanation(weights: list[float]) -> superpixels.Explanation:
 
 
 def test_strongest_superpixels_are_positive_ones():
-    np.testing.assert_array_equal(
-        _explanation([0.3, -0.9, 0.1, 0.2]).strongest(2), [[True, False], [False, True]]
-    )
+    np.testing.assert_array_equal(_explanation([0.3, -0.9, 0.1, 0.2]).strongest(2), [[True, False], [False, True]])
     assert _explanation([0.3, -0.9, -0.1, -0.2]).strongest(3).sum() == 1
 
 

@@ -13,9 +13,7 @@ from helpers import training
 from helpers.datasets import Dataset
 from helpers.training import Augmentation, Phase, Plan
 
-PLAN = Plan(
-    (Phase("adamw", 0.01, epochs=2), Phase("sgd", 0.01, epochs=2)), batch_size=16, augmentation=training.MILD
-)
+PLAN = Plan((Phase("adamw", 0.01, epochs=2), Phase("sgd", 0.01, epochs=2)), batch_size=16, augmentation=training.MILD)
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +59,7 @@ def quiet(_: str) -> None:
 
 
 def train(dataset: Dataset, plan: Plan = PLAN, **options) -> training.Trained:
-    return training.train(
-        build(), dataset, plan, seed=1, name="toy", report=options.pop("report", quiet), **options
-    )
+    return training.train(build(), dataset, plan, seed=1, name="toy", report=options.pop("report", quiet), **options)
 
 
 def test_training_learns(dataset: Dataset) -> None:
@@ -81,9 +77,7 @@ def test_the_same_seed_gives_the_same_numbers(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
-def test_an_interrupted_training_ends_with_the_same_numbers(
-    dataset: Dataset, tmp_path: Path, epochs: int
-) -> None:
+def test_an_interrupted_training_ends_with_the_same_numbers(dataset: Dataset, tmp_path: Path, epochs: int) -> None:
     checkpoint = tmp_path / "toy.npz"
     whole = train(dataset)
     # The line of an epoch is reported before its checkpoint is written, so the last epoch is lost and done again.
@@ -125,9 +119,7 @@ def test_the_cosine_schedule_warms_up_and_falls(dataset: Dataset) -> None:
 
 def test_a_loss_that_is_no_number_stops_training(dataset: Dataset) -> None:
     plan = replace(PLAN, phases=(Phase("sgd", 1e30, epochs=3, schedule="constant"),))
-    with pytest.raises(
-        training.TrainingError, match=r"toy stopped in epoch \d: the loss is .*lower the learning rate"
-    ):
+    with pytest.raises(training.TrainingError, match=r"toy stopped in epoch \d: the loss is .*lower the learning rate"):
         train(dataset, plan)
 
 
@@ -149,9 +141,7 @@ def test_augmentation_changes_images_only_in_training(pictures: np.ndarray) -> N
 
 def test_a_flip_mirrors_about_half_of_the_images_exactly(pictures: np.ndarray) -> None:
     flipped = changed(Augmentation(flip=True), pictures)
-    mirrored = np.array(
-        [np.allclose(a, b[:, ::-1], atol=1e-2) for a, b in zip(flipped, pictures, strict=True)]
-    )
+    mirrored = np.array([np.allclose(a, b[:, ::-1], atol=1e-2) for a, b in zip(flipped, pictures, strict=True)])
     same = np.array([np.allclose(a, b, atol=1e-2) for a, b in zip(flipped, pictures, strict=True)])
     assert np.all(mirrored ^ same)
     assert 16 <= mirrored.sum() <= 48
@@ -227,5 +217,5 @@ def test_softmax_gives_probabilities_even_for_large_logits() -> None:
 
 
 def test_an_unknown_recipe_is_an_error_that_names_the_legal_ones() -> None:
-    with pytest.raises(ValueError, match="'slow'.*quick, full"):
+    with pytest.raises(ValueError, match=r"'slow'.*quick, full"):
         training.get_recipe("slow")
