@@ -42,7 +42,7 @@ report: $(ready)
 	@$(run) -m helpers.build report --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --set "$$SET"
 
 test: $(ready)
-	@$(run) -m pytest -q --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
+	@$(run) -m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
 
 lab: $(ready)
 	@$(run) -m jupyterlab notebooks

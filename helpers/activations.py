@@ -11,7 +11,6 @@ from keras import layers
 from skimage.transform import resize
 
 from helpers.keract_bridge import is_input, keract
-from helpers.run import Sample
 
 ROLES = {
     "Conv2D": "conv",
@@ -73,18 +72,6 @@ def pooling_pairs(model: keras.Model) -> list[tuple[str, str]]:
     pools = (layers.MaxPooling2D, layers.AveragePooling2D)
     names = stages(model)
     return [(a, b) for a, b in pairwise(names) if isinstance(model.get_layer(b), pools)]
-
-
-def find_face(sample: Sample, wanted: str) -> int:
-    """Give the place in a sample of the first image of the class `wanted`, or of the most confident for "".
-
-    Raises ValueError on a class that the data set does not have.
-    """
-    if not wanted:
-        return int(sample.confidence.argmax())
-    if wanted not in sample.class_names:
-        raise ValueError(f"There is no class {wanted!r}: choose one of {', '.join(sample.class_names)}.")
-    return int(np.flatnonzero(sample.labels == sample.class_names.index(wanted))[0])
 
 
 def maps_only(outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -7,8 +7,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.run import Sample
-
 RECTIFIERS = (keras.layers.ReLU, keras.layers.Activation, keras.layers.LeakyReLU)
 REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
 Score = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -149,18 +147,6 @@ def deep_dream(
 def dream_objective(model: keras.Model, layer: keras.layers.Layer, images: np.ndarray) -> np.ndarray:
     """Mean square of a layer's outputs on each image, the quantity that deep_dream raises; (N,) float32."""
     return tf.reduce_mean(tf.square(_outputs(cut_model(model, layer), images)), axis=(1, 2, 3)).numpy()
-
-
-def choose_face(faces: Sample, wanted: str = "") -> int:
-    """The place of the wanted class's image in a sample; for "", of the confident one with most contrast.
-
-    Raises ValueError on a class that the data set does not have.
-    """
-    if wanted and wanted not in faces.class_names:
-        raise ValueError(f"There is no class {wanted!r}: choose one of {', '.join(faces.class_names)}.")
-    if wanted:
-        return int(np.flatnonzero(faces.labels == faces.class_names.index(wanted))[0])
-    return int(np.where(faces.confident, contrast(faces.images), 0).argmax())
 
 
 def filter_outputs(model: keras.Model, layer: keras.layers.Layer, image: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ from filelock import FileLock
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers import faces
+from helpers.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "data" / "cache"
@@ -214,8 +215,7 @@ def _content_digest(path: Path, cache: Path) -> str:
         if known["stamp"] == stamp:
             return known["digest"]
     digest = _digest_lines(f"{name} {_sha256(file)}" for name, file in files.items())
-    memo.parent.mkdir(parents=True, exist_ok=True)
-    _write_json(memo, {"stamp": stamp, "digest": digest})
+    write_json(memo, {"stamp": stamp, "digest": digest})
     return digest
 
 
@@ -237,12 +237,6 @@ def _digest_lines(lines: Iterable[str]) -> str:
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write_json(file: Path, value: object) -> None:
-    draft = file.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(value, indent=1))
-    draft.replace(file)
 
 
 # recognising what a path holds
@@ -549,7 +543,7 @@ def _build(source: Source, folder: Path, image_size: int | None) -> None:
     draft.mkdir()
     try:
         facts = _store_faces(draft) if source.path is None else _store_path(draft, source.path, image_size)
-        _write_json(draft / "dataset.json", facts | {"files": _describe_files(draft)})
+        write_json(draft / "dataset.json", facts | {"files": _describe_files(draft)})
         shutil.rmtree(folder, ignore_errors=True)
         draft.rename(folder)
     except _DAMAGE as error:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, pairwise
 from math import log2
 from typing import Literal
 
@@ -234,7 +234,7 @@ def matched_widths(inputs: int, classes: int, parameters: int, tolerance: float 
 def dnn_parameters(inputs: int, widths: tuple[int, ...], classes: int) -> int:
     """Count weights and biases of a DNN with these hidden widths."""
     sizes = (inputs, *widths, classes)
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(sizes, sizes[1:]))
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
 
 
 def convolutions(model: keras.Model) -> list[keras.layers.Layer]:

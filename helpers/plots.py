@@ -288,7 +288,7 @@ def accuracy_intervals(names: Sequence[str], values: np.ndarray, lows: np.ndarra
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
     axes.grid(True, axis="x")
-    axes.set_xlabel("accuracy, with 95 % interval")
+    axes.set_xlabel("accuracy, with 95% interval")
     axes.tick_params(axis="y", length=0)
     return figure
 

@@ -1,6 +1,5 @@
 """One run: its folder, data set, recipe and seed, its trained networks and the images chosen to be explained."""
 
-import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pandas as pd
 
 from helpers.answers import Answer
 from helpers.datasets import ROOT, Dataset, Split, load_dataset
+from helpers.files import write_atomically, write_json
 from helpers.models import build_cnn, build_dnn
 from helpers.training import (
     Plan,
@@ -24,7 +24,6 @@ from helpers.training import (
     predict_logits,
     slow_down,
     softmax,
-    write_atomically,
 )
 
 
@@ -40,6 +39,18 @@ class Sample:
     class_names: tuple[str, ...]
     evidence: np.ndarray | None  # (N, H, W) bool, where the data set knows it
     confident: np.ndarray  # (N,) bool, whether the confidence asked for was reached
+
+    def choose(self, wanted: str, preference: np.ndarray) -> int:
+        """Give the place of the first image of the class `wanted`, or for "" of the most preferred one.
+
+        preference: (N,), the higher the better; confident images come before others. Raises ValueError on a
+        class that the data set does not have.
+        """
+        if not wanted:
+            return int(np.lexsort((preference, self.confident))[-1])
+        if wanted not in self.class_names:
+            raise ValueError(f"There is no class {wanted!r}: choose one of {', '.join(self.class_names)}.")
+        return int(np.flatnonzero(self.labels == self.class_names.index(wanted))[0])
 
 
 @dataclass(frozen=True)
@@ -179,7 +190,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports") -> 
     chosen, loaded = get_recipe(recipe), load_dataset(dataset)
     folder = ROOT / reports / loaded.name
     description = {"title": loaded.title, "notes": list(loaded.notes), "fingerprint": loaded.fingerprint}
-    write_atomically(folder / "run.json", json.dumps(description, indent=1, ensure_ascii=False).encode())
+    write_json(folder / "run.json", description)
     return Run(folder, loaded, chosen, seed)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
+from helpers.files import write_json
 from helpers.notebook import code_sources, imported_files
 
 # Pinned, but without influence on what a notebook computes or draws.
@@ -22,7 +23,7 @@ TOOLS = frozenset(
         "nbformat",
         "jupyterlab",
         "filelock",
-        "tqdm",
+        "pytest-xdist",
         "pytest",
         "nbval",
         "pypdf",
@@ -42,14 +43,6 @@ def digest(data: bytes) -> str:
 def file_digest(path: Path) -> str:
     """Give the digest of a file's content, or "missing"."""
     return digest(path.read_bytes()) if path.is_file() else "missing"
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write JSON to a file at once or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".new")
-    draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)
 
 
 def read_json(path: Path) -> dict:

@@ -17,6 +17,7 @@ from filelock import FileLock
 from keras import ops
 
 from helpers.datasets import Dataset, Split
+from helpers.files import write_atomically, write_json
 
 PREDICTION_BATCH = 256
 
@@ -346,14 +347,6 @@ def _restore(checkpoint: Path | None, trainer: keras.Model, phase: int) -> _Stat
     return state if state.phase >= phase else None
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader finds the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
 def load_or_train(
     build: Callable[[], keras.Model],
     dataset: Dataset,
@@ -422,7 +415,7 @@ def _save_trained(trained: Trained, folder: Path, name: str, key: str) -> None:
     temporary.replace(folder / f"{name}.keras")
     write_atomically(folder / f"{name}.csv", trained.history.to_csv(index=False).encode())
     summary = {"key": key, "parameters": trained.model.count_params(), "seconds": trained.seconds}
-    write_atomically(record, json.dumps(summary, indent=1).encode())
+    write_json(record, summary)
 
 
 def predict_logits(model: keras.Model, images: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from helpers import activations
 from helpers.keract_bridge import keract
-from helpers.run import Sample
 
 layers = keras.layers
 
@@ -198,20 +197,3 @@ def test_contributions_of_a_linear_head_add_up_to_the_logit():
     activation, weights = random.normal(size=(2, 4, 4, 3))
     total = activations.contribution(activation, weights, (4, 4)).sum()
     assert total == pytest.approx((activation * weights).sum(), rel=1e-4)
-
-
-def test_a_face_is_found_by_class_or_by_confidence(images):
-    sample = Sample(
-        images[:2],
-        np.array([0, 1]),
-        np.array([0, 1]),
-        np.array([0.8, 0.9]),
-        np.arange(2),
-        ("a", "b"),
-        None,
-        None,
-    )
-    assert activations.find_face(sample, "a") == 0
-    assert activations.find_face(sample, "") == 1
-    with pytest.raises(ValueError, match="a, b"):
-        activations.find_face(sample, "c")

@@ -1,7 +1,6 @@
 """Properties of gradient ascent, filter responses and deep dream, on models whose answer is known."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -321,20 +320,6 @@ def test_likeness_is_one_for_copies_and_small_for_noise():
     noise = np.random.default_rng(0).uniform(0, 255, (6, 16, 16, 1))
     assert ascent.likeness(np.concatenate([noise[:1], 255 - noise[:1]])) == pytest.approx(1)
     assert ascent.likeness(noise) < 0.1
-
-
-def test_the_face_is_of_the_wanted_class_or_the_clearest_confident_one():
-    checks = np.array([[1.0, -1.0], [-1.0, 1.0]])[:, :, np.newaxis]
-    faces = SimpleNamespace(
-        images=np.stack([127 + strength * checks for strength in (1, 9, 5)]),
-        labels=np.array([1, 0, 2]),
-        confident=np.array([True, False, True]),
-        class_names=("a", "b", "c"),
-    )
-    assert ascent.choose_face(faces) == 2
-    assert ascent.choose_face(faces, "a") == 1
-    with pytest.raises(ValueError, match="a, b, c"):
-        ascent.choose_face(faces, "d")
 
 
 def test_frequency_count_knows_a_wave_from_noise():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import toy_dataset
 
-from helpers.run import Run, open_run
+from helpers.run import Run, Sample, open_run
 from helpers.training import get_recipe
 
 NAMES = ("top", "middle", "bottom")
@@ -53,6 +53,15 @@ def test_the_choice_follows_from_the_seed(run: Run, monkeypatch: pytest.MonkeyPa
     chosen = [r.sample(per_class=5).indices.tolist() for r in (run, run, other)]
     assert chosen[0] == chosen[1] != chosen[2]
     assert run.random_sample(9).indices.tolist() == run.random_sample(9).indices.tolist()
+
+
+@pytest.mark.parametrize(("wanted", "place"), [("", 2), ("middle", 1), ("top", 0)])
+def test_an_image_is_chosen_by_class_or_preferred_among_the_confident(wanted: str, place: int) -> None:
+    labels, confident = np.array([0, 1, 2]), np.array([True, False, True])
+    sample = Sample(np.zeros((3, 4, 4, 1)), labels, labels, np.ones(3), labels, NAMES, None, confident)
+    assert sample.choose(wanted, np.array([1.0, 9.0, 5.0])) == place
+    with pytest.raises(ValueError, match=r"'left'.*top, middle, bottom"):
+        sample.choose("left", np.zeros(3))
 
 
 def test_class_counts_account_for_every_image(run: Run) -> None:
