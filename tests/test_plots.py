@@ -1,10 +1,12 @@
 """Figures draw what they are given: nothing blank, nothing cut, labels where they belong."""
 
+import inspect
 from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -26,6 +28,20 @@ HISTORY = pd.DataFrame(
 )
 COUNTS = np.array([[5, 1, 0], [2, 3, 1], [0, 0, 8]])
 REPORT = pd.DataFrame({"class": NAMES, "precision": [0.5, 0.6, 0.7], "recall": [0.6, 0.2, 0.9], "f1": [0.5, 0.3, 0.8]})
+TILES = RANDOM.uniform(0, 255, (9, 16, 16, 1))
+SIGNED = RANDOM.uniform(-1, 1, (6, 16, 16))
+SEGMENTS = np.broadcast_to(np.arange(16) // 4, (6, 16, 16))
+PROFILE = pd.DataFrame(
+    {
+        "height": [8, 8, 4],
+        "width": [8, 8, 4],
+        "channels": [4, 8, 8],
+        "silent": 0.4,
+        "dead": 0.1,
+        "shift": [0.7, 0.8, 0.9],
+    },
+    ["relu 1", "relu 2", "pool 1"],
+)
 FIGURES = {
     "image_grid": lambda: plots.image_grid(FACES, [*"abcdef"], columns=4),
     "prediction_grid": lambda: plots.prediction_grid(
@@ -38,7 +54,43 @@ FIGURES = {
     "accuracy_intervals": lambda: plots.accuracy_intervals(
         NAMES, np.array([0.5, 0.6, 0.7]), np.array([0.4, 0.5, 0.6]), np.array([0.6, 0.7, 0.8])
     ),
+    "filter_mosaics": lambda: plots.filter_mosaics({"made": TILES, "output": RANDOM.random((9, 6, 6))}, FACES[0]),
+    "ascent_progress": lambda: plots.ascent_progress(
+        {0: TILES, 10: TILES, 40: TILES}, np.cumsum(RANDOM.random((41, 9)), axis=0), [0, 4], ["row 1", "row 2"]
+    ),
+    "image_rows": lambda: plots.image_rows({"first": FACES, "second": FACES[:3]}, [*"abcdef"]),
+    "dream_panels": lambda: plots.dream_panels(
+        FACES[0], FACES[1], np.cumsum(RANDOM.random((2, 9)), axis=1), ["16", "22"]
+    ),
+    "explanation_sheet": lambda: plots.explanation_sheet(
+        FACES, {"gradient": SIGNED, "Grad-CAM": np.abs(SIGNED)}, {"top 10%": SIGNED > 0.9}, [*"abcdef"]
+    ),
+    "mean_map_sheet": lambda: plots.mean_map_sheet(FACES, {"gradient": np.abs(SIGNED) / 100}, [*"abcdef"]),
+    "grade_dots": lambda: plots.grade_dots(
+        pd.DataFrame(RANDOM.random((2, 3)), ["gradient", "Grad-CAM"], NAMES), pd.Series(0.1, NAMES), "relevance mass"
+    ),
+    "superpixel_sheet": lambda: plots.superpixel_sheet(
+        FACES, SEGMENTS, {"weights": SIGNED}, {"strongest": SIGNED > 0.9}, [*"abcdef"]
+    ),
+    "measure_strips": lambda: plots.measure_strips(
+        pd.DataFrame({"class": [*"aabb"], "r2": RANDOM.random(4), "chance": 0.2}),
+        "class",
+        {"r2": "fit"},
+        {"r2": "chance"},
+    ),
+    "layer_overview": lambda: plots.layer_overview(
+        {f"conv {i}": RANDOM.random((8, 8, 5)) for i in range(6)} | {"dense 1": RANDOM.random(30)}, channels=4
+    ),
+    "channel_mosaics": lambda: plots.channel_mosaics({"conv 1": RANDOM.random((8, 8, 5))}),
+    "heatmap_grid": lambda: plots.heatmap_grid(FACES[0], {"conv 1": SIGNED[0], "conv 2": SIGNED[1]}, signed=True),
+    "depth_profile": lambda: plots.depth_profile(PROFILE, ["pool 1"]),
 }
+
+
+def test_every_figure_has_its_test() -> None:
+    functions = inspect.getmembers(plots, inspect.isfunction)
+    makers = {name for name, made in functions if made.__annotations__.get("return") is Figure and name[0] != "_"}
+    assert makers - {"new_figure"} == FIGURES.keys()
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -47,14 +99,27 @@ def pixels(figure: Figure) -> np.ndarray:
     return np.asarray(Image.open(buffer).convert("L"))
 
 
+def is_cut(figure: Figure) -> bool:
+    """Say whether something that a figure draws reaches over its edge, by more than a hundredth of an inch."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    drawn = figure.get_tightbbox(renderer)
+    width, height = figure.get_size_inches()
+    return min(drawn.x0, drawn.y0) < -0.01 or drawn.x1 > width + 0.01 or drawn.y1 > height + 0.01
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_as_wide_as_the_text_not_blank_and_not_cut(name: str) -> None:
     figure = FIGURES[name]()
-    drawn = pixels(figure)
-    assert figure.get_figwidth() == plots.TEXT_WIDTH
-    assert drawn.std() > 5
-    edge = np.concatenate([drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]])
-    assert (edge < 128).mean() < 0.02  # text that is cut would reach the edge
+    assert figure.get_figwidth() == pytest.approx(plots.TEXT_WIDTH)
+    assert pixels(figure).std() > 5
+    assert not is_cut(figure)
+
+
+def test_a_text_that_is_cut_would_be_noticed() -> None:
+    figure = plots.new_figure(1)
+    figure.text(0.9, 0.5, "a sentence too long for what is left of the line")
+    assert is_cut(figure)
 
 
 def test_a_blank_figure_would_be_noticed() -> None:

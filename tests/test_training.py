@@ -104,6 +104,27 @@ def test_phases_follow_each_other_and_end_when_their_accuracy_is_reached(dataset
     assert train(dataset).history["phase"].tolist() == [1, 1, 2, 2]
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "adadelta", "sgd"])
+def test_every_optimiser_lowers_the_loss(dataset: Dataset, optimizer: str) -> None:
+    rate = {"adamw": 0.01, "adadelta": 1.0, "sgd": 0.01}[optimizer]
+    plan = replace(PLAN, phases=(Phase(optimizer, rate, epochs=3, schedule="constant"),), batch_size=8)
+    losses = train(dataset, plan).history["loss"]
+    assert losses.iloc[-1] < losses.iloc[0]
+
+
+def test_the_full_recipe_follows_b_through_its_two_phases() -> None:
+    phases = training.get_recipe("full").plan.phases
+    assert [phase.optimizer for phase in phases] == ["adadelta", "sgd"]
+    assert phases[0].until_accuracy == 0.6
+    assert sum(phase.epochs for phase in phases) == 100
+
+
+def test_slower_steps_change_nothing_but_the_rate() -> None:
+    slow = training.slow_down(PLAN, 0.5)
+    assert [phase.learning_rate for phase in slow.phases] == [0.005, 0.005]
+    assert replace(slow, phases=PLAN.phases) == PLAN
+
+
 def test_the_image_budget_shortens_training_but_never_to_nothing(dataset: Dataset) -> None:
     images = len(dataset.train.labels)
     assert len(train(dataset, replace(PLAN, max_images=images * 2)).history) == 2
