@@ -212,7 +212,9 @@ def sleeping_build(toy: Build) -> Iterator[subprocess.Popen]:
     nap = "import os, time\nfrom pathlib import Path\nPath('pid').write_text(str(os.getpid()))\ntime.sleep(600)"
     write_notebook(toy.notebooks, "01_a", nap)
     text = (
-        "import sys; from pathlib import Path, PosixPath; from helpers import build\n"
+        "import signal, sys; from pathlib import Path, PosixPath; from helpers import build\n"
+        # what runs in the background is started deaf to Ctrl-C, and so would be its children
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"toy = build.{change(toy, needs={'01_a': ()})!r}\n"
         "build.plan = lambda arguments: toy\n"
         "sys.exit(build.main(['report']))"

@@ -68,16 +68,16 @@ def check_run(run: Path) -> None:
     for picture in pictures:
         assert picture.with_suffix(".pdf").is_file(), picture
         assert not is_blank(Image.open(picture)), picture
-    check_pdf(run / "report.pdf", [answer["title"] for answer in answers.values()])
+    check_pdf(run / "report.pdf", list(answers.values()))
 
 
-def check_pdf(path: Path, titles: list[str]) -> None:
-    """Check that each question begins on a page of its own, in order: the last page that names its title."""
+def check_pdf(path: Path, answers: list[dict]) -> None:
+    """Check that each question begins on a page of its own, in order, under its number, title and wording."""
     pages = [plain(page.extract_text()) for page in PdfReader(path).pages]
-    holding = [[i for i, page in enumerate(pages) if plain(title) in page] for title in titles]
-    assert all(holding), [title for title, found in zip(titles, holding, strict=True) if not found]
-    starts = [found[-1] for found in holding]
-    assert starts == sorted(set(starts))
+    heads = [plain(f"{i} {answer['title']} Question {answer['question']}") for i, answer in enumerate(answers, 1)]
+    starts = [[i for i, page in enumerate(pages) if head in page] for head in heads]
+    assert all(len(found) == 1 for found in starts), starts
+    assert starts == sorted(starts) and len({found[0] for found in starts}) == len(answers)
 
 
 @pytest.fixture(scope="module")
