@@ -254,8 +254,7 @@ def plan(arguments: argparse.Namespace) -> Build:
     """Turn the command line into a build; UsageError or DatasetError on a value that does not exist."""
     if arguments.recipe not in RECIPES:
         raise UsageError(f"There is no recipe {arguments.recipe!r}; choose one of {', '.join(RECIPES)}.")
-    if arguments.seed < 0:
-        raise UsageError(f"The seed {arguments.seed} is below 0; choose a whole number of at least 0.")
+    seed = _seed(arguments.seed)
     data = identify(arguments.dataset)
     settings = [word for text in arguments.set for word in _words(text)]
     chosen = parse_settings(settings, ROOT / "notebooks", NEEDS)
@@ -268,17 +267,23 @@ def plan(arguments: argparse.Namespace) -> Build:
         common={
             "DATASET": arguments.dataset if arguments.dataset in KNOWN_NAMES else str(data.path),
             "RECIPE": arguments.recipe,
-            "SEED": arguments.seed,
+            "SEED": seed,
             "REPORTS": str(arguments.reports.resolve()),
         },
         chosen={name: {**preset.get(name, {}), **chosen.get(name, {})} for name in NEEDS},
         facts={
             "the data": f"sha256:{data.fingerprint}",
             "the recipe": arguments.recipe,
-            "the seed": str(arguments.seed),
+            "the seed": str(seed),
         },
         versions=stale.package_versions(ROOT / "requirements.txt"),
     )
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"The seed {text!r} is no whole number of at least 0; choose one, such as 0.")
+    return int(text)
 
 
 def _words(text: str) -> list[str]:
@@ -337,7 +342,7 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     report = commands.add_parser("report", help="run the stale notebooks and set the PDF")
     report.add_argument("--dataset", default="faces", help="faces, fer2013, or a path to an archive or a folder")
     report.add_argument("--recipe", default="quick", help=" or ".join(RECIPES))
-    report.add_argument("--seed", default=0, type=int, help="seed of every random number, at least 0")
+    report.add_argument("--seed", default="0", help="seed of every random number, at least 0")
     report.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
     report.add_argument("--set", default=[], action="append", metavar="'NOTEBOOK.NAME=VALUE ...'")
     report.add_argument("--jobs", default=2, type=int, help="notebooks that run at a time")

@@ -289,6 +289,7 @@ def test_a_parameter_that_a_notebook_lacks_stops_the_build_before_it_starts(toy:
     [
         (["--recipe", "slow"], "choose one of quick, full, tiny"),
         (["--seed", "-1"], "at least 0"),
+        (["--seed", "abc"], "'abc' is no whole number"),
         (["--dataset", "no/such.zip"], "'faces' or 'fer2013'"),
         (["--set", "01_train_cnn.SEED='"], "without its pair"),
     ],
