@@ -12,7 +12,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 ready := .venv/.ready
 run   := .venv/bin/python
 
-.PHONY: help setup report test lab clean
+.PHONY: help setup report test bench lab clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo '                SEED=0          seed of every random number'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
 	@echo 'make test     run every test, the notebooks among them'
+	@echo 'make bench    compare the speed of training and of the explanations with other ways to do the same'
 	@echo 'make lab      open JupyterLab on the notebooks'
 	@echo 'make setup    make .venv from requirements.txt (the others do so when needed)'
 	@echo 'make clean    delete all runs in reports/ but the sample, and data/cache/'
@@ -43,6 +44,9 @@ report: $(ready)
 
 test: $(ready)
 	@$(run) -m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
+
+bench: $(ready)
+	@$(run) -m helpers.bench
 
 lab: $(ready)
 	@$(run) -m jupyterlab notebooks
