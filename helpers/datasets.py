@@ -89,7 +89,8 @@ class Dataset:
     """Labelled images in three splits; nothing may be chosen on the test split.
 
     name: of the run; fingerprint: changes when the images do; title: for people; notes: whole sentences that
-    a report must state; evidence: split -> (N, H, W) bool, or None; skipped: images left out, each with why.
+    a report must state; evidence: split -> (N, H, W) bool, or None; skipped: images left out, each with why;
+    missing: splits that the source lacks, so that others stand in for them.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Dataset:
     notes: tuple[str, ...]
     evidence: Mapping[str, np.ndarray] | None
     skipped: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -139,11 +141,15 @@ _Opener = Callable[[], BinaryIO]
 _Members = Mapping[str, _Opener]
 
 
-def load_dataset(name_or_path: str, cache: Path = CACHE, image_size: int | None = None) -> Dataset:
+def load_dataset(
+    name_or_path: str, cache: Path = CACHE, image_size: int | None = None, keep_training: bool = False
+) -> Dataset:
     """Open a data set, decoding it into the cache the first time.
 
     name_or_path: "faces", "fer2013" (looked for under data/), or a path, relative to the repository root or
     else to the working directory; image_size: pixels a side, by default 48 for FER2013, 64 for other images.
+    keep_training: where the source lacks a validation or a test split, take none of its training images for
+    validation; the split that it has is then both. Such a data set has a fingerprint of its own.
     Raises DatasetError where there is no such data, or where they cannot be used.
     """
     source = identify(name_or_path, cache, image_size)
@@ -153,7 +159,7 @@ def load_dataset(name_or_path: str, cache: Path = CACHE, image_size: int | None 
         with FileLock(cache / f"{source.fingerprint}.lock"):
             if not _is_intact(folder):
                 _build(source, folder, image_size)
-    return _open(source, folder)
+    return _open(source, folder, keep_training)
 
 
 def identify(name_or_path: str, cache: Path = CACHE, image_size: int | None = None) -> Source:
@@ -533,6 +539,33 @@ def _twin_notes(splits: np.ndarray, twins: np.ndarray) -> tuple[str, ...]:
     return (note,) if known else ()
 
 
+def _keep_training(given: np.ndarray, twins: np.ndarray, names: Mapping[str, str]) -> dict[str, object] | None:
+    """Say what differs where no training image is held out: bounds and notes; None where the source has no splits.
+
+    given, twins: as in `_arrange`. Images are ordered by split, so the training images stay neighbours.
+    """
+    missing = _missing_splits(given)
+    if len(missing) != 1:
+        return None
+    only = next(split for split in ("validation", "test") if split not in missing)
+    train, tested = int((given == _TRAIN).sum()), int((given == _SPLIT_INDEX[only]).sum())
+    note = (
+        f"These data have no {names[missing[0]]} images, so the {names[only]} images are both the validation split, "
+        "by which networks are chosen, and the test split: their accuracies there flatter them."
+    )
+    both = (train, train + tested)
+    return {
+        "bounds": {"train": (0, train), "validation": both, "test": both},
+        "split_notes": (note, *_twin_notes(np.where(given == _TRAIN, _TRAIN, _TEST), twins)),
+    }
+
+
+def _missing_splits(given: np.ndarray) -> list[str]:
+    """Name the splits that the source does not have; all three where it is in one piece."""
+    present = set(given.tolist())
+    return [split for index, split in enumerate(SPLITS) if index not in present or len(present) == 1]
+
+
 # the cache
 
 
@@ -562,7 +595,10 @@ def _store_faces(draft: Path) -> dict[str, object]:
         "class_names": faces.CLASS_NAMES,
         "bounds": _bounds(len(drawn[split][1]) for split in SPLITS),
         "notes": ("The faces are drawn by a program, so every pixel's part in the expression is known.",),
+        "split_notes": (),
         "skipped": (),
+        "missing": (),
+        "keep_training": None,
     }
 
 
@@ -581,8 +617,11 @@ def _store_path(draft: Path, path: Path, image_size: int | None) -> dict[str, ob
         "title": contents.title,
         "class_names": contents.class_names,
         "bounds": _bounds(np.bincount(splits, minlength=len(SPLITS)).tolist()),
-        "notes": contents.notes + notes,
+        "notes": contents.notes,
+        "split_notes": notes,
         "skipped": skipped,
+        "missing": _missing_splits(given),
+        "keep_training": _keep_training(given, twins, contents.split_names),
     }
 
 
@@ -643,8 +682,8 @@ def _describe_files(folder: Path) -> dict[str, dict[str, int | str]]:
 def _is_intact(folder: Path) -> bool:
     """Tell whether a cache folder holds what was written; a file is hashed only if its time has changed."""
     try:
-        files = json.loads((folder / "dataset.json").read_text())["files"]
-        return all(_is_unchanged(folder / name, **facts) for name, facts in files.items())
+        facts = json.loads((folder / "dataset.json").read_text())
+        return "missing" in facts and all(_is_unchanged(folder / name, **file) for name, file in facts["files"].items())
     except (OSError, ValueError, KeyError):
         return False
 
@@ -654,18 +693,25 @@ def _is_unchanged(file: Path, size: int, modified: int, sha256: str) -> bool:
     return status.st_size == size and (status.st_mtime_ns == modified or _sha256(file) == sha256)
 
 
-def _open(source: Source, folder: Path) -> Dataset:
+def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
     facts = json.loads((folder / "dataset.json").read_text())
+    changed = keep_training and bool(facts["missing"])
+    if changed and facts["keep_training"] is None:
+        raise DatasetError(
+            f"{source.path} does not say which of its images are for training; give data that are divided into splits."
+        )
+    facts |= facts["keep_training"] if changed else {}
     cut = {name: _cut(folder / name, facts["bounds"]) for name in facts["files"]}
     return Dataset(
         name=source.name,
         class_names=tuple(facts["class_names"]),
         **{split: Split(cut["images.npy"][split], cut["labels.npy"][split]) for split in SPLITS},
-        fingerprint=source.fingerprint,
+        fingerprint=f"{source.fingerprint}-kept" if changed else source.fingerprint,
         title=facts["title"],
-        notes=tuple(facts["notes"]),
+        notes=(*facts["notes"], *facts["split_notes"]),
         evidence=cut.get("evidence.npy"),
         skipped=tuple(facts["skipped"]),
+        missing=tuple(facts["missing"]),
     )
 
 

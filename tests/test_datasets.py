@@ -318,6 +318,34 @@ def test_missing_validation_split_is_a_tenth_of_training(tmp_path: Path, cache: 
     assert "no validation images" in dataset.notes[0]
 
 
+@pytest.mark.parametrize(("held", "lacking"), [("PublicTest", "PrivateTest"), ("PrivateTest", "PublicTest")])
+def test_training_images_can_all_be_kept_for_training(held: str, lacking: str, tmp_path: Path, cache: Path) -> None:
+    rows = [row for row in table_rows(315) if row[2] != lacking]
+    rows += [[row[0], row[1], held] for row in rows[:2] if row[2] == "Training"]  # one twin across the splits
+    (tmp_path / "fer.csv").write_bytes(table_bytes(rows))
+    usual, kept = (load_dataset(str(tmp_path / "fer.csv"), cache, keep_training=keep) for keep in (False, True))
+    assert usual.missing == kept.missing == (("test",) if lacking == "PrivateTest" else ("validation",))
+    assert sizes(usual)[0] < 105 == sizes(kept)[0] and sizes(kept)[1:] == [106, 106]
+    assert contents(kept)["validation"] == contents(kept)["test"] == contents(usual)["test"]
+    assert contents(kept)["train"] == sorted(contents(usual)["train"] + contents(usual)["validation"])
+    assert lacking in kept.notes[0] and "flatter" in kept.notes[0] and "shares 1 of its 106" in kept.notes[1]
+    assert kept.fingerprint != usual.fingerprint and not set(kept.notes[:1]) & set(usual.notes)
+
+
+def test_keeping_training_images_changes_nothing_where_all_splits_are_there(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "fer.csv").write_bytes(table_bytes(table_rows(90)))
+    usual, kept = (load_dataset(str(tmp_path / "fer.csv"), cache, keep_training=keep) for keep in (False, True))
+    assert contents(usual) == contents(kept) and usual.missing == ()
+    assert (usual.fingerprint, usual.notes) == (kept.fingerprint, kept.notes)
+
+
+def test_keeping_training_images_of_undivided_data_is_an_error(tmp_path: Path, cache: Path) -> None:
+    write_tree(tmp_path / "pets", {"cat": 20, "dog": 20})
+    assert load_dataset(str(tmp_path / "pets"), cache).missing == SPLITS
+    with pytest.raises(DatasetError, match="pets does not say which of its images are for training"):
+        load_dataset(str(tmp_path / "pets"), cache, keep_training=True)
+
+
 def test_images_outside_the_split_folders_are_counted_and_not_used(tmp_path: Path, cache: Path) -> None:
     counts = {f"{split}/{pet}": 3 for split in SPLITS for pet in ("cat", "dog")}
     dataset = load_dataset(str(write_tree(tmp_path / "pets", counts | {"unsorted": 4})), cache)
