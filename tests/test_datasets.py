@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import datasets, faces
+from helpers import cache as store
+from helpers import datasets, faces, splits
 from helpers.datasets import SPLITS, Dataset, DatasetError, identify, load_dataset
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -406,12 +407,12 @@ def test_dealing_keeps_class_shares_and_identical_images_together() -> None:
     generator = np.random.default_rng(0)
     labels = generator.choice(7, 5_000, p=[0.3, 0.25, 0.2, 0.1, 0.08, 0.05, 0.02])
     twins = generator.integers(0, 4_000, 5_000)  # about half have a twin, and many a twin of another class
-    splits = datasets._deal(labels, twins, (0.8, 0.1, 0.1))
-    assert all(len(set(splits[twins == twin])) == 1 for twin in set(twins))
-    assert worst_share_error(labels, splits, (0.8, 0.1, 0.1)) < 0.06
+    dealt = splits.deal(labels, twins, (0.8, 0.1, 0.1))
+    assert all(len(set(dealt[twins == twin])) == 1 for twin in set(twins))
+    assert worst_share_error(labels, dealt, (0.8, 0.1, 0.1)) < 0.06
     in_order = np.repeat([0, 1, 2], [4_000, 500, 500])[np.argsort(np.argsort(labels, kind="stable"))]
     assert worst_share_error(labels, in_order, (0.8, 0.1, 0.1)) > 0.06
-    assert np.array_equal(splits, datasets._deal(labels, twins, (0.8, 0.1, 0.1)))
+    assert np.array_equal(dealt, splits.deal(labels, twins, (0.8, 0.1, 0.1)))
 
 
 def test_head_of_a_split_is_a_sample_of_it(tmp_path: Path, cache: Path) -> None:
@@ -570,7 +571,7 @@ def test_interruption_leaves_no_cache(monkeypatch: pytest.MonkeyPatch, few_faces
     folder.with_suffix(".partial").mkdir(parents=True)
     (folder.with_suffix(".partial") / "images.npy").write_bytes(b"left by a run that was killed")
     with monkeypatch.context() as patch:
-        patch.setattr(datasets, "_describe_files", lambda folder: 1 / 0)
+        patch.setattr(store, "_describe_files", lambda folder: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             load_dataset("faces", cache)
     assert not folder.exists() and not folder.with_suffix(".partial").exists()
