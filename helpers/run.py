@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from helpers.answers import Answer
+from helpers.answers import Answer, AnswerError, load_answer
 from helpers.datasets import ROOT, Dataset, Split, load_dataset
 from helpers.files import write_atomically, write_json
 from helpers.models import build_cnn, build_dnn
@@ -114,6 +114,25 @@ class Run:
         np.save(buffer, probabilities)
         write_atomically(path, buffer.getvalue())
         return probabilities
+
+    def origin(self) -> str:
+        """Say what answers about the headline CNN rest on: the digests of its weights and of the data."""
+        return f"{_weights_digest(self.cnn().model)}-{self.dataset.fingerprint}"
+
+    def recalls(self) -> np.ndarray:
+        """Read each class's recall on the test split from the answer of notebook 03: (classes,) float64.
+
+        Where that answer is missing or rests on another network or other data, they are counted anew.
+        """
+        try:
+            numbers = load_answer(self.folder, "03_confusion_matrix")["numbers"]
+        except AnswerError:
+            numbers = {}
+        if numbers.get("origin") == self.origin():
+            return np.array([numbers["recall"][name] for name in self.dataset.class_names])
+        labels, count = self.dataset.test.labels, len(self.dataset.class_names)
+        found = labels[self.probabilities().argmax(axis=1) == labels]
+        return np.bincount(found, minlength=count) / np.maximum(1, np.bincount(labels, minlength=count))
 
     def class_counts(self) -> pd.DataFrame:
         """Count the images of each class in each split: one row a class, and one for all."""

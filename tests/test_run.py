@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import toy_dataset
 
+from helpers.confusion import class_report
 from helpers.run import Run, Sample, open_run
 from helpers.training import get_recipe
 
@@ -53,6 +54,18 @@ def test_the_choice_follows_from_the_seed(run: Run, monkeypatch: pytest.MonkeyPa
     chosen = [r.sample(per_class=5).indices.tolist() for r in (run, run, other)]
     assert chosen[0] == chosen[1] != chosen[2]
     assert run.random_sample(9).indices.tolist() == run.random_sample(9).indices.tolist()
+
+
+def test_recall_is_read_from_notebook_03_unless_that_rests_on_another_network(run: Run) -> None:
+    predicted, labels = run.probabilities().argmax(axis=1), run.dataset.test.labels
+    counted = class_report(labels, predicted, NAMES)["recall"]
+    np.testing.assert_allclose(run.recalls(), counted)  # there is no answer yet
+    for origin, expected in [(run.origin(), [0.25, 0.5, 0.75]), ("another network", counted)]:
+        answer = run.answer("03_confusion_matrix", "title", "question")
+        answer.number("recall", dict(zip(NAMES, [0.25, 0.5, 0.75], strict=True)))
+        answer.number("origin", origin)
+        answer.save()
+        np.testing.assert_allclose(run.recalls(), expected)
 
 
 @pytest.mark.parametrize(("wanted", "place"), [("", 2), ("middle", 1), ("top", 0)])
