@@ -2,11 +2,12 @@
 DATASET = faces
 RECIPE  = quick
 SEED    = 0
+IMAGE_SIZE = 0
 SET     =
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
-export DATASET RECIPE SEED SET
+export DATASET RECIPE SEED IMAGE_SIZE SET
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 ready := .venv/.ready
@@ -20,6 +21,7 @@ help:
 	@echo '                DATASET=faces   faces, fer2013, or a path to an archive or a folder of images'
 	@echo '                RECIPE=quick    quick (minutes) or full (networks and epochs of the assignment)'
 	@echo '                SEED=0          seed of every random number'
+	@echo '                IMAGE_SIZE=0    pixels a side of the images; 0 for 48 (faces, FER2013) or 64 (others)'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
 	@echo 'make test     run every test, the notebooks among them'
 	@echo 'make bench    compare the speed of training and of the explanations with other ways to do the same'
@@ -40,7 +42,7 @@ $(ready): requirements.txt pyproject.toml
 	@touch $@
 
 report: $(ready)
-	@$(run) -m helpers.build report --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --set "$$SET"
+	@$(run) -m helpers.build report --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --image-size "$$IMAGE_SIZE" --set "$$SET"
 
 test: $(ready)
 	@$(run) -m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 tests notebooks

@@ -51,7 +51,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
 }
 
 # Parameters that every notebook has and that have options of their own.
-COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS")
+COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,9 @@ def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) 
         if name not in names:
             raise UsageError(f"There is no notebook {name!r}; choose one of {', '.join(names)}.")
         if parameter in COMMON:
-            raise UsageError(f"{parameter} holds for the whole run; give it as --{parameter.lower()}.")
+            raise UsageError(
+                f"{parameter} holds for the whole run; give it as --{parameter.lower().replace('_', '-')}."
+            )
         check_names(notebooks / f"{name}.ipynb", [parameter])
         declared = read_parameters(notebooks / f"{name}.ipynb")[parameter]
         chosen.setdefault(name, {})[parameter] = convert(declared, text)
@@ -254,8 +256,8 @@ def plan(arguments: argparse.Namespace) -> Build:
     """Turn the command line into a build; UsageError or DatasetError on a value that does not exist."""
     if arguments.recipe not in RECIPES:
         raise UsageError(f"There is no recipe {arguments.recipe!r}; choose one of {', '.join(RECIPES)}.")
-    seed = _seed(arguments.seed)
-    data = identify(arguments.dataset)
+    seed, image_size = _seed(arguments.seed), _image_size(arguments.image_size)
+    data = identify(arguments.dataset, image_size=image_size or None)
     settings = [word for text in arguments.set for word in _words(text)]
     chosen = parse_settings(settings, ROOT / "notebooks", NEEDS)
     preset = RECIPES[arguments.recipe]
@@ -269,6 +271,7 @@ def plan(arguments: argparse.Namespace) -> Build:
             "RECIPE": arguments.recipe,
             "SEED": seed,
             "REPORTS": str(arguments.reports.resolve()),
+            "IMAGE_SIZE": image_size,
         },
         chosen={name: {**preset.get(name, {}), **chosen.get(name, {})} for name in NEEDS},
         facts={
@@ -283,6 +286,12 @@ def plan(arguments: argparse.Namespace) -> Build:
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise UsageError(f"The seed {text!r} is no whole number of at least 0; choose one, such as 0.")
+    return int(text)
+
+
+def _image_size(text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"The image size {text!r} is no whole number; choose one, such as 96, or 0 for the default.")
     return int(text)
 
 
@@ -344,6 +353,7 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     report.add_argument("--recipe", default="quick", help=" or ".join(RECIPES))
     report.add_argument("--seed", default="0", help="seed of every random number, at least 0")
     report.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
+    report.add_argument("--image-size", default="0", help="pixels a side of the images; 0 for the data set's default")
     report.add_argument("--set", default=[], action="append", metavar="'NOTEBOOK.NAME=VALUE ...'")
     report.add_argument("--jobs", default=2, type=int, help="notebooks that run at a time")
     return parser.parse_args(words)

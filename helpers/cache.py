@@ -12,6 +12,7 @@ import numpy as np
 from filelock import FileLock
 
 from helpers import faces
+from helpers.decode import scale, scale_masks
 from helpers.files import write_json
 from helpers.sources import SPLITS, Contents, DatasetError, Record, visible_files
 from helpers.splits import arrange, keep_training, missing_splits, shuffle_within
@@ -73,10 +74,12 @@ def _fill(folder: Path, write: Callable[[Path], Facts]) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def write_faces(draft: Path) -> Facts:
-    """Draw the embedded faces into a folder; returns the facts about them."""
+def write_faces(draft: Path, image_size: int | None) -> Facts:
+    """Draw the embedded faces into a folder, scaled where a size is given; returns the facts about them."""
     drawn = faces.generate()
     images, labels, evidence = (np.concatenate([drawn[split][part] for split in SPLITS]) for part in range(3))
+    if image_size:
+        images, evidence = scale(images, image_size), scale_masks(evidence, image_size)
     for name, array in (("images", images), ("labels", labels), ("evidence", evidence)):
         np.save(draft / f"{name}.npy", array)
     return {

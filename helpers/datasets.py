@@ -28,6 +28,7 @@ _FER2013_FILES = tuple(
     for ending in (".zip", "", ".csv", ".csv.gz", ".csv.zip", ".tar.gz")
 )
 _ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv"}
+_SIZES = (24, 512)  # pixels a side: least that the deepest network can pool, most that is sensible to train on
 _LAYOUT = 1  # raised when the same source is decoded or split differently
 
 
@@ -84,7 +85,8 @@ def load_dataset(
     """Open a data set, decoding it into the cache the first time.
 
     name_or_path: "faces", "fer2013" (looked for under data/), or a path, relative to the repository root or
-    else to the working directory; image_size: pixels a side, by default 48 for FER2013, 64 for other images.
+    else to the working directory; image_size: pixels a side, 24 to 512, by default 48 for the faces and
+    FER2013, 64 for other images.
     keep_training: where the source lacks a validation or a test split, take none of its training images for
     validation; the split that it has is then both. Such a data set has a fingerprint of its own.
     Raises DatasetError where there is no such data, or where they cannot be used.
@@ -102,7 +104,11 @@ def identify(name_or_path: str, cache: Path = CACHE, image_size: int | None = No
     Files are hashed once and then known by size and time. Arguments and errors are those of load_dataset, but
     that only missing data are an error.
     """
+    if image_size is not None and not _SIZES[0] <= image_size <= _SIZES[1]:
+        raise DatasetError(f"Images cannot be {image_size} pixels a side; choose {_SIZES[0]} to {_SIZES[1]}.")
     path = _locate(name_or_path)
+    if path is None and image_size == FER2013_SIZE:
+        image_size = None  # the size that the faces have anyway
     digest = store.file_sha256(Path(faces.__file__)) if path is None else store.content_digest(path, cache)
     fingerprint = hashlib.sha256(f"{digest} {image_size} {_LAYOUT}".encode()).hexdigest()[:16]
     name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path, fingerprint)
@@ -144,7 +150,7 @@ def _run_name(path: Path, fingerprint: str) -> str:
 def _write(draft: Path, path: Path | None, image_size: int | None) -> store.Facts:
     """Write the arrays of a source, None for the faces, into a cache folder."""
     if path is None:
-        return store.write_faces(draft)
+        return store.write_faces(draft, image_size)
     try:
         return store.write_contents(draft, path, _recognise(path, image_size))
     except DAMAGE as error:

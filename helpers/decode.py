@@ -56,3 +56,14 @@ def resize(image: Image.Image, size: int) -> np.ndarray:
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     return np.asarray(image).reshape(size, size, -1)
+
+
+def scale(images: np.ndarray, size: int) -> np.ndarray:
+    """Scale (N, H, W, 1) uint8 to (N, size, size, 1), as `resize` does."""
+    return np.stack([resize(Image.fromarray(image[..., 0]), size) for image in images])
+
+
+def scale_masks(masks: np.ndarray, size: int) -> np.ndarray:
+    """Scale (N, H, W) bool to (N, size, size): true where at least half of a pixel was."""
+    grey = (Image.fromarray(mask.astype(np.uint8) * 255) for mask in masks)
+    return np.stack([np.asarray(image.resize((size, size), Image.Resampling.BOX)) >= 128 for image in grey])

@@ -199,14 +199,15 @@ class Run:
         return build_cnn(self.recipe.cnn, dataset.image_shape, len(dataset.class_names), seed=seed, **options)
 
 
-def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports") -> Run:
+def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:
     """Open the run of a data set: load the data and make the run's folder.
 
+    image_size: pixels a side of the images, or 0 for the data set's default.
     Raises ValueError on a data set, recipe or seed that does not exist, in a sentence that names the legal values.
     """
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
-    chosen, loaded = get_recipe(recipe), load_dataset(dataset)
+    chosen, loaded = get_recipe(recipe), load_dataset(dataset, image_size=image_size or None)
     folder = ROOT / reports / loaded.name
     description = {"title": loaded.title, "notes": list(loaded.notes), "fingerprint": loaded.fingerprint}
     write_json(folder / "run.json", description)

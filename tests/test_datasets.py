@@ -383,8 +383,23 @@ def test_colour_is_decided_by_the_pixels(tmp_path: Path, cache: Path) -> None:
 
 def test_image_size_can_be_chosen(tmp_path: Path, cache: Path) -> None:
     folder = write_tree(tmp_path / "pets", {"cat": 10, "dog": 10})
-    small, usual = load_dataset(str(folder), cache, image_size=16), load_dataset(str(folder), cache)
-    assert small.image_shape == (16, 16, 1) and small.fingerprint != usual.fingerprint
+    small, usual = load_dataset(str(folder), cache, image_size=32), load_dataset(str(folder), cache)
+    assert small.image_shape == (32, 32, 1) and small.fingerprint != usual.fingerprint
+
+
+@pytest.mark.parametrize("size", [0, 23, 513, -48])
+def test_image_size_that_no_network_can_use_is_an_error(size: int, cache: Path) -> None:
+    with pytest.raises(DatasetError, match=f"cannot be {size} pixels a side; choose 24 to 512"):
+        identify("faces", cache, image_size=size)
+
+
+def test_faces_and_their_evidence_are_scaled_together(few_faces: list[int], cache: Path) -> None:
+    usual, same, double = (load_dataset("faces", cache, image_size=size) for size in (None, 48, 96))
+    assert same.fingerprint == usual.fingerprint != double.fingerprint and len(few_faces) == 2
+    assert double.image_shape == (96, 96, 1)
+    assert np.array_equal(double.evidence["test"][:, ::2, 1::2], usual.evidence["test"])
+    centre = double.test.images.astype(int).reshape(-1, 48, 2, 48, 2).mean(axis=(2, 4))
+    assert np.abs(centre - usual.test.images[..., 0]).mean() < 2
 
 
 def test_middle_of_a_wide_picture_is_kept(tmp_path: Path, cache: Path) -> None:

@@ -15,7 +15,8 @@ COMMON_LINES = """\
 DATASET = "faces"  # data set: "faces", "fer2013", or a path to an archive or a folder of images
 RECIPE = "quick"  # training budget: "quick" (minutes) or "full" (the assignment's networks and epochs)
 SEED = 0  # seed of every random number; any whole number, 0 or more
-REPORTS = "reports"  # folder that holds the run folders; relative to the repository root"""
+REPORTS = "reports"  # folder that holds the run folders; relative to the repository root
+IMAGE_SIZE = 0  # pixels a side of the images; 24 to 512, or 0 for 48 (faces, FER2013) or 64 (all others)"""
 PARAMETER_LINE = re.compile(r"[A-Z][A-Z0-9_]* = .+  # \S+( \S+){2,}")
 
 Notebook = nbformat.NotebookNode
