@@ -9,8 +9,23 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-# Gradients keep every layer's activations, so the pixels in flight bound the memory: 64 images of 48 x 48.
-PIXELS_AT_ONCE = 64 * 48 * 48
+from helpers.inference import (
+    CONVOLUTIONS,
+    Classes,
+    Compiled,
+    Layer,
+    call,
+    check,
+    chunks,
+    class_logits,
+    flat_layers,
+    pick_logits,
+    replaced_calls,
+    require,
+    signature,
+)
+
+__all__ = ["class_logits"]  # read here too, beside the maps that explain it
 
 ACTIVATIONS = (
     keras.layers.Activation,
@@ -19,11 +34,9 @@ ACTIVATIONS = (
     keras.layers.PReLU,
     keras.layers.ReLU,
 )
-CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 
-Classes = np.ndarray | int
 Variant = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images, numbers of their copies
-Compiled = Callable[[np.ndarray, np.ndarray], tf.Tensor]
+Weighting = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # features and the logit's slopes, to (N, 1, 1, channels)
 
 
 def gradient(model: keras.Model, images: np.ndarray, classes: Classes, *, signed: bool = True) -> np.ndarray:
@@ -33,7 +46,7 @@ def gradient(model: keras.Model, images: np.ndarray, classes: Classes, *, signed
     logits per grey level: summed over the channels or, with signed=False, the largest magnitude among the
     channels. Raises ValueError on a class that the model does not have. Simonyan et al., 2014.
     """
-    images, classes = _checked(model, images, classes)
+    images, classes = check(model, images, classes)
     return _reduce_channels(_mean_gradient(model, images, classes, _unchanged, count=1), signed)
 
 
@@ -44,7 +57,7 @@ def gradient_times_input(model: keras.Model, images: np.ndarray, classes: Classe
     signed, summed over the channels. Raises ValueError on a class that the model does not have. Shrikumar et
     al., 2016.
     """
-    images, classes = _checked(model, images, classes)
+    images, classes = check(model, images, classes)
     return _reduce_channels(_mean_gradient(model, images, classes, _unchanged, count=1) * images, signed=True)
 
 
@@ -65,9 +78,9 @@ def smooth_gradient(
     the images beside it. Returns (N, H, W) float32, channels as in `gradient`. Raises ValueError on a class
     that the model does not have, samples below 1 or a negative noise. Smilkov et al., 2017.
     """
-    images, classes = _checked(model, images, classes)
-    _require(samples >= 1, f"samples is {samples}; it must be at least 1.")
-    _require(noise >= 0, f"noise is {noise}; it must be 0 or more.")
+    images, classes = check(model, images, classes)
+    require(samples >= 1, f"samples is {samples}; it must be at least 1.")
+    require(noise >= 0, f"noise is {noise}; it must be 0 or more.")
     random = np.random.default_rng(seed)
     fields = noise * random.standard_normal((samples, *images.shape[1:]), dtype=np.float32)
 
@@ -86,8 +99,8 @@ def integrated_gradients(model: keras.Model, images: np.ndarray, classes: Classe
     change only at its very start, which the steps miss. Raises ValueError on a class that the model does not
     have, or steps below 1. Sundararajan et al., 2017.
     """
-    images, classes = _checked(model, images, classes)
-    _require(steps >= 1, f"steps is {steps}; it must be at least 1.")
+    images, classes = check(model, images, classes)
+    require(steps >= 1, f"steps is {steps}; it must be at least 1.")
 
     def on_path(batch: np.ndarray, copies: np.ndarray) -> np.ndarray:
         return batch * ((copies + np.float32(0.5)) / np.float32(steps))[:, None, None, None]
@@ -95,9 +108,23 @@ def integrated_gradients(model: keras.Model, images: np.ndarray, classes: Classe
     return _reduce_channels(_mean_gradient(model, images, classes, on_path, steps) * images, signed=True)
 
 
-def grad_cam(
-    model: keras.Model, images: np.ndarray, classes: Classes, layer: keras.layers.Layer | None = None
+def guided_backpropagation(
+    model: keras.Model, images: np.ndarray, classes: Classes, *, signed: bool = True
 ) -> np.ndarray:
+    """Differentiate the logit, but let every ReLU pass back positive gradients only: pictures that mislead.
+
+    They are sharp because they restore the image's edges, and hardly change with the class or when the upper
+    layers are given random weights (Adebayo et al., 2018; Nie et al., 2018): kept here as the failure that a
+    check of explanations has to catch. images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for
+    all. Returns (N, H, W) float32, channels as in `gradient`. Raises ValueError on a class that the model
+    does not have, or a model without a ReLU. Springenberg et al., 2015.
+    """
+    images, classes = check(model, images, classes)
+    require(bool(_relus(model)), f"{model.name} has no ReLU, and so nothing for guided backpropagation to change.")
+    return _reduce_channels(_mean_gradient(model, images, classes, _unchanged, count=1, guided=True), signed)
+
+
+def grad_cam(model: keras.Model, images: np.ndarray, classes: Classes, layer: Layer | None = None) -> np.ndarray:
     """Weigh a layer's feature maps by the logit's mean gradient over each; keep what speaks for the class.
 
     images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; layer: any layer of the model, or
@@ -106,18 +133,18 @@ def grad_cam(
     ValueError on a class that the model does not have, or on a layer that gives no feature maps. Selvaraju et
     al., 2017.
     """
-    images, classes = _checked(model, images, classes)
-    layer = last_feature_layer(model) if layer is None else layer
-    legal = [choice for choice in _flat_layers(model) if len(choice.output.shape) == 4]
-    _require(
-        layer in legal,
-        f"Layer {layer.name!r} has no feature maps in {model.name}; those that have are: {_names(legal)}.",
-    )
-    function = _grad_cam_function(model, layer)
-    maps = np.empty(images.shape[:3], np.float32)
-    for chunk in _chunks(len(images), images.shape):
-        maps[chunk] = function(images[chunk].astype(np.float32), classes[chunk])
-    return maps
+    return _class_activation_maps(model, images, classes, layer, _mean_slopes)
+
+
+def grad_cam_plus_plus(
+    model: keras.Model, images: np.ndarray, classes: Classes, layer: Layer | None = None
+) -> np.ndarray:
+    """Weigh a layer's feature maps by their positive gradients, so that a map counts wherever it is awake.
+
+    Arguments, result and errors as in `grad_cam`, but for one positive factor an image, which is left out: the
+    exponential of its logit. Chattopadhay et al., 2018.
+    """
+    return _class_activation_maps(model, images, classes, layer, _rising_slopes)
 
 
 def compare_methods(
@@ -141,29 +168,15 @@ def compare_methods(
     }
 
 
-def class_logits(model: keras.Model, images: np.ndarray, classes: Classes) -> np.ndarray:
-    """Read each image's class logit.
-
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all. Returns (N,) float32. Raises
-    ValueError on a class that the model does not have.
-    """
-    images, classes = _checked(model, images, classes)
-    function = _logit_function(model)
-    logits = np.empty(len(images), np.float32)
-    for chunk in _chunks(len(images), images.shape):
-        logits[chunk] = function(images[chunk].astype(np.float32), classes[chunk])
-    return logits
-
-
-def last_feature_layer(model: keras.Model) -> keras.layers.Layer:
+def last_feature_layer(model: keras.Model) -> Layer:
     """Find the layer whose output is the activation after the last convolution, in nested models too.
 
     This is the last convolution itself where no activation layer follows it before the map's size changes.
     Raises ValueError on a model without convolutions.
     """
-    flat = _flat_layers(model)
+    flat = flat_layers(model)
     last = max((i for i, layer in enumerate(flat) if isinstance(layer, CONVOLUTIONS)), default=None)
-    _require(last is not None, f"{model.name} has no convolution, and so no feature maps for Grad-CAM.")
+    require(last is not None, f"{model.name} has no convolution, and so no feature maps for Grad-CAM.")
     for layer in flat[last + 1 :]:
         if layer.output.shape[1:-1] != flat[last].output.shape[1:-1]:
             break
@@ -191,7 +204,7 @@ def top_fraction_mask(maps: np.ndarray, fraction: float) -> np.ndarray:
     pixels marked in every map; among equal magnitudes the first in reading order. Raises ValueError on a
     fraction outside 0..1.
     """
-    _require(0 <= fraction <= 1, f"The fraction is {fraction}; it must lie between 0 and 1.")
+    require(0 <= fraction <= 1, f"The fraction is {fraction}; it must lie between 0 and 1.")
     flat = np.abs(maps).reshape(len(maps), -1)
     kept = np.argsort(-flat, axis=1, kind="stable")[:, : round(fraction * flat.shape[1])]
     mask = np.zeros(flat.shape, bool)
@@ -279,61 +292,49 @@ def mean_map_by_class(maps: np.ndarray, classes: np.ndarray, class_count: int) -
     return means
 
 
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
-
-
-def _checked(model: keras.Model, images: np.ndarray, classes: Classes) -> tuple[np.ndarray, np.ndarray]:
-    """Check images and classes against the model; give the images and one int32 class for each."""
-    shape = tuple(model.input_shape[1:])
-    fits = np.ndim(images) == 4 and all(
-        want in (None, have) for want, have in zip(shape, images.shape[1:], strict=True)
-    )
-    _require(
-        fits,
-        f"The images have shape {np.shape(images)}; {model.name} takes (N, {', '.join(map(str, shape))}).",
-    )
-    classes = np.asarray(classes)
-    _require(np.issubdtype(classes.dtype, np.integer), f"Classes must be integers, not {classes.dtype}.")
-    _require(
-        classes.shape in ((), (len(images),)),
-        f"{len(images)} images have classes of shape {classes.shape}; give one per image or one for all.",
-    )
-    count = model.output_shape[-1]
-    wrong = np.unique(classes[(classes < 0) | (classes >= count)])
-    _require(
-        wrong.size == 0,
-        f"{model.name} has no class {', '.join(map(str, wrong))}: choose classes from 0 to {count - 1}.",
-    )
-    return images, np.broadcast_to(classes.astype(np.int32), len(images))
-
-
-def _chunks(count: int, shape: tuple[int, ...]) -> Iterator[slice]:
-    """Cut `count` pieces of work on images of this shape (N, H, W, C) into slices that fit in memory."""
-    size = max(1, PIXELS_AT_ONCE // (shape[1] * shape[2]))
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
-
-
 def _unchanged(batch: np.ndarray, copies: np.ndarray) -> np.ndarray:
     return batch
 
 
 def _mean_gradient(
-    model: keras.Model, images: np.ndarray, classes: np.ndarray, variant: Variant, count: int
+    model: keras.Model,
+    images: np.ndarray,
+    classes: np.ndarray,
+    variant: Variant,
+    count: int,
+    *,
+    guided: bool = False,
 ) -> np.ndarray:
     """Average the gradient over `count` variants of every image; (N, H, W, C) float32.
 
     Images and variants are batched together: few images with many variants fill a batch as well as many
     images do.
     """
-    function = _gradient_function(model)
+    function = _gradient_function(model, guided)
     total = np.zeros(images.shape, np.float32)
-    for chunk in _chunks(len(images) * count, images.shape):
+    for chunk in chunks(len(images) * count, images.shape):
         rows, copies = np.divmod(np.arange(chunk.start, chunk.stop), count)
         batch = variant(images[rows].astype(np.float32), copies)
-        np.add.at(total, rows, function(batch, classes[rows]).numpy())
+        present, starts = np.unique(rows, return_index=True)
+        total[present] += np.add.reduceat(function(batch, classes[rows]).numpy(), starts, axis=0)
     return total / np.float32(count)
+
+
+def _class_activation_maps(
+    model: keras.Model, images: np.ndarray, classes: Classes, layer: Layer | None, weigh: Weighting
+) -> np.ndarray:
+    images, classes = check(model, images, classes)
+    layer = last_feature_layer(model) if layer is None else layer
+    legal = [choice for choice in flat_layers(model) if len(choice.output.shape) == 4]
+    require(
+        layer in legal,
+        f"Layer {layer.name!r} has no feature maps in {model.name}; those that have are: {_names(legal)}.",
+    )
+    function = _cam_function(model, layer, weigh)
+    maps = np.empty(images.shape[:3], np.float32)
+    for chunk in chunks(len(images), images.shape):
+        maps[chunk] = function(images[chunk].astype(np.float32), classes[chunk])
+    return maps
 
 
 def _reduce_channels(gradients: np.ndarray, signed: bool) -> np.ndarray:
@@ -341,78 +342,97 @@ def _reduce_channels(gradients: np.ndarray, signed: bool) -> np.ndarray:
     return gradients.sum(axis=-1) if signed else np.abs(gradients).max(axis=-1)
 
 
-def _flat_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """List the layers in order, those of nested models in place of the model that holds them."""
-    nested = ((_flat_layers(layer) if isinstance(layer, keras.Model) else [layer]) for layer in model.layers)
-    return [layer for layers in nested for layer in layers]
-
-
-def _names(layers: list[keras.layers.Layer]) -> str:
+def _names(layers: list[Layer]) -> str:
     return ", ".join(layer.name for layer in layers)
 
 
-def _signature(model: keras.Model) -> tuple[tf.TensorSpec, tf.TensorSpec]:
-    """Leave the batch size open, so that one trace serves chunks of every length."""
-    return tf.TensorSpec((None, *model.input_shape[1:]), tf.float32), tf.TensorSpec((None,), tf.int32)
-
-
-def _pick_logits(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    return tf.gather(tf.cast(logits, tf.float32), classes, axis=1, batch_dims=1)
-
-
 @lru_cache(maxsize=8)
-def _logit_function(model: keras.Model) -> Compiled:
-    @tf.function(input_signature=_signature(model))
+def _gradient_function(model: keras.Model, guided: bool = False) -> Compiled:
+    @tf.function(input_signature=signature(model))
     def function(images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        return _pick_logits(model(images, training=False), classes)
-
-    return function
-
-
-@lru_cache(maxsize=8)
-def _gradient_function(model: keras.Model) -> Compiled:
-    @tf.function(input_signature=_signature(model))
-    def function(images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape, _guided_relus(model if guided else None):
             tape.watch(images)
-            logits = _pick_logits(model(images, training=False), classes)
+            logits = pick_logits(call(model, images), classes)
         return tape.gradient(logits, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     return function
 
 
 @lru_cache(maxsize=8)
-def _grad_cam_function(model: keras.Model, layer: keras.layers.Layer) -> Compiled:
-    @tf.function(input_signature=_signature(model))
+def _cam_function(model: keras.Model, layer: Layer, weigh: Weighting) -> Compiled:
+    @tf.function(input_signature=signature(model))
     def function(images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape, _watched_output(layer, tape) as outputs:
-            logits = _pick_logits(model(images, training=False), classes)
-        features = outputs[-1]
-        slopes = tape.gradient(logits, features, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
-        maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1, keepdims=True))
+            logits = pick_logits(call(model, images, intact=layer), classes)
+        slopes = tape.gradient(logits, outputs[-1], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        features, slopes = (tf.cast(values, tf.float32) for values in (outputs[-1], slopes))
+        maps = tf.nn.relu(tf.reduce_sum(weigh(features, slopes) * features, axis=-1, keepdims=True))
         return tf.image.resize(maps, tf.shape(images)[1:3], method="bilinear")[..., 0]
 
     return function
 
 
+def _mean_slopes(features: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
+
+
+def _rising_slopes(features: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
+    """Add up the positive slopes, each divided by what the paper's second and third derivatives come to.
+
+    These are those of the exponential of the logit, whose own size cancels but for a factor an image.
+    """
+    rising = tf.nn.relu(slopes)
+    divisor = 2 + rising * tf.reduce_sum(features, axis=(1, 2), keepdims=True)
+    return tf.reduce_sum(tf.math.divide_no_nan(rising, divisor), axis=(1, 2), keepdims=True)
+
+
 @contextmanager
-def _watched_output(layer: keras.layers.Layer, tape: tf.GradientTape) -> Iterator[list[tf.Tensor]]:
+def _watched_output(layer: Layer, tape: tf.GradientTape) -> Iterator[list[tf.Tensor]]:
     """Collect what the layer gives while the model runs.
 
     A model from the inputs to this layer would do for a flat model, but a nested layer's output is not part
     of the outer graph.
     """
     outputs: list[tf.Tensor] = []
-    call = layer.call
+    original = layer.call
 
     def watched(*args, **kwargs) -> tf.Tensor:
-        outputs.append(call(*args, **kwargs))
+        outputs.append(original(*args, **kwargs))
         tape.watch(outputs[-1])
         return outputs[-1]
 
-    layer.call = watched
-    try:
+    with replaced_calls({layer: watched}):
         yield outputs
+
+
+def _relus(model: keras.Model) -> list[Layer]:
+    """List the layers that apply a plain ReLU, as a layer of its own or as their activation."""
+    return [layer for layer in flat_layers(model) if _is_relu(layer)]
+
+
+def _is_relu(layer: Layer) -> bool:
+    if isinstance(layer, keras.layers.ReLU):
+        return layer.max_value is None and layer.negative_slope == 0 and layer.threshold == 0
+    return getattr(layer, "activation", None) is keras.activations.relu
+
+
+@contextmanager
+def _guided_relus(model: keras.Model | None) -> Iterator[None]:
+    """Let the ReLUs of a model pass back positive gradients only, while it is traced; none without a model."""
+    relus = _relus(model) if model is not None else []
+    own = [layer for layer in relus if isinstance(layer, keras.layers.ReLU)]
+    built_in = [layer for layer in relus if layer not in own]
+    try:
+        for layer in built_in:
+            layer.activation = _guided_relu
+        with replaced_calls({layer: lambda inputs, **_: _guided_relu(inputs) for layer in own}):
+            yield
     finally:
-        del layer.call
+        for layer in built_in:
+            layer.activation = keras.activations.relu
+
+
+@tf.custom_gradient
+def _guided_relu(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    outputs = tf.nn.relu(inputs)
+    return outputs, lambda upstream: tf.where(outputs > 0, tf.nn.relu(upstream), 0)

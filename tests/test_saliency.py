@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from helpers import saliency
+from helpers import inference, perturbation, saliency
 
 SHAPE = (6, 5, 1)
 COLOUR = (6, 5, 3)
@@ -54,12 +54,22 @@ def nested_model(shape=SHAPE) -> keras.Model:
     return keras.Sequential([keras.Input(shape), inner, flat.layers[-1]])
 
 
+def guided(model: keras.Model, *args) -> np.ndarray:
+    """Guided backpropagation, of the model with ReLUs in place of one that has none."""
+    rectified = model if saliency._relus(model) else relu_model(model.input_shape[1:])
+    return saliency.guided_backpropagation(rectified, *args)
+
+
 METHODS = {
     "gradient": saliency.gradient,
     "gradient_times_input": saliency.gradient_times_input,
     "smooth_gradient": lambda *args: saliency.smooth_gradient(*args, samples=3),
     "integrated_gradients": lambda *args: saliency.integrated_gradients(*args, steps=4),
+    "guided_backpropagation": guided,
     "grad_cam": saliency.grad_cam,
+    "grad_cam_plus_plus": saliency.grad_cam_plus_plus,
+    "occlusion": perturbation.occlusion,
+    "rise": lambda *args: perturbation.rise(*args, masks=10),
 }
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
@@ -256,7 +266,7 @@ class TestEveryMethod:
     def test_does_not_depend_on_the_chunks(self, method, images, monkeypatch):
         model, classes = smooth_model(), np.array([0, 2, 1, 1])
         whole = method(model, images, classes)
-        monkeypatch.setattr(saliency, "PIXELS_AT_ONCE", 3 * 30)
+        monkeypatch.setattr(inference, "PIXELS_AT_ONCE", 3 * 30)
         np.testing.assert_allclose(method(model, images, classes), whole, rtol=1e-3, atol=1e-6)
 
     @every_method
@@ -280,11 +290,11 @@ class TestEveryMethod:
 
     def test_one_trace_serves_all_calls_and_chunks(self, images, monkeypatch):
         model = smooth_model()
-        monkeypatch.setattr(saliency, "PIXELS_AT_ONCE", 3 * 30)
+        monkeypatch.setattr(inference, "PIXELS_AT_ONCE", 3 * 30)
         for method in (saliency.gradient, saliency.integrated_gradients, saliency.smooth_gradient):
             method(model, images, 0)
             method(model, images[:2], 1)
-        assert saliency._gradient_function(model).experimental_get_tracing_count() == 1
+        assert saliency._gradient_function(model, False).experimental_get_tracing_count() == 1
 
 
 class TestMasks:
