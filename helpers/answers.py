@@ -12,7 +12,6 @@ import json
 import math
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,8 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from helpers.files import draft_path, writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -250,18 +251,20 @@ class Answer:
         """Write the answer into the run's folder and return the path of its JSON file.
 
         Everything is first written beside its place, then renamed, the JSON file last: a reader finds the
-        whole answer or none. Files of the previous answer that are not in the new one are removed.
+        whole answer or none. Files of the previous answer that are not in the new one are removed. Raises
+        WriteError where the disk refuses; where it is full, the previous answer is still there.
         """
         path = answer_path(self.folder, self.notebook)
         files = self._files | {str(path.relative_to(self.folder)): self._json()}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{self.notebook}-", dir=self.folder))
+        staging = draft_path(self.folder / self.notebook)
         try:
-            _write(staging, files)
-            _remove(self.folder, _saved_files(path) - set(self._files))
-            _rename(staging, self.folder, files)
+            with writing(path):
+                _write(staging, files)
+                leftover = _saved_files(path) - set(self._files)
+                _rename(staging, self.folder, files)
+                _remove(self.folder, leftover)
         finally:
-            shutil.rmtree(staging)
+            shutil.rmtree(staging, ignore_errors=True)
         return path
 
     def _place(self, block: dict[str, Any]) -> None:

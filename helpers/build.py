@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from helpers import stale
 from helpers.datasets import KNOWN_NAMES, ROOT, DatasetError, identify
 from helpers.execute import Failure, describe_failure, run_notebook
+from helpers.files import WriteError, remove_drafts, writing
 from helpers.notebook import UsageError, check_names, convert, imported_files, read_parameters
 
 # Each notebook, and those that have to end before it starts. Networks are no reason to wait: whichever notebook
@@ -52,6 +53,10 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
 
 # Parameters that every notebook has and that have options of their own.
 COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")
+
+
+class PdfError(ValueError):
+    """A PDF that cannot be set; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +126,12 @@ def run_notebooks(build: Build, jobs: int) -> list[Failure]:
     stands: dict[str, bool] = {}  # by notebook that is settled: whether its answer is up to date
     running: set[str] = set()
     failures: list[Failure] = []
-    finished: Queue[tuple[str, Failure | None]] = Queue()
+    finished: Queue[tuple[str, Failure | None, float]] = Queue()
     while len(stands) < len(build.needs):
         name = _next(build.needs, stands, running) if len(running) < jobs else None
         if name is None:
-            name, failure = finished.get()
+            name, failure, seconds = finished.get()
+            say(f"{build.label(name)}: {'failed after' if failure else 'done in'} {seconds:.0f} s")
             running.remove(name)
             stands[name] = failure is None
             failures += [failure] if failure else []
@@ -157,16 +163,14 @@ def _must_run(build: Build, name: str, stands: Mapping[str, bool]) -> bool:
 
 
 def _work(build: Build, name: str, made_from: stale.Components, finished: Queue) -> None:
-    """Run one notebook, print how it went, and put its name and its failure, if any, into the queue."""
+    """Run one notebook and put its name, its failure, if any, and the seconds that it took into the queue."""
     began = time.monotonic()
     failure = None
     try:
         _make_answer(build, name, made_from)
     except Exception as error:  # whatever stops one notebook is reported at the end, and the others go on
         failure = describe_failure(build.finished(name), error)
-    outcome = "failed after" if failure else "done in"
-    say(f"{build.label(name)}: {outcome} {time.monotonic() - began:.0f} s")
-    finished.put((name, failure))
+    finished.put((name, failure, time.monotonic() - began))
 
 
 def _make_answer(build: Build, name: str, made_from: stale.Components) -> None:
@@ -193,7 +197,10 @@ def set_pdf(build: Build) -> None:
     if reason:
         from helpers.report import build_report
 
-        build_report(build.run, [*build.needs], stamp)
+        try:
+            build_report(build.run, [*build.needs], stamp)
+        except ValueError as error:  # of answers or characters that cannot be set; the message is a sentence
+            raise PdfError(error) from error
         stale.write_stamp(pdf, now)
 
 
@@ -305,17 +312,26 @@ def _words(text: str) -> list[str]:
 @contextmanager
 def sole_build(run: Path) -> Iterator[None]:
     """Hold a run's folder for one build; a second build of the same run waits, and says so."""
-    run.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    with writing(run):
+        run.mkdir(parents=True, exist_ok=True)
+        free = _try_to_acquire(lock)
+    if not free:
         say(f"Another build of {run} is under way; this one waits until it ends.")
         lock.acquire()
     try:
+        remove_drafts(run)
         yield
     finally:
         lock.release()
+
+
+def _try_to_acquire(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
 
 
 def make_report(build: Build, jobs: int) -> int:
@@ -366,7 +382,7 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return make_report(plan(arguments), max(1, arguments.jobs))
-    except (UsageError, DatasetError) as error:
+    except (UsageError, DatasetError, WriteError, PdfError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from io import TextIOBase
 from pathlib import Path
 
-from helpers.notebook import read_cells, source
+from helpers.files import writing
+from helpers.notebook import UsageError, read_cells, source
 
 MARKER = "training "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -68,45 +69,58 @@ def run_notebook(
     # papermill only warns of an unknown parameter, and misreads some comments; `check_names` does it strictly
     logging.getLogger("papermill").setLevel(logging.ERROR)
     partial = partial_path(finished)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.unlink(missing_ok=True)
-    papermill.execute_notebook(
-        notebook,
-        partial,
-        dict(parameters),
-        kernel_name="python3",
-        language="python",
-        progress_bar=False,
-        stdout_file=ProgressLines(forward),
-        # papermill's own cwd changes the folder of the whole process, and notebooks run side by side
-        resources={"metadata": {"path": str(notebook.parent)}},
-        kernel_manager_class=_logged_kernels(finished.with_suffix(".log")),
-    )
-    partial.replace(finished)
+    with writing(partial):
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        papermill.execute_notebook(
+            notebook,
+            partial,
+            dict(parameters),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            stdout_file=ProgressLines(forward),
+            # papermill's own cwd changes the folder of the whole process, and notebooks run side by side
+            resources={"metadata": {"path": str(notebook.parent)}},
+            kernel_manager_class=_own_kernels(finished.with_suffix(".log")),
+        )
+        partial.replace(finished)
 
 
-def _logged_kernels(log: Path) -> type:
-    """Give a kernel manager whose kernel has this file as its standard error stream."""
+def _own_kernels(log: Path) -> type:
+    """Give a kernel manager whose kernels end with this process and have `log` as their standard error stream."""
     from jupyter_client.manager import AsyncKernelManager
 
-    class LoggedKernelManager(AsyncKernelManager):
+    class OwnKernelManager(AsyncKernelManager):
+        def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+            command = super().format_kernel_cmd(extra_arguments)
+            return ["helpers.kernel" if word == "ipykernel_launcher" else word for word in command]
+
         async def start_kernel(self, **options: object) -> None:
             with log.open("wb") as stream:
                 await super().start_kernel(stderr=stream, **options)
 
-    return LoggedKernelManager
+    return OwnKernelManager
 
 
 def describe_failure(finished: Path, error: Exception) -> Failure:
     """Describe the error that ended a notebook's run, by the cell in which it arose."""
     partial = partial_path(finished)
-    cells = read_cells(partial) if partial.is_file() else []
+    cells = _readable_cells(partial)
     kind = getattr(error, "ename", type(error).__name__)
     message = _COLOUR.sub("", str(getattr(error, "evalue", error))).strip()
     last = max((i for i, cell in enumerate(cells) if _was_started(cell)), default=None)
     if last is None:
         return Failure(finished.stem, 0, "", kind, message, partial)
     return Failure(finished.stem, _source_number(cells, last), _first_line(cells[last]), kind, message, partial)
+
+
+def _readable_cells(partial: Path) -> list[dict]:
+    """Read what there is of a partial notebook; where the disk was full it may be cut short."""
+    try:
+        return read_cells(partial)
+    except (UsageError, OSError):
+        return []
 
 
 def _was_started(cell: Mapping) -> bool:

@@ -1,21 +1,78 @@
-"""Files that are written at once or not at all."""
+"""Files that are written at once or not at all, and a plain sentence where the disk refuses.
 
+Whatever is written first goes into a draft beside its place, a hidden file or folder named after its writer, so
+that two writers never share one and what a killed writer left behind can be told from work under way.
+"""
+
+import errno
 import json
 import os
+import re
+import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
+
+_DRAFT = re.compile(r"\..+\.(?P<writer>\d+)\.\d+\.draft(\.\w+)?")
+_REFUSALS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "the disk is full; free some space and start again"),
+    **dict.fromkeys(
+        (errno.EROFS, errno.EACCES, errno.EPERM), "its folder is read-only; make it writable and start again"
+    ),
+}
+
+
+class WriteError(OSError):
+    """A file that cannot be written; the message is one sentence for the user."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says against a write into a WriteError that names the file and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # a sentence already, or nothing that the system said
+            raise
+        reason = _REFUSALS.get(error.errno, f"{error.strerror}; put that right and start again")
+        raise WriteError(f"{path} cannot be written: {reason}.") from error
+
+
+def draft_path(path: Path, suffix: str = "") -> Path:
+    """Name a draft of a file or folder, beside it and this thread's own; suffix: ending that a writer insists on."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.draft{suffix}")
+
+
+def remove_drafts(folder: Path) -> None:
+    """Delete the drafts that killed writers left anywhere in a folder; those of running ones stay."""
+    for draft in [path for path in folder.rglob(".*") if _is_abandoned(path.name)]:
+        shutil.rmtree(draft) if draft.is_dir() else draft.unlink(missing_ok=True)
+
+
+def _is_abandoned(name: str) -> bool:
+    found = _DRAFT.fullmatch(name)
+    return found is not None and not psutil.pid_exists(int(found["writer"]))
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader finds the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Named after its writer: two that write the same file at the same time must not share the draft.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        draft.write_bytes(content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    """Write a file so that a reader finds the old content or the new, never a part, even after a power cut.
+
+    Raises WriteError where the disk refuses.
+    """
+    draft = draft_path(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())  # else the new name may outlive a power cut that the content does not
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -20,6 +20,7 @@ import typst
 from pypdf import PdfReader
 
 from helpers.answers import load_answer, render, render_block, table_cells
+from helpers.files import write_atomically
 
 TEMPLATE = Path(__file__).with_suffix(".typ")
 REPORT_NAME = "report.pdf"
@@ -99,7 +100,8 @@ def build_report(folder: Path, notebooks: Sequence[str], stamp: Mapping[str, Any
     document = _compose([load_answer(folder, notebook) for notebook in notebooks], stamp)
     pdf = _compile(Path(folder), document, _timestamp(stamp["date"]))
     _check_pdf(pdf, document)
-    return _write(Path(folder) / REPORT_NAME, pdf)
+    write_atomically(Path(folder) / REPORT_NAME, pdf)
+    return Path(folder) / REPORT_NAME
 
 
 def headlines(answers: Sequence[Mapping[str, Any]]) -> list[Headline]:
@@ -253,9 +255,3 @@ def _plain_text(text: str) -> str:
 def _invisible(character: str) -> bool:
     selector = 0xFE00 <= ord(character) <= 0xFE0F  # chooses among pictures of the character before it
     return selector or unicodedata.category(character)[0] in "CZ"
-
-
-def _write(path: Path, content: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(content)
-    return temporary.replace(path)

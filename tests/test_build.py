@@ -1,5 +1,6 @@
 """The driver, on a made-up project of small notebooks that papermill really runs."""
 
+import errno
 import json
 import os
 import signal
@@ -252,6 +253,71 @@ def test_a_stopped_build_leaves_no_kernel_and_no_answer(
     assert told == "Stopped; the answers that were finished are kept.\n"
     wait_for(lambda: not is_alive(kernel), seconds=10)
     assert not toy.answer("01_a").exists() and not toy.finished("01_a").exists()
+
+
+def test_a_killed_build_leaves_no_kernel_and_no_lock(toy: Build, sleeping_build: subprocess.Popen) -> None:
+    kernel = int((toy.notebooks / "pid").read_text())
+    draft = toy.run / f".01_a.{sleeping_build.pid}.1.draft"
+    draft.touch()
+    os.kill(sleeping_build.pid, signal.SIGKILL)
+    sleeping_build.communicate(timeout=20)
+    wait_for(lambda: not is_alive(kernel), seconds=10)
+    write_notebook(toy.notebooks, "01_a")
+    with sole_build(toy.run):
+        assert not draft.exists()
+    assert run_notebooks(change(toy, needs={"01_a": ()}), jobs=1) == []
+
+
+def test_a_partial_notebook_that_cannot_be_written_is_a_failure_and_no_standstill(
+    toy: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(notebook: object, path: str, **_: object) -> None:
+        Path(path).write_text('{"cells": [')
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    monkeypatch.setattr("papermill.execute.write_ipynb", cut_short)
+    (failure,) = run_notebooks(change(toy, needs={"03_c": ()}), jobs=1)
+    assert (failure.cell, failure.error) == (0, "WriteError")
+    assert failure.message.endswith(
+        "03_c.partial.ipynb cannot be written: the disk is full; free some space and start again."
+    )
+
+
+@pytest.mark.parametrize("refused", [errno.EROFS, errno.ENOSPC])
+def test_a_run_folder_that_cannot_be_made_is_one_sentence(
+    toy: Build, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refused: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(refused, os.strerror(refused))
+
+    monkeypatch.setattr(driver, "plan", lambda _: toy)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert driver.main(["report"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: {toy.run} cannot be written: ") and message.count("\n") == 1
+
+
+def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
+    toy: Build, typesetter: list[dict], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toy = change(toy, needs={"03_c": ()}, common={**toy.common, "SEED": 0, "RECIPE": "quick"})
+    monkeypatch.setattr(driver, "plan", lambda _: toy)
+    monkeypatch.setattr(driver, "check", lambda _: None)
+    monkeypatch.setattr(driver, "run_notebooks", lambda *_: [])
+    stale.write_json(toy.answer("03_c"), {"numbers": {}})
+    stale.write_stamp(toy.answer("03_c"), {}, day="2025-01-31")
+    set_pdf(toy)
+    before = (toy.run / "report.pdf").read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise ValueError("No font on this machine has the character x; install one.")
+
+    monkeypatch.setitem(sys.modules, "helpers.report", SimpleNamespace(build_report=refuse))
+    stale.write_json(toy.answer("03_c"), {"numbers": {"a": 1}})
+    stale.write_stamp(toy.answer("03_c"), {}, day="2025-02-01")
+    assert driver.main(["report"]) == 2
+    assert capsys.readouterr().err == "error: No font on this machine has the character x; install one.\n"
+    assert (toy.run / "report.pdf").read_bytes() == before
 
 
 @pytest.mark.parametrize(
