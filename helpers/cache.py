@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +15,14 @@ from filelock import FileLock
 
 from helpers import faces
 from helpers.decode import scale, scale_masks
-from helpers.files import write_json
+from helpers.files import draft_path, remove_drafts, write_json, writing
 from helpers.sources import SPLITS, Contents, DatasetError, Record, visible_files
 from helpers.splits import arrange, keep_training, missing_splits, shuffle_within
 
 MAX_UNREADABLE = 0.01  # share of the images that may be left out
 Facts = dict[str, object]
 _SPLIT_INDEX = {"": -1} | {split: index for index, split in enumerate(SPLITS)}
-_ROUND = 1024  # images copied at a time
+_ROUND = 1024  # images written at a time
 
 
 def content_digest(path: Path, cache: Path) -> str:
@@ -34,7 +36,8 @@ def content_digest(path: Path, cache: Path) -> str:
         if known["stamp"] == stamp:
             return known["digest"]
     digest = digest_lines(f"{name} {file_sha256(file)}" for name, file in files.items())
-    write_json(memo, {"stamp": stamp, "digest": digest})
+    with suppress(OSError):  # it only saves time, so that a full or read-only disk is no reason to stop
+        write_json(memo, {"stamp": stamp, "digest": digest})
     return digest
 
 
@@ -51,25 +54,34 @@ def ensure(folder: Path, write: Callable[[Path], Facts]) -> None:
     """Fill a cache folder unless it holds what was written before; of several processes one does it.
 
     write: puts the arrays into the folder that it is given and returns facts about them. A folder is written
-    beside its place and moved there at the end, so that it is whole or absent.
+    beside its place and moved there at the end, so that it is whole or absent. Raises WriteError where the disk
+    refuses.
     """
     if is_intact(folder):
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    lock = FileLock(folder.with_suffix(".lock"))
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
         if not is_intact(folder):
             _fill(folder, write)
+    finally:
+        lock.release()
 
 
 def _fill(folder: Path, write: Callable[[Path], Facts]) -> None:
-    draft = folder.with_suffix(".partial")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
+    remove_drafts(folder.parent)
+    draft = draft_path(folder)
     try:
+        with writing(folder):
+            draft.mkdir()
         facts = write(draft)
-        write_json(draft / "dataset.json", facts | {"files": _describe_files(draft)})
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
+        with writing(folder):
+            facts |= {"files": _describe_files(draft)}
+            write_json(draft / "dataset.json", facts | {"seal": _seal(facts)})
+            shutil.rmtree(folder, ignore_errors=True)
+            draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -80,8 +92,8 @@ def write_faces(draft: Path, image_size: int | None) -> Facts:
     images, labels, evidence = (np.concatenate([drawn[split][part] for split in SPLITS]) for part in range(3))
     if image_size:
         images, evidence = scale(images, image_size), scale_masks(evidence, image_size)
-    for name, array in (("images", images), ("labels", labels), ("evidence", evidence)):
-        np.save(draft / f"{name}.npy", array)
+    for name, values in (("images", images), ("labels", labels), ("evidence", evidence)):
+        _write_array(draft / f"{name}.npy", values.shape, values.dtype, [values.data])
     return {
         "title": "Schematic faces (generated)",
         "class_names": faces.CLASS_NAMES,
@@ -101,10 +113,14 @@ def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     _check_skipped(path, skipped, len(labels))
     splits, notes = arrange(path, contents, labels, given, twins)
     order = shuffle_within(splits)
-    images = np.memmap(scratch, np.uint8, "r", shape=(len(labels), *contents.shape))
-    _reorder(images, order, draft / "images.npy")
+    _write_array(
+        draft / "images.npy",
+        (len(labels), *contents.shape),
+        np.dtype(np.uint8),
+        _pick(scratch, order, int(np.prod(contents.shape))),
+    )
     scratch.unlink()
-    np.save(draft / "labels.npy", labels[order])
+    _write_array(draft / "labels.npy", labels.shape, labels.dtype, [labels[order].data])
     return {
         "title": contents.title,
         "class_names": contents.class_names,
@@ -121,20 +137,25 @@ def _decode_records(
     records: Iterable[Record], scratch: Path
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
     """Write the pixels one behind the other; return labels, given splits, twins, and what was left out."""
-    facts, skipped = [], []
+    facts, skipped = array("q"), []
+    records = iter(records)
     with scratch.open("wb") as file:
-        for record in records:
-            if isinstance(record.pixels, str):
-                skipped.append(f"{record.name}: {record.pixels}")
-                continue
-            file.write(record.pixels.tobytes())
-            facts.append((record.label, _SPLIT_INDEX[record.split], _hash_pixels(record.pixels)))
+        while round_ := list(islice(records, _ROUND)):
+            skipped += [f"{record.name}: {record.pixels}" for record in round_ if isinstance(record.pixels, str)]
+            kept = [record for record in round_ if not isinstance(record.pixels, str)]
+            pixels = [record.pixels.tobytes() for record in kept]
+            with writing(scratch):
+                file.writelines(pixels)
+            for record, content in zip(kept, pixels, strict=True):
+                facts.extend((record.label, _SPLIT_INDEX[record.split], _hash(content)))
+        with writing(scratch):
+            file.flush()
     labels, given, twins = np.array(facts, np.int64).reshape(-1, 3).T
     return labels, given, twins, tuple(skipped)
 
 
-def _hash_pixels(pixels: np.ndarray) -> int:
-    return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=8).digest(), signed=True)
+def _hash(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), signed=True)
 
 
 def _check_skipped(path: Path, skipped: Sequence[str], kept: int) -> None:
@@ -145,11 +166,25 @@ def _check_skipped(path: Path, skipped: Sequence[str], kept: int) -> None:
         )
 
 
-def _reorder(images: np.ndarray, order: np.ndarray, target: Path) -> None:
-    ordered = np.lib.format.open_memmap(target, "w+", np.uint8, images.shape)
-    for start in range(0, len(order), _ROUND):
-        ordered[start : start + _ROUND] = images[order[start : start + _ROUND]]
-    ordered.flush()
+def _pick(scratch: Path, order: np.ndarray, size: int) -> Iterator[bytes]:
+    """Read images of `size` bytes in this order; not memory-mapped, so that they do not count as memory in use."""
+    with scratch.open("rb", buffering=0) as file:
+        for place in order.tolist():
+            file.seek(place * size)
+            yield file.read(size)
+
+
+def _write_array(file: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iterable[bytes | memoryview]) -> None:
+    """Write an array, given in parts, as a .npy file, and see that it reaches the disk.
+
+    A memory-mapped file would not do: where the disk is full, writing into one ends the process without a word.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    with writing(file), file.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        stream.writelines(parts)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _bounds(counts: Iterable[int]) -> dict[str, tuple[int, int]]:
@@ -160,23 +195,35 @@ def _bounds(counts: Iterable[int]) -> dict[str, tuple[int, int]]:
 def _describe_files(folder: Path) -> dict[str, dict[str, int | str]]:
     stats = {file: file.stat() for file in sorted(folder.glob("*.npy"))}
     return {
-        file.name: {"size": stat.st_size, "modified": stat.st_mtime_ns, "sha256": file_sha256(file)}
+        file.name: {"size": stat.st_size, "times": _times(stat), "sha256": file_sha256(file)}
         for file, stat in stats.items()
     }
 
 
+def _times(stat: os.stat_result) -> list[int]:
+    """When a file's content and when anything about it changed last; the second cannot be set back at will."""
+    return [stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _seal(facts: Mapping[str, object]) -> str:
+    """Condense the facts themselves, so that a change of them is noticed too."""
+    return digest_lines([json.dumps(facts, sort_keys=True)])
+
+
 def is_intact(folder: Path) -> bool:
-    """Tell whether a cache folder holds what was written; a file is hashed only if its time has changed."""
+    """Tell whether a cache folder holds what was written; a file is hashed only if one of its times has changed."""
     try:
         facts = read_facts(folder)
-        return "missing" in facts and all(_is_unchanged(folder / name, **file) for name, file in facts["files"].items())
-    except (OSError, ValueError, KeyError):
+        seal = facts.pop("seal")
+        files = facts["files"].items()
+        return seal == _seal(facts) and all(_is_unchanged(folder / name, **file) for name, file in files)
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def _is_unchanged(file: Path, size: int, modified: int, sha256: str) -> bool:
+def _is_unchanged(file: Path, size: int, times: list[int], sha256: str) -> bool:
     status = file.stat()
-    return status.st_size == size and (status.st_mtime_ns == modified or file_sha256(file) == sha256)
+    return status.st_size == size and (_times(status) == times or file_sha256(file) == sha256)
 
 
 def read_facts(folder: Path) -> Facts:

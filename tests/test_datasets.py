@@ -557,6 +557,12 @@ def cut_short_at_the_same_time(file: Path) -> None:
     os.utime(file, ns=(before, before))
 
 
+def tamper_at_the_same_time(file: Path) -> None:
+    before = file.stat().st_mtime_ns
+    tamper(file)
+    os.utime(file, ns=(before, before))
+
+
 def tamper(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[-1] ^= 255
@@ -564,7 +570,7 @@ def tamper(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["images.npy", "labels.npy", "evidence.npy"])
-@pytest.mark.parametrize("harm", [cut_short, cut_short_at_the_same_time, tamper, Path.unlink])
+@pytest.mark.parametrize("harm", [cut_short, cut_short_at_the_same_time, tamper, tamper_at_the_same_time, Path.unlink])
 def test_harmed_cache_is_made_again(harm: Callable, name: str, few_faces: list[int], cache: Path) -> None:
     before = contents(load_dataset("faces", cache))
     harm(cache / identify("faces", cache).fingerprint / name)
@@ -579,17 +585,23 @@ def test_cut_description_is_made_again_and_a_copy_is_not(few_faces: list[int], c
     cut_short(folder / "dataset.json")
     load_dataset("faces", cache)
     assert len(few_faces) == 2
+    description = (folder / "dataset.json").read_text()
+    (folder / "dataset.json").write_text(description.replace('"angry"', '"happy!"'))
+    assert load_dataset("faces", cache).class_names == faces.CLASS_NAMES
+    assert len(few_faces) == 3
 
 
 def test_interruption_leaves_no_cache(monkeypatch: pytest.MonkeyPatch, few_faces: list[int], cache: Path) -> None:
     folder = cache / identify("faces", cache).fingerprint
-    folder.with_suffix(".partial").mkdir(parents=True)
-    (folder.with_suffix(".partial") / "images.npy").write_bytes(b"left by a run that was killed")
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    left = cache / f".{folder.name}.{int(ended.stdout)}.1.draft"
+    left.mkdir(parents=True)
+    (left / "images.npy").write_bytes(b"left by a run that was killed")
     with monkeypatch.context() as patch:
         patch.setattr(store, "_describe_files", lambda folder: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             load_dataset("faces", cache)
-    assert not folder.exists() and not folder.with_suffix(".partial").exists()
+    assert [path.suffix for path in cache.iterdir()] == [".lock"]
     assert sizes(load_dataset("faces", cache)) == [40, 20, 30]
 
 
