@@ -16,8 +16,8 @@ from filelock import FileLock
 from helpers import faces
 from helpers.decode import scale, scale_masks
 from helpers.files import draft_path, remove_drafts, write_json, writing
-from helpers.sources import SPLITS, Contents, DatasetError, Record, visible_files
-from helpers.splits import arrange, keep_training, missing_splits, shuffle_within
+from helpers.sources import SPLITS, Contents, DatasetError, Record, printable, visible_files
+from helpers.splits import arrange, drop_empty_classes, keep_training, missing_splits, shuffle_within
 
 MAX_UNREADABLE = 0.01  # share of the images that may be left out
 Facts = dict[str, object]
@@ -28,14 +28,14 @@ _ROUND = 1024  # images written at a time
 def content_digest(path: Path, cache: Path) -> str:
     """Hash the content of a file or folder, or recall it where sizes and times are those of last time."""
     files = visible_files(path) if path.is_dir() else {"": path}
-    stats = {name: file.stat() for name, file in files.items()}
-    stamp = digest_lines(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats.items())
+    stamp = digest_lines(f"{name} {_state(file)}" for name, file in files.items())
     memo = cache / "known" / f"{digest_lines([str(path)])[:16]}.json"
     with suppress(OSError, ValueError, KeyError):
         known = json.loads(memo.read_text())
         if known["stamp"] == stamp:
             return known["digest"]
-    digest = digest_lines(f"{name} {file_sha256(file)}" for name, file in files.items())
+    hash_file = _try_sha256 if path.is_dir() else file_sha256
+    digest = digest_lines(f"{name} {hash_file(file)}" for name, file in files.items())
     with suppress(OSError):  # it only saves time, so that a full or read-only disk is no reason to stop
         write_json(memo, {"stamp": stamp, "digest": digest})
     return digest
@@ -43,6 +43,23 @@ def content_digest(path: Path, cache: Path) -> str:
 
 def digest_lines(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _state(file: Path) -> str:
+    """Give a file's size and time; a link that leads nowhere has neither."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return "nothing"
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def _try_sha256(file: Path) -> str:
+    """Hash one file of many, of which some may be unreadable, and pipes, which would be waited for."""
+    try:
+        return file_sha256(file) if file.is_file() else "nothing"
+    except OSError:
+        return "unreadable"
 
 
 def file_sha256(file: Path) -> str:
@@ -111,7 +128,8 @@ def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     scratch = draft / "decoded"
     labels, given, twins, skipped = _decode_records(contents.records, scratch)
     _check_skipped(path, skipped, len(labels))
-    splits, notes = arrange(path, contents, labels, given, twins)
+    class_names, labels, class_notes = drop_empty_classes(contents.class_names, labels)
+    splits, notes = arrange(path, class_names, contents.split_names, labels, given, twins)
     order = shuffle_within(splits)
     _write_array(
         draft / "images.npy",
@@ -123,9 +141,9 @@ def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     _write_array(draft / "labels.npy", labels.shape, labels.dtype, [labels[order].data])
     return {
         "title": contents.title,
-        "class_names": contents.class_names,
+        "class_names": class_names,
         "bounds": _bounds(np.bincount(splits, minlength=len(SPLITS)).tolist()),
-        "notes": contents.notes,
+        "notes": (*contents.notes, *class_notes, *_skipped_notes(len(skipped), len(labels))),
         "split_notes": notes,
         "skipped": skipped,
         "missing": missing_splits(given),
@@ -135,13 +153,13 @@ def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
 
 def _decode_records(
     records: Iterable[Record], scratch: Path
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str]]]:
     """Write the pixels one behind the other; return labels, given splits, twins, and what was left out."""
     facts, skipped = array("q"), []
     records = iter(records)
     with scratch.open("wb") as file:
         while round_ := list(islice(records, _ROUND)):
-            skipped += [f"{record.name}: {record.pixels}" for record in round_ if isinstance(record.pixels, str)]
+            skipped += [(record.name, record.pixels) for record in round_ if isinstance(record.pixels, str)]
             kept = [record for record in round_ if not isinstance(record.pixels, str)]
             pixels = [record.pixels.tobytes() for record in kept]
             with writing(scratch):
@@ -151,19 +169,27 @@ def _decode_records(
         with writing(scratch):
             file.flush()
     labels, given, twins = np.array(facts, np.int64).reshape(-1, 3).T
-    return labels, given, twins, tuple(skipped)
+    return labels, given, twins, skipped
 
 
 def _hash(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), signed=True)
 
 
-def _check_skipped(path: Path, skipped: Sequence[str], kept: int) -> None:
-    if not kept or len(skipped) > MAX_UNREADABLE * (kept + len(skipped)):
+def _check_skipped(path: Path, skipped: Sequence[tuple[str, str]], kept: int) -> None:
+    if not kept + len(skipped):
+        raise DatasetError(f"{path} holds no images with a label; give a data set that has some.")
+    if len(skipped) > MAX_UNREADABLE * (kept + len(skipped)):
+        first = "; ".join(f"{name} {printable(reason).rstrip('.')}" for name, reason in skipped[:10])
         raise DatasetError(
             f"{path}: {len(skipped):,} of {kept + len(skipped):,} images cannot be read, more than "
-            f"{MAX_UNREADABLE:.0%}; repair or remove them, the first being {'; '.join(skipped[:10])}."
+            f"{MAX_UNREADABLE:.0%}; repair or remove them, the first being: {first}."
         )
+
+
+def _skipped_notes(skipped: int, kept: int) -> tuple[str, ...]:
+    note = f"Images that cannot be read, {skipped:,} of {kept + skipped:,}, are left out; skipped.csv lists them."
+    return (note,) if skipped else ()
 
 
 def _pick(scratch: Path, order: np.ndarray, size: int) -> Iterator[bytes]:

@@ -1,22 +1,33 @@
 """Labelled images from any source: decoded once, split once, memory-mapped ever after.
 
 A source is a known name, an archive or a folder. What it holds is recognised by its content: pictures in
-class folders, or a table of pixels. Either becomes a stream of records, the records become one cache folder
-`data/cache/<fingerprint>/`, and the cache folder becomes a Dataset.
+class folders, Parquet files, or a table of pixels. Each becomes a stream of records, the records become one
+cache folder `data/cache/<fingerprint>/`, and the cache folder becomes a Dataset.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from helpers import cache as store
 from helpers import faces
-from helpers.pictures import is_picture, read_pictures
-from helpers.sources import DAMAGE, FER2013_SIZE, SPLITS, Contents, DatasetError, Members, list_members
-from helpers.tables import find_columns, read_table
+from helpers.parquet import find_shards, read_parquet
+from helpers.pictures import find_pictures, read_pictures
+from helpers.sources import (
+    FER2013_SIZE,
+    SPLITS,
+    Contents,
+    DatasetError,
+    Record,
+    list_members,
+    printable,
+    reading,
+)
+from helpers.tables import find_table, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "data" / "cache"
@@ -27,7 +38,8 @@ _FER2013_FILES = tuple(
     for stem in ("fer2013", "icml_face_data")
     for ending in (".zip", "", ".csv", ".csv.gz", ".csv.zip", ".tar.gz")
 )
-_ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv"}
+_TAKEN_NAMES = ("faces", "sample", "")  # of run folders; only a whole disk has no name
+_ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv", ".parquet"}
 _SIZES = (24, 512)  # pixels a side: least that the deepest network can pool, most that is sensible to train on
 _LAYOUT = 1  # raised when the same source is decoded or split differently
 
@@ -61,7 +73,7 @@ class Dataset:
     title: str
     notes: tuple[str, ...]
     evidence: Mapping[str, np.ndarray] | None
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
 
     @property
@@ -92,7 +104,6 @@ def load_dataset(
     Raises DatasetError where there is no such data, or where they cannot be used.
     """
     source = identify(name_or_path, cache, image_size)
-    source = identify(name_or_path, cache, image_size)
     folder = cache / source.fingerprint
     store.ensure(folder, lambda draft: _write(draft, source.path, image_size))
     return _open(source, folder, keep_training)
@@ -109,7 +120,11 @@ def identify(name_or_path: str, cache: Path = CACHE, image_size: int | None = No
     path = _locate(name_or_path)
     if path is None and image_size == FER2013_SIZE:
         image_size = None  # the size that the faces have anyway
-    digest = store.file_sha256(Path(faces.__file__)) if path is None else store.content_digest(path, cache)
+    if path is None:
+        digest = store.file_sha256(Path(faces.__file__))
+    else:
+        with reading(path):
+            digest = store.content_digest(path, cache)
     fingerprint = hashlib.sha256(f"{digest} {image_size} {_LAYOUT}".encode()).hexdigest()[:16]
     name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path, fingerprint)
     return Source(name, fingerprint, path)
@@ -121,14 +136,17 @@ def _locate(name_or_path: str) -> Path | None:
         return None
     if name_or_path == "fer2013":
         return _first_existing([ROOT / "data" / file for file in _FER2013_FILES], name_or_path)
-    path = Path(name_or_path).expanduser()
+    path = Path(name_or_path)
+    with suppress(RuntimeError):  # where there is no such user, "~" is part of the name
+        path = path.expanduser()
     return _first_existing(list(dict.fromkeys([ROOT / path, Path.cwd() / path])), name_or_path)
 
 
 def _first_existing(candidates: Sequence[Path], name_or_path: str) -> Path:
     for path in candidates:
-        if name_or_path and path.exists():
-            return path.resolve()
+        with suppress(OSError, ValueError):  # a name that no file can have
+            if name_or_path and path.exists():
+                return path.resolve()
     raise DatasetError(
         f"There is no data set {name_or_path!r} (looked for {', '.join(map(_shown, candidates))}); DATASET "
         f"is {' or '.join(map(repr, KNOWN_NAMES))}, or the path of an archive or a folder of images."
@@ -136,7 +154,7 @@ def _first_existing(candidates: Sequence[Path], name_or_path: str) -> Path:
 
 
 def _shown(path: Path) -> str:
-    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+    return printable(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path))
 
 
 def _run_name(path: Path, fingerprint: str) -> str:
@@ -144,37 +162,40 @@ def _run_name(path: Path, fingerprint: str) -> str:
     while path.is_file() and Path(name).suffix.lower() in _ARCHIVE_ENDINGS:
         name = Path(name).stem
     # the report of somebody's faces.zip must not overwrite that of the embedded faces
-    return f"faces-{fingerprint[:6]}" if name == "faces" else name
+    return printable(f"{name}-{fingerprint[:6]}" if name in _TAKEN_NAMES else name)
 
 
 def _write(draft: Path, path: Path | None, image_size: int | None) -> store.Facts:
     """Write the arrays of a source, None for the faces, into a cache folder."""
     if path is None:
         return store.write_faces(draft, image_size)
-    try:
-        return store.write_contents(draft, path, _recognise(path, image_size))
-    except DAMAGE as error:
-        raise DatasetError(f"{path} is damaged ({error}); download or make it again.") from error
+    with reading(path):
+        contents = _recognise(path, image_size)
+    return store.write_contents(draft, path, replace(contents, records=_guarded(path, contents.records)))
+
+
+def _guarded(path: Path, records: Iterable[Record]) -> Iterator[Record]:
+    with reading(path):
+        yield from records
 
 
 def _recognise(path: Path, image_size: int | None) -> Contents:
+    """Find the reader for what a path holds; in a folder with nothing else, for the one archive in it."""
     members = list_members(path)
-    pictures = [PurePosixPath(name) for name in sorted(members) if is_picture(name)]
-    if pictures:
+    if pictures := find_pictures(members):
         return read_pictures(path, members, pictures, image_size)
-    tables = {name: find_columns(members[name]) for name in members if _may_be_table(name, members)}
-    usable = [name for name, columns in tables.items() if columns]
-    if usable:
-        name = max(usable, key=lambda name: len(tables[name]))  # the one that knows its splits, if any
-        return read_table(members[name], tables[name], image_size or FER2013_SIZE)
+    if shards := find_shards(members):
+        return read_parquet(path, members, shards, image_size)
+    if table := find_table(path, members):
+        return read_table(table, members.files[table], image_size or FER2013_SIZE)
+    archives = [path / name for name in members.files if PurePosixPath(name).suffix.lower() in _ARCHIVE_ENDINGS]
+    if path.is_dir() and len(archives) == 1:
+        return _recognise(archives[0], image_size)
     raise DatasetError(
-        f"{path} holds no labelled images; give a folder or a zip with a folder of images for each class, or "
-        "a CSV with the columns emotion,pixels,Usage or label,feature (plain, .gz, .zip or .tar.gz)."
+        f"{path} holds no labelled images; give a folder or a zip with a folder of images for each class, Parquet "
+        "files of the Hugging Face hub, or a CSV with the columns emotion,pixels,Usage or label,feature (plain, .gz, "
+        ".zip or .tar.gz)."
     )
-
-
-def _may_be_table(name: str, members: Members) -> bool:
-    return len(members) == 1 or name.lower().endswith(".csv")
 
 
 def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
@@ -194,6 +215,6 @@ def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
         title=facts["title"],
         notes=(*facts["notes"], *facts["split_notes"]),
         evidence=arrays.get("evidence"),
-        skipped=tuple(facts["skipped"]),
+        skipped=tuple(map(tuple, facts["skipped"])),
         missing=tuple(facts["missing"]),
     )

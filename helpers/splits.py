@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.sources import SPLITS, Contents, DatasetError
+from helpers.sources import SPLITS, DatasetError
 
 _TRAIN, _VALIDATION, _TEST = range(len(SPLITS))
 _ONE_PIECE_NOTE = (
@@ -15,21 +15,40 @@ _ONE_PIECE_NOTE = (
 _SPLIT_SEED = 0
 
 
+def drop_empty_classes(names: Sequence[str], labels: np.ndarray) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    """Take out classes without images: returns the names left, (N,) int64 labels counted in these, and notes."""
+    present = np.unique(labels)
+    empty = [name for index, name in enumerate(names) if index not in present]
+    note = f"There is no image of {', '.join(map(repr, empty))}, so the report leaves out what has none."
+    return tuple(names[index] for index in present), np.searchsorted(present, labels), (note,) if empty else ()
+
+
 def arrange(
-    path: Path, contents: Contents, labels: np.ndarray, given: np.ndarray, twins: np.ndarray
+    path: Path,
+    class_names: Sequence[str],
+    split_names: Mapping[str, str],
+    labels: np.ndarray,
+    given: np.ndarray,
+    twins: np.ndarray,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Give each image its split; returns (N,) int64, index into SPLITS, and notes that say what was done.
 
-    labels: (N,) int64; given: (N,) int64, index into SPLITS or -1; twins: (N,) int64, equal for equal images.
+    split_names: what the source calls each of SPLITS; labels: (N,) int64; given: (N,) int64, index into SPLITS
+    or -1; twins: (N,) int64, equal for equal images. Raises DatasetError where a class lacks images to train or
+    to test on.
     """
     present = set(given.tolist())
     if len(present) == 1:
         splits, notes = deal(labels, twins, (0.8, 0.1, 0.1)), (_ONE_PIECE_NOTE,)
     elif _TRAIN in present:
-        splits, notes = _complete(given, labels, twins, contents.split_names)
+        splits, notes = _complete(given, labels, twins, split_names)
     else:
-        raise DatasetError(f"{path} has no {contents.split_names['train']} images; add some, or take the splits away.")
-    _check_classes(path, contents.class_names, labels, splits)
+        raise DatasetError(f"{path} has no {split_names['train']} images; add some, or take the splits away.")
+    _check_classes(path, class_names, labels, splits)
+    if _VALIDATION not in splits:
+        raise DatasetError(
+            f"{path} has too few {split_names['train']} images to hold some out for validation; add more."
+        )
     return splits, notes + _twin_notes(splits, twins)
 
 
@@ -49,7 +68,10 @@ def _complete(
 
 
 def deal(labels: np.ndarray, twins: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """Divide images among the first splits, class by class, at random; identical images stay together."""
+    """Divide images among the first splits, class by class, at random; identical images stay together.
+
+    Every class has an image in each of these splits, if it has that many different ones.
+    """
     generator = np.random.default_rng(_SPLIT_SEED)
     _, first, group, sizes = np.unique(twins, return_index=True, return_inverse=True, return_counts=True)
     dealt = np.zeros(len(first), np.int64)
@@ -57,21 +79,26 @@ def deal(labels: np.ndarray, twins: np.ndarray, shares: Sequence[float]) -> np.n
         groups = generator.permutation(np.flatnonzero(labels[first] == label))
         middles = np.cumsum(sizes[groups]) - sizes[groups] / 2
         dealt[groups] = np.searchsorted(np.cumsum(shares)[:-1] * sizes[groups].sum(), middles)
+        if len(groups) >= len(shares):
+            _fill_gaps(dealt, groups, len(shares))
     return dealt[group]
 
 
+def _fill_gaps(dealt: np.ndarray, groups: np.ndarray, count: int) -> None:
+    """Give each of `count` splits one of these groups where it has none: the last split the last one, and so on."""
+    for place, split in enumerate(range(count - 1, 0, -1), start=1):
+        if split not in dealt[groups]:
+            dealt[groups[-place]] = split
+
+
 def _check_classes(path: Path, names: Sequence[str], labels: np.ndarray, splits: np.ndarray) -> None:
-    if len(np.unique(labels)) < 2:
-        raise DatasetError(f"{path} has images of one class only, {names[labels[0]]!r}; add a second class.")
-    for index, split in enumerate(SPLITS):
-        if index not in splits:
-            raise DatasetError(
-                f"{path} has too few images, {len(labels)}, for a {split} split; add more of each class."
-            )
-    untrained = np.setdiff1d(labels, labels[splits == _TRAIN])
-    if len(untrained):
-        unknown = ", ".join(repr(names[label]) for label in untrained)
-        raise DatasetError(f"{path} has no training image of {unknown}; add some, or take that class out.")
+    if len(names) < 2:
+        raise DatasetError(f"{path} has images of one class only, {names[0]!r}; add a second class.")
+    for split, kind in ((_TRAIN, "training"), (_TEST, "test")):
+        lacking = np.setdiff1d(labels, labels[splits == split])
+        if len(lacking):
+            named = ", ".join(repr(names[label]) for label in lacking)
+            raise DatasetError(f"{path} has no {kind} image of {named}; add some, or take that class out.")
 
 
 def _twin_notes(splits: np.ndarray, twins: np.ndarray) -> tuple[str, ...]:
