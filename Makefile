@@ -4,25 +4,29 @@ RECIPE  = quick
 SEED    = 0
 IMAGE_SIZE = 0
 SET     =
+NETWORKS =
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
-export DATASET RECIPE SEED IMAGE_SIZE SET
+export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 ready := .venv/.ready
 run   := .venv/bin/python
 
-.PHONY: help setup report test bench lab clean
+.PHONY: help setup report train test bench lab clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make report   run the notebooks and write reports/<run>/report.pdf'
 	@echo '                DATASET=faces   faces, fer2013, or a path to an archive or a folder of images'
-	@echo '                RECIPE=quick    quick (minutes) or full (networks and epochs of the assignment)'
+	@echo '                RECIPE=quick    quick (minutes), full (networks and epochs of the assignment) or'
+	@echo '                                pretrained (FER2013 only: the networks in data/pretrained/)'
 	@echo '                SEED=0          seed of every random number'
 	@echo '                IMAGE_SIZE=0    pixels a side of the images; 0 for 48 (faces, FER2013) or 64 (others)'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
+	@echo 'make train    train the networks of a recipe without a report, on all training images; takes DATASET, RECIPE, SEED'
+	@echo '                NETWORKS="cnn dnn"   only these'
 	@echo 'make test     run every test, the notebooks among them'
 	@echo 'make bench    compare the speed of training and of the explanations with other ways to do the same'
 	@echo 'make lab      open JupyterLab on the notebooks'
@@ -43,6 +47,9 @@ $(ready): requirements.txt pyproject.toml
 
 report: $(ready)
 	@$(run) -m helpers.build report --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --image-size "$$IMAGE_SIZE" --set "$$SET"
+
+train: $(ready)
+	@$(run) -m helpers.shipping train --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --networks "$$NETWORKS"
 
 test: $(ready)
 	@$(run) -m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 tests notebooks

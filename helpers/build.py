@@ -21,11 +21,12 @@ from threading import Thread
 
 from filelock import FileLock, Timeout
 
-from helpers import stale
-from helpers.datasets import KNOWN_NAMES, ROOT, DatasetError, identify
+from helpers import pretrained, stale
+from helpers.datasets import KNOWN_NAMES, ROOT, DatasetError, identify, load_dataset
 from helpers.execute import Failure, describe_failure, run_notebook
 from helpers.files import WriteError, remove_drafts, writing
 from helpers.notebook import UsageError, check_names, convert, imported_files, read_parameters
+from helpers.pretrained import PretrainedError
 
 # Each notebook, and those that have to end before it starts. Networks are no reason to wait: whichever notebook
 # needs one first trains it, and the others wait for just that network.
@@ -43,6 +44,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "quick": {},
     "full": {},
+    "pretrained": {},
     "tiny": {
         "04_saliency_maps": {"SAMPLES": 3, "STEPS": 4, "MEAN_SAMPLES": 2, "MEAN_STEPS": 2},
         "05_gradient_ascent": {"STEPS": 20, "DREAM_STEPS": 3},
@@ -285,9 +287,17 @@ def plan(arguments: argparse.Namespace) -> Build:
             "the data": f"sha256:{data.fingerprint}",
             "the recipe": arguments.recipe,
             "the seed": str(seed),
+            **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
         },
         versions=stale.package_versions(ROOT / "requirements.txt"),
     )
+
+
+def _pretrained_facts(dataset: str, image_size: int) -> dict[str, str]:
+    """Give the digest of the shipped networks; PretrainedError unless they are whole and made for these data."""
+    shelf = pretrained.open_shelf()
+    shelf.check(load_dataset(dataset, image_size=image_size or None, keep_training=True))
+    return {"the pretrained networks": f"sha256:{shelf.digest()}"}
 
 
 def _seed(text: str) -> int:
@@ -382,7 +392,7 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return make_report(plan(arguments), max(1, arguments.jobs))
-    except (UsageError, DatasetError, WriteError, PdfError) as error:
+    except (UsageError, DatasetError, PretrainedError, WriteError, PdfError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

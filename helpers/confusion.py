@@ -1,7 +1,8 @@
 """Which classes are taken for which: the confusion matrix, its rates, and how sure a measured share is."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,17 @@ def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | N
     return sorted(pairs, key=lambda pair: -pair.share)[:top]
 
 
+def pair_table(pairs: Sequence[ConfusedPair]) -> pd.DataFrame:
+    """Tabulate confused pairs with the 95 % interval of each share, one row a pair. Wilson, 1927."""
+    rows = [{**asdict(pair), **_share_interval(pair.count, round(pair.count / pair.share))} for pair in pairs]
+    return pd.DataFrame(rows)
+
+
+def _share_interval(count: int, images: int) -> dict[str, float]:
+    interval = binomtest(count, images).proportion_ci(0.95, method="wilson")
+    return {"low": float(interval.low), "high": float(interval.high)}
+
+
 def recall_interval(counts: np.ndarray, label: int) -> Interval:
     """Give the recall of one class, with Wilson's 95 % interval; raises ValueError when it has no images."""
     images = int(counts[label].sum())
@@ -119,26 +131,69 @@ class Comparison:
     p_value: float  # McNemar's exact test
     only_first: int  # images that only the first gets right
     only_second: int
+    margin: float  # half the width of the wider of the two accuracies' 95 % intervals
+
+    def is_difference(self, significance: float) -> bool:
+        """Whether the two may be called different: by the paired test, and by more than either accuracy is sure to."""
+        return self.p_value < significance and abs(self.difference) > self.margin
 
 
 def compare(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> Comparison:
     """Compare two classifiers' predictions for the same images; all (N,) int."""
     first_right, second_right = first == labels, second == labels
+    intervals = accuracy_interval(labels, first), accuracy_interval(labels, second)
     return Comparison(
         float(first_right.mean() - second_right.mean()),
         mcnemar(labels, first, second),
         int(np.sum(first_right & ~second_right)),
         int(np.sum(second_right & ~first_right)),
+        max((interval.high - interval.low) / 2 for interval in intervals),
     )
 
 
-def accuracy_table(labels: np.ndarray, probabilities: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def accuracy_table(
+    labels: np.ndarray, probabilities: Mapping[str, np.ndarray], without_twin: np.ndarray | None = None
+) -> pd.DataFrame:
     """Give each network's accuracy on the same images, with its 95 % interval, one row a network.
 
-    labels: (N,) int; probabilities: (N, classes) by name of the network.
+    labels: (N,) int; probabilities: (N, classes) by name of the network; without_twin: (N,) bool, the images that are
+    identical to no training image. Where some are, three more columns give the accuracy on the others.
     """
+    told_apart = without_twin is not None and not without_twin.all()
     rows = []
-    for name, predicted in probabilities.items():
-        interval = accuracy_interval(labels, predicted.argmax(axis=1))
-        rows.append({"network": name, "accuracy": interval.value, "low": interval.low, "high": interval.high})
+    for name, given in probabilities.items():
+        predicted = given.argmax(axis=1)
+        row = {"network": name, **_columns(labels, predicted, "")}
+        rows.append(row | (_columns(labels[without_twin], predicted[without_twin], "twin-free ") if told_apart else {}))
     return pd.DataFrame(rows)
+
+
+def _columns(labels: np.ndarray, predicted: np.ndarray, kind: str) -> dict[str, float | None]:
+    if not len(labels):
+        return dict.fromkeys([f"{kind}accuracy", f"{kind}low", f"{kind}high"])
+    interval = accuracy_interval(labels, predicted)
+    return {f"{kind}accuracy": interval.value, f"{kind}low": interval.low, f"{kind}high": interval.high}
+
+
+def accuracy_numbers(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """Name every accuracy and limit of accuracy tables as a report does, such as "cnn.test_twin_free_accuracy_low".
+
+    tables: what `accuracy_table` gives, by name of the split.
+    """
+    return {
+        f"{_key(row['network'])}.{split}_{_number(column)}": value
+        for split, table in tables.items()
+        for row in table.to_dict("records")
+        for column, value in row.items()
+        if column != "network"
+    }
+
+
+def _key(name: str) -> str:
+    return re.sub("[^a-z0-9]+", "_", name.lower())
+
+
+def _number(column: str) -> str:
+    kind, _, limit = column.rpartition(" ")
+    accuracy = "_".join([*filter(None, [_key(kind)]), "accuracy"])
+    return accuracy if limit == "accuracy" else f"{accuracy}_{limit}"

@@ -81,6 +81,11 @@ class Dataset:
         """(H, W, C) of every image."""
         return self.train.images.shape[1:]
 
+    @property
+    def validates_on_test(self) -> bool:
+        """Whether the validation and the test split are the same images."""
+        return np.may_share_memory(self.validation.labels, self.test.labels)
+
 
 @dataclass(frozen=True)
 class Source:

@@ -11,10 +11,12 @@ import keras
 import numpy as np
 import pandas as pd
 
+from helpers import audit, pretrained
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.datasets import ROOT, Dataset, Split, load_dataset
 from helpers.files import write_atomically, write_json
 from helpers.models import build_cnn, build_dnn
+from helpers.pretrained import Shelf
 from helpers.training import (
     Plan,
     Recipe,
@@ -25,6 +27,13 @@ from helpers.training import (
     slow_down,
     softmax,
 )
+
+# What is left out of the CNN in each ablation; none of them sees changed images.
+ABLATIONS: dict[str, dict[str, object]] = {
+    "plain": {"normalization": "none", "batch_norm": True},
+    "normalized": {"normalization": "per_image", "batch_norm": True},
+    "bare": {"normalization": "none", "batch_norm": False},
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,15 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Network:
+    """One network of a recipe: how it is built, from the seed of its initial weights, and trained."""
+
+    build: Callable[[int], keras.Model]
+    plan: Plan
+    draw: int = 0  # networks that differ in nothing else differ in this, and so in their seed
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of the report; everything that it writes lies in its folder."""
 
@@ -61,32 +79,68 @@ class Run:
     dataset: Dataset
     recipe: Recipe
     seed: int
+    shelf: Shelf | None = None  # networks that are shipped; with them, nothing is trained
 
     def cnn(self) -> Trained:
         """Give the headline CNN, trained now if it has not been yet."""
         return self._headline
 
-    def second_cnn(self) -> Trained:
-        """Give the ensemble's second member: the same architecture, another seed, other augmentation."""
-        return self.train("cnn_second", self._build_cnn, self.recipe.second_plan, member=1)
+    def seeds(self) -> list[Trained]:
+        """Give the headline CNN from each of its trainings, which differ in the seed alone; the first is `cnn`."""
+        names = self.shelf.manifest["seeds"] if self.shelf else _names_of_seeds(self.recipe)
+        return [self.network(name) for name in names]
+
+    def members(self) -> dict[str, Trained]:
+        """Give the ensemble's members by a name for people, the headline CNN first.
+
+        Of those trained here, the second has the same architecture, another seed and other augmentation.
+        """
+        names = self.shelf.manifest["ensemble"] if self.shelf else ["cnn", "cnn_second"]
+        return {f"member {i}" if i > 1 else "CNN": self.network(name) for i, name in enumerate(names, 1)}
+
+    def compared_cnn(self) -> Trained:
+        """Give the CNN that is compared with a DNN and taken apart; the headline CNN, unless another is shipped."""
+        return self.network(self.shelf.manifest["compared"] if self.shelf else "cnn")
 
     def dnn(self) -> Trained:
-        """Give the plain DNN with as many parameters as the headline CNN."""
-        build = partial(build_dnn, self._build_cnn(0), seed=self.seed)
-        return self.train("dnn", lambda _: build(), slow_down(self.recipe.plan))
+        """Give the plain DNN with as many parameters as the CNN that it is compared with."""
+        return self.network("dnn")
 
-    def ablation(self, name: str, *, normalization: str, batch_norm: bool) -> Trained:
-        """Give the headline architecture with parts taken out, trained on the same budget without augmentation."""
-        build = partial(self._build_cnn, normalization=normalization, batch_norm=batch_norm)
-        plan = self.recipe.plain_plan if batch_norm else slow_down(self.recipe.plain_plan)
-        return self.train(f"cnn_{name}", build, plan)
+    def ablation(self, name: str) -> Trained:
+        """Give the compared CNN without augmentation and with what else ABLATIONS says, on the same budget."""
+        return self.network(f"cnn_{name}")
 
-    def train(self, name: str, build: Callable[[int], keras.Model], plan: Plan, member: int = 0) -> Trained:
-        """Load or train one of the run's networks; `build` gets the seed of the initial weights."""
-        seed = self.seed + 1000 * member
-        return load_or_train(
-            partial(build, seed), self.dataset, plan, seed=seed, name=name, folder=self.folder / "models"
-        )
+    def others(self) -> dict[str, Trained]:
+        """Give the further networks of the recipe by name, such as other architectures with DNNs of their sizes."""
+        names = self.shelf.others if self.shelf else _names_of_others(self.recipe)
+        return {name: self.network(name) for name in names}
+
+    def network(self, name: str) -> Trained:
+        """Give one of the run's networks by name: from the shelf if there is one, else loaded or trained.
+
+        Raises ValueError naming the networks there are on a name that is none.
+        """
+        if self.shelf:
+            return Trained(*self.shelf.load(name))
+        if name not in self.networks:
+            raise ValueError(f"There is no network {name!r}: choose one of {', '.join(self.networks)}.")
+        network = self.networks[name]
+        seed = self.seed + 1000 * network.draw
+        build = partial(network.build, seed)
+        return load_or_train(build, self.dataset, network.plan, seed=seed, name=name, folder=self.folder / "models")
+
+    @cached_property
+    def networks(self) -> dict[str, Network]:
+        """List the networks of the recipe by name, in the order in which they are wanted."""
+        recipe = self.recipe
+        return {
+            "cnn": Network(self._build_cnn, recipe.plan),
+            "cnn_second": Network(self._build_cnn, recipe.second_plan, draw=1),
+            "dnn": Network(self._build_dnn, slow_down(recipe.plan)),
+            **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
+            **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(_names_of_seeds(recipe)) if i},
+            **{name: self._other(name) for name in _names_of_others(recipe)},
+        }
 
     def split(self, name: str) -> Split:
         """Give the training, validation or test split by name."""
@@ -134,12 +188,32 @@ class Run:
         found = labels[self.probabilities().argmax(axis=1) == labels]
         return np.bincount(found, minlength=count) / np.maximum(1, np.bincount(labels, minlength=count))
 
+    @property
+    def batch_size(self) -> int:
+        """Images in a batch when the headline CNN was trained."""
+        return self.shelf.record("cnn")["plan"]["batch_size"] if self.shelf else self.recipe.plan.batch_size
+
+    @property
+    def tested_splits(self) -> tuple[str, ...]:
+        """Name the splits that accuracies are measured on: validation and test, or test alone where it is both."""
+        return ("test",) if self.dataset.validates_on_test else ("validation", "test")
+
+    def without_twin(self, split: str = "test") -> np.ndarray:
+        """Tell which images of a split are identical to no training image: (N,) bool."""
+        return audit.without_twin(self.split(split).images, self.dataset.train.images)
+
+    def audit(self) -> pd.DataFrame:
+        """Count copies, conflicting labels and blank images, as `audit.audit` does, in each split."""
+        splits = {name: self.split(name) for name in ("train", *self.tested_splits)}
+        images = {name: split.images for name, split in splits.items()}
+        return audit.audit(images, {name: split.labels for name, split in splits.items()})
+
     def class_counts(self) -> pd.DataFrame:
         """Count the images of each class in each split: one row a class, and one for all."""
         names = self.dataset.class_names
         counts = {
             split: np.bincount(self.split(split).labels, minlength=len(names))
-            for split in ("train", "validation", "test")
+            for split in ("train", *self.tested_splits)
         }
         table = pd.DataFrame(counts, index=pd.Index(names, name="class"))
         return pd.concat([table, table.sum().to_frame("all").T.rename_axis("class")]).reset_index()
@@ -192,26 +266,53 @@ class Run:
 
     @cached_property
     def _headline(self) -> Trained:
-        return self.train("cnn", self._build_cnn, self.recipe.plan)
+        return self.network("cnn")
 
-    def _build_cnn(self, seed: int, **options) -> keras.Model:
+    def _build_cnn(self, seed: int, name: str = "", **parts) -> keras.Model:
         dataset = self.dataset
-        return build_cnn(self.recipe.cnn, dataset.image_shape, len(dataset.class_names), seed=seed, **options)
+        return build_cnn(name or self.recipe.cnn, dataset.image_shape, len(dataset.class_names), seed=seed, **parts)
+
+    def _build_dnn(self, seed: int, like: str = "") -> keras.Model:
+        return build_dnn(self._build_cnn(0, like), seed=seed)
+
+    def _ablated(self, **parts) -> Network:
+        plan = self.recipe.plain_plan if parts["batch_norm"] else slow_down(self.recipe.plain_plan)
+        return Network(partial(self._build_cnn, **parts), plan)
+
+    def _other(self, name: str) -> Network:
+        """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""
+        cnn = name.removesuffix("_dnn")
+        if cnn == name:
+            return Network(partial(self._build_cnn, name=name), self.recipe.plan)
+        return Network(partial(self._build_dnn, like=cnn), slow_down(self.recipe.plan))
+
+
+def _names_of_seeds(recipe: Recipe) -> list[str]:
+    return ["cnn", *(f"cnn_seed{i}" for i in range(1, recipe.seeds))]
+
+
+def _names_of_others(recipe: Recipe) -> list[str]:
+    return [name for cnn in recipe.others for name in (cnn, f"{cnn}_dnn")]
 
 
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:
     """Open the run of a data set: load the data and make the run's folder.
 
     image_size: pixels a side of the images, or 0 for the data set's default.
-    Raises ValueError on a data set, recipe or seed that does not exist, in a sentence that names the legal values.
+    With the recipe "pretrained", all training images were learned from, and so none is kept for validation.
+    Raises ValueError on a data set, recipe or seed that does not exist, in a sentence that names the legal values,
+    and where the shipped networks are not whole or not for these data.
     """
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
-    chosen, loaded = get_recipe(recipe), load_dataset(dataset, image_size=image_size or None)
+    chosen, shelf = get_recipe(recipe), pretrained.open_shelf() if recipe == pretrained.RECIPE else None
+    loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shelf is not None)
+    if shelf:
+        shelf.check(loaded)
     folder = ROOT / reports / loaded.name
     description = {"title": loaded.title, "notes": list(loaded.notes), "fingerprint": loaded.fingerprint}
     write_json(folder / "run.json", description)
-    return Run(folder, loaded, chosen, seed)
+    return Run(folder, loaded, chosen, seed, shelf)
 
 
 def _choose(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +18,7 @@ from keras import ops
 
 from helpers.datasets import Dataset, Split
 from helpers.files import write_atomically, write_json
+from helpers.machine import describe_machine
 
 PREDICTION_BATCH = 256
 
@@ -71,6 +72,8 @@ class Recipe:
     cnn: str  # architecture of the headline CNN
     plan: Plan
     second_augmentation: Augmentation  # of the ensemble's second member
+    seeds: int = 1  # how often the headline CNN is trained, each time with another seed
+    others: tuple[str, ...] = ()  # further architectures, each with its matched DNN
 
     @property
     def second_plan(self) -> Plan:
@@ -105,7 +108,8 @@ FULL_PLAN = Plan(
 )
 RECIPES: dict[str, Recipe] = {
     "quick": Recipe("quick", "vgg9_small", QUICK_PLAN, STRONG),
-    "full": Recipe("full", "vgg9", FULL_PLAN, STRONG),
+    "full": Recipe("full", "vgg9", FULL_PLAN, STRONG, seeds=3, others=("vgg12", "wide5")),
+    "pretrained": Recipe("pretrained", "vgg9", FULL_PLAN, STRONG),  # trains nothing: its networks are shipped
     "tiny": Recipe("tiny", "vgg9_small", replace(QUICK_PLAN, max_images=1000), STRONG),
 }
 
@@ -369,7 +373,8 @@ def load_or_train(
         if (trained := load_trained(folder, name, key)) is None:
             checkpoint = folder / f".{name}.{key}.npz"
             trained = train(model, dataset, plan, seed=seed, name=name, checkpoint=checkpoint, report=report)
-            _save_trained(trained, folder, name, key)
+            facts = {"seed": seed, "plan": asdict(plan), "data": dataset.fingerprint, "machine": describe_machine()}
+            _save_trained(trained, folder, name, key, facts)
             for leftover in folder.glob(f".{name}.*.npz"):
                 leftover.unlink()
     return trained
@@ -406,15 +411,15 @@ def load_trained(folder: Path, name: str, key: str) -> Trained | None:
     return Trained(model, pd.read_csv(folder / f"{name}.csv"))
 
 
-def _save_trained(trained: Trained, folder: Path, name: str, key: str) -> None:
-    """Save model, history and key; the key last, so that what it vouches for is complete."""
+def _save_trained(trained: Trained, folder: Path, name: str, key: str, facts: Mapping[str, object]) -> None:
+    """Save model, history, key and facts about the training; the key last, so that what it vouches for is complete."""
     record = folder / f"{name}.json"
     record.unlink(missing_ok=True)
     temporary = folder / f".{name}.{os.getpid()}.keras"
     trained.model.save(temporary)
     temporary.replace(folder / f"{name}.keras")
     write_atomically(folder / f"{name}.csv", trained.history.to_csv(index=False).encode())
-    summary = {"key": key, "parameters": trained.model.count_params(), "seconds": trained.seconds}
+    summary = {"key": key, "parameters": trained.model.count_params(), "seconds": trained.seconds, **facts}
     write_json(record, summary)
 
 
