@@ -46,6 +46,16 @@ def new_figure(height: float, width: float = TEXT_WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def wrap(name: str, letters: int) -> str:
+    """Break a name into lines of at most so many letters; the underscores of a folder's name count as blanks."""
+    return fill(name.replace("_", " "), letters)
+
+
+def letters_in(inches: float) -> int:
+    """Say how many letters of the small print of a figure fit into a width."""
+    return max(6, int(inches * 20))
+
+
 def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
     """Draw one image (H, W, C) or (H, W) in 0..255 without axes."""
     pixels = np.clip(image, 0, 255).astype(np.uint8)
@@ -123,11 +133,12 @@ def prediction_grid(
 
     row_per_pair: begin a new row wherever the pair of true and predicted class changes.
     """
-    titles, colours = [], []
+    titles, colours, letters = [], [], letters_in(TEXT_WIDTH / columns - 0.06)
     for label, guess, sure in zip(labels, predicted, confidence):
         right = label == guess
         mark = "\N{CHECK MARK}" if right else "\N{MULTIPLICATION SIGN}"
-        titles.append(f"{class_names[label]}\n{mark} {class_names[guess]} {sure:.0%}")
+        answered = wrap(f"{mark} {class_names[guess]} {sure:.0%}", letters)
+        titles.append(f"{wrap(class_names[label], letters)}\n{answered}")
         colours.append("black" if right else MISTAKE)
     places = _pair_places(labels, predicted, columns) if row_per_pair else None
     return image_grid(images, titles, columns, colours, places)
@@ -228,6 +239,7 @@ def _join_blocks(axes: Axes, i: int, columns: int) -> None:
 def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix twice, as counts and as shares of each row, with the numbers in the cells."""
     figure = new_figure(3.4)
+    names, size = [name.replace("_", " ") for name in class_names], min(6.5, 60 / len(class_names))
     for axes, values, title, form in zip(
         figure.subplots(1, 2), [counts, shares], ["images", "share of the true class"], ["d", ".0%"]
     ):
@@ -245,10 +257,10 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
         )
         for (i, j), value in np.ndenumerate(values):
             colour = "white" if shares[i, j] > 0.5 else "0.15"
-            axes.text(j + 0.5, i + 0.5, format(value, form), ha="center", va="center", fontsize=6.5, color=colour)
+            axes.text(j + 0.5, i + 0.5, format(value, form), ha="center", va="center", fontsize=size, color=colour)
         axes.set(title=title, xlabel="predicted", ylabel="true")
-        axes.set_xticklabels(class_names, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_yticklabels(class_names, rotation=0)
+        axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
         axes.tick_params(length=0)
     return figure
 
@@ -260,7 +272,11 @@ def class_bars(report: pd.DataFrame) -> Figure:
     positions, measures = np.arange(len(report)), ["precision", "recall", "f1"]
     for i, (measure, colour) in enumerate(zip(measures, COLOURS)):
         axes.bar(positions + (i - 1) * 0.27, report[measure], 0.25, label=measure, color=colour)
-    axes.set_xticks(positions, [fill(name, 12) for name in report["class"]])
+    letters = letters_in((TEXT_WIDTH - 0.6) / len(report) - 0.06)
+    axes.set_xticks(positions, [wrap(name, letters) for name in report["class"]])
+    if len(report) > 12:
+        names = [name.replace("_", " ") for name in report["class"]]
+        axes.set_xticks(positions, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
     axes.grid(True, axis="y")
@@ -461,7 +477,7 @@ def grade_dots(grades: pd.DataFrame, chance: pd.Series, title: str) -> Figure:
         heights = np.arange(len(grades))[::-1] + 0.32 - 0.64 * place / max(1, len(grades.columns) - 1)
         axes.plot(grades[name], heights, "o", color=colour, markersize=4, label=name)
         axes.plot([chance[name]] * len(heights), heights, "|", color=colour, markersize=5, alpha=0.6)
-    axes.set_yticks(np.arange(len(grades))[::-1], [fill(name, 16) for name in grades.index])
+    axes.set_yticks(np.arange(len(grades))[::-1], [wrap(name, 16) for name in grades.index])
     for boundary in np.arange(len(grades) - 1) + 0.5:
         axes.axhline(boundary, color="0.88", linewidth=0.5)
     axes.set(ylim=(-0.5, len(grades) - 0.5), xlabel=title)
@@ -493,9 +509,8 @@ def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str], most_columns: i
     columns = -(-count // bands)
     left, right, gap = 0.82, 0.62, 0.04
     tile = min(1.05, (TEXT_WIDTH - left - right) / columns)
-    letters = max(6, int(tile * 18))
-    lines = [title.replace("_", " ").split("\n") for title in titles]
-    wrapped = ["\n".join(fill(line, letters) for line in title) for title in lines]
+    letters = letters_in(tile - 0.06)
+    wrapped = ["\n".join(wrap(line, letters) for line in title.split("\n")) for title in titles]
     header = 0.05 + 0.12 * max(title.count("\n") + 1 for title in wrapped)
     tall, wide = rows[0].tiles.shape[1:3]
     side = tile * tall / (wide + _gap(wide))  # inches from top to bottom of a tile
@@ -539,7 +554,7 @@ def _draw_row(axes: Axes, row: SheetRow, chosen: slice) -> mpl.image.AxesImage:
         style = {"cmap": "gray"}
     drawn = axes.imshow(sheet, vmin=low, vmax=high, aspect="auto", **style)
     hide_axes(axes)
-    axes.set_ylabel(fill(row.label, 13), rotation=0, ha="right", va="center", fontsize=7, labelpad=4)
+    axes.set_ylabel(wrap(row.label, 13), rotation=0, ha="right", va="center", fontsize=7, labelpad=4)
     return drawn
 
 
@@ -568,7 +583,7 @@ def superpixel_sheet(
     weights: Mapping[str, np.ndarray],
     shown: Mapping[str, np.ndarray],
     titles: Sequence[str],
-    most_columns: int = 7,
+    most_columns: int = 12,
 ) -> Figure:
     """Show each image above its superpixels, their signed weights and what masks leave of it, in columns.
 
@@ -618,7 +633,7 @@ def measure_strips(table: pd.DataFrame, by: str, measures: Mapping[str, str], ch
         axes.set(title=fill(title, 21), xlim=(lowest - 0.03, 1.03), ylim=(0.6 - len(groups), 0.6))
         axes.grid(True, axis="x")
         axes.tick_params(axis="y", length=0)
-    grid[0].set_yticks(-np.arange(len(groups)), [fill(name, 14) for name in groups])
+    grid[0].set_yticks(-np.arange(len(groups)), [wrap(name, 14) for name in groups])
     return figure
 
 

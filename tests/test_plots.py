@@ -2,12 +2,14 @@
 
 import inspect
 from io import BytesIO
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from helpers import plots
@@ -139,7 +141,7 @@ def test_mistakes_are_marked_and_right_answers_are_not() -> None:
     figure = FIGURES["prediction_grid"]()
     titles = [(axes.get_title(), axes.title.get_color()) for axes in figure.axes if axes.get_visible()]
     assert titles[0] == ("angry\n\N{CHECK MARK} angry 50%", "black")
-    assert titles[1] == ("angry\n\N{MULTIPLICATION SIGN} noodles/pasta 50%", plots.MISTAKE)
+    assert titles[1] == ("angry\n\N{MULTIPLICATION SIGN} noodles/pasta\n50%", plots.MISTAKE)
 
 
 def test_each_confused_pair_may_begin_a_row() -> None:
@@ -153,3 +155,48 @@ def test_the_matrix_shows_every_count_and_share() -> None:
     left, right = FIGURES["confusion_heatmaps"]().axes
     assert [text.get_text() for text in left.texts] == [str(count) for count in COUNTS.ravel()]
     assert right.texts[0].get_text() == "50%"
+
+
+LONG_NAMES = ("apple_pie", "baby_back_ribs", "baklava", "beef_carpaccio", "beef_tartare", "beet_salad", "beignets")
+LONG_NAMES += ("bibimbap", "bread_pudding", "breakfast_burrito", "Vegetable-Fruit")
+MANY = np.arange(len(LONG_NAMES))
+PHOTOS = RANDOM.integers(0, 256, (len(LONG_NAMES), 16, 16, 3)).astype(np.uint8)
+LONG_REPORT = pd.DataFrame({"class": LONG_NAMES, "precision": 0.5, "recall": 0.6, "f1": 0.55})
+LONG_FIGURES = {
+    "prediction_grid": lambda: plots.prediction_grid(PHOTOS, MANY, MANY[::-1], np.full(len(MANY), 0.5), LONG_NAMES),
+    "class_bars": lambda: plots.class_bars(LONG_REPORT),
+    "confusion_heatmaps": lambda: plots.confusion_heatmaps(
+        np.diag(MANY * 100), np.full((len(MANY), len(MANY)), 0.25), LONG_NAMES
+    ),
+    "explanation_sheet": lambda: plots.explanation_sheet(PHOTOS, {"gradient": PHOTOS[..., 0] / 255}, {}, LONG_NAMES),
+    "superpixel_sheet": lambda: plots.superpixel_sheet(
+        PHOTOS, None, {"for breakfast_burrito": PHOTOS[..., 0] / 255}, {}, LONG_NAMES
+    ),
+}
+
+
+def overlapping(figure: Figure) -> list[tuple[str, str]]:
+    """List the pairs of upright texts of a figure that cover or touch each other."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    texts = [
+        text for text in figure.findobj(Text) if text.get_text() and text.get_visible() and not text.get_rotation()
+    ]
+    boxes = [
+        (text.get_text(), text.get_window_extent(renderer))
+        for text in texts
+        if text.axes is None or text.axes.get_visible()
+    ]
+    return [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if a.padded(1).overlaps(b)]
+
+
+@pytest.mark.parametrize("name", LONG_FIGURES)
+def test_long_class_names_are_neither_cut_nor_on_top_of_each_other(name: str) -> None:
+    figure = LONG_FIGURES[name]()
+    assert not is_cut(figure)
+    assert overlapping(figure) == []
+
+
+def test_names_on_top_of_each_other_would_be_noticed() -> None:
+    figure = plots.image_grid(PHOTOS[:7], ["breakfast_burrito 100%"] * 7, columns=7)
+    assert overlapping(figure)

@@ -1,0 +1,201 @@
+"""Kill `make report` at random moments, and check that the next one ends with the numbers of an undisturbed run.
+
+    python -m tests.kill_report --kills 50 --seed 0
+
+Each round takes a finished report, removes a random part of it (all, some networks, some answers or the PDF), starts
+the driver, kills it outright after a random time, alone or with all of its kernels, and starts it again at once.
+The second start has to end well, and every answer, figure, table and the PDF have to be the same to the byte as
+those of a run that nobody disturbed. Ends with exit code 1 and the first difference if not.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image
+
+from helpers.build import NEEDS
+from helpers.datasets import CACHE, ROOT, identify
+
+KINDS = ("everything", "networks", "answers", "pdf")  # what a round removes before it starts the driver
+SHARES = (0.1, 0.4, 0.3, 0.2)  # how often
+USES = {"cnn": [*NEEDS], "cnn_second": ["01_train_cnn"], "dnn": ["02_compare_dnn"], "cnn_plain": ["02_compare_dnn"]}
+KEPT = ("answers", "figures", "tables", "report.pdf", "run.json")  # of a run's folder, what is compared
+PATIENCE = 1800  # seconds until a start that nobody kills counts as hanging
+
+
+class Difference(AssertionError):
+    """A report that did not recover, and how."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A data set and the folder of the reports that are made of it."""
+
+    dataset: str
+    reports: Path
+
+    @property
+    def run(self) -> Path:
+        """The folder of the run."""
+        return self.reports / identify(self.dataset).name
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start the driver as `make report` does, with as little training as possible."""
+        command = [sys.executable, "-m", "helpers.build", "report", "--recipe", "tiny", "--dataset", self.dataset]
+        command += ["--reports", str(self.reports)]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def finish(self) -> None:
+        """Start the driver and wait for its end; Difference with its last words if that is no success."""
+        process = self.start()
+        printed, _ = process.communicate(timeout=PATIENCE)
+        if process.returncode:
+            raise Difference(f"The next start failed with code {process.returncode}:\n{printed}")
+
+    def content(self) -> dict[str, str]:
+        """Digest each file that makes up the report."""
+        files = [path for name in KEPT for path in [self.run / name, *(self.run / name).rglob("*")] if path.is_file()]
+        return {str(path.relative_to(self.run)): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def write_images(folder: Path, per_class: int = 40, seed: int = 0) -> Path:
+    """Write a folder of three classes, a faint spot at the top, in the middle or at the bottom, not all told apart."""
+    random = np.random.default_rng(seed)
+    for place, name in enumerate(("top", "middle", "bottom")):
+        (folder / name).mkdir(parents=True)
+        for number in range(per_class):
+            pixels = random.integers(0, 200, (48, 48))
+            pixels[16 * place : 16 * place + 16, 16:32] += random.integers(0, 16)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+def remove(project: Project, kind: str, random: np.random.Generator) -> None:
+    """Take a part of a finished run away, so that the next start has to make it again."""
+    if kind == "everything":
+        shutil.rmtree(project.run)
+        if project.dataset != "faces":
+            shutil.rmtree(CACHE / identify(project.dataset).fingerprint, ignore_errors=True)
+        return
+    (project.run / "report.pdf").unlink()
+    if kind == "networks":
+        network = random.choice([*USES])
+        (project.run / "models" / f"{network}.json").unlink()
+        chosen = random.choice(USES[network], 1)
+    else:
+        chosen = random.choice([*NEEDS], random.integers(1, 3), replace=False) if kind == "answers" else []
+    for name in chosen:
+        (project.run / "answers" / f"{name}.json").unlink()
+
+
+def kill(process: subprocess.Popen[str], alone: bool) -> None:
+    """Kill the driver, alone or with all that it started; Difference if a kernel outlives it."""
+    descendants = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for other in [] if alone else descendants:
+        other.kill()
+    _, alive = psutil.wait_procs(descendants, timeout=30)
+    if alive:
+        raise Difference(f"{len(alive)} processes that the driver had started outlived it: {alive}")
+
+
+def phase(printed: str) -> str:
+    """Say from the driver's output what it was doing last."""
+    lines = printed.splitlines()
+    if not lines:
+        return "start"
+    return "PDF" if "report.pdf" in lines[-1] else "training" if "training" in lines[-1] else "notebook"
+
+
+def kill_once(project: Project, kind: str, alone: bool, seconds: float) -> tuple[str, float] | None:
+    """Start the driver and kill it after a time: in which phase, and after how long; None if it had ended before."""
+    began = time.monotonic()
+    process = project.start()
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        kill(process, alone)
+        return phase(process.communicate()[0]), time.monotonic() - began
+    if process.returncode:
+        raise Difference(f"The driver failed by itself after {kind} was removed:\n{process.communicate()[0]}")
+    process.communicate()
+    return None
+
+
+def check(project: Project, expected: dict[str, str]) -> None:
+    """Check that the report is the undisturbed one and that nothing is left lying about; Difference if not."""
+    found = project.content()
+    differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    drafts = [str(path) for path in project.run.rglob("*.draft*")]
+    if differing or drafts:
+        raise Difference(f"After the next start these files differ: {differing}; these drafts are left: {drafts}")
+
+
+def disturb(project: Project, expected: dict[str, str], kills: int, seed: int, limits: dict[str, float]) -> Counter:
+    """Kill the driver so many times, each time checking the next start; counts the phases that were hit.
+
+    limits: for each kind, the seconds within which the moment is drawn; made shorter where the driver ends sooner.
+    """
+    random, hit = np.random.default_rng(seed), Counter()
+    while hit.total() < kills:
+        kind, alone = random.choice([*limits], p=_shares(limits)), bool(random.integers(2))
+        remove(project, kind, random)
+        done = kill_once(project, kind, alone, random.uniform(0, limits[kind]))
+        if done is None:
+            limits[kind] *= 0.8
+        else:
+            hit[done[0]] += 1
+            began = time.monotonic()
+            project.finish()
+            whom = "the driver alone" if alone else "driver and kernels"
+            print(
+                f"kill {hit.total()} of {kills}: {kind} to make, {whom} killed after {done[1]:.1f} s ({done[0]}), "
+                f"next start ended after {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
+        check(project, expected)
+    return hit
+
+
+def _shares(limits: dict[str, float]) -> np.ndarray:
+    shares = np.array([SHARES[KINDS.index(kind)] for kind in limits])
+    return shares / shares.sum()
+
+
+def main(words: list[str] | None = None) -> int:
+    """Make an undisturbed report, disturb it, and print what was hit; 1 if a report did not recover."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kill_report", description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments and of what is removed")
+    arguments = parser.parse_args(words)
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project(str(write_images(Path(folder) / f"spots_{arguments.seed}")), Path(folder) / "reports")
+        try:
+            began = time.monotonic()
+            project.finish()
+            whole = time.monotonic() - began
+            print(f"undisturbed: {whole:.0f} s", flush=True)
+            limits = {"everything": whole, "networks": whole / 2, "answers": whole / 3, "pdf": whole / 20}
+            hit = disturb(project, project.content(), arguments.kills, arguments.seed, limits)
+        except Difference as difference:
+            print(difference, file=sys.stderr)
+            return 1
+        finally:
+            shutil.rmtree(CACHE / identify(project.dataset).fingerprint, ignore_errors=True)
+    told = ", ".join(f"{count} in {name}" for name, count in hit.most_common())
+    print(f"{hit.total()} kills ({told}): every next report was the undisturbed one, to the byte.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
