@@ -11,6 +11,7 @@ from keras import layers, ops
 
 # Gradients keep every layer's activations, so the pixels in flight bound the memory: 64 images of 48 x 48.
 PIXELS_AT_ONCE = 64 * 48 * 48
+BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 FOLDABLE = (layers.Conv2D, layers.Dense)  # exactly these: a layer that derives from them may compute otherwise
@@ -89,6 +90,21 @@ def lower_precision(model: keras.Model) -> keras.Model:
     for layer, other in pairs.items():
         other.set_weights(layer.get_weights())
     return copy
+
+
+@contextmanager
+def bfloat16() -> Iterator[None]:
+    """Let convolutions and matrix products run in bfloat16, twice as fast, where the processor can.
+
+    Weights and what is between them stay in float32. For answers of which many are averaged: a probability may
+    be off by a hundredth.
+    """
+    before = tf.config.optimizer.get_experimental_options().get(BFLOAT16, False)
+    tf.config.optimizer.set_experimental_options({BFLOAT16: True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({BFLOAT16: before})
 
 
 def class_logits(model: keras.Model, images: np.ndarray, classes: Classes) -> np.ndarray:

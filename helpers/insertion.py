@@ -1,7 +1,6 @@
 """Insertion and deletion: does the network's answer hang on the pixels that a map puts first?"""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,7 +12,7 @@ from scipy.stats import bootstrap
 from skimage.filters import sobel
 
 from helpers.faithfulness import BLOB, centred_gaussian
-from helpers.inference import call
+from helpers.inference import bfloat16, call
 
 STEPS = 48
 SUBSTRATES = ("blur", "mean")  # what stands where a pixel of the image is not shown
@@ -21,7 +20,6 @@ BLUR_WIDTH = 0.1  # standard deviation, as a share of the image's shorter side
 RANDOM, EDGES = "random order", "edge map"
 BASELINES = (RANDOM, BLOB, EDGES)  # orders of the pixels that no network had a part in
 PIXELS_AT_ONCE = 256 * 48 * 48  # masked copies in flight, which bounds the memory
-BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 
 Masked = Callable[..., tf.Tensor]
 
@@ -212,14 +210,3 @@ def _masked_function(model: keras.Model) -> Masked:
         return tf.gather(probabilities, classes, axis=1, batch_dims=1)
 
     return function
-
-
-@contextmanager
-def bfloat16() -> Iterator[None]:
-    """Let TensorFlow's convolutions and matrix products run in bfloat16 where the processor can."""
-    before = tf.config.optimizer.get_experimental_options().get(BFLOAT16, False)
-    tf.config.optimizer.set_experimental_options({BFLOAT16: True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({BFLOAT16: before})

@@ -9,7 +9,6 @@ from skimage.metrics import structural_similarity
 
 from helpers.inference import flat_layers
 
-
 PASSING = 0.5  # a map that is more alike than this after the upper half of the network is random ignores the network
 
 

@@ -89,6 +89,15 @@ def mask_out(image: np.ndarray, fill: np.ndarray, segments: np.ndarray, keep: np
     return np.where(keep.astype(bool)[:, segments, np.newaxis], image, fill)
 
 
+def fill_image(image: np.ndarray, segments: np.ndarray, fill: str) -> np.ndarray:
+    """Paint an image as it looks with every superpixel hidden: (H, W, C) of the image's dtype; fill: one of FILLS."""
+    if fill == "superpixel mean":
+        counts = np.bincount(segments.ravel())
+        means = [np.bincount(segments.ravel(), channel.ravel()) / counts for channel in np.moveaxis(image, -1, 0)]
+        return np.stack(means, axis=-1)[segments].astype(image.dtype)
+    return np.broadcast_to(_hide_colour(image, fill), image.shape).astype(image.dtype)
+
+
 def probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Give the softmax of a model's logits for one batch of raw pixels: (N, classes) float32."""
     return softmax(model.predict_on_batch(images))
