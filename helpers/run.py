@@ -160,7 +160,7 @@ class Run:
     def predict(self, trained: Trained, split: str) -> np.ndarray:
         """Give a network's probabilities for a split: (N, classes) float32, computed once and kept."""
         images = self.split(split).images
-        path = self.folder / "models" / "predictions" / f"{split}_{_weights_digest(trained.model)}.npy"
+        path = self.folder / "models" / "predictions" / f"{split}_{self._origin(trained)}.npy"
         if path.exists():
             return np.load(path)
         probabilities = softmax(predict_logits(trained.model, images))
@@ -171,7 +171,7 @@ class Run:
 
     def origin(self) -> str:
         """Say what answers about the headline CNN rest on: the digests of its weights and of the data."""
-        return f"{_weights_digest(self.cnn().model)}-{self.dataset.fingerprint}"
+        return self._origin(self.cnn())
 
     def recalls(self) -> np.ndarray:
         """Read each class's recall on the test split from the answer of notebook 03: (classes,) float64.
@@ -263,6 +263,10 @@ class Run:
     def answer(self, notebook: str, title: str, question: str) -> Answer:
         """Begin the answer of one notebook."""
         return Answer(self.folder, notebook, title, question)
+
+    def _origin(self, trained: Trained) -> str:
+        """Condense a network's weights and the data; shipped weights may meet other data under the same run's name."""
+        return f"{_weights_digest(trained.model)}-{self.dataset.fingerprint}"
 
     @cached_property
     def _headline(self) -> Trained:

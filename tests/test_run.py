@@ -1,5 +1,6 @@
 """A run trains each network once, keeps what it computed, and chooses images as it says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from conftest import toy_dataset
 
 from helpers.confusion import class_report
+from helpers.datasets import Split
 from helpers.run import Run, Sample, open_run
 from helpers.training import get_recipe
 
@@ -89,6 +91,13 @@ def test_another_weight_makes_new_predictions(run: Run) -> None:
     weights = trained.model.get_weights()
     trained.model.set_weights([weights[0] * -1, *weights[1:]])
     assert not np.allclose(run.predict(trained, "test"), before)
+
+
+def test_other_data_make_new_predictions_of_the_same_network(run: Run) -> None:
+    trained = run.cnn()
+    before = run.predict(trained, "test")
+    turned = replace(run.dataset, test=Split(run.dataset.test.images[::-1], run.dataset.test.labels), fingerprint="b")
+    np.testing.assert_allclose(replace(run, dataset=turned).predict(trained, "test"), before[::-1], atol=1e-5)
 
 
 @pytest.mark.parametrize(
