@@ -140,7 +140,8 @@ def pack(model: "keras.Model") -> bytes:
     The same model gives the same bytes. Raises PretrainedError on a kernel beyond that range.
     """
     weights = [np.asarray(weight) for weight in model.get_weights()]
-    stored = [weight.astype(np.float16) if weight.ndim > 1 else weight for weight in weights]
+    with np.errstate(over="ignore"):  # found out below
+        stored = [weight.astype(np.float16) if weight.ndim > 1 else weight for weight in weights]
     if not all(np.isfinite(weight).all() for weight in stored):
         raise PretrainedError(f"The network {model.name} has weights beyond the range of half precision.")
     buffer = io.BytesIO()

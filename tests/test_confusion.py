@@ -98,3 +98,51 @@ def test_the_recall_of_a_class_has_an_interval_of_its_own() -> None:
 def test_an_accuracy_of_no_images_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one image"):
         confusion.accuracy_interval(np.array([], int), np.array([], int))
+
+
+def differing(images: int, only_first: int, only_second: int) -> confusion.Comparison:
+    """Compare two classifiers that are both right on half of the images, apart from these."""
+    labels = np.zeros(images, int)
+    first, second = np.arange(images) % 2, np.arange(images) % 2
+    wrong = np.flatnonzero(first)
+    first[wrong[:only_first]] = 0
+    second[wrong[only_first : only_first + only_second]] = 0
+    return confusion.compare(labels, first, second)
+
+
+def test_a_difference_is_claimed_only_beyond_the_paired_test_and_the_intervals() -> None:
+    small = differing(3590, only_first=40, only_second=0)  # the paired test is sure of 1.1 points, an accuracy is not
+    assert small.p_value < 1e-9 and small.difference < small.margin and not small.is_difference(0.05)
+    even = differing(100, only_first=30, only_second=18)  # 12 points, which chance explains
+    assert even.p_value > 0.05 and even.difference > even.margin and not even.is_difference(0.05)
+    assert differing(3590, only_first=200, only_second=20).is_difference(0.05)
+    assert small.margin == pytest.approx(1.96 * 0.5 / np.sqrt(3590), rel=0.01)
+
+
+def test_an_accuracy_table_tells_images_without_twins_apart_where_there_are_twins() -> None:
+    labels, right = np.zeros(8, int), np.eye(2)[[0, 0, 0, 0, 0, 1, 1, 1]]
+    alone = np.array([False, False, True, True, True, True, True, True])
+    table = confusion.accuracy_table(labels, {"CNN": right}, alone)
+    assert table["accuracy"][0] == 5 / 8 and table["twin-free accuracy"][0] == 3 / 6
+    assert table["twin-free low"][0] < 3 / 6 < table["twin-free high"][0]
+    for nothing_to_tell in (None, np.ones(8, bool)):
+        columns = confusion.accuracy_table(labels, {"CNN": right}, nothing_to_tell).columns
+        assert [*columns] == ["network", "accuracy", "low", "high"]
+    assert confusion.accuracy_table(labels, {"CNN": right}, np.zeros(8, bool))["twin-free accuracy"].isna().all()
+
+
+def test_numbers_are_named_after_network_split_and_kind() -> None:
+    table = confusion.accuracy_table(np.zeros(4, int), {"member 2": np.eye(2)[[0, 0, 0, 1]]}, np.arange(4) > 0)
+    numbers = confusion.accuracy_numbers({"test": table})
+    assert [*numbers] == [
+        f"member_2.test_{kind}accuracy{limit}" for kind in ("", "twin_free_") for limit in ("", "_low", "_high")
+    ]
+    assert numbers["member_2.test_accuracy"] == 3 / 4 and numbers["member_2.test_twin_free_accuracy"] == 2 / 3
+
+
+def test_a_pair_comes_with_the_interval_of_its_share() -> None:
+    counts = confusion.matrix(LABELS, PREDICTED, 3)
+    table = confusion.pair_table(confusion.most_confused(counts, NAMES))
+    expected = confusion.accuracy_interval(np.zeros(4, int), np.array([0, 0, 1, 1]))
+    assert (table["low"][0], table["high"][0]) == (expected.low, expected.high)
+    assert (table["low"] < table["share"]).all() and (table["share"] < table["high"]).all()

@@ -117,3 +117,35 @@ def test_opening_a_run_names_what_is_wrong_and_leaves_nothing(arguments: tuple, 
 def test_an_unknown_split_is_an_error_that_names_the_legal_ones(run: Run) -> None:
     with pytest.raises(ValueError, match=r"'exam'.*train, validation, test"):
         run.split("exam")
+
+
+def test_the_networks_of_a_recipe_differ_as_their_names_say(run: Run) -> None:
+    wide = Run(run.folder, run.dataset, replace(run.recipe, seeds=3, others=("vgg9",)), seed=5)
+    names = ["cnn", "cnn_second", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare"]
+    assert [*run.networks] == names
+    assert [*wide.networks] == [*names, "cnn_seed1", "cnn_seed2", "vgg9", "vgg9_dnn"]
+    assert len({network.draw for name, network in wide.networks.items() if name[:8] in ("cnn", "cnn_seed")}) == 3
+    sizes = {name: wide.networks[name].build(0).count_params() for name in ("cnn", "dnn", "vgg9", "vgg9_dnn")}
+    assert abs(sizes["dnn"] / sizes["cnn"] - 1) < 1e-3 and abs(sizes["vgg9_dnn"] / sizes["vgg9"] - 1) < 1e-3
+    augmented = {name for name, network in wide.networks.items() if network.plan.augmentation.active}
+    assert augmented == wide.networks.keys() - {"cnn_plain", "cnn_normalized", "cnn_bare"}
+    with pytest.raises(ValueError, match="no network 'vgg12': choose one of cnn, cnn_second, dnn"):
+        run.network("vgg12")
+
+
+def test_images_with_a_twin_in_training_are_told_apart_and_counted(run: Run) -> None:
+    assert run.without_twin("test").all() and run.tested_splits == ("validation", "test")
+    images = run.dataset.test.images.copy()
+    images[7] = run.dataset.train.images[3]
+    dataset = replace(run.dataset, test=replace(run.dataset.test, images=images))
+    twin = Run(run.folder, dataset, run.recipe, run.seed)
+    assert np.flatnonzero(~twin.without_twin("test")).tolist() == [7]
+    found = twin.audit().set_index("finding").loc["images with a twin in train"]
+    assert (found["validation"], found["test"]) == (0, 1)
+
+
+def test_a_split_that_is_both_is_tested_and_counted_once(run: Run) -> None:
+    both = Run(run.folder, replace(run.dataset, validation=run.dataset.test), run.recipe, run.seed)
+    assert both.tested_splits == ("test",)
+    assert [*both.class_counts().columns] == ["class", "train", "test"]
+    assert [*both.audit().columns] == ["finding", "train", "test", "all"]
