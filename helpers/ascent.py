@@ -127,21 +127,51 @@ def deep_dream(
     and the change made by all is brought back to (H, W). Raises ValueError on settings out of range.
     Mordvintsev et al., 2015.
     """
+    return deep_dreams(model, layer, image[np.newaxis], octaves, octave_scale, steps, settings, seed=seed)[0]
+
+
+def deep_dreams(
+    model: keras.Model,
+    layer: keras.layers.Layer,
+    images: np.ndarray,
+    octaves: int = 3,
+    octave_scale: float = 1.4,
+    steps: int = 20,
+    settings: Settings = Settings(),
+    *,
+    seed: int = 0,
+) -> list[Dream]:
+    """Dream of several images (N, H, W, C) as one batch; arguments, errors and each result as with `deep_dream`."""
     _check_steps(steps)
     if octaves < 1 or octave_scale <= 0:
         raise ValueError(f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}.")
     climb = _compile_climb(cut_model(model, layer, any_size=True), _mean_square, settings)
-    original = np.asarray(image, np.float32)
-    sizes = tuple(_scaled_size(original, octave_scale**octave) for octave in range(octaves))
-    change, histories = np.zeros_like(original), []
+    originals, all_ = np.asarray(images, np.float32), np.zeros(len(images), np.int64)
+    sizes = tuple(_scaled_size(originals[0], octave_scale**octave) for octave in range(octaves))
+    change, histories = np.zeros_like(originals), []
     for octave, size in enumerate(sizes):
-        base = _resize(original, size)
+        base = _resize(originals, size)
         start = np.clip(base + _resize(change, size), 0, 255)
-        snapshots, history = _climb_with_stops(climb, start, np.zeros(1, np.int64), steps, (), seed + octave)
-        change = snapshots[steps][0] - base
-        histories.append(history[:, 0])
-    dreamt = np.clip(original + _resize(change, original.shape[:2]), 0, 255)
-    return Dream(dreamt, np.stack(histories), sizes)
+        snapshots, history = _climb_with_stops(climb, start, all_, steps, (), seed + octave)
+        change = snapshots[steps] - base
+        histories.append(history)
+    dreamt = np.clip(originals + _resize(change, originals.shape[1:3]), 0, 255)
+    objective = np.stack(histories, axis=1)  # (steps + 1, octaves, N)
+    return [Dream(image, objective[..., i].T, sizes) for i, image in enumerate(dreamt)]
+
+
+def strongest_change(before: np.ndarray, after: np.ndarray, share: float = 0.1) -> np.ndarray:
+    """Mark the pixels that differ most between two versions of an image, as mean magnitude over the channels.
+
+    before, after: (..., H, W, C). Returns (..., H, W) bool with this share of the pixels, at least one.
+    Raises ValueError unless share is above 0 and at most 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"The share of pixels is {share}: it must be above 0 and at most 1.")
+    change = np.abs(after.astype(np.float32) - before).mean(axis=-1)
+    flat = change.reshape(*change.shape[:-2], -1)
+    ranks = np.argsort(np.argsort(-flat, axis=-1, kind="stable"), axis=-1)
+    return (ranks < max(1, round(share * flat.shape[-1]))).reshape(change.shape)
 
 
 def dream_objective(model: keras.Model, layer: keras.layers.Layer, images: np.ndarray) -> np.ndarray:
@@ -339,8 +369,8 @@ def _climb_with_stops(
     keep: Sequence[int],
     seed: int,
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """Climb from one image for several filters; snapshots at the stops and the objective (steps + 1, F)."""
-    images = np.broadcast_to(start, (len(filters), *start.shape)).astype(np.float32)
+    """Climb for several filters from one image, or from one each; snapshots at the stops, objective (steps + 1, F)."""
+    images = np.broadcast_to(start, (len(filters), *start.shape[-3:])).astype(np.float32)
     snapshots, history, first = {0: images}, [], 0
     for stop in sorted({*keep, steps} - {0}):
         span = (tf.constant(value, tf.int32) for value in (first, stop, seed))

@@ -47,7 +47,7 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "pretrained": {},
     "tiny": {
         "04_saliency_maps": {"SAMPLES": 3, "STEPS": 4, "MEAN_SAMPLES": 2, "MEAN_STEPS": 2},
-        "05_gradient_ascent": {"STEPS": 20, "DREAM_STEPS": 3},
+        "05_gradient_ascent": {"STEPS": 20, "DREAM_STEPS": 3, "LIME_SAMPLES": 50},
         "06_lime": {"SAMPLES": 100, "IMAGES_PER_CLASS": 2},
         "07_keract_activations": {"IMAGES": 32},
     },

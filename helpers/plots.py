@@ -396,6 +396,30 @@ def image_rows(rows: Mapping[str, np.ndarray], titles: Sequence[str] = ()) -> Fi
     return figure
 
 
+def filters_on_images(made: np.ndarray, photos: np.ndarray, outputs: np.ndarray, names: Sequence[str]) -> Figure:
+    """Show, one row a filter, the image made for it and then real images, each with the filter's output on it.
+
+    made: (R, H, W, C) and photos: (R, K, H, W, C) in 0..255; outputs: (R, K, h, w) from zero up, the maps of a row on
+    one scale; names: of the R filters.
+    """
+    columns = 1 + 2 * photos.shape[1]
+    figure = new_figure(0.2 + len(made) * (TEXT_WIDTH - 0.9) / columns + 0.05)
+    for line, image, row, maps, name in zip(
+        figure.subplots(len(made), columns, squeeze=False), made, photos, outputs, names, strict=True
+    ):
+        show_image(line[0], image)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=7)
+        highest = max(float(maps.max()), 1e-30)
+        for left, right, photo, output in zip(line[1::2], line[2::2], row, maps, strict=True):
+            show_image(left, photo)
+            right.imshow(output, cmap=SEQUENTIAL, vmin=0, vmax=highest)
+            hide_axes(right)
+    titles = [title for rank in range(1, photos.shape[1] + 1) for title in (f"test, rank {rank}", "output")]
+    for axes, title in zip(figure.axes, ["made for it", *titles], strict=False):
+        axes.set_title(title, fontsize=7, pad=2)
+    return figure
+
+
 def dream_panels(before: np.ndarray, after: np.ndarray, objective: np.ndarray, sizes: Sequence[str]) -> Figure:
     """Show an image before and after deep dream, their signed difference, and the objective in every octave.
 

@@ -183,6 +183,17 @@ def draw_maps(explanations: Sequence[Explanation], top: int) -> tuple[np.ndarray
     return weights, np.stack([explanation.strongest(top) for explanation in explanations])
 
 
+def share_inside(marked: np.ndarray, explanations: Sequence[Explanation], top: int) -> pd.DataFrame:
+    """Say how much of what is marked lies in the strongest superpixels: a row an image, columns inside and chance.
+
+    marked: (N, H, W) bool, at least one pixel an image; chance is the superpixels' share of the image, what pixels
+    marked at random would give on average.
+    """
+    _, strongest = draw_maps(explanations, top)
+    inside = (marked & strongest).sum(axis=(1, 2)) / marked.sum(axis=(1, 2))
+    return pd.DataFrame({"inside": inside, "chance": strongest.mean(axis=(1, 2))})
+
+
 def weight_correlation(first: Sequence[Explanation], second: Sequence[Explanation]) -> np.ndarray:
     """Correlate two explanations of each image, superpixel by superpixel: (N,), -1..1.
 

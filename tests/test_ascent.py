@@ -305,6 +305,31 @@ def test_deep_dream_is_seeded_and_works_in_colour():
     assert first.shape == photo.shape
 
 
+def test_dreams_of_a_batch_are_those_of_its_images(model, images):
+    layer = ascent.rectified(model, convolution(model, 2))
+    together = ascent.deep_dreams(model, layer, images[:2], octaves=2, steps=4, seed=3)
+    for image, found in zip(images, together):
+        alone = ascent.deep_dream(model, layer, image, octaves=2, steps=4, seed=3)
+        np.testing.assert_allclose(found.image, alone.image, atol=0.05)
+        np.testing.assert_allclose(found.objective, alone.objective, rtol=1e-3)
+        assert found.sizes == alone.sizes
+    assert np.abs(together[0].image - together[1].image).max() > 1
+
+
+def test_the_strongest_change_is_marked_whatever_its_sign_and_channel():
+    before = np.full((2, 4, 5, 3), 100, np.uint8)
+    after = before.astype(np.float32)
+    after[0, 1, 2, 0], after[0, 3, 4, 2] = 160, 50
+    after[1] += np.arange(20).reshape(4, 5, 1)
+    marked = ascent.strongest_change(before, after, 0.1)
+    assert marked.shape == (2, 4, 5)
+    np.testing.assert_array_equal(np.argwhere(marked[0]), [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(np.argwhere(marked[1]), [[3, 3], [3, 4]])
+    for share in (0, 1.5):
+        with pytest.raises(ValueError, match="above 0 and at most 1"):
+            ascent.strongest_change(before, after, share)
+
+
 @pytest.mark.parametrize("request_", [{"octaves": 0}, {"octave_scale": 0}, {"steps": 0}])
 def test_impossible_dreams_are_errors(model, images, request_):
     with pytest.raises(ValueError, match="at least 1"):

@@ -61,6 +61,9 @@ FIGURES = {
         {0: TILES, 10: TILES, 40: TILES}, np.cumsum(RANDOM.random((41, 9)), axis=0), [0, 4], ["row 1", "row 2"]
     ),
     "image_rows": lambda: plots.image_rows({"first": FACES, "second": FACES[:3]}, [*"abcdef"]),
+    "filters_on_images": lambda: plots.filters_on_images(
+        FACES[:2], np.stack([FACES[:3], FACES[3:]]), RANDOM.random((2, 3, 4, 4)), ["row 1, column 2", "row 3, column 4"]
+    ),
     "dream_panels": lambda: plots.dream_panels(
         FACES[0], FACES[1], np.cumsum(RANDOM.random((2, 9)), axis=1), ["16", "22"]
     ),

@@ -212,3 +212,14 @@ def test_a_contest_holds_each_classs_own_explanation(curved, photo):
         alone = superpixels.explain(curved, photo, label, samples=80, seed=5)
         assert explanation.label == label
         np.testing.assert_array_equal(explanation.weights, alone.weights)
+
+
+def test_what_is_marked_is_shared_out_between_the_strongest_superpixels_and_the_rest(half_blind, bright_patch):
+    found = superpixels.explain_images(half_blind, np.stack([bright_patch] * 3), [0, 0, 0], 200, 0)
+    strongest = found[0].strongest(2)
+    assert 0 < strongest.mean() < 1
+    half = strongest & (np.cumsum(strongest).reshape(strongest.shape) % 2 == 0) | ~strongest
+    within = superpixels.share_inside(np.stack([strongest, ~strongest, half]), found, 2)
+    expected = [1, 0, (half & strongest).sum() / half.sum()]
+    np.testing.assert_allclose(within["inside"], expected)
+    np.testing.assert_allclose(within["chance"], strongest.mean())
