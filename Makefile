@@ -14,12 +14,12 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 ready := .venv/.ready
 run   := .venv/bin/python
 
-.PHONY: help setup report train test bench lab clean
+.PHONY: help setup report train data test bench kill lab clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make report   run the notebooks and write reports/<run>/report.pdf'
-	@echo '                DATASET=faces   faces, fer2013, or a path to an archive or a folder of images'
+	@echo '                DATASET=faces   faces, fer2013, food11, or a path to an archive or a folder of images'
 	@echo '                RECIPE=quick    quick (minutes), full (networks and epochs of the assignment) or'
 	@echo '                                pretrained (FER2013 only: the networks in data/pretrained/)'
 	@echo '                SEED=0          seed of every random number'
@@ -27,8 +27,10 @@ help:
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
 	@echo 'make train    train the networks of a recipe without a report, on all training images; takes DATASET, RECIPE, SEED'
 	@echo '                NETWORKS="cnn dnn"   only these'
+	@echo 'make data     download DATASET=fer2013 or food11 into data/ and check it'
 	@echo 'make test     run every test, the notebooks among them'
 	@echo 'make bench    compare the speed of training and of the explanations with other ways to do the same'
+	@echo 'make kill     kill reports at 50 random moments and check that each next one recovers (half an hour)'
 	@echo 'make lab      open JupyterLab on the notebooks'
 	@echo 'make setup    make .venv from requirements.txt (the others do so when needed)'
 	@echo 'make clean    delete all runs in reports/ but the sample, and data/cache/'
@@ -56,6 +58,12 @@ test: $(ready)
 
 bench: $(ready)
 	@$(run) -m helpers.bench
+
+data: $(ready)
+	@$(run) -m helpers.download "$$DATASET"
+
+kill: $(ready)
+	@$(run) -m tests.kill_report --kills 50
 
 lab: $(ready)
 	@$(run) -m jupyterlab notebooks

@@ -31,13 +31,16 @@ from helpers.tables import find_table, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "data" / "cache"
-KNOWN_NAMES = ("faces", "fer2013")
+KNOWN_NAMES = ("faces", "fer2013", "food11")
 
-_FER2013_FILES = tuple(
-    f"{stem}{ending}"
-    for stem in ("fer2013", "icml_face_data")
-    for ending in (".zip", "", ".csv", ".csv.gz", ".csv.zip", ".tar.gz")
-)
+_KNOWN_FILES = {
+    "fer2013": tuple(
+        f"{stem}{ending}"
+        for stem in ("fer2013", "icml_face_data")
+        for ending in (".zip", "", ".csv", ".csv.gz", ".csv.zip", ".tar.gz")
+    ),
+    "food11": ("food11.zip", "food11"),
+}
 _TAKEN_NAMES = ("faces", "sample", "")  # of run folders; only a whole disk has no name
 _ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv", ".parquet"}
 _SIZES = (24, 512)  # pixels a side: least that the deepest network can pool, most that is sensible to train on
@@ -139,8 +142,8 @@ def _locate(name_or_path: str) -> Path | None:
     """Return the path of a data set, or None for the embedded faces."""
     if name_or_path == "faces":
         return None
-    if name_or_path == "fer2013":
-        return _first_existing([ROOT / "data" / file for file in _FER2013_FILES], name_or_path)
+    if name_or_path in _KNOWN_FILES:
+        return _first_existing([ROOT / "data" / file for file in _KNOWN_FILES[name_or_path]], name_or_path)
     path = Path(name_or_path)
     with suppress(RuntimeError):  # where there is no such user, "~" is part of the name
         path = path.expanduser()
@@ -152,9 +155,11 @@ def _first_existing(candidates: Sequence[Path], name_or_path: str) -> Path:
         with suppress(OSError, ValueError):  # a name that no file can have
             if name_or_path and path.exists():
                 return path.resolve()
+    *names, last = map(repr, KNOWN_NAMES)
+    get = f"`make data DATASET={name_or_path}` downloads it, or " if name_or_path in _KNOWN_FILES else ""
     raise DatasetError(
-        f"There is no data set {name_or_path!r} (looked for {', '.join(map(_shown, candidates))}); DATASET "
-        f"is {' or '.join(map(repr, KNOWN_NAMES))}, or the path of an archive or a folder of images."
+        f"There is no data set {name_or_path!r} (looked for {', '.join(map(_shown, candidates))}); {get}DATASET "
+        f"is {', '.join(names)} or {last}, or the path of an archive or a folder of images."
     )
 
 

@@ -29,6 +29,7 @@ TOOLS = frozenset(
         "pypdf",
         "psutil",
         "ruff",
+        "kagglehub",
     }
 )
 

@@ -359,7 +359,7 @@ def test_a_parameter_that_a_notebook_lacks_stops_the_build_before_it_starts(toy:
         (["--image-size", "big"], "'big' is no whole number"),
         (["--image-size", "600"], "choose 24 to 512"),
         (["--set", "01_train_cnn.IMAGE_SIZE=96"], "give it as --image-size"),
-        (["--dataset", "no/such.zip"], "'faces' or 'fer2013'"),
+        (["--dataset", "no/such.zip"], "'faces', 'fer2013' or 'food11'"),
         (["--set", "01_train_cnn.SEED='"], "without its pair"),
     ],
 )
