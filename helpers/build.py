@@ -375,7 +375,9 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m helpers.build", description="Make a run's report.")
     commands = parser.add_subparsers(required=True, metavar="report")
     report = commands.add_parser("report", help="run the stale notebooks and set the PDF")
-    report.add_argument("--dataset", default="faces", help="faces, fer2013, food11, or a path to an archive or a folder")
+    report.add_argument(
+        "--dataset", default="faces", help="faces, fer2013, food11, or a path to an archive or a folder"
+    )
     report.add_argument("--recipe", default="quick", help=" or ".join(RECIPES))
     report.add_argument("--seed", default="0", help="seed of every random number, at least 0")
     report.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
