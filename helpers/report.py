@@ -77,6 +77,7 @@ HEADLINES = (
         "{dnn.test_accuracy:.1%}",
         "95% interval: {dnn.test_accuracy_low:.1%} to {dnn.test_accuracy_high:.1%}",
     ),
+    Headline("The test images", "{test_images}"),
     Headline("Parameters of the CNN", "{cnn.parameters:,}"),
     Headline("Parameters of the DNN", "{dnn.parameters:,}"),
     Headline("Most confused", "{most_confused}"),

@@ -211,5 +211,5 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, shelf: 
     assert cnn[0].strip() == f"{shelf.record('cnn')['parameters']:,}" and cnn[3:] == [" 2, 1 min ", " toy "]
     for name in NAMES:
         assert sum(row.startswith(f"`{name}` ") for row in rows) == 1, name
-    assert any(row.startswith("ensemble") for row in rows) and "A: CNN" in rows
+    assert any(row.startswith("ensemble") for row in rows) and any(row.startswith("A: CNN") for row in rows)
     assert table.endswith("points.") and "headline network: 2, mean" in table
