@@ -262,13 +262,15 @@ def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) 
 
 
 def plan(arguments: argparse.Namespace) -> Build:
-    """Turn the command line into a build; UsageError or DatasetError on a value that does not exist."""
+    """Turn the command line into a build; UsageError on a value that does not exist, DatasetError on unusable data."""
     if arguments.recipe not in RECIPES:
         raise UsageError(f"There is no recipe {arguments.recipe!r}; choose one of {', '.join(RECIPES)}.")
     seed, image_size = _seed(arguments.seed), _image_size(arguments.image_size)
     data = identify(arguments.dataset, image_size=image_size or None)
     settings = [word for text in arguments.set for word in _words(text)]
     chosen = parse_settings(settings, ROOT / "notebooks", NEEDS)
+    # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
+    load_dataset(arguments.dataset, image_size=image_size or None)
     preset = RECIPES[arguments.recipe]
     return Build(
         notebooks=ROOT / "notebooks",

@@ -100,9 +100,9 @@ class Source:
 
 
 def load_dataset(
-    name_or_path: str, cache: Path = CACHE, image_size: int | None = None, keep_training: bool = False
+    name_or_path: str, cache: Path | None = None, image_size: int | None = None, keep_training: bool = False
 ) -> Dataset:
-    """Open a data set, decoding it into the cache the first time.
+    """Open a data set, decoding it into the cache, by default CACHE, the first time.
 
     name_or_path: "faces", "fer2013" (looked for under data/), or a path, relative to the repository root or
     else to the working directory; image_size: pixels a side, 24 to 512, by default 48 for the faces and
@@ -111,13 +111,14 @@ def load_dataset(
     validation; the split that it has is then both. Such a data set has a fingerprint of its own.
     Raises DatasetError where there is no such data, or where they cannot be used.
     """
+    cache = cache or CACHE
     source = identify(name_or_path, cache, image_size)
     folder = cache / source.fingerprint
     store.ensure(folder, lambda draft: _write(draft, source.path, image_size))
     return _open(source, folder, keep_training)
 
 
-def identify(name_or_path: str, cache: Path = CACHE, image_size: int | None = None) -> Source:
+def identify(name_or_path: str, cache: Path | None = None, image_size: int | None = None) -> Source:
     """Find a data set and fingerprint its content, without decoding an image.
 
     Files are hashed once and then known by size and time. Arguments and errors are those of load_dataset, but
@@ -132,7 +133,7 @@ def identify(name_or_path: str, cache: Path = CACHE, image_size: int | None = No
         digest = store.file_sha256(Path(faces.__file__))
     else:
         with reading(path):
-            digest = store.content_digest(path, cache)
+            digest = store.content_digest(path, cache or CACHE)
     fingerprint = hashlib.sha256(f"{digest} {image_size} {_LAYOUT}".encode()).hexdigest()[:16]
     name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path, fingerprint)
     return Source(name, fingerprint, path)
@@ -152,15 +153,27 @@ def _locate(name_or_path: str) -> Path | None:
 
 def _first_existing(candidates: Sequence[Path], name_or_path: str) -> Path:
     for path in candidates:
-        with suppress(OSError, ValueError):  # a name that no file can have
-            if name_or_path and path.exists():
-                return path.resolve()
+        if name_or_path and _exists(path):
+            return _check_kind(path.resolve())
     *names, last = map(repr, KNOWN_NAMES)
     get = f"`make data DATASET={name_or_path}` downloads it, or " if name_or_path in _KNOWN_FILES else ""
     raise DatasetError(
         f"There is no data set {name_or_path!r} (looked for {', '.join(map(_shown, candidates))}); {get}DATASET "
         f"is {', '.join(names)} or {last}, or the path of an archive or a folder of images."
     )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _check_kind(path: Path) -> Path:
+    if not path.is_dir() and not path.is_file():  # a pipe would be waited for, a device might never end
+        raise DatasetError(f"{path} is neither a file nor a folder; give an archive or a folder of images.")
+    return path
 
 
 def _shown(path: Path) -> str:

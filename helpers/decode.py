@@ -62,7 +62,12 @@ def decode(opener: Opener, size: int, mode: str) -> np.ndarray | str:
     except Image.DecompressionBombError:
         return f"has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
     except Exception as error:  # decoders answer foreign bytes with errors of any kind
-        return getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return _explain(error)
+
+
+def _explain(error: Exception) -> str:
+    message = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return "is cut short" if "truncated" in message.lower() else message
 
 
 def _read(opener: Opener) -> bytes:

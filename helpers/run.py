@@ -1,7 +1,7 @@
 """One run: its folder, data set, recipe and seed, its trained networks and the images chosen to be explained."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from io import BytesIO
@@ -316,7 +316,17 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     folder = ROOT / reports / loaded.name
     description = {"title": loaded.title, "notes": list(loaded.notes), "fingerprint": loaded.fingerprint}
     write_json(folder / "run.json", description)
+    _write_skipped(folder / "skipped.csv", loaded.skipped)
     return Run(folder, loaded, chosen, seed, shelf)
+
+
+def _write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
+    """List the images that were left out, each with its reason; no file where there are none."""
+    if skipped:
+        table = pd.DataFrame(skipped, columns=["file", "reason"])
+        write_atomically(path, table.to_csv(index=False, lineterminator="\n").encode())
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _choose(

@@ -94,8 +94,6 @@ def list_members(path: Path) -> Members:
     """
     if path.is_dir():
         return Members({name: partial(_open_file, file) for name, file in visible_files(path).items()}, _folders(path))
-    if not path.is_file():
-        raise DatasetError(f"{path} is neither a file nor a folder; give an archive or a folder of images.")
     if zipfile.is_zipfile(path):
         return _zip_members(path)
     if tarfile.is_tarfile(path):
