@@ -73,6 +73,16 @@ class Shelf:
         weights, history = (self._read(file, sha256) for file, sha256 in self.record(name)["files"].items())
         return unpack(weights), pd.read_csv(io.BytesIO(history))
 
+    def table(self) -> "pd.DataFrame":
+        """Say how each network was trained, one row a network; how often it is right, a report measures itself."""
+        import pandas as pd
+
+        columns = ["architecture", "parameters", "recipe", "seed", "epochs", "machine"]
+        rows = {name: {key: self.record(name)[key] for key in columns} for name in self.names}
+        table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("network").reset_index()
+        table.insert(6, "minutes", [round(self.record(name)["seconds"] / 60, 1) for name in self.names])
+        return table
+
     def check(self, dataset: Dataset) -> None:
         """Make sure that every network is here, unharmed and made for these data; PretrainedError if not."""
         for name in (*REQUIRED, *self.manifest["ensemble"], *self.manifest["seeds"], self.manifest["compared"]):

@@ -22,6 +22,7 @@ from helpers import pretrained
 from helpers.answers import AnswerError, load_answer
 from helpers.confusion import accuracy_table
 from helpers.datasets import ROOT, DatasetError, load_dataset
+from helpers.files import write_atomically
 from helpers.pretrained import PretrainedError, Shelf, open_shelf
 from helpers.run import Run
 from helpers.training import RECIPES, Trained, TrainingError, get_recipe
@@ -37,6 +38,7 @@ REFERENCES = (
     ("B: no normalization, no augmentation", None, 0.64530),
     ("B: no normalization, no batch norm", None, 0.56338),
 )
+MARK = "<!-- accuracies of the shipped networks -->"
 # The rows of notebook 02's ablation table, and the networks that they are.
 ABLATION_ROWS = ("compared", "cnn_plain", "cnn_normalized", "cnn_bare")
 
@@ -170,6 +172,14 @@ def tabulate(run: Path, shelf: Shelf) -> str:
     return "\n".join([*lines, "", f"Seeds of the headline network: {len(seeds)}, mean {seeds.mean():.1%}{spread}."])
 
 
+def insert(page: Path, text: str) -> None:
+    """Put a text between the two marks of a page, in place of what is there; ValueError where it has no marks."""
+    parts = page.read_text(encoding="utf-8").split(MARK)
+    if len(parts) != 3:
+        raise ValueError(f"{page} does not have the mark {MARK} twice; put it before and after the place of the table.")
+    write_atomically(page, f"{parts[0]}{MARK}\n\n{text}\n\n{MARK}{parts[2]}".encode())
+
+
 def _tested(run: Path) -> str:
     """Name the test split of a report on FER2013: where networks were chosen on it, it is PublicTest."""
     chosen = load_answer(run, "01_train_cnn")["numbers"]["test_images"]
@@ -238,6 +248,7 @@ def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     pack.add_argument("--compared", default="cnn", help="the CNN that is compared with the DNN and taken apart")
     table = commands.add_parser("table", help="print the accuracies of a report made from them, as Markdown")
     table.add_argument("--run", required=True, type=Path, help="folder of the report")
+    table.add_argument("--into", type=Path, help="page to write it into, between two marks, instead of printing it")
     return parser.parse_args(words)
 
 
@@ -257,7 +268,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _obey(arguments: argparse.Namespace) -> None:
     if arguments.command == "table":
-        print(tabulate(arguments.run, open_shelf()))
+        text = tabulate(arguments.run, open_shelf())
+        insert(arguments.into, text) if arguments.into else print(text)
         return
     run = open_training(arguments.dataset, arguments.recipe, arguments.seed, arguments.reports)
     if arguments.command == "train":

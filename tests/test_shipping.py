@@ -199,6 +199,7 @@ def test_every_accuracy_is_measured_and_none_is_read_from_the_manifest(
     assert numbers["cnn.test_twin_free_accuracy"] == correct[run.without_twin()].mean()
     assert "cnn.validation_accuracy" not in numbers  # it would be the same number under a better name
     assert "which also chose the network" in text and numbers["audit.test_twins"] == 1
+    assert pd.read_csv(reported / "tables" / "01_shipped.csv")["network"].tolist() == list(shipped.names)
 
 
 def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, shelf: Shelf) -> None:
@@ -212,4 +213,11 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, shelf: 
     for name in NAMES:
         assert sum(row.startswith(f"`{name}` ") for row in rows) == 1, name
     assert any(row.startswith("ensemble") for row in rows) and any(row.startswith("A: CNN") for row in rows)
+    page = reported / "page.md"
+    page.write_text(f"above\n{shipping.MARK}\nold\n{shipping.MARK}\nbelow\n")
+    for _ in range(2):
+        shipping.insert(page, table)
+    assert page.read_text() == f"above\n{shipping.MARK}\n\n{table}\n\n{shipping.MARK}\nbelow\n"
+    with pytest.raises(ValueError, match="does not have the mark"):
+        shipping.insert(reported / "run.json", table)
     assert table.endswith("points.") and "headline network: 2, mean" in table
