@@ -38,6 +38,7 @@ REFERENCES = (
     ("B: no normalization, no augmentation", None, 0.64530),
     ("B: no normalization, no batch norm", None, 0.56338),
 )
+LARGEST_ENSEMBLE = 5
 MARK = "<!-- accuracies of the shipped networks -->"
 # The rows of notebook 02's ablation table, and the networks that they are.
 ABLATION_ROWS = ("compared", "cnn_plain", "cnn_normalized", "cnn_bare")
@@ -73,12 +74,13 @@ def train_all(run: Run, names: Sequence[str] = ()) -> None:
 def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = (), compared: str = "cnn") -> Shelf:
     """Pack every network of the run that is trained into a folder, with its manifest, and say which are not there.
 
-    ensemble: names of its members, by default all trainings of the headline CNN, at most five; compared: the CNN that
+    ensemble: names of its members, at most five, by default all trainings of the headline CNN; compared: the CNN that
     notebook 02 compares with the DNN. Raises PretrainedError if what a report needs is not trained, or too large.
     """
     trained = {name: record for name in _trained_names(run) if (record := _read_record(run, name))}
     seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
-    members = list(ensemble) or [name for name in (*seeds[:1], "cnn_second", *seeds[1:]) if name in trained][:5]
+    usual = [name for name in ("cnn", "cnn_second", *seeds[1:]) if name in trained]
+    members = _members(ensemble or usual[:LARGEST_ENSEMBLE])
     for name in (*pretrained.REQUIRED, *members, compared):
         if name not in trained:
             raise PretrainedError(
@@ -99,6 +101,12 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = (), compared: str
     for name in run.networks.keys() - trained.keys():
         print(f"{name} is not trained, and so not packed")
     return pretrained.finish(folder, manifest)
+
+
+def _members(names: Sequence[str]) -> list[str]:
+    if len(names) > LARGEST_ENSEMBLE:
+        raise PretrainedError(f"The ensemble has {len(names)} members and may have {LARGEST_ENSEMBLE}; leave some out.")
+    return list(names)
 
 
 def _trained_names(run: Run) -> list[str]:

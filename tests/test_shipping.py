@@ -101,6 +101,8 @@ def test_packing_without_what_a_report_needs_names_it(tables: dict[str, Path], t
     save_untrained(run, ("cnn", "dnn"))
     with pytest.raises(PretrainedError, match=r"no trained network 'cnn_plain'.* it has cnn, dnn; .*=cnn_plain"):
         shipping.pack_all(run, tmp_path / "shelf")
+    with pytest.raises(PretrainedError, match="has 6 members and may have 5"):
+        shipping.pack_all(run, tmp_path / "shelf", ["cnn", "dnn"] * 3)
     assert not (tmp_path / "shelf").exists()
 
 
