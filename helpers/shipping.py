@@ -224,7 +224,7 @@ def _line(row: Mapping[str, Any], shelf: Shelf) -> str:
         members = ", ".join(shelf.manifest["ensemble"])
         return f"| ensemble ({members}) | | {' | '.join(measured)} | | |"
     record = shelf.record(row["name"])
-    made = f"{record['epochs']}, {record['seconds'] / 60:.0f} min"
+    made = f"{record['epochs']}, {record['seconds'] / 60:.1f} min"
     first = f"`{row['name']}` ({record['architecture']}, seed {record['seed']})"
     return " | ".join([f"| {first}", _count(record["parameters"]), *measured, made, f"{record['machine']} |"])
 

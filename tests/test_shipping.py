@@ -211,7 +211,7 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, shelf: 
     cnn = next(row for name, row in rows.items() if name.startswith("`cnn`"))
     assert cnn[1].startswith(f" {numbers['cnn.test_accuracy']:.2%} (")
     assert cnn[2].startswith(f" {numbers['cnn.test_twin_free_accuracy']:.2%} (")
-    assert cnn[0].strip() == f"{shelf.record('cnn')['parameters']:,}" and cnn[3:] == [" 2, 1 min ", " toy "]
+    assert cnn[0].strip() == f"{shelf.record('cnn')['parameters']:,}" and cnn[3:] == [" 2, 1.0 min ", " toy "]
     for name in NAMES:
         assert sum(row.startswith(f"`{name}` ") for row in rows) == 1, name
     assert any(row.startswith("ensemble") for row in rows) and any(row.startswith("A: CNN") for row in rows)
