@@ -157,7 +157,9 @@ def _decode_records(
     """Write the pixels one behind the other; return labels, given splits, twins, and what was left out."""
     facts, skipped = array("q"), []
     records = iter(records)
-    with scratch.open("wb") as file:
+    with writing(scratch):
+        file = scratch.open("wb")
+    with file:
         while round_ := list(islice(records, _ROUND)):
             skipped += [(record.name, record.pixels) for record in round_ if isinstance(record.pixels, str)]
             kept = [record for record in round_ if not isinstance(record.pixels, str)]

@@ -6,9 +6,12 @@ Each round takes a finished report, removes a random part of it (all, some netwo
 the driver, kills it outright after a random time, alone or with all of its kernels, and starts it again at once.
 The second start has to end well, and every answer, figure, table and the PDF have to be the same to the byte as
 those of a run that nobody disturbed. Ends with exit code 1 and the first difference if not.
+
+Before that, three reports are made at once, two of them of one run, which have to come out right as well.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -53,7 +56,10 @@ class Project:
         """Start the driver as `make report` does, with as little training as possible."""
         command = [sys.executable, "-m", "helpers.build", "report", "--recipe", "tiny", "--dataset", self.dataset]
         command += ["--reports", str(self.reports)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
     def finish(self) -> None:
         """Start the driver and wait for its end; Difference with its last words if that is no success."""
@@ -141,6 +147,26 @@ def check(project: Project, expected: dict[str, str]) -> None:
         raise Difference(f"After the next start these files differ: {differing}; these drafts are left: {drafts}")
 
 
+def accompany(project: Project, expected: dict[str, str], folder: Path) -> None:
+    """Make three reports at once, two of them of one run, from data that are not decoded yet; Difference if one fails.
+
+    The run is the undisturbed one in another folder, and has to come out the same; the third is of other data.
+    """
+    same = Project(project.dataset, folder / "same")
+    other = Project(str(write_images(folder / "others", seed=1)), folder / "other")
+    shutil.rmtree(CACHE / identify(project.dataset).fingerprint)
+    processes = [same.start(), other.start(), same.start()]
+    printed = [process.communicate(timeout=PATIENCE)[0] for process in processes]
+    for process, text in zip(processes, printed, strict=True):
+        if process.returncode:
+            raise Difference(f"One of three reports made at once failed with code {process.returncode}:\n{text}")
+    waited = ["this one waits until it ends" in text for text in printed]
+    if waited[1] or waited[0] == waited[2]:
+        raise Difference(f"Of two builds of one run, one has to wait for the other, and they alone: {waited}")
+    check(same, expected)
+    shutil.rmtree(CACHE / identify(other.dataset).fingerprint)
+
+
 def disturb(project: Project, expected: dict[str, str], kills: int, seed: int, limits: dict[str, float]) -> Counter:
     """Kill the driver so many times, each time checking the next start; counts the phases that were hit.
 
@@ -186,7 +212,10 @@ def main(words: list[str] | None = None) -> int:
             whole = time.monotonic() - began
             print(f"undisturbed: {whole:.0f} s", flush=True)
             limits = {"everything": whole, "networks": whole / 2, "answers": whole / 3, "pdf": whole / 20}
-            hit = disturb(project, project.content(), arguments.kills, arguments.seed, limits)
+            expected = project.content()
+            accompany(project, expected, Path(folder))
+            print("two reports of one run and one of another, made at once: all right", flush=True)
+            hit = disturb(project, expected, arguments.kills, arguments.seed, limits)
         except Difference as difference:
             print(difference, file=sys.stderr)
             return 1

@@ -14,6 +14,7 @@ from pypdf import PdfReader
 
 from helpers.build import NEEDS
 from helpers.datasets import ROOT
+from tests.kill_report import Difference, Project, check, disturb
 
 REQUIRED_NUMBERS = {
     "01_train_cnn": (
@@ -108,6 +109,25 @@ def test_the_same_answers_give_the_same_bytes(faces) -> None:
     (run / "report.pdf").unlink()
     assert make_report(run.parent, "faces").returncode == 0
     assert (run / "report.pdf").read_bytes() == before
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("pdf", 2.0), ("answers", 12.0), ("networks", 12.0)])
+def test_a_killed_report_is_finished_by_the_next_one(faces, kind: str, seconds: float) -> None:
+    project = Project("faces", faces[0].parent)
+    assert disturb(project, project.content(), kills=1, seed=1, limits={kind: seconds}).total() == 1
+
+
+def test_a_report_that_differs_from_the_undisturbed_one_would_be_noticed(faces) -> None:
+    project = Project("faces", faces[0].parent)
+    expected = project.content()
+    check(project, expected)
+    draft = project.run / ".01_train_cnn.1.1.draft"
+    draft.touch()
+    with pytest.raises(Difference, match="draft"):
+        check(project, expected)
+    draft.unlink()
+    with pytest.raises(Difference, match=r"report\.pdf"):
+        check(project, expected | {"report.pdf": "another"})
 
 
 def test_the_report_on_fer2013_is_whole(shared_data: Path, tmp_path: Path) -> None:
