@@ -5,6 +5,7 @@ that two writers never share one and what a killed writer left behind can be tol
 """
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -73,6 +74,25 @@ def write_atomically(path: Path, content: bytes) -> None:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Write a file with its hash behind its content, so that `read_sealed` notices any change.
+
+    Readers of .npy and .zip files pass over what follows the content. Raises WriteError where the disk refuses.
+    """
+    write_atomically(path, content + hashlib.sha256(content).digest())
+
+
+def read_sealed(path: Path) -> bytes | None:
+    """Read what `write_sealed` wrote; None where the file is missing, cut short or changed."""
+    try:
+        sealed = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    size = hashlib.sha256().digest_size
+    content, seal = sealed[:-size], sealed[-size:]
+    return content if hashlib.sha256(content).digest() == seal else None
 
 
 def write_json(path: Path, content: object) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from helpers import audit, pretrained
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.datasets import ROOT, Dataset, Split, load_dataset
-from helpers.files import write_atomically, write_json
+from helpers.files import read_sealed, write_json, write_sealed
 from helpers.models import build_cnn, build_dnn
 from helpers.pretrained import Shelf
 from helpers.training import (
@@ -161,12 +161,12 @@ class Run:
         """Give a network's probabilities for a split: (N, classes) float32, computed once and kept."""
         images = self.split(split).images
         path = self.folder / "models" / "predictions" / f"{split}_{self._origin(trained)}.npy"
-        if path.exists():
-            return np.load(path)
+        if (kept := read_sealed(path)) is not None:
+            return np.load(BytesIO(kept))
         probabilities = softmax(predict_logits(trained.model, images))
         buffer = BytesIO()
         np.save(buffer, probabilities)
-        write_atomically(path, buffer.getvalue())
+        write_sealed(path, buffer.getvalue())
         return probabilities
 
     def origin(self) -> str:

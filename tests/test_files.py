@@ -3,11 +3,22 @@ import json
 import os
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from helpers.files import WriteError, draft_path, remove_drafts, write_atomically, write_json, writing
+from helpers.files import (
+    WriteError,
+    draft_path,
+    read_sealed,
+    remove_drafts,
+    write_atomically,
+    write_json,
+    write_sealed,
+    writing,
+)
 
 
 def test_a_file_is_replaced_as_a_whole_and_its_folder_made(tmp_path: Path) -> None:
@@ -68,3 +79,17 @@ def test_only_the_drafts_of_writers_that_are_gone_are_removed(tmp_path: Path) ->
     remove_drafts(tmp_path)
     assert mine.exists() and all(path.exists() for path in others)
     assert not theirs.exists() and not folder.exists()
+
+
+def test_a_sealed_file_is_read_only_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "kept.npy"
+    assert read_sealed(path) is None
+    buffer = BytesIO()
+    np.save(buffer, np.arange(5))
+    write_sealed(path, buffer.getvalue())
+    assert read_sealed(path) == buffer.getvalue()
+    np.testing.assert_array_equal(np.load(path), np.arange(5))  # for others it is an ordinary file
+    whole = path.read_bytes()
+    for harmed in (whole[:-1], whole[:10], b"", whole + b"x", bytes([whole[0] ^ 1]) + whole[1:]):
+        path.write_bytes(harmed)
+        assert read_sealed(path) is None

@@ -93,6 +93,14 @@ def test_another_weight_makes_new_predictions(run: Run) -> None:
     assert not np.allclose(run.predict(trained, "test"), before)
 
 
+def test_kept_predictions_that_were_changed_are_made_again(run: Run) -> None:
+    before = run.predict(run.cnn(), "test")
+    (kept,) = (run.folder / "models" / "predictions").glob("test_*.npy")
+    for harmed in (kept.read_bytes()[:-40], kept.read_bytes()[:-40] + bytes(40)):
+        kept.write_bytes(harmed)
+        np.testing.assert_array_equal(run.predict(run.cnn(), "test"), before)
+
+
 def test_other_data_make_new_predictions_of_the_same_network(run: Run) -> None:
     trained = run.cnn()
     before = run.predict(trained, "test")
