@@ -14,7 +14,7 @@ import pandas as pd
 from helpers import audit, pretrained
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.datasets import ROOT, Dataset, Split, load_dataset
-from helpers.files import read_sealed, write_json, write_sealed
+from helpers.files import read_sealed, write_atomically, write_json, write_sealed
 from helpers.models import build_cnn, build_dnn
 from helpers.pretrained import Shelf
 from helpers.training import (
