@@ -403,12 +403,23 @@ def _architecture(model: keras.Model) -> list:
 
 
 def load_trained(folder: Path, name: str, key: str) -> Trained | None:
-    """Load a saved network if its key is this one; None otherwise."""
-    record = folder / f"{name}.json"
-    if not record.exists() or json.loads(record.read_text())["key"] != key:
+    """Load a saved network if its key is this one and its files are what was saved; None otherwise.
+
+    A file that was cut or changed is not even opened, and none may bring code along.
+    """
+    weights = folder / f"{name}.keras"
+    try:
+        record = json.loads((folder / f"{name}.json").read_text())
+        if record["key"] != key or record.get("weights", _sha256(weights)) != _sha256(weights):
+            return None
+        model = keras.models.load_model(weights, compile=False, safe_mode=True)
+        return Trained(model, pd.read_csv(folder / f"{name}.csv"))
+    except Exception:  # foreign bytes bring about errors of any kind, and the answer to all is to train again
         return None
-    model = keras.models.load_model(folder / f"{name}.keras", compile=False)
-    return Trained(model, pd.read_csv(folder / f"{name}.csv"))
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _save_trained(trained: Trained, folder: Path, name: str, key: str, facts: Mapping[str, object]) -> None:
@@ -419,7 +430,13 @@ def _save_trained(trained: Trained, folder: Path, name: str, key: str, facts: Ma
     trained.model.save(temporary)
     temporary.replace(folder / f"{name}.keras")
     write_atomically(folder / f"{name}.csv", trained.history.to_csv(index=False).encode())
-    summary = {"key": key, "parameters": trained.model.count_params(), "seconds": trained.seconds, **facts}
+    summary = {
+        "key": key,
+        "weights": _sha256(folder / f"{name}.keras"),
+        "parameters": trained.model.count_params(),
+        "seconds": trained.seconds,
+        **facts,
+    }
     write_json(record, summary)
 
 

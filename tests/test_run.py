@@ -31,6 +31,10 @@ def test_the_network_is_trained_once_and_its_probabilities_are_kept(run: Run, ca
     reopened = Run(run.folder, run.dataset, run.recipe, run.seed)
     np.testing.assert_array_equal(reopened.probabilities("test"), probabilities)
     assert capsys.readouterr().out == ""
+    (kept,) = (run.folder / "models" / "predictions").glob("test_*.npy")
+    for harmed in (b"", kept.read_bytes()[:-8], b"no array"):
+        kept.write_bytes(harmed)
+        np.testing.assert_array_equal(reopened.probabilities("test"), probabilities)
 
 
 def test_a_sample_is_correct_and_confident_where_it_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,9 @@
 """Training learns, repeats itself to the last digit, resumes after an interruption, and says when it cannot go on."""
 
+import hashlib
+import json
+import pickle
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -224,6 +228,66 @@ def test_a_trained_network_is_loaded_and_not_trained_again(dataset: Dataset, tmp
     ask(seed=5, plan=replace(PLAN, batch_size=8))
     assert len(lines) == 3 * trained_lines
     assert {path.suffix for path in tmp_path.iterdir()} == {".keras", ".json", ".csv", ".lock"}
+
+
+def cut(folder: Path) -> None:
+    (folder / "toy.keras").write_bytes((folder / "toy.keras").read_bytes()[:-100])
+
+
+def replace_by_text(folder: Path) -> None:
+    (folder / "toy.keras").write_text("no network")
+
+
+def change_one_weight(folder: Path) -> None:
+    model = keras.models.load_model(folder / "toy.keras", compile=False)
+    model.set_weights([model.get_weights()[0] + 1, *model.get_weights()[1:]])
+    model.save(folder / "toy.keras")
+
+
+def bring_code(folder: Path) -> None:
+    """Put a network in place that runs a program of its own, and vouch for it."""
+    trap = str(folder / "trap")
+    model = keras.Sequential([keras.Input((24, 24, 1)), keras.layers.Lambda(lambda x: open(trap, "w") and x)])  # noqa: PTH123, SIM115
+    (folder / "trap").unlink()
+    model.save(folder / "toy.keras")
+    record = json.loads((folder / "toy.json").read_text())
+    record["weights"] = hashlib.sha256((folder / "toy.keras").read_bytes()).hexdigest()
+    (folder / "toy.json").write_text(json.dumps(record))
+
+
+def put_a_pickle(folder: Path) -> None:
+    (folder / "toy.keras").write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+
+
+def cut_the_record(folder: Path) -> None:
+    (folder / "toy.json").write_text((folder / "toy.json").read_text()[:-9])
+
+
+def remove_the_weights(folder: Path) -> None:
+    (folder / "toy.keras").unlink()
+
+
+@pytest.fixture(scope="module")
+def saved(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with one trained network, and its key."""
+    folder = tmp_path_factory.mktemp("models")
+    training.load_or_train(build, dataset, PLAN, seed=0, name="toy", folder=folder, report=quiet)
+    return folder, training.training_key(build(), dataset, PLAN, 0)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [cut, replace_by_text, change_one_weight, bring_code, put_a_pickle, cut_the_record, remove_the_weights],
+)
+def test_a_network_file_that_was_harmed_is_not_loaded(
+    harm: Callable[[Path], None], saved: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, key = saved
+    shutil.copytree(folder, tmp_path / "models")
+    assert training.load_trained(tmp_path / "models", "toy", key) is not None
+    harm(tmp_path / "models")
+    assert training.load_trained(tmp_path / "models", "toy", key) is None
+    assert not (tmp_path / "models" / "trap").exists()
 
 
 def test_the_key_tells_architectures_apart_and_ignores_layer_names(dataset: Dataset) -> None:
