@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -270,7 +270,8 @@ def plan(arguments: argparse.Namespace) -> Build:
     settings = [word for text in arguments.set for word in _words(text)]
     chosen = parse_settings(settings, ROOT / "notebooks", NEEDS)
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
-    load_dataset(arguments.dataset, image_size=image_size or None)
+    loaded = load_dataset(arguments.dataset, image_size=image_size or None)
+    _check_fonts([loaded.name, *loaded.class_names])
     preset = RECIPES[arguments.recipe]
     return Build(
         notebooks=ROOT / "notebooks",
@@ -300,6 +301,16 @@ def _pretrained_facts(dataset: str, image_size: int) -> dict[str, str]:
     shelf = pretrained.open_shelf()
     shelf.check(load_dataset(dataset, image_size=image_size or None, keep_training=True))
     return {"the pretrained networks": f"sha256:{shelf.digest()}"}
+
+
+def _check_fonts(names: Sequence[str]) -> None:
+    """See that figures and PDF can show these names, before hours go into what could not be set."""
+    for name in names:
+        if not name.isascii():
+            from helpers import plots, report
+
+            if missing := report.missing_characters(name) or plots.missing_characters(name):
+                raise PdfError(report.describe_missing(missing, name))
 
 
 def _seed(text: str) -> int:

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -18,7 +19,25 @@ DIVERGING = "vlag"
 MISTAKE = "#b2182b"  # the colour of what is wrong
 COLOURS = sns.color_palette("colorblind", 10).as_hex()
 
+# Of fonts that have what the first lacks, mostly Chinese, the first that is installed helps out letter by letter.
+_HELPING_FONTS = (
+    "Noto Sans CJK TC",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans TC",
+    "Source Han Sans TC",
+    "PingFang TC",
+    "PingFang HK",
+    "Heiti TC",
+    "Microsoft JhengHei",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+    "Noto Emoji",
+    "Segoe UI Symbol",
+)
 STYLE: dict[str, object] = {
+    "font.family": ["DejaVu Sans", *(name for name in _HELPING_FONTS if name in font_manager.get_font_names())],
+    "text.parse_math": False,  # a dollar sign in the name of a class is a dollar sign
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8,
@@ -39,6 +58,13 @@ STYLE: dict[str, object] = {
     "savefig.dpi": 200,
 }
 mpl.rcParams.update(STYLE)
+
+
+def missing_characters(text: str) -> str:
+    """Give the characters of a text that figures cannot show, since none of their fonts has them."""
+    fonts = [font_manager.get_font(font_manager.findfont(family)) for family in STYLE["font.family"]]
+    visible = (c for c in dict.fromkeys(text) if c.isprintable() and c != " ")
+    return "".join(c for c in visible if not any(font.get_char_index(ord(c)) for font in fonts))
 
 
 def new_figure(height: float, width: float = TEXT_WIDTH) -> Figure:

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -23,6 +23,7 @@ from helpers.answers import load_answer, render, render_block, table_cells
 from helpers.files import write_atomically
 
 TEMPLATE = Path(__file__).with_suffix(".typ")
+_TYPEFACES = re.compile(r"^#set text\(font: .*\)$", re.MULTILINE)
 REPORT_NAME = "report.pdf"
 TEXT_WIDTH_MM = 170.0
 TALLEST_FIGURE_MM = 215.0  # leaves room for a caption of five lines
@@ -218,7 +219,7 @@ def _compile(folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes
 
 
 def _check_pdf(pdf: bytes, document: Mapping[str, Any]) -> None:
-    printed = _plain_text("".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages))
+    printed = _read_pdf(pdf)
     for text in _texts(document):
         _check_characters(text, set(printed))
     for section in document["sections"]:
@@ -237,14 +238,34 @@ def _texts(part: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
+def missing_characters(text: str) -> str:
+    """Give the characters of a text that the report cannot show, since no font on this machine has them."""
+    pdf = typst.compile(
+        f"{_TYPEFACES.search(TEMPLATE.read_text())[0]}\n#sys.inputs.text".encode(), sys_inputs={"text": text}
+    )
+    return _missing(text, _read_pdf(pdf))
+
+
+def _read_pdf(pdf: bytes) -> str:
+    return _plain_text("".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages))
+
+
+def _missing(text: str, printed: Iterable[str]) -> str:
+    return "".join(sorted(set(_plain_text(text)) - set(printed)))
+
+
 def _check_characters(text: str, printed: set[str]) -> None:
-    missing = sorted(set(_plain_text(text)) - printed)
-    if missing:
-        named = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing)
-        raise ReportError(
-            f"No font on this machine has the characters {named} of {text!r}; install a font that has them, "
-            "or write the text without them."
-        )
+    if missing := _missing(text, printed):
+        raise ReportError(describe_missing(missing, text))
+
+
+def describe_missing(missing: str, text: str) -> str:
+    """Say in one sentence which characters of a text no font has."""
+    named = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing)
+    return (
+        f"No font on this machine has the characters {named} of {text!r}; install a font that has them, "
+        "or write the text without them."
+    )
 
 
 def _plain_text(text: str) -> str:

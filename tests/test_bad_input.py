@@ -23,7 +23,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from helpers import build as driver
-from helpers import datasets, decode, sources
+from helpers import datasets, decode, report, sources
 from helpers.datasets import SPLITS, Dataset, load_dataset
 
 SIDE = 8  # pixels; most rows need many images and none needs large ones
@@ -545,6 +545,24 @@ def test_classes_keep_their_names_whatever_they_are(case: str, pack: Callable, t
 def test_data_set_keeps_its_name_whatever_it_is(tmp_path: Path) -> None:
     for name in ("a b", "it's", '"x"', "貓 😀", "--help"):
         assert load_dataset(str(folder_of(PETS, name=name)(tmp_path)), tmp_path / "cache").name == name
+
+
+CUNEIFORM = "\N{CUNEIFORM SIGN A}"
+
+
+def test_class_whose_name_no_font_can_show_is_an_error_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not report.missing_characters(CUNEIFORM):
+        pytest.skip("this machine has a font for cuneiform")
+    monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
+    folder = folder_of(pictures({f"{CUNEIFORM} cat": 10, "dog": 10}))(tmp_path)
+    assert driver.main(["report", "--dataset", str(folder), "--reports", str(tmp_path / "reports")]) == 2
+    assert capsys.readouterr().err == (
+        f"error: No font on this machine has the characters {CUNEIFORM} (U+12000) of '{CUNEIFORM} cat'; install a font "
+        "that has them, or write the text without them.\n"
+    )
+    assert not (tmp_path / "reports").exists()
 
 
 def test_names_that_no_text_can_hold_are_spelled_with_escapes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import functools
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from helpers import cache as store
-from helpers import datasets, faces, splits
+from helpers import datasets, decode, faces, splits
 from helpers.datasets import SPLITS, Dataset, DatasetError, identify, load_dataset
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -238,7 +241,26 @@ def pack_folder(data: bytes, folder: Path) -> Path:
     return folder / "table"
 
 
-@pytest.mark.parametrize("pack", [pack_plain, pack_gzip, pack_zip, pack_tar, pack_folder])
+def pack_gzip_in_folder(data: bytes, folder: Path) -> Path:
+    (folder / "download").mkdir()
+    return pack_gzip(data, folder / "download").parent
+
+
+def pack_tar_in_folder(data: bytes, folder: Path) -> Path:
+    (folder / "download").mkdir()
+    return pack_tar(data, folder / "download").parent
+
+
+def pack_csv_zip(data: bytes, folder: Path) -> Path:
+    with zipfile.ZipFile(folder / "fer2013.csv.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("fer2013.csv", data)
+    return folder / "fer2013.csv.zip"
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [pack_plain, pack_gzip, pack_zip, pack_csv_zip, pack_tar, pack_folder, pack_gzip_in_folder, pack_tar_in_folder],
+)
 def test_table_is_the_same_however_it_is_packed(pack: Callable, tmp_path: Path, cache: Path) -> None:
     rows = table_rows()
     found = contents(load_dataset(str(pack(table_bytes(rows), tmp_path)), cache))
@@ -310,6 +332,138 @@ def test_split_folders_are_known_by_their_usual_names(names: tuple[str, ...], tm
     }
     dataset = load_dataset(str(write_tree(tmp_path / "pets", counts)), cache)
     assert sizes(dataset) == [10, 6, 4] and dataset.notes == ()
+
+
+FOOD11 = (
+    "bread", "dairy product", "dessert", "egg", "fried food", "meat", "noodles/pasta", "rice", "seafood", "soup",
+    "vegetable/fruit",
+)  # fmt: skip
+
+
+def write_food11(folder: Path, name: Callable[[str, int, int], str]) -> Path:
+    """Write two images of each class into each split; name: gives the path for split, class and running number."""
+    for split in ("training", "validation", "evaluation"):
+        for label in range(11):
+            for index in range(2):
+                write_png(folder / name(split, label, index), noise(1000 * label + 10 * index + len(split), channels=3))
+    return folder
+
+
+@pytest.mark.parametrize("pack", [lambda folder: folder, lambda folder: zip_folder(folder, folder.with_suffix(".zip"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        lambda split, label, index: f"food-11/{split}/{label}_{index}.jpg",
+        lambda split, label, index: f"{split}/{FOOD11[label].title().replace('/', '-')}/{label}_{index}.jpg",
+    ],
+)
+def test_food11_has_its_classes_whether_files_or_folders_tell_them(
+    name: Callable, pack: Callable, tmp_path: Path, cache: Path
+) -> None:
+    dataset = load_dataset(str(pack(write_food11(tmp_path / "food", name))), cache)
+    assert (dataset.title, dataset.class_names, dataset.notes) == ("Food-11", FOOD11, ())
+    assert sizes(dataset) == [22, 22, 22] and dataset.image_shape == (64, 64, 3)
+    for split, long in (("train", "training"), ("validation", "validation"), ("test", "evaluation")):
+        found = contents(dataset)[split]
+        expected = [
+            (decode.resize(Image.fromarray(noise(1000 * label + 10 * index + len(long), channels=3)), 64), label)
+            for label in range(11)
+            for index in range(2)
+        ]
+        assert found == sorted((image.tobytes(), label) for image, label in expected)
+
+
+def test_food11_images_without_a_class_are_not_used(tmp_path: Path, cache: Path) -> None:
+    folder = write_food11(tmp_path / "food", lambda split, label, index: f"{split}/{label}_{index}.jpg")
+    for index in range(5):
+        write_png(folder / "testing" / f"{index:04}.jpg", noise(index))
+    dataset = load_dataset(str(folder), cache)
+    assert sizes(dataset) == [22, 22, 22] and "5 in number, were not used" in dataset.notes[0]
+
+
+def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path, cache: Path) -> None:
+    dataset = load_dataset(str(write_tree(tmp_path / "digits", {str(digit): 3 for digit in range(12)})), cache)
+    assert dataset.class_names == tuple(map(str, range(12)))
+
+
+# Parquet
+
+
+def png(seed: int, channels: int = 1) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(noise(seed, channels)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write_shard(file: Path, columns: Mapping[str, list], features: Mapping | None = None) -> None:
+    """Write a Parquet file as the hub does, in several row groups, its features in the metadata."""
+    content = pyarrow.table(dict(columns))
+    if features:
+        content = content.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(content, file, row_group_size=7)
+
+
+def images_of(seeds: range, channels: int = 1) -> list[dict]:
+    return [{"bytes": png(seed, channels), "path": f"{seed}.png"} for seed in seeds]
+
+
+IMAGE, PETS = {"_type": "Image"}, {"_type": "ClassLabel", "names": ["cat", "dog", "cow"]}
+SHARDS = {
+    "train-00000-of-00002": range(20),
+    "train-00001-of-00002-ab": range(20, 40),
+    "test-00000-of-00001": range(40, 52),
+}
+
+
+def write_shards(folder: Path, place: str = "data/{name}.parquet") -> Path:
+    for name, seeds in SHARDS.items():
+        columns = {"image": images_of(seeds), "label": [seed % 3 for seed in seeds]}
+        write_shard(
+            folder / place.format(name=name, split=name.split("-")[0]), columns, {"image": IMAGE, "label": PETS}
+        )
+    return folder
+
+
+@pytest.mark.parametrize("pack", [lambda folder: folder, lambda folder: zip_folder(folder, folder.with_suffix(".zip"))])
+@pytest.mark.parametrize("place", ["data/{name}.parquet", "default/{split}/{name}.parquet"])
+def test_parquet_keeps_splits_classes_and_pixels(place: str, pack: Callable, tmp_path: Path, cache: Path) -> None:
+    dataset = load_dataset(str(pack(write_shards(tmp_path / "pets", place))), cache, image_size=48)
+    assert dataset.class_names == ("cat", "dog", "cow") and dataset.image_shape == (48, 48, 1)
+    found = contents(dataset)
+    assert sorted(found["train"] + found["validation"]) == sorted((noise(i).tobytes(), i % 3) for i in range(40))
+    assert found["test"] == sorted((noise(i).tobytes(), i % 3) for i in range(40, 52))
+    assert "no validation images" in dataset.notes[0] and dataset.skipped == ()
+
+
+def test_one_parquet_file_in_colour_with_words_for_labels_is_divided(tmp_path: Path, cache: Path) -> None:
+    words = ["salt" if seed % 2 else "pepper" for seed in range(40)]
+    write_shard(tmp_path / "spices.parquet", {"label": words, "photo": [png(seed, 3) for seed in range(40)]})
+    dataset = load_dataset(str(tmp_path / "spices.parquet"), cache, image_size=48)
+    assert dataset.class_names == ("pepper", "salt") and dataset.name == "spices"
+    assert sizes(dataset) == [32, 4, 4] and dataset.image_shape == (48, 48, 3)
+    assert all_images(dataset) == sorted(noise(seed, 3).tobytes() for seed in range(40))
+
+
+def test_parquet_rows_that_cannot_be_used_are_named_or_counted(tmp_path: Path, cache: Path) -> None:
+    images = images_of(range(203))
+    images[5], images[6] = {"bytes": b"no image", "path": "a.png"}, {"bytes": None, "path": "b.png"}
+    labels = [seed % 2 for seed in range(200)] + [-1, None, 1]
+    write_shard(tmp_path / "pets.parquet", {"image": images, "label": labels}, {"image": IMAGE, "label": PETS})
+    dataset = load_dataset(str(tmp_path / "pets.parquet"), cache)
+    assert dataset.skipped == (
+        ("pets.parquet, row 6", "is not an image"),
+        ("pets.parquet, row 7", "holds no image, at most the path of one"),
+    )
+    assert sum(sizes(dataset)) == 199 and dataset.class_names == ("cat", "dog")
+    assert "2 in number, were not used" in dataset.notes[0] and "no image of 'cow'" in dataset.notes[1]
+
+
+def test_of_several_columns_of_labels_the_one_called_so_counts(tmp_path: Path, cache: Path) -> None:
+    columns = {"coarse": [0] * 40, "img": images_of(range(40)), "label": [seed % 3 for seed in range(40)]}
+    coarse = {"_type": "ClassLabel", "names": ["animal"]}
+    write_shard(tmp_path / "pets.parquet", columns, {"coarse": coarse, "img": IMAGE, "label": PETS})
+    assert load_dataset(str(tmp_path / "pets.parquet"), cache).class_names == ("cat", "dog", "cow")
 
 
 def test_missing_validation_split_is_a_tenth_of_training(tmp_path: Path, cache: Path) -> None:

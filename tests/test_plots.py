@@ -203,3 +203,14 @@ def test_long_class_names_are_neither_cut_nor_on_top_of_each_other(name: str) ->
 def test_names_on_top_of_each_other_would_be_noticed() -> None:
     figure = plots.image_grid(PHOTOS[:7], ["breakfast_burrito 100%"] * 7, columns=7)
     assert overlapping(figure)
+
+
+def test_dollar_signs_in_a_class_name_are_letters() -> None:
+    figure = plots.new_figure(1.0)
+    text = figure.text(0.5, 0.5, "$x_1$ [50%]")
+    assert not text.get_parse_math()
+
+
+def test_characters_that_figures_cannot_show_are_known() -> None:
+    assert plots.missing_characters("Käse Ω\N{ZERO WIDTH JOINER}") == ""
+    assert plots.missing_characters("a\N{CUNEIFORM SIGN A}a") == "\N{CUNEIFORM SIGN A}"

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from pypdf import PdfReader
 
+from helpers import report
 from helpers.answers import Answer, AnswerError
 from helpers.report import ReportError, build_report, headlines
 
@@ -166,3 +167,8 @@ def test_importing_the_report_is_light() -> None:
     heavy = "{'tensorflow', 'keras', 'pandas', 'matplotlib'} & set(sys.modules)"
     code = f"import sys, helpers.report; sys.exit(str({heavy}) if {heavy} else 0)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_characters_that_no_font_has_are_told_from_those_that_one_has() -> None:
+    assert report.missing_characters("Käse, Ωμέγα, ﬁre, ½") == ""
+    assert {*report.missing_characters("a \N{CUNEIFORM SIGN A}")} <= {"\N{CUNEIFORM SIGN A}"}
