@@ -172,3 +172,11 @@ def test_what_is_committed_is_whole_and_small() -> None:
         assert facts <= shelf.record(name).keys() and "/" not in shelf.record(name)["machine"]
         assert shelf.record(name)["accuracy"]["PublicTest"].keys() == {"all", "twin_free"}
     assert json.loads((pretrained.FOLDER / pretrained.MANIFEST).read_text())["title"] == "FER2013"
+
+
+def test_a_network_that_asks_to_run_code_is_not_opened() -> None:
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((24, 24, 1)), layers.Lambda(lambda pixels: pixels + 1), layers.Flatten()])
+    packed = pretrained.pack(model)
+    with pytest.raises(ValueError, match="unsafe"):
+        pretrained.unpack(packed)
