@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers import inference
+from helpers.climbing import Climb, Score, Settings, climb_with_stops, compile_climb
+from helpers.inference import Layer, call, flat_layers, flatten
+
 RECTIFIERS = (keras.layers.ReLU, keras.layers.Activation, keras.layers.LeakyReLU)
+DEFAULTS = Settings()
 REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
-Score = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -44,41 +49,12 @@ class Dream:
     sizes: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How an ascent moves.
-
-    step_size: length of a step in grey levels, root mean square over the image. jitter: largest shift in
-    pixels under which the gradient of every second step is taken, drawn anew each time, so that no
-    pattern depends on its exact place; the steps between are unshifted, because strides and pooling
-    answer a shift by an odd number of pixels differently, and an objective that is never looked at may
-    fall. frequency_decay: the power of the spatial frequency by which the gradient's spectrum is divided:
-    0 leaves it, 1 gives all scales of a natural image an equal chance. smoothness, norm: weights of the
-    total variation and of the mean square distance to mid grey, of the image scaled to 0..1, which are
-    subtracted from the objective that is climbed, not from the one reported. Raises ValueError on values
-    out of range.
-    """
-
-    step_size: float = 4.0
-    jitter: int = 2
-    frequency_decay: float = 1.0
-    smoothness: float = 0.0
-    norm: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.step_size <= 0:
-            raise ValueError(f"The step size is {self.step_size}: it must be above 0.")
-        negative = [name for name, value in vars(self).items() if value < 0]
-        if negative:
-            raise ValueError(f"{negative[0]} is {getattr(self, negative[0])}: it must be at least 0.")
-
-
 def maximise_filters(
     model: keras.Model,
     layer: keras.layers.Layer,
     filters: Sequence[int] | None = None,
     steps: int = 190,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     *,
     keep: Sequence[int] = (),
     batch_size: int = 64,
@@ -96,12 +72,10 @@ def maximise_filters(
     """
     chosen = _check_filters(layer, filters)
     _check_steps(steps, keep)
-    climb = _compile_climb(cut_model(model, layer), _mean_of_filter, settings)
-    noise = grey_noise(model.input_shape[1:], seed)
-    parts = [
-        _climb_with_stops(climb, noise, chosen[first : first + batch_size], steps, keep, seed)
-        for first in range(0, len(chosen), batch_size)
-    ]
+    model, (layer,) = _flattened(model, layer)
+    climb, noise = _filter_climb(model, layer, settings), grey_noise(model.input_shape[1:], seed)
+    batches = [chosen[first : first + batch_size] for first in range(0, len(chosen), batch_size)]
+    parts = [climb_with_stops(climb, noise, _targets(layer, some), len(some), steps, keep, seed) for some in batches]
     kept = {stop: np.concatenate([snapshots[stop] for snapshots, _ in parts]) for stop in parts[0][0]}
     objective = np.concatenate([history for _, history in parts], axis=1)
     return Ascent(chosen, kept[steps], objective, {stop: kept[stop] for stop in sorted(set(keep))})
@@ -114,7 +88,7 @@ def deep_dream(
     octaves: int = 3,
     octave_scale: float = 1.4,
     steps: int = 20,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     *,
     seed: int = 0,
 ) -> Dream:
@@ -137,7 +111,7 @@ def deep_dreams(
     octaves: int = 3,
     octave_scale: float = 1.4,
     steps: int = 20,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     *,
     seed: int = 0,
 ) -> list[Dream]:
@@ -145,14 +119,16 @@ def deep_dreams(
     _check_steps(steps)
     if octaves < 1 or octave_scale <= 0:
         raise ValueError(f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}.")
-    climb = _compile_climb(cut_model(model, layer, any_size=True), _mean_square, settings)
-    originals, all_ = np.asarray(images, np.float32), np.zeros(len(images), np.int64)
+    model, (layer,) = _flattened(model, layer)
+    climb, cut, free = _dream_climb(model, layer, settings)
+    free.set_weights(cut.get_weights())
+    originals = np.asarray(images, np.float32)
     sizes = tuple(_scaled_size(originals[0], octave_scale**octave) for octave in range(octaves))
     change, histories = np.zeros_like(originals), []
     for octave, size in enumerate(sizes):
         base = _resize(originals, size)
         start = np.clip(base + _resize(change, size), 0, 255)
-        snapshots, history = _climb_with_stops(climb, start, all_, steps, (), seed + octave)
+        snapshots, history = climb_with_stops(climb, start, [], len(images), steps, (), seed + octave)
         change = snapshots[steps] - base
         histories.append(history)
     dreamt = np.clip(originals + _resize(change, originals.shape[1:3]), 0, 255)
@@ -198,15 +174,9 @@ def filter_responses(
     """
     if by not in REDUCTIONS:
         raise ValueError(f"A response is taken by {by!r}, which is unknown: choose one of {', '.join(REDUCTIONS)}.")
-    cut = cut_model(model, *layers)
-
-    @tf.function(input_signature=[tf.TensorSpec((None, *cut.inputs[0].shape[1:]), tf.float32)])
-    def respond(batch: tf.Tensor) -> list[tf.Tensor]:
-        return [REDUCTIONS[by](maps, axis=(1, 2)) for maps in tf.nest.flatten(cut(batch, training=False))]
-
-    compiled = respond.get_concrete_function()
+    respond = _respond_function(*_flattened(model, *layers), by)
     batches = [
-        compiled(tf.constant(images[first : first + batch_size], tf.float32))
+        respond(tf.constant(images[first : first + batch_size], tf.float32))
         for first in range(0, len(images), batch_size)
     ]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
@@ -247,7 +217,8 @@ def rectified(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Lay
     """
     if layer.activation is not keras.activations.linear:
         return layer
-    for follower in model.layers[model.layers.index(layer) + 1 :]:
+    flat = flat_layers(model)
+    for follower in flat[flat.index(layer) + 1 :]:
         if isinstance(follower, RECTIFIERS):
             return follower
         if isinstance(follower, keras.layers.Conv2D):
@@ -255,15 +226,14 @@ def rectified(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Lay
     raise ValueError(f"No activation follows layer {layer.name!r}: choose a convolution that has one.")
 
 
-def cut_model(model: keras.Model, *layers: keras.layers.Layer, any_size: bool = False) -> keras.Model:
+def cut_model(model: keras.Model, *layers: Layer, any_size: bool = False) -> keras.Model:
     """The part of a model from its input to the given layers, whose outputs it gives, in order.
 
     any_size: rebuild it, with the same weights, for inputs of any height and width; possible up to a
-    convolution, not past a Flatten. Raises ValueError when a layer is not part of the model.
+    convolution, not past a Flatten. Raises ValueError when a layer is not part of the model, nor of a model
+    nested in it.
     """
-    strangers = [layer.name for layer in layers if layer not in model.layers]
-    if strangers:
-        raise ValueError(f"Layer {strangers[0]!r} is not part of the model: ask helpers.models for its layers.")
+    model, layers = _flattened(model, *layers)
     outputs = [layer.output for layer in layers]
     cut = keras.Model(model.inputs[0], outputs if len(outputs) > 1 else outputs[0])
     return _with_any_size(cut) if any_size else cut
@@ -272,7 +242,8 @@ def cut_model(model: keras.Model, *layers: keras.layers.Layer, any_size: bool = 
 def receptive_field(model: keras.Model, layer: keras.layers.Layer) -> int:
     """Side, in input pixels, of the square that one output of a layer can see, in a chain of layers."""
     side, spacing = 1, 1
-    for earlier in model.layers[: model.layers.index(layer) + 1]:
+    flat = flat_layers(model)
+    for earlier in flat[: flat.index(layer) + 1]:
         window = getattr(earlier, "kernel_size", None) or getattr(earlier, "pool_size", None)
         if window is not None and hasattr(earlier, "strides"):
             side += (window[0] - 1) * getattr(earlier, "dilation_rate", (1,))[0] * spacing
@@ -331,100 +302,76 @@ def grey_noise(shape: Sequence[int], seed: int, spread: float = 10.0) -> np.ndar
     return (127.5 + noise).astype(np.float32)
 
 
-def _compile_climb(cut: keras.Model, score: Score, settings: Settings) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Compile the ascent once, for any number and size of images and any number of steps."""
-
-    def scored(images: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
-        return score(cut(images, training=False), filters)
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, *cut.inputs[0].shape[1:]), tf.float32),
-            tf.TensorSpec((None,), tf.int64),
-            *[tf.TensorSpec((), tf.int32)] * 3,
-        ]
-    )
-    def climb(images, filters, first, last, seed):
-        history = tf.TensorArray(tf.float32, size=last - first)
-        for step in tf.range(first, last):
-            shift = _draw_shift(settings.jitter, seed, step)
-            with tf.GradientTape() as tape:
-                tape.watch(images)
-                scores = scored(tf.roll(images, shift, axis=(1, 2)), filters)
-                target = scores - _penalty(images, settings)
-            # A shifted view has an objective of its own: report that of the image as it is.
-            unshifted = scored(images, filters) if tf.reduce_any(shift != 0) else scores
-            history = history.write(step - first, unshifted)
-            images = _step_up(images, tape.gradient(target, images), settings)
-        return images, tf.concat([history.stack(), scored(images, filters)[tf.newaxis]], axis=0)
-
-    return climb.get_concrete_function()
+def _flattened(model: keras.Model, *layers: Layer) -> tuple[keras.Model, tuple[Layer, ...]]:
+    """Give a model without nested ones in it, and the same layers there."""
+    strangers = [layer.name for layer in layers if layer not in flat_layers(model)]
+    if strangers:
+        raise ValueError(f"Layer {strangers[0]!r} is not part of the model: ask helpers.models for its layers.")
+    flat, twins = flatten(model)
+    return flat, tuple(twins[layer] for layer in layers)
 
 
-def _climb_with_stops(
-    climb: Callable[..., tuple[tf.Tensor, tf.Tensor]],
-    start: np.ndarray,
-    filters: np.ndarray,
-    steps: int,
-    keep: Sequence[int],
-    seed: int,
-) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """Climb for several filters from one image, or from one each; snapshots at the stops, objective (steps + 1, F)."""
-    images = np.broadcast_to(start, (len(filters), *start.shape[-3:])).astype(np.float32)
-    snapshots, history, first = {0: images}, [], 0
-    for stop in sorted({*keep, steps} - {0}):
-        span = (tf.constant(value, tf.int32) for value in (first, stop, seed))
-        images, values = climb(tf.constant(images), tf.constant(filters), *span)
-        snapshots[stop] = images.numpy()
-        history.append(values[:-1])
-        first = stop
-    return snapshots, np.concatenate([*history, values[-1:]])
+@lru_cache(maxsize=8)
+def _filter_climb(model: keras.Model, layer: Layer, settings: Settings) -> Climb:
+    """Compile the ascent to the mean output of any filter of a layer, once for all calls."""
+    image = model.input_shape[1:]
+    if not _is_plain_convolution(layer):
+        mean = _compile_score(cut_model(model, layer), _mean_of_filter)
+        return compile_climb(mean, image, [tf.TensorSpec((None,), tf.int64)], settings)
+    readout = [tf.TensorSpec((None, *layer.input.shape[1:]), tf.float32), tf.TensorSpec((None,), tf.float32)]
+    features = keras.Model(model.inputs[0], layer.input)
+    return compile_climb(_compile_score(features, _weighted_sum), image, readout, settings)
 
 
-def _draw_shift(jitter: int, seed: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-    """Draw how far to shift the images down and right: nothing in steps with an even number."""
-    drawn = tf.random.stateless_uniform((2,), [seed, step], -jitter, jitter + 1, tf.int32)
-    return drawn * (step % 2)
+def _targets(layer: Layer, filters: np.ndarray) -> list[tf.Tensor]:
+    """Give what tells the ascents to these filters apart."""
+    return _readout(layer, filters) if _is_plain_convolution(layer) else [tf.constant(filters, tf.int64)]
 
 
-def _step_up(images: tf.Tensor, gradient: tf.Tensor, settings: Settings) -> tf.Tensor:
-    """Move each image up by one step, inside 0..255."""
-    # A pixel at its limit cannot move further: it must not use up the length of the step.
-    stuck = ((images <= 0.0) & (gradient < 0.0)) | ((images >= 255.0) & (gradient > 0.0))
-    direction = tf.where(stuck, 0.0, gradient)
-    if settings.frequency_decay:
-        direction = tf.where(stuck, 0.0, _divide_by_frequency(direction, settings.frequency_decay))
-    length = tf.sqrt(tf.reduce_mean(tf.square(direction), axis=(1, 2, 3), keepdims=True))
-    step = settings.step_size * tf.math.divide_no_nan(direction, length)
-    return tf.clip_by_value(images + step, 0.0, 255.0)
+@lru_cache(maxsize=8)
+def _dream_climb(model: keras.Model, layer: Layer, settings: Settings) -> tuple[Climb, keras.Model, keras.Model]:
+    """Compile the dream's ascent on images of any size; give it, the model cut at the layer, and its copy."""
+    cut = cut_model(model, layer)
+    free = _with_any_size(cut)
+    return compile_climb(_compile_score(free, _mean_square), free.input_shape[1:], [], settings), cut, free
 
 
-def _divide_by_frequency(gradient: tf.Tensor, power: float) -> tf.Tensor:
-    """Divide a gradient's spectrum by frequency ** power.
+@lru_cache(maxsize=8)
+def _respond_function(model: keras.Model, layers: tuple[Layer, ...], by: str) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+    cut = cut_model(model, *layers)
 
-    All divisors are positive, so the result is still a direction in which the objective rises.
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
+    def respond(batch: tf.Tensor) -> list[tf.Tensor]:
+        return [REDUCTIONS[by](_full(maps), axis=(1, 2)) for maps in tf.nest.flatten(call(cut, batch))]
+
+    return respond
+
+
+def _compile_score(cut: keras.Model, score: Callable[..., tf.Tensor]) -> Score:
+    """Score images by what the cut model makes of them."""
+    return lambda images, *targets: score(_full(call(cut, images)), *targets)
+
+
+def _is_plain_convolution(layer: Layer) -> bool:
+    return type(layer) is keras.layers.Conv2D and layer.groups == 1 and layer.activation is keras.activations.linear
+
+
+def _readout(layer: keras.layers.Conv2D, filters: np.ndarray) -> list[tf.Tensor]:
+    """Write a convolution's mean output as what it is, a weighted sum of its inputs.
+
+    So the ascent has to compute neither the convolution nor its gradient. Returns the weights (F, h, w, C)
+    and what is added, (F,), both float32.
     """
-    height, width = tf.unstack(tf.shape(gradient)[1:3])
-    lowest = 1.0 / tf.cast(tf.maximum(height, width), tf.float32)
-    rows, columns = _frequencies(height), _frequencies(width)[: width // 2 + 1]
-    frequency = tf.maximum(tf.sqrt(rows[:, tf.newaxis] ** 2 + columns**2), lowest)
-    spectrum = tf.signal.rfft2d(tf.transpose(gradient, (0, 3, 1, 2)))
-    scaled = tf.signal.irfft2d(spectrum * tf.cast(frequency**-power, tf.complex64), (height, width))
-    return tf.ensure_shape(tf.transpose(scaled, (0, 2, 3, 1)), gradient.shape)
+    inputs = tf.zeros((len(filters), *layer.input.shape[1:]))
+    kernel, bias = (tf.gather(values, filters, axis=-1) for values in inference.weights(layer))
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        own = tf.linalg.diag_part(tf.reduce_mean(layer.convolution_op(inputs, kernel), axis=(1, 2)))
+    return [tape.gradient(own, inputs), bias]
 
 
-def _frequencies(size: tf.Tensor) -> tf.Tensor:
-    """Absolute frequency of each place of a spectrum, in waves a pixel."""
-    place = tf.range(size)
-    return tf.cast(tf.minimum(place, size - place), tf.float32) / tf.cast(size, tf.float32)
-
-
-def _penalty(images: tf.Tensor, settings: Settings) -> tf.Tensor:
-    scaled = images / 255.0
-    pixels = tf.cast(tf.reduce_prod(tf.shape(images)[1:]), tf.float32)
-    roughness = tf.image.total_variation(scaled) / pixels
-    distance = tf.reduce_mean(tf.square(scaled - 0.5), axis=(1, 2, 3))
-    return settings.smoothness * roughness + settings.norm * distance
+def _weighted_sum(features: tf.Tensor, weights: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(features * weights, axis=(1, 2, 3)) + offsets
 
 
 def _mean_of_filter(maps: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
@@ -432,8 +379,12 @@ def _mean_of_filter(maps: tf.Tensor, filters: tf.Tensor) -> tf.Tensor:
     return tf.gather(tf.reduce_mean(maps, axis=(1, 2)), filters, axis=1, batch_dims=1)
 
 
-def _mean_square(maps: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+def _mean_square(maps: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(maps), axis=(1, 2, 3))
+
+
+def _full(maps: tf.Tensor) -> tf.Tensor:
+    return tf.cast(maps, tf.float32)
 
 
 def _with_any_size(cut: keras.Model) -> keras.Model:

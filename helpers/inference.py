@@ -31,7 +31,7 @@ def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> 
     flat = flat_layers(model)
     affine = {layer: _affine(layer) for layer in flat if type(layer) is layers.BatchNormalization}
     linear = [layer for layer in flat if _is_linear(layer) and layer is not intact]
-    weights = {layer: _weights(layer) for layer in linear} if affine else {}
+    affected = {layer: weights(layer) for layer in linear} if affine else {}
     made: dict[int, tuple[tf.Tensor, Layer, tf.Tensor]] = {}
 
     def remember(layer: Layer, original: Callable, inputs: tf.Tensor, *args, **kwargs) -> tf.Tensor:
@@ -44,11 +44,11 @@ def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> 
             return original(inputs, *args, **kwargs)
         # The layer is run anew, with folded weights; its first run is dropped from the graph where nothing reads it.
         _, layer, earlier = made[id(inputs)]
-        (scale, shift), (kernel, bias) = affine[norm], weights[layer]
+        (scale, shift), (kernel, bias) = affine[norm], affected[layer]
         outputs = _apply_kernel(layer, earlier, tf.cast(kernel * scale, inputs.dtype))
         return tf.nn.bias_add(outputs, tf.cast(bias * scale + shift, inputs.dtype))
 
-    replaced = {layer: partial(remember, layer, layer.call) for layer in weights}
+    replaced = {layer: partial(remember, layer, layer.call) for layer in affected}
     replaced |= {norm: partial(normalize, norm, norm.call) for norm in affine}
     with replaced_calls(replaced):
         return model(images, training=False)
@@ -72,23 +72,14 @@ def lower_precision(model: keras.Model) -> keras.Model:
     """Copy a model so that it computes its feature maps in bfloat16, twice as fast where the processor can.
 
     What comes before the first convolution, where a grey level must not be rounded, and the layers that give
-    no maps stay in float32, and so do the weights. The copy does not follow later changes of the weights.
+    no maps stay in float32, and so do the weights. Nested models are taken apart. The copy does not follow
+    later changes of the weights.
     """
     flat = flat_layers(model)
     first = next((i for i, layer in enumerate(flat) if isinstance(layer, CONVOLUTIONS)), len(flat))
     lowered = {layer for layer in flat[first:] if len(layer.output.shape) == 4}
-    pairs: dict[Layer, Layer] = {}
-
-    def copied(layer: Layer) -> Layer:
-        policy = {"dtype": "mixed_bfloat16"} if layer in lowered else {}
-        pairs[layer] = type(layer).from_config(layer.get_config() | policy)
-        return pairs[layer]
-
-    # Around the model's tensors, so that what it was compiled with is not copied.
-    bare = keras.Model(model.inputs, model.outputs[0], name=model.name)
-    copy = keras.models.clone_model(bare, clone_function=copied, recursive=True)
-    for layer, other in pairs.items():
-        other.set_weights(layer.get_weights())
+    copy, twins = _rebuild(model, lambda layer: {"dtype": "mixed_bfloat16"} if layer in lowered else {})
+    _copy_weights(twins)
     return copy
 
 
@@ -105,6 +96,18 @@ def bfloat16() -> Iterator[None]:
         yield
     finally:
         tf.config.optimizer.set_experimental_options({BFLOAT16: before})
+
+
+def flatten(model: keras.Model) -> tuple[keras.Model, Mapping[Layer, Layer]]:
+    """Give a model in which no model is nested, and each layer's place in it: the model itself if it is such.
+
+    Otherwise it is a copy, made once, that takes over the model's weights in every call.
+    """
+    if not any(isinstance(layer, keras.Model) for layer in model.layers):
+        return model, {layer: layer for layer in model.layers}
+    copy, twins = _flat_copy(model)
+    _copy_weights(twins)
+    return copy, twins
 
 
 def class_logits(model: keras.Model, images: np.ndarray, classes: Classes) -> np.ndarray:
@@ -193,11 +196,46 @@ def _logits_function(model: keras.Model) -> Compiled:
     return function
 
 
+@lru_cache(maxsize=8)
+def _flat_copy(model: keras.Model) -> tuple[keras.Model, Mapping[Layer, Layer]]:
+    return _rebuild(model, lambda layer: {})
+
+
+def _rebuild(model: keras.Model, changes: Callable[[Layer], dict]) -> tuple[keras.Model, dict[Layer, Layer]]:
+    """Build a model anew, what is nested in it laid flat; give it and each layer's twin, with weights of its own.
+
+    changes: what differs in a twin's configuration.
+    """
+    twins: dict[Layer, Layer] = {}
+
+    def copied(layer: Layer) -> Layer:
+        if not isinstance(layer, keras.Model) and layer not in twins:
+            twins[layer] = type(layer).from_config(layer.get_config() | changes(layer))
+        return twins.get(layer, layer)
+
+    def called(layer: Layer, *args, **kwargs) -> keras.KerasTensor:
+        return laid_out(layer, args[0]) if isinstance(layer, keras.Model) else layer(*args, **kwargs)
+
+    def laid_out(part: keras.Model, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        # Around the part's tensors: a Sequential model cannot be cloned with a function for its calls.
+        bare = keras.Model(part.inputs[0], part.outputs[0])
+        clone = keras.models.clone_model(bare, inputs, clone_function=copied, call_function=called)
+        return clone.outputs[0]
+
+    inputs = keras.Input(model.input_shape[1:])
+    return keras.Model(inputs, laid_out(model, inputs), name=model.name), twins
+
+
+def _copy_weights(twins: Mapping[Layer, Layer]) -> None:
+    for layer, twin in twins.items():
+        twin.set_weights(layer.get_weights())
+
+
 def _is_linear(layer: Layer) -> bool:
     return type(layer) in FOLDABLE and layer.activation is keras.activations.linear
 
 
-def _weights(layer: Layer) -> tuple[tf.Tensor, tf.Tensor]:
+def weights(layer: Layer) -> tuple[tf.Tensor, tf.Tensor]:
     """Read kernel and bias in float32, whatever precision the layer computes in."""
     kernel = ops.convert_to_tensor(layer.kernel)
     return kernel, ops.convert_to_tensor(layer.bias) if layer.use_bias else tf.zeros(kernel.shape[-1], kernel.dtype)

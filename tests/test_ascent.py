@@ -5,9 +5,10 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
-from helpers import ascent
+from helpers import ascent, climbing
 
 STRAIGHT = ascent.Settings(step_size=2, jitter=0, frequency_decay=0)
 
@@ -112,18 +113,18 @@ def test_a_step_is_not_spent_on_pixels_that_cannot_move():
     images[0, 0, 0] = 100
     gradient = np.full((1, 2, 2, 1), 50.0, np.float32)
     gradient[0, 0, 0] = 1
-    moved = ascent._step_up(images, gradient, STRAIGHT).numpy()
+    moved = climbing.Pixels(STRAIGHT).step(tf.constant(images), tf.constant(gradient), (2, 2)).numpy()
     np.testing.assert_allclose(moved[0, 0, 0], 100 + 2 * 2, rtol=1e-5)
 
 
 def test_dividing_by_frequency_is_symmetric_positive_and_prefers_coarse_waves():
     random = np.random.default_rng(0)
     first, second = random.normal(size=(2, 1, 9, 6, 2)).astype(np.float32)
-    divided = [ascent._divide_by_frequency(values, 1.0).numpy() for values in (first, second)]
+    divided = [climbing.divide_by_frequency(values, 1.0).numpy() for values in (first, second)]
     assert np.vdot(first, divided[0]) > 0
     assert np.vdot(second, divided[0]) == pytest.approx(np.vdot(first, divided[1]), rel=1e-4)
     wave = np.cos(2 * np.pi * np.arange(12) / 12 * np.array([[1], [4]]))[:, np.newaxis, :, np.newaxis]
-    coarse, fine = ascent._divide_by_frequency(wave.astype(np.float32), 1.0).numpy().std(axis=(1, 2, 3))
+    coarse, fine = climbing.divide_by_frequency(wave.astype(np.float32), 1.0).numpy().std(axis=(1, 2, 3))
     assert coarse == pytest.approx(4 * fine, rel=1e-4)
 
 
@@ -173,10 +174,142 @@ def test_impossible_ascents_are_errors(model, request_):
         ascent.maximise_filters(model, convolution(model, 2), **request_)
 
 
-@pytest.mark.parametrize("values", [{"step_size": 0}, {"jitter": -1}, {"smoothness": -0.1}, {"frequency_decay": -1}])
+@pytest.mark.parametrize(
+    "values", [{"step_size": 0}, {"jitter": -1}, {"smoothness": -0.1}, {"frequency_decay": -1}, {"scaling": 1}]
+)
 def test_settings_out_of_range_are_errors(values):
     with pytest.raises(ValueError, match=f"(?i){next(iter(values)).replace('_', '.')} is"):
         ascent.Settings(**values)
+
+
+def waves(model, **settings) -> np.ndarray:
+    return ascent.maximise_filters(
+        model, convolution(model, 2), steps=40, settings=replace(STRAIGHT, **settings)
+    ).images
+
+
+@pytest.mark.parametrize(
+    "settings", [{"rotation": 20}, {"scaling": 0.2}, {"rotation": 10, "scaling": 0.1, "jitter": 2}]
+)
+def test_ascent_under_turned_and_resized_views_raises_the_objective_of_the_image_as_it_is(model, settings):
+    settings = replace(STRAIGHT, **settings)
+    found = ascent.maximise_filters(model, convolution(model, 2), steps=60, settings=settings)
+    assert (found.gain > 0).all()
+    plain = ascent.maximise_filters(model, convolution(model, 2), steps=60, settings=STRAIGHT)
+    assert np.abs(found.images - plain.images).max() > 1
+
+
+def test_turning_by_a_quarter_and_enlarging_about_the_middle():
+    image = np.random.default_rng(0).uniform(0, 255, (1, 5, 5, 1)).astype(np.float32)
+    quarter = climbing.turn(tf.constant(image), tf.constant(np.pi / 2, tf.float32), tf.constant(1.0)).numpy()
+    np.testing.assert_allclose(quarter[0, ..., 0], np.rot90(image[0, ..., 0]), atol=1e-2)
+    double = climbing.turn(tf.constant(image), tf.constant(0.0), tf.constant(2.0)).numpy()
+    np.testing.assert_allclose(double[0, ::2, ::2, 0], image[0, 1:4, 1:4, 0], atol=1e-2)
+    same = climbing.turn(tf.constant(image), tf.constant(0.0), tf.constant(1.0)).numpy()
+    np.testing.assert_array_equal(same, image)
+
+
+def test_fourier_coefficients_give_the_image_back():
+    image = np.random.default_rng(0).uniform(1, 254, (2, 9, 6, 3)).astype(np.float32)
+    space = climbing.Fourier(ascent.Settings(fourier=True))
+    restored = space.decode(space.encode(tf.constant(image)), (9, 6)).numpy()
+    np.testing.assert_allclose(restored, image, atol=0.05)
+    assert np.abs(restored - image[::-1]).max() > 0.05
+
+
+@pytest.mark.parametrize("decay", [0, 1])
+def test_fourier_ascent_raises_every_filters_objective_inside_the_range(model, decay):
+    settings = ascent.Settings(step_size=1, jitter=0, frequency_decay=decay, fourier=True)
+    found = ascent.maximise_filters(model, convolution(model, 2), steps=30, settings=settings)
+    assert rises(found.objective)
+    assert found.images.min() > 0 and found.images.max() < 255
+
+
+def test_fourier_decay_prefers_coarse_patterns(model):
+    fine, coarse = (waves(model, fourier=True, frequency_decay=decay) for decay in (0, 2))
+    assert np.abs(np.diff(coarse, axis=1)).mean() < 0.7 * np.abs(np.diff(fine, axis=1)).mean()
+
+
+def test_a_fourier_step_has_its_length_at_mid_grey(model):
+    settings = ascent.Settings(step_size=1.5, fourier=True)
+    found = ascent.maximise_filters(model, convolution(model, 2), steps=1, settings=settings, keep=(0,))
+    moves = np.sqrt(np.mean((found.images - found.snapshots[0]) ** 2, axis=(1, 2, 3)))
+    np.testing.assert_allclose(moves, 1.5, rtol=0.02)  # the noise that an ascent starts from is nearly mid grey
+
+
+@pytest.mark.parametrize("fourier", [False, True])
+def test_keeping_an_image_on_the_way_does_not_change_the_end(model, fourier):
+    settings = ascent.Settings(fourier=fourier)
+    once, twice = (
+        ascent.maximise_filters(model, convolution(model, 2), steps=6, settings=settings, keep=keep).images
+        for keep in ((), (3,))
+    )
+    np.testing.assert_allclose(once, twice, atol=0.05)
+
+
+def test_the_shortcut_through_a_plain_convolution_changes_neither_images_nor_objective(model):
+    """An activation that does nothing stands between the filters and the shortcut."""
+    layer = convolution(model, 2)
+    same = layers.Activation("linear")(layer.output)
+    detour = keras.Model(model.inputs[0], same)
+    settings = ascent.Settings(frequency_decay=0, jitter=1)
+    short, long = (
+        ascent.maximise_filters(one, at, [1, 4], steps=8, settings=settings)
+        for one, at in ((model, layer), (detour, detour.layers[-1]))
+    )
+    assert ascent._is_plain_convolution(layer) and not ascent._is_plain_convolution(detour.layers[-1])
+    np.testing.assert_allclose(short.objective, long.objective, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(short.images, long.images, atol=0.1)
+    assert np.abs(short.images - long.images[::-1]).max() > 0.1
+
+
+def nested_in(kind, model: keras.Model) -> tuple[keras.Model, keras.layers.Layer]:
+    """The model inside another, and its second convolution."""
+    if kind == "functional":
+        inputs = keras.Input(model.input_shape[1:])
+        return keras.Model(inputs, layers.ReLU()(model(inputs))), convolution(model, 2)
+    return keras.Sequential([keras.Input(model.input_shape[1:]), model]), convolution(model, 2)
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+def test_layers_of_nested_models_are_found(model, images, kind):
+    outer, layer = nested_in(kind, model)
+    flat = ascent.maximise_filters(model, layer, [0, 3], steps=4)
+    nested = ascent.maximise_filters(outer, layer, [0, 3], steps=4)
+    np.testing.assert_allclose(nested.images, flat.images, atol=0.1)
+    relu = ascent.rectified(outer, layer)
+    assert relu is ascent.rectified(model, layer)
+    assert ascent.receptive_field(outer, layer) == ascent.receptive_field(model, layer)
+    dreams = [ascent.deep_dream(one, relu, images[0], steps=3).objective for one in (outer, model)]
+    np.testing.assert_allclose(*dreams, rtol=1e-3)
+
+
+def test_ascent_follows_the_weights(model):
+    outer, layer = nested_in("sequential", keras.models.clone_model(model))
+    before, dreamt = (make() for make in two_pictures(outer, layer))
+    outer.set_weights([-values for values in outer.get_weights()[:2]] + outer.get_weights()[2:])
+    after, dreamt_after = (make() for make in two_pictures(outer, layer))
+    assert np.abs(after - before).max() > 1
+    assert np.abs(dreamt_after - dreamt).max() > 1
+
+
+def two_pictures(model: keras.Model, layer: keras.layers.Layer):
+    yield lambda: ascent.maximise_filters(model, layer, [0], steps=3).images
+    yield lambda: ascent.deep_dream(model, layer, np.full((12, 12, 1), 90, np.uint8), octaves=1, steps=3).image
+
+
+@pytest.mark.parametrize("side", [1, 2])
+@pytest.mark.parametrize("fourier", [False, True])
+def test_tiny_blank_and_saturated_images_give_finite_pictures(side, fourier):
+    inputs = keras.Input((side, side, 3))
+    layer = layers.Conv2D(2, 3, padding="same")
+    tiny = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.ReLU()(layer(inputs)))))
+    settings = ascent.Settings(rotation=5, scaling=0.1, smoothness=1, norm=1, fourier=fourier)
+    found = ascent.maximise_filters(tiny, layer, steps=4, settings=settings)
+    assert np.isfinite(found.images).all() and np.isfinite(found.objective).all()
+    for level in (0, 255):
+        dream = ascent.deep_dream(tiny, layer, np.full((side, side, 3), level), steps=3, settings=settings)
+        assert np.isfinite(dream.image).all() and np.isfinite(dream.objective).all()
 
 
 def test_depth_is_the_default_the_middle_or_an_error():
