@@ -11,6 +11,7 @@ import pandas as pd
 from skimage.color import gray2rgb
 from skimage.segmentation import slic
 
+from helpers.inference import all_logits
 from helpers.training import softmax
 
 with warnings.catch_warnings():
@@ -99,8 +100,8 @@ def fill_image(image: np.ndarray, segments: np.ndarray, fill: str) -> np.ndarray
 
 
 def probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Give the softmax of a model's logits for one batch of raw pixels: (N, classes) float32."""
-    return softmax(model.predict_on_batch(images))
+    """Give the softmax of a model's logits for raw pixels (N, H, W, C): (N, classes) float32."""
+    return softmax(all_logits(model, images))
 
 
 def explain(model: keras.Model, image: np.ndarray, label: int, samples: int, seed: int, **options) -> Explanation:
@@ -127,10 +128,10 @@ def explain_labels(
     label. Raises ValueError on an unknown class or fill, or on fewer than two samples. Ribeiro et al., 2016.
     """
     _check(model, labels, samples, fill)
-    explainer = _BatchedExplainer(random_state=seed, feature_selection="none")
+    explainer = _BatchedExplainer(image.shape[2], random_state=seed, feature_selection="none")
     found = explainer.explain_instance(
         gray2rgb(image[..., 0]) if image.shape[2] == 1 else image,
-        classifier_fn=lambda rgb: probabilities(model, rgb[..., : image.shape[2]]),
+        classifier_fn=lambda copies: probabilities(model, copies),
         labels=labels,
         top_labels=None,
         hide_color=_hide_colour(image, fill),
@@ -249,15 +250,16 @@ class _ScoredBase(LimeBase):
 class _BatchedExplainer(LimeImageExplainer):
     """lime's explainer, which hides superpixels one image after the other, hiding them in whole batches."""
 
-    def __init__(self, **options):
+    def __init__(self, channels: int, **options):
         super().__init__(**options)
+        self.channels = channels  # lime sees a grey image in three equal ones
         self.base = _ScoredBase(self.base.kernel_fn, random_state=self.random_state)
         self.base.scores, self.base.probabilities = {}, {}
 
     def data_labels(self, image, fudged_image, segments, classifier_fn, num_samples, batch_size=256):
         keep = self.random_state.randint(0, 2, (num_samples, segments.max() + 1))
         keep[0] = 1
-        masked = partial(mask_out, image, fudged_image, segments)
+        masked = partial(mask_out, image[..., : self.channels], fudged_image[..., : self.channels], segments)
         chunks = [keep[start : start + batch_size] for start in range(0, num_samples, batch_size)]
         return keep, np.concatenate([classifier_fn(masked(chunk)) for chunk in chunks])
 
