@@ -56,7 +56,7 @@ def nested_model(shape=SHAPE) -> keras.Model:
 
 def guided(model: keras.Model, *args) -> np.ndarray:
     """Guided backpropagation, of the model with ReLUs in place of one that has none."""
-    rectified = model if saliency._relus(model) else relu_model(model.input_shape[1:])
+    rectified = model if saliency._relus(model) else relu_model(tuple(model.input_shape[1:]))
     return saliency.guided_backpropagation(rectified, *args)
 
 
@@ -250,6 +250,72 @@ class TestGradCam:
             saliency.grad_cam(linear_model(), images, 0)
 
 
+class TestGradCamPlusPlus:
+    TOLERANCE = 1e-4
+
+    @staticmethod
+    def written_out(features: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        """The paper's equations, place by place, for one image's features and slopes (h, w, channels)."""
+        found = np.zeros(features.shape[:2])
+        for channel in range(features.shape[2]):
+            weight, total = 0.0, features[..., channel].sum()
+            for slope in slopes[..., channel].ravel():
+                divisor = 2 * slope**2 + total * slope**3
+                weight += (slope**2 / divisor if divisor else 0) * max(slope, 0)
+            found += weight * features[..., channel]
+        return np.maximum(found, 0)
+
+    def maps(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The method's maps, and those written out, of a layer whose maps are as large as the image."""
+        inputs = keras.Input(SHAPE)
+        features = seeded(layers.Conv2D, 4, 3, padding="same", activation="relu", seed=5)(inputs)
+        head = [layers.Flatten(), seeded(layers.Dense, 3, seed=6)]
+        model = keras.Model(inputs, head[1](head[0](features)))
+        values = keras.Model(inputs, features).predict(images, verbose=0)
+        slopes = model.layers[-1].kernel.numpy()[:, 2].reshape(values.shape[1:])  # the logit is linear in them
+        expected = np.stack([self.written_out(one, slopes) for one in values])
+        return saliency.grad_cam_plus_plus(model, images, 2), expected
+
+    def test_equals_the_paper_written_out(self, images):
+        found, expected = self.maps(images)
+        assert expected.max() > 0
+        assert relative_error(found, expected) < self.TOLERANCE
+
+    def test_tolerance_fails_for_grad_cam_and_for_a_small_error(self, images):
+        found, expected = self.maps(images)
+        assert relative_error(found * 1.001, expected) > self.TOLERANCE
+        assert relative_error(np.roll(found, 1, axis=2), expected) > self.TOLERANCE
+
+
+class TestGuidedBackpropagation:
+    @pytest.mark.parametrize("built_in", [True, False])
+    def test_passes_back_positive_gradients_through_awake_units_only(self, built_in):
+        """Three units read one pixel each; one is asleep, and one lowers the logit."""
+        inputs = keras.Input((1, 3, 1))
+        layer = layers.Dense(3, activation="relu" if built_in else None, use_bias=False)
+        tensor = layer(layers.Flatten()(inputs))
+        last = layers.Dense(2, use_bias=False)
+        model = keras.Model(inputs, last(tensor if built_in else layers.ReLU()(tensor)))
+        layer.set_weights([np.diag([1.0, 2.0, -1.0])])
+        last.set_weights([np.array([[3.0, 1], [-5, 1], [7, 1]])])
+        image = np.full((1, 1, 3, 1), 50, np.uint8)
+        np.testing.assert_allclose(saliency.guided_backpropagation(model, image, 0), [[[3, 0, 0]]])
+        np.testing.assert_allclose(saliency.gradient(model, image, 0), [[[3, -10, 0]]])
+
+    def test_leaves_the_model_as_it_was(self, images):
+        model = relu_model()
+        before = model.predict(images, verbose=0)
+        first = saliency.gradient(model, images, 0)
+        saliency.guided_backpropagation(model, images, 0)
+        np.testing.assert_array_equal(model.predict(images, verbose=0), before)
+        saliency._gradient_function.cache_clear()
+        np.testing.assert_array_equal(saliency.gradient(model, images, 0), first)
+
+    def test_of_a_model_without_relu_is_an_error(self, images):
+        with pytest.raises(ValueError, match="has no ReLU"):
+            saliency.guided_backpropagation(smooth_model(), images, 0)
+
+
 class TestEveryMethod:
     @every_method
     @pytest.mark.parametrize("build", [smooth_model, relu_model, nested_model])
@@ -261,6 +327,23 @@ class TestEveryMethod:
         assert maps.dtype == np.float32
         assert maps.shape == (4, *shape[:2])
         assert np.isfinite(maps).all()
+
+    @every_method
+    @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 4, 3)])
+    def test_is_finite_on_images_of_one_pixel_and_of_one_row(self, method, shape):
+        inputs = keras.Input(shape)
+        features = seeded(layers.Conv2D, 2, 3, padding="same", activation="relu", seed=1)(inputs)
+        model = keras.Model(inputs, seeded(layers.Dense, 3, seed=2)(layers.Flatten()(features)))
+        maps = method(model, np.stack([np.full(shape, level, np.uint8) for level in (0, 90, 255)]), 1)
+        assert maps.shape == (3, *shape[:2]) and np.isfinite(maps).all()
+
+    @every_method
+    def test_image_without_a_pixel_is_an_error(self, method):
+        inputs = keras.Input((None, None, 1))
+        features = layers.Conv2D(2, 3, padding="same", activation="relu")(inputs)
+        model = keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(features)))
+        with pytest.raises(ValueError, match="at least one pixel"):
+            method(model, np.zeros((1, 0, 4, 1), np.uint8), 0)
 
     @every_method
     def test_does_not_depend_on_the_chunks(self, method, images, monkeypatch):
