@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import os
+import re
 import struct
 import tarfile
 import zipfile
@@ -502,6 +503,13 @@ def test_one_bad_row_in_a_hundred_is_left_out_with_its_reason(case: str, tmp_pat
     row, reason = BAD_ROWS[case]
     dataset = load_dataset(str(file_of(table(row))(tmp_path)), tmp_path / "cache")
     assert dataset.skipped == (("mine.csv, row 128", reason),) and sizes(dataset) == [42, 42, 42]
+
+
+def test_no_file_is_read_in_a_way_that_can_run_code() -> None:
+    forbidden = re.compile(r"allow_pickle=True|safe_mode=False|\b(pickle|joblib|dill|marshal|shelve)\b|\b(eval|exec)\(")
+    assert forbidden.search("np.load(path, allow_pickle=True)") and forbidden.search("import pickle")
+    sources_of = {file.name: file.read_text() for file in Path(datasets.__file__).parent.glob("*.py")}
+    assert [name for name, text in sources_of.items() if forbidden.search(text)] == []
 
 
 # Odd input that can be used, and what becomes of it.

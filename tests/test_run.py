@@ -161,3 +161,15 @@ def test_a_split_that_is_both_is_tested_and_counted_once(run: Run) -> None:
     assert both.tested_splits == ("test",)
     assert [*both.class_counts().columns] == ["class", "train", "test"]
     assert [*both.audit().columns] == ["finding", "train", "test", "all"]
+
+
+def test_what_was_left_out_is_listed_in_the_run_and_no_longer_when_it_is_repaired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = replace(toy_dataset(), skipped=(('a, "b".png', "is empty"), ("貓.png", "is not an image")))
+    monkeypatch.setattr("helpers.run.load_dataset", lambda *_, **__: toy)
+    folder = open_run("toy", "tiny", 0, reports=str(tmp_path)).folder
+    assert (folder / "skipped.csv").read_text() == 'file,reason\n"a, ""b"".png",is empty\n貓.png,is not an image\n'
+    monkeypatch.setattr("helpers.run.load_dataset", lambda *_, **__: replace(toy, skipped=()))
+    open_run("toy", "tiny", 0, reports=str(tmp_path))
+    assert not (folder / "skipped.csv").exists()
