@@ -5,10 +5,12 @@ SEED    = 0
 IMAGE_SIZE = 0
 SET     =
 NETWORKS =
+PRECISION = auto
+TENSORBOARD = 0
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
-export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS
+export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS PRECISION TENSORBOARD
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 ready := .venv/.ready
@@ -20,11 +22,13 @@ run   := .venv/bin/python
 help:
 	@echo 'make report   run the notebooks and write reports/<run>/report.pdf'
 	@echo '                DATASET=faces   faces, fer2013, food11, or a path to an archive or a folder of images'
-	@echo '                RECIPE=quick    quick (minutes), full (networks and epochs of the assignment) or'
-	@echo '                                pretrained (FER2013 only: the networks in data/pretrained/)'
+	@echo '                RECIPE=quick    quick (minutes), cpu (an hour on two cores), full (networks and epochs of'
+	@echo '                                the assignment, for a GPU) or pretrained (FER2013 only: the networks in data/pretrained/)'
 	@echo '                SEED=0          seed of every random number'
 	@echo '                IMAGE_SIZE=0    pixels a side of the images; 0 for 48 (faces, FER2013) or 64 (others)'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
+	@echo '                PRECISION=auto  auto (bfloat16 for large networks, if the processor has it), float32 or bfloat16'
+	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/models/tensorboard'
 	@echo 'make train    train the networks of a recipe without a report, on all training images; takes DATASET, RECIPE, SEED'
 	@echo '                NETWORKS="cnn dnn"   only these'
 	@echo 'make data     download DATASET=fer2013 or food11 into data/ and check it'

@@ -26,6 +26,7 @@ from helpers.datasets import KNOWN_NAMES, ROOT, DatasetError, identify, load_dat
 from helpers.execute import Failure, describe_failure, run_notebook
 from helpers.files import WriteError, remove_drafts, writing
 from helpers.notebook import UsageError, check_names, convert, imported_files, read_parameters
+from helpers.precision import describe_precision
 from helpers.pretrained import PretrainedError
 
 # Each notebook, and those that have to end before it starts. Networks are no reason to wait: whichever notebook
@@ -44,6 +45,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "quick": {},
     "full": {},
+    "cpu": {},
     "pretrained": {},
     "tiny": {
         "04_saliency_maps": {"SAMPLES": 3, "STEPS": 4, "MEAN_SAMPLES": 2, "MEAN_STEPS": 2},
@@ -317,6 +319,13 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise UsageError(f"The seed {text!r} is no whole number of at least 0; choose one, such as 0.")
     return int(text)
+
+
+def _precision() -> str:
+    try:
+        return describe_precision()
+    except ValueError as error:
+        raise UsageError(error) from None
 
 
 def _image_size(text: str) -> int:

@@ -32,6 +32,9 @@ class Architecture:
     dense_batch_norm: bool = False
     bias_and_scale: bool = True  # False: leave out what batch normalization and the next layer make redundant
     last_unpadded: bool = False  # the last unit's convolutions are not padded, and it is not pooled
+    average_last: bool = False  # the last unit is not pooled; each of its maps is averaged to one value instead
+    logits_dropout: float = 0.0  # before the last layer
+    norm_momentum: float = 0.9  # Keras's 0.99 averages over more steps than a short training has
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -43,6 +46,22 @@ ARCHITECTURES: dict[str, Architecture] = {
         unit_dropout=0.0,
         dense_dropout=0.1,
         dense_batch_norm=True,
+    ),
+    "slim8": Architecture(
+        units=((32,) * 2, (64,) * 2, (128,) * 2, (256,) * 2),
+        dense=(),
+        first_stride=2,
+        unit_dropout=0.0,
+        average_last=True,
+        logits_dropout=0.3,
+    ),
+    "vgg10": Architecture(
+        units=((32,) * 2, (64,) * 3, (128,) * 3, (256,) * 2),
+        dense=(),
+        unit_dropout=0.0,
+        average_last=True,
+        logits_dropout=0.4,
+        norm_momentum=0.95,
     ),
     "vgg12": Architecture(
         units=((32,) * 3, (64,) * 3, (128,) * 3, (256,) * 3),
@@ -107,9 +126,8 @@ class _Builder:
 
     def _activate(self, tensor, name: str, batch_norm: bool):
         if batch_norm:
-            # The default momentum of 0.99 averages over more steps than a short training has.
-            scale = self.architecture.bias_and_scale
-            tensor = layers.BatchNormalization(momentum=0.9, scale=scale, name=f"{name}_norm")(tensor)
+            options = {"momentum": self.architecture.norm_momentum, "scale": self.architecture.bias_and_scale}
+            tensor = layers.BatchNormalization(**options, name=f"{name}_norm")(tensor)
         return layers.ReLU(name=f"{name}_relu")(tensor)
 
     def _he(self) -> keras.Initializer:
@@ -142,9 +160,11 @@ def build_cnn(
     builder = _Builder(seed, batch_norm, architecture)
     inputs = keras.Input(image_shape, name="pixels")
     tensor = _convolve(builder, _rescale(inputs, normalization))
-    tensor = layers.Flatten(name="flatten")(tensor)
+    gather = layers.GlobalAveragePooling2D if architecture.average_last else layers.Flatten
+    tensor = gather(name="average" if architecture.average_last else "flatten")(tensor)
     for width in architecture.dense:
         tensor = builder.dropout(builder.dense(tensor, width), architecture.dense_dropout)
+    tensor = builder.dropout(tensor, architecture.logits_dropout)
     return keras.Model(inputs, builder.logits(tensor, classes), name=name)
 
 
@@ -171,7 +191,8 @@ def _rescale(pixels, normalization: Normalization):
 def _convolve(builder: _Builder, tensor):
     architecture = builder.architecture
     for i, unit in enumerate(architecture.units):
-        bare = architecture.last_unpadded and i == len(architecture.units) - 1
+        last = i == len(architecture.units) - 1
+        bare = architecture.last_unpadded and last
         for j, filters in enumerate(unit):
             first = i == j == 0
             tensor = builder.convolution(
@@ -181,7 +202,7 @@ def _convolve(builder: _Builder, tensor):
                 stride=architecture.first_stride if first else 1,
                 padding="valid" if bare else "same",
             )
-        tensor = tensor if bare else builder.pool(tensor)
+        tensor = tensor if bare or (last and architecture.average_last) else builder.pool(tensor)
         tensor = builder.dropout(tensor, architecture.unit_dropout)
     return tensor
 

@@ -100,7 +100,7 @@ class Run:
 
     def compared_cnn(self) -> Trained:
         """Give the CNN that is compared with a DNN and taken apart; the headline CNN, unless another is shipped."""
-        return self.network(self.shelf.manifest["compared"] if self.shelf else "cnn")
+        return self.network(self.shelf.manifest["compared"] if self.shelf else self.recipe.compared or "cnn")
 
     def dnn(self) -> Trained:
         """Give the plain DNN with as many parameters as the CNN that it is compared with."""
@@ -136,7 +136,8 @@ class Run:
         return {
             "cnn": Network(self._build_cnn, recipe.plan),
             "cnn_second": Network(self._build_cnn, recipe.second_plan, draw=1),
-            "dnn": Network(self._build_dnn, slow_down(recipe.plan)),
+            **({recipe.compared: self._other(recipe.compared)} if recipe.compared else {}),
+            "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
             **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
             **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(_names_of_seeds(recipe)) if i},
             **{name: self._other(name) for name in _names_of_others(recipe)},
@@ -281,14 +282,14 @@ class Run:
 
     def _ablated(self, **parts) -> Network:
         plan = self.recipe.plain_plan if parts["batch_norm"] else slow_down(self.recipe.plain_plan)
-        return Network(partial(self._build_cnn, **parts), plan)
+        return Network(partial(self._build_cnn, name=self.recipe.compared, **parts), plan)
 
     def _other(self, name: str) -> Network:
         """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""
         cnn = name.removesuffix("_dnn")
         if cnn == name:
-            return Network(partial(self._build_cnn, name=name), self.recipe.plan)
-        return Network(partial(self._build_dnn, like=cnn), slow_down(self.recipe.plan))
+            return Network(partial(self._build_cnn, name=name), self.recipe.usual_plan)
+        return Network(partial(self._build_dnn, like=cnn), slow_down(self.recipe.usual_plan))
 
 
 def _names_of_seeds(recipe: Recipe) -> list[str]:

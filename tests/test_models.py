@@ -37,6 +37,15 @@ def test_vgg12_has_four_units_of_three_convolutions() -> None:
     assert widths == [32] * 3 + [64] * 3 + [128] * 3 + [256] * 3
 
 
+def test_the_small_networks_end_in_averages_and_drop_only_before_the_logits() -> None:
+    for name in ("slim8", "vgg10"):
+        network = models.build_cnn(name)
+        kinds = [type(layer).__name__ for layer in network.layers]
+        assert kinds[-3:] == ["GlobalAveragePooling2D", "Dropout", "Dense"]
+        assert kinds.count("Dropout") == kinds.count("Dense") == 1
+        assert kinds.count("MaxPooling2D") == 3
+
+
 def test_reference_dnn_has_the_published_size() -> None:
     assert models.build_dnn(widths=(1800, 1050)).count_params() == 6_047_407
     assert models.dnn_parameters(2304, (1800, 1050), 7) == 6_047_407

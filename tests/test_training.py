@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from conftest import toy_dataset
 
-from helpers import training
+from helpers import models, training
+from helpers.augmentation import Augmentation
 from helpers.datasets import Dataset
-from helpers.training import Augmentation, Phase, Plan
+from helpers.training import Phase, Plan
 
 PLAN = Plan((Phase("adamw", 0.01, epochs=2), Phase("sgd", 0.01, epochs=2)), batch_size=16, augmentation=training.MILD)
 
@@ -116,11 +117,19 @@ def test_every_optimiser_lowers_the_loss(dataset: Dataset, optimizer: str) -> No
     assert losses.iloc[-1] < losses.iloc[0]
 
 
-def test_the_full_recipe_follows_b_through_its_two_phases() -> None:
-    phases = training.get_recipe("full").plan.phases
+def test_the_full_recipe_trains_the_reference_networks_in_b_s_two_phases() -> None:
+    recipe = training.get_recipe("full")
+    phases = recipe.usual_plan.phases
+    assert (recipe.compared, recipe.others) == ("vgg9", ("vgg12", "wide5"))
     assert [phase.optimizer for phase in phases] == ["adadelta", "sgd"]
     assert phases[0].until_accuracy == 0.6
     assert sum(phase.epochs for phase in phases) == 100
+    assert recipe.plain_plan.phases == phases
+
+
+@pytest.mark.parametrize("name", ["full", "cpu"])
+def test_the_headline_network_has_at_most_two_million_parameters(name: str) -> None:
+    assert models.build_cnn(training.get_recipe(name).cnn).count_params() <= 2_000_000
 
 
 def test_slower_steps_change_nothing_but_the_rate() -> None:
@@ -146,66 +155,6 @@ def test_a_loss_that_is_no_number_stops_training(dataset: Dataset) -> None:
     plan = replace(PLAN, phases=(Phase("sgd", 1e30, epochs=3, schedule="constant"),))
     with pytest.raises(training.TrainingError, match=r"toy stopped in epoch \d: the loss is .*lower the learning rate"):
         train(dataset, plan)
-
-
-def changed(augmentation: Augmentation, images: np.ndarray, seed: int = 0) -> np.ndarray:
-    return keras.ops.convert_to_numpy(training.RandomAffine(augmentation, seed)(images, training=True))
-
-
-@pytest.fixture
-def pictures() -> np.ndarray:
-    return np.random.default_rng(0).uniform(0, 255, (64, 13, 13, 1)).astype(np.float32)
-
-
-def test_augmentation_changes_images_only_in_training(pictures: np.ndarray) -> None:
-    layer = training.RandomAffine(training.STRONG, 0)
-    np.testing.assert_array_equal(layer(pictures, training=False), pictures)
-    assert not np.allclose(layer(pictures, training=True), pictures)
-    np.testing.assert_array_equal(changed(Augmentation(), pictures), pictures)
-
-
-def test_a_flip_mirrors_about_half_of_the_images_exactly(pictures: np.ndarray) -> None:
-    flipped = changed(Augmentation(flip=True), pictures)
-    mirrored = np.array([np.allclose(a, b[:, ::-1], atol=1e-2) for a, b in zip(flipped, pictures, strict=True)])
-    same = np.array([np.allclose(a, b, atol=1e-2) for a, b in zip(flipped, pictures, strict=True)])
-    assert np.all(mirrored ^ same)
-    assert 16 <= mirrored.sum() <= 48
-
-
-def test_a_shift_stays_within_its_share() -> None:
-    images = np.zeros((200, 21, 21, 1), np.float32)
-    images[:, 10, 10] = 255
-    moved = changed(Augmentation(shift=0.2, border="constant"), images)[..., 0]
-    rows = (moved.sum(axis=2) * np.arange(21)).sum(axis=1) / moved.sum(axis=(1, 2))
-    assert np.abs(rows - 10).max() <= 0.2 * 21 + 1e-3
-    assert np.abs(rows - 10).max() > 0.15 * 21  # and the share is used
-
-
-def test_a_turn_keeps_the_centre_in_place_and_its_angle_in_bounds() -> None:
-    images = np.zeros((200, 41, 41, 1), np.float32)
-    images[:, 20, 36] = images[:, 20, 20] = 255
-    turned = changed(Augmentation(rotation=10), images)[..., 0]
-    assert turned[:, 20, 20].min() > 250
-    turned[:, :, :28] = 0  # the outer point alone
-    rows = (turned.sum(axis=2) * np.arange(41)).sum(axis=1) / turned.sum(axis=(1, 2))
-    angles = np.degrees(np.arcsin((rows - 20) / 16))
-    assert np.abs(angles).max() <= 10.5
-    assert np.abs(angles).max() > 8
-
-
-def test_a_zoom_scales_within_bounds() -> None:
-    images = np.zeros((200, 41, 41, 1), np.float32)
-    images[:, 10:31, 10:31] = 255
-    area = changed(Augmentation(zoom=0.1, border="constant"), images).sum(axis=(1, 2, 3)) / images[0].sum()
-    assert area.min() >= 1 / 1.1**2 - 0.02
-    assert area.max() <= 1 / 0.9**2 + 0.02
-    assert area.max() - area.min() > 0.3
-
-
-def test_the_border_is_black_or_the_nearest_pixel() -> None:
-    images = np.full((50, 11, 11, 1), 200, np.float32)
-    assert changed(Augmentation(shift=0.3, border="nearest"), images).min() == pytest.approx(200)
-    assert changed(Augmentation(shift=0.3, border="constant"), images).min() == 0
 
 
 def test_a_trained_network_is_loaded_and_not_trained_again(dataset: Dataset, tmp_path: Path) -> None:
@@ -290,6 +239,128 @@ def test_a_network_file_that_was_harmed_is_not_loaded(
 def test_the_key_tells_architectures_apart_and_ignores_layer_names(dataset: Dataset) -> None:
     keys = {training.training_key(build(seed), dataset, PLAN, 0) for seed in (0, 0, 1)}
     assert len(keys) == 2
+
+
+def test_an_option_that_is_as_by_default_leaves_the_key_alone(dataset: Dataset) -> None:
+    keys = {
+        training.training_key(build(), dataset, plan, 0)
+        for plan in (
+            PLAN,
+            replace(PLAN, mixup=0.0, phases=tuple(replace(phase, augmented=True) for phase in PLAN.phases)),
+            replace(PLAN, mixup=0.1),
+            replace(PLAN, phases=tuple(replace(phase, augmented=False) for phase in PLAN.phases)),
+            replace(PLAN, augmentation=replace(PLAN.augmentation, erasing=0.1)),
+        )
+    }
+    assert len(keys) == 4
+
+
+def test_the_key_tells_precisions_apart(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = set()
+    for precision in ("float32", "bfloat16"):
+        monkeypatch.setenv("PRECISION", precision)
+        keys.add(training.training_key(build(), dataset, PLAN, 0))
+    assert len(keys) == 2
+
+
+def test_training_in_bfloat16_learns_and_leaves_a_plain_network(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRECISION", "bfloat16")
+    plan = replace(PLAN, phases=(Phase("adamw", 0.01, epochs=6),), label_smoothing=0.1, mixup=0.2)
+    trained = training.load_or_train(build, dataset, plan, seed=0, name="toy", folder=tmp_path, report=quiet)
+    assert trained.history["val_accuracy"].iloc[-1] > 0.5  # chance is a third
+    loaded = keras.models.load_model(tmp_path / "toy.keras", compile=False)  # without custom classes
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+    right = loaded.predict(dataset.validation.images, verbose=0).argmax(axis=1) == dataset.validation.labels
+    assert right.mean() == trained.history["val_accuracy"].iloc[-1]
+
+
+def test_logits_of_a_split_are_the_network_s_own_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = toy_dataset().test.images[:50]
+    network = build()
+    wanted = network.predict(images, verbose=0)
+    for batch in (50, 16, 7, 64):
+        monkeypatch.setattr(training, "PREDICTION_BATCH", batch)
+        np.testing.assert_allclose(training.predict_logits(network, images), wanted, rtol=1e-4, atol=1e-5)
+    rounded = training.predict_logits(network, images, "bfloat16")
+    np.testing.assert_allclose(training.softmax(rounded), training.softmax(wanted), atol=0.05)
+    assert not np.allclose(rounded, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_phase_without_augmentation_sees_the_images_as_they_are(dataset: Dataset) -> None:
+    first, second = Phase("adamw", 0.01, epochs=1), Phase("sgd", 0.01, epochs=1, augmented=False)
+    strong = Plan((first, second), batch_size=64, augmentation=training.STRONG)
+    augmented = replace(strong, phases=(first, replace(second, augmented=True)))
+    bare = replace(strong, phases=(replace(first, augmented=False), second))
+    losses = [train(dataset, plan).history["loss"].tolist() for plan in (strong, augmented, bare)]
+    assert losses[0][0] == losses[1][0] != losses[2][0]
+    assert losses[0][1] != losses[1][1]
+    assert train(dataset, replace(augmented, augmentation=Augmentation())).history["loss"].tolist() == losses[2]
+
+
+def test_mixing_blends_pairs_and_their_targets_alike() -> None:
+    values = np.arange(0, 250, 5)  # each image is of one grey, so that it tells whose it is
+    images = np.broadcast_to(values[:, None, None, None], (50, 4, 4, 1)).astype(np.uint8)
+    targets = np.eye(50, dtype=np.float32)
+    blended, mixed = training.mix(images, targets, 0.4, np.random.default_rng(0))
+    np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(blended[:, 0, 0, 0], mixed @ values, atol=0.51)  # grey levels are whole numbers
+    assert (mixed.argmax(axis=1) == np.arange(50)).all()  # each is still mostly itself
+    assert np.abs(mixed - targets).max() > 0.2
+    assert blended.dtype == np.uint8
+
+
+def test_label_smoothing_and_mixing_change_the_loss_that_is_trained_on(dataset: Dataset) -> None:
+    short = replace(PLAN, phases=(Phase("adamw", 0.01, epochs=1),))
+    plans = (short, replace(short, label_smoothing=0.2), replace(short, mixup=0.4))
+    assert len({train(dataset, plan).history["loss"].iloc[0] for plan in plans}) == 3
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_weight_decay_shrinks_kernels_and_nothing_else(dataset: Dataset, optimizer: str) -> None:
+    def weights(decay: float) -> list[np.ndarray]:
+        plan = replace(PLAN, phases=(Phase(optimizer, 1e-6, 1, schedule="constant", weight_decay=decay),))
+        return train(dataset, plan).model.trainable_weights
+
+    for free, decayed in zip(weights(0.0), weights(5e4), strict=True):
+        free, decayed = (keras.ops.convert_to_numpy(weight) for weight in (free, decayed))
+        shrunk = np.linalg.norm(decayed) / max(np.linalg.norm(free), 1e-9)
+        assert shrunk < 0.9 if free.ndim > 1 else np.allclose(free, decayed, atol=1e-4)
+
+
+def test_the_rate_warms_up_falls_along_a_cosine_and_holds() -> None:
+    rate = training.TabledRate(training.warm_cosine(0.4, steps=100))
+    rates = np.array([float(rate(step)) for step in (0, 5, 52, 100, 500)])
+    np.testing.assert_allclose(rates, [0.04, 0.4, 0.2, 0.004, 0.004], rtol=0.05)
+
+
+def test_the_first_step_is_traced_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    traces = []
+    step = keras.Sequential.train_step
+    monkeypatch.setattr(keras.Sequential, "train_step", lambda *args: traces.append(1) or step(*args))
+    train(dataset, replace(PLAN, phases=(Phase("adamw", 0.01, epochs=3),)))
+    assert len(traces) == 1
+
+
+def test_epochs_are_logged_for_tensorboard_on_request(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(seed: int) -> None:
+        training.load_or_train(build, dataset, PLAN, seed=seed, name="toy", folder=tmp_path, report=quiet)
+
+    monkeypatch.setattr(training, "find_spec", lambda package: None)
+    monkeypatch.setenv("TENSORBOARD", "1")
+    with pytest.raises(training.TrainingError, match=r"requirements-tensorboard\.txt"):
+        ask(seed=0)
+    monkeypatch.undo()
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    ask(seed=1)
+    assert not (tmp_path / "tensorboard").exists()
+    monkeypatch.setenv("TENSORBOARD", "1")
+    ask(seed=2)
+    logged = reading.EventAccumulator(str(tmp_path / "tensorboard" / "toy")).Reload()
+    assert [event.step for event in logged.Tensors("val_accuracy")] == [1, 2, 3, 4]
 
 
 def test_softmax_gives_probabilities_even_for_large_logits() -> None:

@@ -1,0 +1,106 @@
+"""Augmentation: random changes of training images, as Keras layers that act in training alone."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import keras
+import numpy as np
+from keras import ops
+
+ERASED_TO = 127.5  # mid-grey, which rescaling turns into zero
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of a training image; each is drawn anew whenever the image is shown."""
+
+    flip: bool = False  # mirror half of the images
+    shift: float = 0.0  # move by up to this share of height and width
+    rotation: float = 0.0  # turn by up to this many degrees
+    zoom: float = 0.0  # enlarge or reduce by up to this share
+    border: Literal["constant", "nearest"] = "nearest"  # what fills the border: black, or the nearest pixel
+    erasing: float = 0.0  # grey out a rectangle of up to this share of height and of width
+
+    @property
+    def moves(self) -> bool:
+        """Whether pixels change their places."""
+        return self.flip or max(self.shift, self.rotation, self.zoom) > 0
+
+    @property
+    def active(self) -> bool:
+        """Whether any change is made at all."""
+        return self.moves or self.erasing > 0
+
+
+def augmentation_layers(augmentation: Augmentation, seed: int) -> list[keras.layers.Layer]:
+    """Make the layers that carry out an augmentation; those that would change nothing are left out."""
+    moving = [RandomAffine(augmentation, seed)] if augmentation.moves else []
+    return moving + ([RandomErasing(augmentation.erasing, seed + 1)] if augmentation.erasing else [])
+
+
+class RandomAffine(keras.layers.Layer):
+    """Flip, shift, turn and zoom each image of a batch at random, in one resampling, while training.
+
+    (N, H, W, C) in 0..255 in and out, float32; the identity outside training.
+    """
+
+    def __init__(self, augmentation: Augmentation, seed: int, **options) -> None:
+        super().__init__(**options)
+        self.augmentation = augmentation
+        self.random = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training: bool = False):
+        """Change the images when training."""
+        if not training or not self.augmentation.moves:
+            return images
+        transforms = self._transforms(ops.shape(images)[0], *images.shape[1:3])
+        return ops.image.affine_transform(images, transforms, fill_mode=self.augmentation.border)
+
+    def _transforms(self, count: int, height: int, width: int):
+        """Draw output-to-input transforms about the image's centre: (count, 8), x before y."""
+        drawn = self.augmentation
+        angle = self._uniform(count, drawn.rotation * np.pi / 180)
+        scale = 1 + self._uniform(count, drawn.zoom)
+        mirror = ops.sign(self._uniform(count, 1.0)) if drawn.flip else ops.ones((count,))
+        cos, sin = ops.cos(angle) * scale, ops.sin(angle) * scale
+        centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+        from_x = mirror * cos, -mirror * sin
+        from_y = sin, cos
+        shift_x = self._uniform(count, drawn.shift * width)
+        shift_y = self._uniform(count, drawn.shift * height)
+        offset_x = centre_x - from_x[0] * centre_x - from_x[1] * centre_y + shift_x
+        offset_y = centre_y - from_y[0] * centre_x - from_y[1] * centre_y + shift_y
+        nothing = ops.zeros((count,))
+        return ops.stack([*from_x, offset_x, *from_y, offset_y, nothing, nothing], axis=1)
+
+    def _uniform(self, count: int, limit: float):
+        return keras.random.uniform((count,), -limit, limit, seed=self.random)
+
+
+class RandomErasing(keras.layers.Layer):
+    """Grey out a rectangle of each image of a batch, of random size and place, while training. Zhong et al., 2020.
+
+    (N, H, W, C) in 0..255 in and out, float32; the identity outside training. share: the rectangle's height and
+    width are drawn evenly up to this share of the image's.
+    """
+
+    def __init__(self, share: float, seed: int, **options) -> None:
+        super().__init__(**options)
+        self.share = share
+        self.random = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training: bool = False):
+        """Change the images when training."""
+        if not training:
+            return images
+        count, (height, width) = ops.shape(images)[0], images.shape[1:3]
+        rows, columns = self._strip(count, height), self._strip(count, width)
+        erased = ops.logical_and(rows[:, :, None, None], columns[:, None, :, None])
+        return ops.where(erased, ERASED_TO, images)
+
+    def _strip(self, count: int, size: int):
+        """Draw a stretch of the pixels 0 to size - 1 for each image: (count, size) bool."""
+        length = keras.random.uniform((count, 1), 0, self.share * size, seed=self.random)
+        start = keras.random.uniform((count, 1), 0, 1, seed=self.random) * (size - length)
+        places = ops.arange(size, dtype="float32")[None] + 0.5
+        return ops.logical_and(places >= start, places < start + length)

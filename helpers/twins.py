@@ -1,0 +1,147 @@
+"""Twins of a network that compute the same thing faster: one to train in its place, one to predict in its place.
+
+A network is built, saved and explained as plain Keras in float32. A twin shares nothing with it but the values of its
+weights; its layers never reach a file.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from helpers.precision import Precision
+
+
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Batch normalization of the last axis by TensorFlow's fused operation; by Keras's own on another backend.
+
+    Outputs, gradients and moving statistics are Keras's up to rounding. The fused operation reads each activation
+    fewer times and takes bfloat16 as it is, while Keras converts it to float32 and back.
+    """
+
+    def call(self, inputs, training: bool = False, mask=None):
+        """Normalize (N, ..., C) by the batch's statistics when training, and by the moving ones otherwise."""
+        if keras.backend.backend() != "tensorflow" or mask is not None or self.renorm:
+            return super().call(inputs, training=training, mask=mask)
+        shape = ops.shape(inputs)
+        images = inputs if len(shape) == 4 else ops.reshape(inputs, (-1, 1, 1, shape[-1]))
+        outputs = self._normalize_batch(images) if training and self.trainable else self._normalize(images)
+        return outputs if len(shape) == 4 else ops.reshape(outputs, shape)
+
+    def _normalize_batch(self, images):
+        outputs, mean, variance = self._fused(images, is_training=True)
+        # The operation divides by one value less than there are; Keras's moving variance does not.
+        count = ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance * (count - 1) / count)
+        return outputs
+
+    def _normalize(self, images):
+        return self._fused(images, mean=self.moving_mean, variance=self.moving_variance, is_training=False)[0]
+
+    def _fused(self, images, **options):
+        import tensorflow as tf  # there is no other way to the operation, and no need for it on another backend
+
+        scale = self.gamma if self.scale else ops.ones(images.shape[-1:])
+        offset = self.beta if self.center else ops.zeros(images.shape[-1:])
+        return tf.compat.v1.nn.fused_batch_norm(images, scale, offset, epsilon=self.epsilon, **options)
+
+    def _move(self, average: keras.Variable, value) -> None:
+        average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
+def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
+    """Copy a network into one that trains faster: in this precision, with fused batch normalization.
+
+    The twin's weights are float32 and in the same order, so `set_weights` brings them back. What prepares the pixels
+    and what makes the logits computes in float32 in any case.
+    """
+    low = _low_precision_layers(model, precision)
+
+    def copy(layer: layers.Layer) -> layers.Layer:
+        kind = FusedBatchNormalization if type(layer) is layers.BatchNormalization else type(layer)
+        return kind.from_config(_config(layer, low))
+
+    twin = keras.models.clone_model(model, clone_function=copy)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def prediction_twin(model: keras.Model, precision: Precision) -> keras.Model:
+    """Copy a network into one that gives its logits faster: in this precision, and without batch normalization.
+
+    Each batch normalization becomes part of the convolution or dense layer that it follows, and what acts in training
+    alone is left out. `folded_weights` brings the twin up to date when the network's weights change. A network that
+    is no chain of layers is copied as it is, with fused batch normalization.
+    """
+    if not _is_chain(model):
+        return training_twin(model, precision)
+    low = _low_precision_layers(model, precision)
+    inputs = tensor = keras.Input(model.input_shape[1:])
+    for layer, norm in _folded_layers(model):
+        tensor = type(layer).from_config({**_config(layer, low), **({"use_bias": True} if norm else {})})(tensor)
+    twin = keras.Model(inputs, tensor, name=model.name)
+    twin.set_weights(folded_weights(model))
+    return twin
+
+
+def folded_weights(model: keras.Model) -> list[np.ndarray]:
+    """Give the weights that a network's prediction twin computes with, in its order."""
+    if not _is_chain(model):
+        return model.get_weights()
+    return [weight for layer, norm in _folded_layers(model) for weight in _fold(layer, norm)]
+
+
+def _fold(layer: layers.Layer, norm: layers.BatchNormalization | None) -> list[np.ndarray]:
+    """Give a layer's weights such that it gives what it and the normalization after it gave: kernel and bias."""
+    weights = layer.get_weights()
+    if norm is None:
+        return weights
+    scale, offset, mean, variance = _statistics(norm)
+    factor = scale / np.sqrt(variance + norm.epsilon)
+    bias = weights[1] if layer.use_bias else 0
+    return [weights[0] * factor, (bias - mean) * factor + offset]
+
+
+def _statistics(norm: layers.BatchNormalization) -> Iterator[np.ndarray]:
+    """Give scale, offset, mean and variance of each channel; float64, since they are multiplied with each other."""
+    channels = norm.moving_mean.shape
+    scale = norm.gamma if norm.scale else np.ones(channels)
+    offset = norm.beta if norm.center else np.zeros(channels)
+    every = (scale, offset, norm.moving_mean, norm.moving_variance)
+    return (np.asarray(ops.convert_to_numpy(values), np.float64) for values in every)
+
+
+def _folded_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, layers.BatchNormalization | None]]:
+    """List the layers that a prediction twin has, each with the batch normalization that it takes in."""
+    taken_in = None
+    for layer, after in pairwise([*model.layers, None]):
+        if layer is taken_in or isinstance(layer, layers.InputLayer | layers.Dropout):
+            continue
+        taken_in = after if _takes_in(layer, after) else None
+        yield layer, taken_in
+
+
+def _takes_in(layer: layers.Layer, after: layers.Layer | None) -> bool:
+    linear = isinstance(layer, layers.Conv2D | layers.Dense) and layer.activation is keras.activations.linear
+    return linear and isinstance(after, layers.BatchNormalization)
+
+
+def _is_chain(model: keras.Model) -> bool:
+    """Whether each layer takes the output of the one before, and nothing else."""
+    if isinstance(model, keras.Sequential):
+        return True
+    return all(after.input is before.output for before, after in pairwise(model.layers))
+
+
+def _config(layer: layers.Layer, low: set[str]) -> dict:
+    return {**layer.get_config(), **({"dtype": "mixed_bfloat16"} if layer.name in low else {})}
+
+
+def _low_precision_layers(model: keras.Model, precision: Precision) -> set[str]:
+    """Name the layers that compute in bfloat16: from the first that has a kernel to the one before the last."""
+    weighted = [i for i, layer in enumerate(model.layers) if isinstance(layer, layers.Conv2D | layers.Dense)]
+    chosen = model.layers[weighted[0] : weighted[-1]] if precision == "bfloat16" and weighted else []
+    return {layer.name for layer in chosen}

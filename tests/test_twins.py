@@ -1,0 +1,153 @@
+"""A twin computes what its network computes, up to the rounding of its precision, in training and in use."""
+
+import keras
+import numpy as np
+import pytest
+
+from helpers import models, twins
+
+FLOAT32 = 1e-4  # share of the largest value by which float32 may differ
+BFLOAT16 = 5e-2
+
+
+def difference(first, second) -> float:
+    """Give the largest difference between two arrays as a share of the largest value."""
+    first, second = (keras.ops.convert_to_numpy(values).astype(np.float64) for values in (first, second))
+    return float(np.abs(first - second).max() / np.abs(second).max())
+
+
+def shaken(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Give every weight a value of its own, moving statistics included, as after a training."""
+    random = np.random.default_rng(seed)
+    model.set_weights([weight * random.uniform(0.5, 2, weight.shape) + 0.1 for weight in model.get_weights()])
+    return model
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (16, 24, 24, 1)).astype(np.uint8)
+
+
+def network(name: str = "vgg9_small", **options) -> keras.Model:
+    return models.build_cnn(name, (24, 24, 1), 3, **options)
+
+
+def plain_and_fused(shape: tuple[int, ...], **options) -> tuple[keras.layers.Layer, keras.layers.Layer]:
+    pair = keras.layers.BatchNormalization(**options), twins.FusedBatchNormalization(**options)
+    for layer in pair:
+        layer.build(shape)
+        random = np.random.default_rng(1)
+        layer.set_weights([random.uniform(0.5, 2, weight.shape) for weight in layer.get_weights()])
+    return pair
+
+
+# One row of few values: there the difference between dividing by N and by N - 1 is largest.
+@pytest.mark.parametrize("shape", [(4, 3, 3, 5), (64, 5), (2, 1, 2, 8)])
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"momentum": 0.7, "center": False}])
+def test_fused_batch_normalization_is_keras_s_own(shape: tuple[int, ...], options: dict) -> None:
+    values = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
+    plain, fused = plain_and_fused(shape, **options)
+    for training in (True, False, True):
+        assert difference(fused(values, training=training), plain(values, training=training)) < FLOAT32
+        for ours, theirs in zip(fused.get_weights(), plain.get_weights(), strict=True):
+            assert difference(ours, theirs) < FLOAT32  # the moving statistics among them
+
+
+def test_the_tolerance_would_notice_the_other_variance() -> None:
+    """Of few values, the variance over N - 1 instead of N is further off than the tolerance allows."""
+    shape, momentum = (2, 3, 3, 5), 0.9
+    values = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
+    plain, _ = plain_and_fused(shape, momentum=momentum)
+    before = keras.ops.convert_to_numpy(plain.moving_variance)
+    plain(values, training=True)
+    other = before * momentum + values.var(axis=(0, 1, 2), ddof=1) * (1 - momentum)
+    assert difference(other, plain.moving_variance) > 10 * FLOAT32
+
+
+def test_fused_batch_normalization_has_keras_s_gradients() -> None:
+    tf = pytest.importorskip("tensorflow")
+    values = tf.constant(np.random.default_rng(0).normal(3, 2, (4, 3, 3, 5)).astype(np.float32))
+    wanted = tf.constant(np.random.default_rng(1).normal(size=values.shape).astype(np.float32))
+    gradients = []
+    for layer in plain_and_fused(values.shape):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = tf.reduce_sum(layer(values, training=True) * wanted)
+        gradients.append(tape.gradient(loss, [values, *(weight.value for weight in layer.trainable_weights)]))
+    for theirs, ours in zip(*gradients, strict=True):
+        assert difference(ours, theirs) < 10 * FLOAT32
+
+
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", FLOAT32), ("bfloat16", BFLOAT16)])
+def test_twins_give_the_network_s_logits(name: str, precision: str, tolerance: float, pixels: np.ndarray) -> None:
+    plain = network(name)
+    logits = plain(pixels, training=False)
+    for copy in (twins.training_twin, twins.prediction_twin):
+        twin = copy(plain, precision)
+        assert difference(twin(pixels, training=False), logits) < tolerance
+    # Rounding is there to be tolerated: what float32 keeps to, bfloat16 does not.
+    assert (difference(twin(pixels, training=False), logits) > FLOAT32) is (precision == "bfloat16")
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_norm": False}, {"normalization": "per_image"}])
+def test_a_prediction_twin_takes_normalization_in(options: dict, pixels: np.ndarray) -> None:
+    plain = shaken(network(**options))
+    twin = twins.prediction_twin(plain, "float32")
+    kinds = {type(layer) for layer in twin.layers}
+    assert not kinds & {keras.layers.BatchNormalization, twins.FusedBatchNormalization, keras.layers.Dropout}
+    assert difference(twin(pixels), plain(pixels, training=False)) < FLOAT32
+
+
+def test_a_prediction_twin_follows_its_network(pixels: np.ndarray) -> None:
+    plain = network()
+    twin = twins.prediction_twin(plain, "float32")
+    shaken(plain)
+    assert difference(twin(pixels), plain(pixels, training=False)) > FLOAT32
+    twin.set_weights(twins.folded_weights(plain))
+    assert difference(twin(pixels), plain(pixels, training=False)) < FLOAT32
+
+
+def test_normalization_that_cannot_be_taken_in_stays(pixels: np.ndarray) -> None:
+    layers = keras.layers
+    plain = keras.Sequential(
+        [
+            keras.Input((24, 24, 1)),
+            layers.BatchNormalization(),  # before any kernel
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),  # behind the activation
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3),
+        ]
+    )
+    shaken(plain)
+    assert difference(twins.prediction_twin(plain, "float32")(pixels), plain(pixels, training=False)) < FLOAT32
+
+
+def test_a_network_with_branches_is_copied_as_it_is(pixels: np.ndarray) -> None:
+    layers = keras.layers
+    inputs = keras.Input((24, 24, 1))
+    first = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(inputs))
+    both = layers.Add()([first, layers.Conv2D(4, 1)(inputs)])
+    plain = shaken(keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(both))))
+    twin = twins.prediction_twin(plain, "float32")
+    assert difference(twin(pixels), plain(pixels, training=False)) < FLOAT32
+    shaken(plain, seed=1)
+    twin.set_weights(twins.folded_weights(plain))
+    assert difference(twin(pixels), plain(pixels, training=False)) < FLOAT32
+
+
+def test_only_the_middle_of_a_twin_is_in_bfloat16() -> None:
+    twin = twins.training_twin(network(), "bfloat16")
+    precision = {layer.name: layer.compute_dtype for layer in twin.layers}
+    assert precision["rescaling"] == precision["logits"] == "float32"
+    assert precision["conv1"] == precision["conv9_norm"] == precision["dense2"] == "bfloat16"
+    assert {weight.dtype for weight in twin.weights if "seed" not in weight.name} == {"float32"}
+
+
+def test_weights_go_from_a_twin_to_its_network_as_they_are() -> None:
+    plain = network()
+    twin = shaken(twins.training_twin(plain, "bfloat16"))
+    plain.set_weights(twin.get_weights())
+    for ours, theirs in zip(plain.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
