@@ -212,7 +212,7 @@ def _recognise(path: Path, image_size: int | None) -> Contents:
     if table := find_table(path, members):
         return read_table(table, members.files[table], image_size or FER2013_SIZE)
     archives = [path / name for name in members.files if PurePosixPath(name).suffix.lower() in _ARCHIVE_ENDINGS]
-    if path.is_dir() and len(archives) == 1:
+    if path.is_dir() and len(archives) == 1 and archives[0].is_file():
         return _recognise(archives[0], image_size)
     raise DatasetError(
         f"{path} holds no labelled images; give a folder or a zip with a folder of images for each class, Parquet "

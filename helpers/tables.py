@@ -19,6 +19,7 @@ from helpers.sources import (
     Members,
     Opener,
     Record,
+    UnreadableError,
     printable,
 )
 
@@ -54,8 +55,12 @@ def _lament(path: Path, name: str, header: Sequence[str], found: Mapping[str, in
 
 
 def _read_header(opener: Opener) -> list[str]:
-    with opener() as file:
-        lines = file.read(1000).decode("utf-8-sig", errors="replace").splitlines()
+    """Read the names of a table's columns; none where it is no table, or no regular file."""
+    try:
+        with opener() as file:
+            lines = file.read(1000).decode("utf-8-sig", errors="replace").splitlines()
+    except UnreadableError:
+        return []
     return [cell.strip().lower() for cell in _cells(lines[0])] if lines else []
 
 
