@@ -62,16 +62,18 @@ def edge_map(images: np.ndarray) -> np.ndarray:
 def substrate(images: np.ndarray, kind: str) -> np.ndarray:
     """Make what hides the pixels of each image: the image blurred, or its mean colour.
 
-    images: (N, H, W, C); kind: one of SUBSTRATES. Returns float32 of the same shape. Raises ValueError on
+    images: (N, H, W, C) uint8; kind: one of SUBSTRATES. Returns uint8 of the same shape. Raises ValueError on
     another kind.
     """
     if kind not in SUBSTRATES:
         raise ValueError(f"There is no substrate {kind!r}: choose one of {', '.join(SUBSTRATES)}.")
     pixels = images.astype(np.float32)
     if kind == "mean":
-        return np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
-    width = BLUR_WIDTH * min(images.shape[1:3])
-    return gaussian_filter(pixels, (0, width, width, 0), mode="nearest")
+        hidden = np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
+    else:
+        width = BLUR_WIDTH * min(images.shape[1:3])
+        hidden = gaussian_filter(pixels, (0, width, width, 0), mode="nearest")
+    return hidden.round().astype(np.uint8)
 
 
 def pixel_ranks(maps: np.ndarray, seed: int) -> np.ndarray:
@@ -99,8 +101,8 @@ def insertion_deletion(
 ) -> dict[str, Curves]:
     """Put the pixels of each image in, and take them out, in the order of several maps.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, whose probability is followed; maps: (N, H, W) by name,
-    the largest value first; hidden: (N, H, W, C), shown where the image is not, as from `substrate`; seed: of
+    images: (N, H, W, C) uint8; classes: (N,) int, whose probability is followed; maps: (N, H, W) by name,
+    the largest value first; hidden: (N, H, W, C) uint8, shown where the image is not, as from `substrate`; seed: of
     the order among equal values, the same for all maps. Every step takes an equal share of the pixels, and the
     ends, which do not depend on the order, are computed once. The network runs in bfloat16 where the processor
     can, with batch normalization folded. Petsiuk et al., 2018.
@@ -159,7 +161,7 @@ def _inner_points(
         for chunk in _chunks(len(found), pixels):
             rows, points = np.divmod(np.arange(chunk.start, chunk.stop), len(counts))
             part = slice(rows[0], rows[-1] + 1)
-            arrays = images[part].astype(np.float32), hidden[part].astype(np.float32), ranks[part]
+            arrays = images[part], hidden[part], ranks[part]
             where = (rows - rows[0]).astype(np.int32), counts[points], inserted[points]
             found[chunk] = function(*arrays, *where, classes[rows].astype(np.int32))
     return found.reshape(len(images), 2, steps - 1)
@@ -173,7 +175,7 @@ def _probabilities(model: keras.Model, images: np.ndarray, classes: np.ndarray) 
     function = _masked_function(model)
     with bfloat16():
         for chunk in _chunks(len(images), one.size):
-            part, count = images[chunk].astype(np.float32), chunk.stop - chunk.start
+            part, count = images[chunk], chunk.stop - chunk.start
             ranks = np.broadcast_to(one, (count, *one.shape))
             where = np.arange(count, dtype=np.int32), np.zeros(count, np.int32), np.zeros(count, bool)
             found[chunk] = function(part, part, ranks, *where, classes[chunk].astype(np.int32))
@@ -188,7 +190,7 @@ def _chunks(count: int, pixels: int) -> Iterator[slice]:
 @lru_cache(maxsize=4)
 def _masked_function(model: keras.Model) -> Masked:
     """Compile: mask copies of images, run the model on them, and pick the probability of a class of each."""
-    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
     numbers = tf.TensorSpec((None,), tf.int32)
 
     @tf.function(
@@ -206,7 +208,7 @@ def _masked_function(model: keras.Model) -> Masked:
         first = tf.gather(ranks, rows) < counts[:, None, None]
         mask = first == inserted[:, None, None]
         copies = tf.where(mask[..., None], tf.gather(shown, rows), tf.gather(hidden, rows))
-        probabilities = tf.nn.softmax(tf.cast(call(model, copies), tf.float32))
+        probabilities = tf.nn.softmax(tf.cast(call(model, tf.cast(copies, tf.float32)), tf.float32))
         return tf.gather(probabilities, classes, axis=1, batch_dims=1)
 
     return function

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import combinations
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from helpers import superpixels
+from helpers import inference, superpixels
 from helpers.inference import all_logits, bfloat16
+from helpers.run import Run
 from helpers.training import softmax
 
 SAMPLES = (250, 1000, 3000)
@@ -62,6 +65,22 @@ def study(
             measured = pd.DataFrame([_agreement(found, place, top) for found in fits]).mean()
             rows.append({"segments": wanted, "samples": count, **measured})
     return pd.DataFrame(rows)
+
+
+def study_run(run: Run, images: int, seeds: int, **options) -> pd.DataFrame:
+    """Study LIME on a run's CNN and test images drawn at random, for the class that it gave; computed once and kept.
+
+    images: their number; seeds: their number, from the run's own on; options: as in `study`.
+    """
+    sample, model = run.random_sample(images), run.cnn().model
+    code = [Path(file).read_bytes() for file in (__file__, superpixels.__file__, inference.__file__)]
+    made_from = [images, seeds, sorted(options.items()), np.__version__, keras.__version__, *code]
+
+    def compute() -> bytes:
+        numbers = range(run.seed, run.seed + seeds)
+        return study(model, sample.images, sample.predicted, numbers, **options).to_csv(index=False).encode()
+
+    return pd.read_csv(BytesIO(run.recall("lime", made_from, compute)), float_precision="round_trip")
 
 
 def choose(table: pd.DataFrame) -> tuple[int, int]:

@@ -539,6 +539,86 @@ def grade_dots(grades: pd.DataFrame, chance: pd.Series, title: str) -> Figure:
     return figure
 
 
+def perturbation_curves(
+    curves: Mapping[str, np.ndarray], names: Sequence[str], titles: Sequence[str], chance: str, baselines: int = 3
+) -> Figure:
+    """Draw mean insertion and deletion curves, a row of panels a group of images, a panel a kind of curve.
+
+    curves: row label -> (names, panels, steps + 1), probabilities in 0..1; names: of the lines, the last
+    `baselines` of them drawn in black; titles: of the panels; chance: the name that is the chance level.
+    """
+    figure = new_figure(0.9 + 1.55 * len(curves))
+    grid = figure.subplots(len(curves), len(titles), sharex=True, sharey=True, squeeze=False)
+    for line, (label, values) in zip(grid, curves.items()):
+        line[0].set_ylabel(f"{label}\nprobability")
+        for place, axes in enumerate(line):
+            for name, curve, style in zip(names, values[:, place], _line_styles(len(names), baselines)):
+                shown = f"{name} (chance)" if name == chance else name
+                axes.plot(np.linspace(0, 1, len(curve)), curve, label=shown, **style)
+            axes.grid(True, axis="y")
+    for axes, title in zip(grid[0], titles):
+        axes.set_title(title)
+    for axes in grid[-1]:
+        axes.set_xlabel("share of the pixels")
+        axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+    grid[0, 0].set(ylim=(0, 1), xlim=(0, 1), xticks=[0, 0.5, 1])
+    figure.legend(handles=grid[0, 0].get_legend_handles_labels()[0], loc="outside lower center", ncols=5)
+    return figure
+
+
+def _line_styles(count: int, baselines: int) -> list[dict[str, object]]:
+    """Give each line a colour, and the last ones black with dots and dashes."""
+    coloured = [{"color": COLOURS[i % len(COLOURS)], "linewidth": 1.1} for i in range(count - baselines)]
+    dashes = [":", "--", "-."]
+    return [*coloured, *({"color": "black", "linewidth": 1.3, "linestyle": dashes[i % 3]} for i in range(baselines))]
+
+
+def paired_differences(groups: Mapping[str, pd.DataFrame], title: str) -> Figure:
+    """Draw differences with their intervals, one row a method and one colour a group of images; zero is marked.
+
+    groups: label -> frame indexed by method with columns value, low and high.
+    """
+    names = list(next(iter(groups.values())).index)
+    figure = new_figure(0.75 + 0.21 * len(names))
+    axes = figure.subplots()
+    axes.axvline(0, color="0.4", linewidth=0.8)
+    for place, (label, frame) in enumerate(groups.items()):
+        heights = np.arange(len(names))[::-1] + 0.15 - 0.3 * place / max(1, len(groups) - 1)
+        reach = np.array([frame["value"] - frame["low"], frame["high"] - frame["value"]]).clip(min=0)
+        axes.errorbar(frame["value"], heights, xerr=reach, fmt="o", color=COLOURS[place], markersize=3.5, label=label)
+    axes.set_yticks(np.arange(len(names))[::-1], names)
+    axes.set(ylim=(-0.5, len(names) - 0.5), xlabel=title)
+    axes.grid(True, axis="x")
+    axes.tick_params(axis="y", length=0)
+    figure.legend(loc="outside lower center", ncols=len(groups))
+    return figure
+
+
+def cascade_lines(
+    panels: Mapping[str, np.ndarray], names: Sequence[str], layers: Sequence[str], half: int, passing: float
+) -> Figure:
+    """Draw how like a method's maps stay to the first ones as more and more layers of the network are randomised.
+
+    panels: title -> (names, layers), nan where not measured; half: the place of the layer that the verdict is
+    taken at, and passing: the limit for it.
+    """
+    figure = new_figure(3.0)
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (title, values) in zip(grid, panels.items()):
+        for name, line, style in zip(names, values, _line_styles(len(names), 0)):
+            known = np.flatnonzero(np.isfinite(line))
+            dashes = "-" if len(known) == len(line) else ":"
+            axes.plot(known, line[known], dashes, marker="o", markersize=2.5, label=name, **style)
+        axes.plot([half, half], [passing, 1], color="0.3", linewidth=5, alpha=0.25, solid_capstyle="butt")
+        axes.set_title(title)
+        axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
+        axes.set_ylim(top=1.02)
+        axes.grid(True, axis="y")
+    figure.supxlabel("randomised down to", fontsize=8)
+    figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=5)
+    return figure
+
+
 def _to_own_scale(maps: np.ndarray) -> np.ndarray:
     """Divide each map by the 99th percentile of its magnitude, and clip."""
     limits = np.percentile(np.abs(maps), 99, axis=(1, 2), keepdims=True)

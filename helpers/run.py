@@ -1,7 +1,8 @@
 """One run: its folder, data set, recipe and seed, its trained networks and the images chosen to be explained."""
 
+import hashlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from io import BytesIO
@@ -208,6 +209,19 @@ class Run:
         splits = {name: self.split(name) for name in ("train", *self.tested_splits)}
         images = {name: split.images for name, split in splits.items()}
         return audit.audit(images, {name: split.labels for name, split in splits.items()})
+
+    def recall(self, name: str, made_from: Iterable[object], compute: Callable[[], bytes]) -> bytes:
+        """Give what `compute` makes of the headline CNN, computed once and kept beside its weights.
+
+        name: of the file, before its key; made_from: what the result depends on besides the network and the data,
+        such as parameters and the code that computes it, bytes or with a telling repr.
+        """
+        parts = [_weights_digest(self.cnn().model), self.dataset.fingerprint, *made_from]
+        key = hashlib.sha256(b"\0".join(part if isinstance(part, bytes) else repr(part).encode() for part in parts))
+        path = self.folder / "models" / "kept" / f"{name}_{key.hexdigest()[:16]}"
+        if not path.exists():
+            write_atomically(path, compute())
+        return path.read_bytes()
 
     def class_counts(self) -> pd.DataFrame:
         """Count the images of each class in each split: one row a class, and one for all."""

@@ -22,10 +22,15 @@ def cascade(model: keras.Model, seed: int) -> Iterator[tuple[str, keras.Model]]:
     copy = keras.models.clone_model(keras.Model(model.inputs, model.outputs[0], name=model.name))
     copy.set_weights(model.get_weights())
     random = np.random.default_rng(seed)
-    for layers in reversed(_weighted_layers(copy)):
+    for layers in _weighted_layers(copy):
         for layer in layers:
             layer.set_weights([_fresh(weight, random) for weight in layer.weights])
         yield layers[0].name, copy
+
+
+def cascade_layers(model: keras.Model) -> list[str]:
+    """Name the layers that `cascade` randomises, in its order."""
+    return [layers[0].name for layers in _weighted_layers(model)]
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -62,14 +67,14 @@ def _own_scale(maps: np.ndarray) -> np.ndarray:
 
 
 def _weighted_layers(model: keras.Model) -> list[list[keras.layers.Layer]]:
-    """Group the layers that have weights: each with a kernel, and those without one that follow it."""
+    """Group the layers that have weights, from the logits down: each with a kernel, then those that follow it."""
     groups: list[list[keras.layers.Layer]] = []
     for layer in flat_layers(model):
         if any(len(weight.shape) > 1 for weight in layer.weights):
             groups.append([layer])
         elif layer.weights and groups:
             groups[-1].append(layer)
-    return groups
+    return groups[::-1]
 
 
 def _fresh(weight: keras.Variable, random: np.random.Generator) -> np.ndarray:

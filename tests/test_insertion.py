@@ -75,7 +75,7 @@ def test_the_order_that_a_linear_model_is_made_of_beats_every_other(full_precisi
     model.layers[-1].set_weights([np.concatenate([weights, -weights], axis=1)])
     images = np.random.default_rng(1).integers(0, 256, (20, 8, 8, 1)).astype(np.uint8)
     hidden = insertion.substrate(images, "mean")
-    truth = ((images - hidden)[..., 0] * weights.reshape(8, 8)).astype(np.float32)
+    truth = ((images.astype(float) - hidden)[..., 0] * weights.reshape(8, 8)).astype(np.float32)
     maps = {"truth": truth, "opposite": -truth, **insertion.baselines(images, seed=0)}
     found = insertion.insertion_deletion(model, images, np.zeros(20, int), maps, hidden)
     areas = {name: curves.areas() for name, curves in found.items()}

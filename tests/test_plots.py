@@ -74,6 +74,16 @@ FIGURES = {
     "grade_dots": lambda: plots.grade_dots(
         pd.DataFrame(RANDOM.random((2, 3)), ["gradient", "Grad-CAM"], NAMES), pd.Series(0.1, NAMES), "relevance mass"
     ),
+    "perturbation_curves": lambda: plots.perturbation_curves(
+        {"right": RANDOM.random((5, 4, 9)), "wrong": RANDOM.random((5, 4, 9))}, [*"abcde"], [*"wxyz"], "c"
+    ),
+    "paired_differences": lambda: plots.paired_differences(
+        {name: pd.DataFrame({"value": [0.1, 0.3], "low": 0.0, "high": 0.4}, ["a", "b"]) for name in ("right", "wrong")},
+        "difference",
+    ),
+    "cascade_lines": lambda: plots.cascade_lines(
+        {"rank": RANDOM.random((3, 4)), "SSIM": np.array([[0.9, np.nan, 0.5, 0.1]] * 3)}, [*"abc"], [*"wxyz"], 1, 0.5
+    ),
     "superpixel_sheet": lambda: plots.superpixel_sheet(
         FACES, SEGMENTS, {"weights": SIGNED}, {"strongest": SIGNED > 0.9}, [*"abcdef"]
     ),

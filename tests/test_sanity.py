@@ -55,7 +55,7 @@ def test_gradient_and_grad_cam_depend_on_the_weights_and_guided_backpropagation_
 class TestCascade:
     def test_it_goes_from_the_logits_to_the_pixels(self, trained):
         names = [name for name, _ in sanity.cascade(trained[0], seed=0)]
-        assert names == ["logits", "dense", "conv2b", "conv2a", "conv1b", "conv1a"]
+        assert sanity.cascade_layers(trained[0]) == names == ["logits", "dense", "conv2b", "conv2a", "conv1b", "conv1a"]
 
     def test_it_changes_the_upper_layers_and_no_others(self, trained):
         model = trained[0]
