@@ -37,7 +37,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "03_confusion_matrix": (),
     "04_saliency_maps": (),
     "05_gradient_ascent": (),
-    "06_lime": ("03_confusion_matrix",),
+    "06_lime": ("03_confusion_matrix", "04_saliency_maps"),
     "07_keract_activations": (),
 }
 
@@ -48,9 +48,9 @@ RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "cpu": {},
     "pretrained": {},
     "tiny": {
-        "04_saliency_maps": {"SAMPLES": 3, "STEPS": 4, "MEAN_SAMPLES": 2, "MEAN_STEPS": 2},
+        "04_saliency_maps": {"SAMPLES": 3, "STEPS": 4, "MEAN_SAMPLES": 2, "MEAN_STEPS": 2, "GRADED_IMAGES": 10},
         "05_gradient_ascent": {"STEPS": 20, "DREAM_STEPS": 3, "LIME_SAMPLES": 50},
-        "06_lime": {"SAMPLES": 100, "IMAGES_PER_CLASS": 2},
+        "06_lime": {"SAMPLES": 100, "IMAGES_PER_CLASS": 2, "STUDY_SEEDS": 2, "STUDY_IMAGES": 1},
         "07_keract_activations": {"IMAGES": 32},
     },
 }

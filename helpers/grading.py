@@ -53,7 +53,8 @@ class Grades:
     (2, M + 3, substrates, 2, steps + 1) float32, their means over right and over wrong answers, nan where there
     are none; layers: names from the logits down; likeness: (2, M, layers) float32, rank correlation and SSIM
     between the map and that of the network randomised so far, nan where not measured; sensitivity: (M,)
-    float32, rank correlation between the maps for the class and for the runner-up; truth: (3, M + 3, N)
+    float32, rank correlation between the maps for the class and for the runner-up; few: the number of images, int,
+    that likeness and sensitivity are means over; truth: (3, M + 3, N)
     float32, the grades of TRUTH, and chance: (N,) float32, both nan where there is no evidence or the network
     was wrong.
     """
@@ -66,6 +67,7 @@ class Grades:
     layers: np.ndarray
     likeness: np.ndarray
     sensitivity: np.ndarray
+    few: np.ndarray
     truth: np.ndarray
     chance: np.ndarray
 
@@ -132,7 +134,7 @@ def grade_run(run: Run, images: int, settings: Settings | None = None) -> Grades
         task = sample.images, sample.labels, run.probabilities()[sample.indices], sample.evidence
         return grade(model, *task, settings).to_bytes()
 
-    return Grades.from_bytes(run.recall("grades", made_from, compute))
+    return Grades.from_bytes(run.kept("grades", made_from, compute))
 
 
 def grade(
@@ -172,6 +174,7 @@ def grade(
         layers=layers,
         likeness=likeness,
         sensitivity=np.array(sensitivity, np.float32),
+        few=np.array(len(images[few])),
         truth=truth,
         chance=chance,
     )

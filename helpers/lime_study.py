@@ -18,6 +18,7 @@ from helpers.training import softmax
 
 SAMPLES = (250, 1000, 3000)
 SEGMENTS = (25, 50, 100)
+FORMATS = {"found": ".0f", "rank correlation": ".2f", "overlap": ".0%", "chance": ".0%", "flips": ".0%", "r2": ".2f"}
 STABLE = 0.9  # rank correlation between two seeds from which more samples are not worth their time
 COPIES_AT_ONCE = 256
 KERNEL_WIDTH = 0.25  # lime's own
@@ -80,7 +81,7 @@ def study_run(run: Run, images: int, seeds: int, **options) -> pd.DataFrame:
         numbers = range(run.seed, run.seed + seeds)
         return study(model, sample.images, sample.predicted, numbers, **options).to_csv(index=False).encode()
 
-    return pd.read_csv(BytesIO(run.recall("lime", made_from, compute)), float_precision="round_trip")
+    return pd.read_csv(BytesIO(run.kept("lime", made_from, compute)), float_precision="round_trip")
 
 
 def choose(table: pd.DataFrame) -> tuple[int, int]:
@@ -96,6 +97,32 @@ def choose(table: pd.DataFrame) -> tuple[int, int]:
         fewest = stable.sort_values("samples").drop_duplicates("segments")
         best = fewest.loc[fewest["r2"].idxmax()]
     return int(best["samples"]), int(best["segments"])
+
+
+def sentences(table: pd.DataFrame, samples: int, segments: int) -> list[tuple[str, dict[str, object]]]:
+    """Say how stable the explanations in use are and whether the study would choose them: templates with values."""
+    wanted, cut = choose(table)
+    chosen = table[(table["samples"] == wanted) & (table["segments"] == cut)].iloc[0]
+    measured = {name: float(chosen[name]) for name in ("overlap", "chance", "flips", "r2")}
+    said: list[tuple[str, dict[str, object]]] = [
+        (
+            "With {samples:,} copies and {segments} superpixels asked for, two seeds rank the superpixels with a "
+            "correlation of {correlation:.2f}, share {overlap:.0%} of the strongest (chance: {chance:.0%}) and give "
+            "{flips:.0%} of the superpixels opposite signs; the linear model explains {r2:.0%}.",
+            {"samples": wanted, "segments": cut, "correlation": float(chosen["rank correlation"]), **measured},
+        )
+    ]
+    if chosen["rank correlation"] < STABLE:
+        said.append(("None of the choices reaches a correlation of {stable:.1f}.", {"stable": STABLE}))
+    if (wanted, cut) == (samples, segments):
+        said.append(("This is the choice by these numbers, and the one that this notebook makes.", {}))
+    else:
+        template = (
+            "This is the choice by these numbers; the explanations of this notebook are made with {samples:,} copies "
+            "and {segments} superpixels instead."
+        )
+        said.append((template, {"samples": samples, "segments": segments}))
+    return said
 
 
 def explain_often(

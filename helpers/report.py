@@ -19,7 +19,7 @@ from typing import Any
 import typst
 from pypdf import PdfReader
 
-from helpers.answers import load_answer, render, render_block, table_cells
+from helpers.answers import TRUST, TRUST_TABLE, load_answer, render, render_block, table_cells
 from helpers.files import write_atomically
 
 TEMPLATE = Path(__file__).with_suffix(".typ")
@@ -36,6 +36,18 @@ WORDS = {
     "title": "What a convolutional network learned",
     "contents": "The questions",
     "headlines": "Headline numbers",
+    "trust": TRUST,
+    "trust_intro": (
+        "A map looks convincing whether or not it shows what the network does, so the methods of this report are "
+        "graded. The table of the headline numbers gives the grades, and this page says what they come to; what "
+        "is measured, and the figures, stand under the questions named here. Insertion puts the pixels into a "
+        "hidden image, the most important first, and deletion takes them away: a map that is right lets the "
+        "probability rise early in the one and fall early in the other. A map of edges, a blob in the middle and "
+        "a random order have not asked the network, so a method has to beat them. With random weights in the "
+        "upper half of the network, a map that explains what was learned has to change; one that stays shows the "
+        "image. Asked about another class, it has to change too. Where the data set marks which pixels make the "
+        "class, the relevance has to lie there."
+    ),
     "question": "Question",
     "figure": "Figure",
     "table": "Table",
@@ -155,6 +167,8 @@ def _compose(answers: Sequence[Mapping[str, Any]], stamp: Mapping[str, Any]) -> 
         "stamp": _stamp_lines(stamp),
         "notes": list(stamp["notes"]),
         "headlines": [asdict(line) for line in headlines(answers)],
+        "grades": next((_parts("table", [block])[0] for answer in answers for block in _grades(answer)), None),
+        "trust": [part for part in map(_trust, answers) if part["blocks"]],
         "sections": [_section(answer) for answer in answers],
     }
 
@@ -181,6 +195,33 @@ def _section(answer: Mapping[str, Any]) -> dict[str, Any]:
         "question": answer["question"],
         "blocks": [part for kind, blocks in runs for part in _parts(kind, list(blocks))],
     }
+
+
+def _grades(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Find the table of grades among an answer's blocks."""
+    return [block for block in answer["blocks"] if block["kind"] == "table" and block["name"] == TRUST_TABLE]
+
+
+def _trust(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather the sentences and tables that an answer has under the heading of trust, without the table of grades."""
+    shown = [block for block in _under(TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
+    chosen = [block for block in shown if block not in _grades(answer)]
+    runs = groupby(chosen, key=lambda block: block["kind"])
+    return {
+        "number": str(int(answer["notebook"][:2])),
+        "title": answer["title"],
+        "blocks": [part for kind, blocks in runs for part in _parts(kind, list(blocks))],
+    }
+
+
+def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the blocks that stand under a heading, down to the next one."""
+    inside = False
+    for block in blocks:
+        if block["kind"] == "heading":
+            inside = render_block(block) == heading
+        elif inside:
+            yield block
 
 
 def _parts(kind: str, blocks: list[Mapping[str, Any]]) -> list[dict[str, Any]]:

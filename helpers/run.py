@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -175,17 +176,22 @@ class Run:
         """Say what answers about the headline CNN rest on: the digests of its weights and of the data."""
         return self._origin(self.cnn())
 
+    def stated(self, notebook: str, key: str) -> Any:
+        """Read a number from another notebook's answer; None where there is none about the same network and data."""
+        try:
+            numbers = load_answer(self.folder, notebook)["numbers"]
+        except AnswerError:
+            return None
+        return numbers.get(key) if numbers.get("origin") == self.origin() else None
+
     def recalls(self) -> np.ndarray:
         """Read each class's recall on the test split from the answer of notebook 03: (classes,) float64.
 
         Where that answer is missing or rests on another network or other data, they are counted anew.
         """
-        try:
-            numbers = load_answer(self.folder, "03_confusion_matrix")["numbers"]
-        except AnswerError:
-            numbers = {}
-        if numbers.get("origin") == self.origin():
-            return np.array([numbers["recall"][name] for name in self.dataset.class_names])
+        stated = self.stated("03_confusion_matrix", "recall")
+        if stated is not None:
+            return np.array([stated[name] for name in self.dataset.class_names])
         labels, count = self.dataset.test.labels, len(self.dataset.class_names)
         found = labels[self.probabilities().argmax(axis=1) == labels]
         return np.bincount(found, minlength=count) / np.maximum(1, np.bincount(labels, minlength=count))
@@ -210,7 +216,7 @@ class Run:
         images = {name: split.images for name, split in splits.items()}
         return audit.audit(images, {name: split.labels for name, split in splits.items()})
 
-    def recall(self, name: str, made_from: Iterable[object], compute: Callable[[], bytes]) -> bytes:
+    def kept(self, name: str, made_from: Iterable[object], compute: Callable[[], bytes]) -> bytes:
         """Give what `compute` makes of the headline CNN, computed once and kept beside its weights.
 
         name: of the file, before its key; made_from: what the result depends on besides the network and the data,

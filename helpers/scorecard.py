@@ -1,19 +1,28 @@
 """The grades in one table and in words, for the notebooks and the report."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
 from helpers import faithfulness, insertion, sanity
+from helpers.answers import TRUST, TRUST_TABLE
 from helpers.grading import TRUTH, Grades
 
-SCORE, LIKENESS, LOOKS, OTHER = "in − out", "half random", "SSIM", "other class"  # columns of the table
+SCORE, STANDING, LIKENESS, LOOKS, OTHER = "in − out", "to edges", "half random", "SSIM", "other class"  # columns
+FOUND = ["pointing", "mass", "rank"]
 BETTER, WORSE, LEVEL, OWN = "better", "worse", "level", "–"
+CHANCE, PASSING = insertion.RANDOM, sanity.PASSING
+PANELS = [f"{kind}, {hidden}" for hidden in insertion.SUBSTRATES for kind in ("insertion", "deletion")]
 
-# Sentences about the grades; notebooks and captions share them.
+# What the notebooks share.
+HEADING, TABLE = TRUST, TRUST_TABLE
+TABLE_CAPTION = (
+    "Grades of every method: insertion (in) and deletion (out) with two substrates, their difference and how it stands "
+    "to that of the edge map, over {images} test images, {wrong} of them answered wrongly; rank correlation and "
+    "likeness as a picture (SSIM) with the map of the half random network, and rank correlation with the map of the "
+    "runner-up, over {few} images; and, where the evidence is known, the three grades against it."
+)
 CAPTION = (
-    " Insertion less deletion: {scores:.2f} for {methods}, {edges:.2f} for the edge map. Rank correlation with the map "
+    "Insertion less deletion: {scores:.2f} for {methods}, {edges:.2f} for the edge map. Rank correlation with the map "
     "of the half random network: {likeness:.2f}."
 )
 
@@ -25,26 +34,40 @@ def table(grades: Grades) -> pd.DataFrame:
     for place, kind in enumerate(insertion.SUBSTRATES):
         frame[f"in, {kind}"], frame[f"out, {kind}"] = means[:, place].T
     frame[SCORE] = grades.scores().mean(axis=1)
-    frame["to edges"] = standing(grades)
+    frame[STANDING] = standing(grades)
     half = pd.DataFrame(grades.likeness[:, :, grades.half()].T, grades.methods, [LIKENESS, LOOKS])
     frame = frame.join(half).join(pd.Series(grades.sensitivity, grades.methods, name=OTHER))
     if grades.knows_truth():
-        frame[["pointing", "mass", "rank"]] = np.nanmean(grades.truth, axis=-1).T
+        frame[FOUND] = np.nanmean(grades.truth, axis=-1).T
     return frame
 
 
-def by_answer(grades: Grades) -> pd.DataFrame:
-    """Compare insertion less deletion where the network was right and where it was wrong, with 95% intervals.
+def formats(grades: Grades) -> dict[str, str]:
+    """Say how the numbers of the table are shown, by column."""
+    columns = table(grades).columns
+    return {column: ".0%" if column in FOUND else ".2f" for column in columns if column != STANDING}
 
-    Returns a row a method and baseline; columns right, wrong, and for each low and high ends of the paired
-    difference to the edge map. Without wrong answers, or right ones, their columns are nan.
+
+def curves(grades: Grades) -> dict[str, np.ndarray]:
+    """Give the mean curves over right and over wrong answers, where there are any: (M + 3, panels, steps + 1)."""
+    flat = grades.curves.reshape(2, len(grades.names), len(PANELS), -1)
+    places = {True: 0, False: 1}
+    return {label: flat[places[right]] for label, right, _ in _groups(grades)}
+
+
+def differences(grades: Grades) -> dict[str, pd.DataFrame]:
+    """Compare insertion less deletion with that of the edge map, over right and over wrong answers.
+
+    Returns by group a row a method and a baseline other than the edge map; columns value, low and high, the
+    ends of the paired 95% interval.
     """
-    frame = pd.DataFrame(index=pd.Index(grades.names, name="method"))
-    for name, chosen in {"right": grades.correct, "wrong": ~grades.correct}.items():
-        scores = grades.scores()[:, chosen]
-        frame[name] = scores.mean(axis=1) if chosen.any() else np.nan
-        frame[f"{name} low"], frame[f"{name} high"] = _difference_to_edges(grades, chosen)
-    return frame
+    found = {}
+    for label, _, chosen in _groups(grades):
+        gap = _gap_to_edges(grades, chosen)
+        low, high = insertion.intervals(gap, seed=0)
+        frame = pd.DataFrame({"value": gap.mean(axis=1), "low": low, "high": high}, index=grades.names)
+        found[label] = frame.drop(insertion.EDGES)
+    return found
 
 
 def standing(grades: Grades) -> list[str]:
@@ -52,7 +75,7 @@ def standing(grades: Grades) -> list[str]:
 
     By the paired 95% interval of insertion less deletion; level where the interval holds zero.
     """
-    low, high = _difference_to_edges(grades, np.ones_like(grades.correct))
+    low, high = insertion.intervals(_gap_to_edges(grades, np.ones_like(grades.correct)), seed=0)
     found = np.where(low > 0, BETTER, np.where(high < 0, WORSE, LEVEL))
     return [OWN if name == insertion.EDGES else str(word) for name, word in zip(grades.names, found)]
 
@@ -76,15 +99,17 @@ def sentences(grades: Grades) -> list[tuple[str, dict[str, object]]]:
             },
         )
     ]
-    said += _standing_sentences(frame.loc[methods, "to edges"])
+    said += _group_sentences(grades)
+    said += _standing_sentences(frame.loc[methods, STANDING])
     said += _truth_sentences(grades)
     said += _randomised_sentences(frame.loc[methods])
     said.append(_sensitivity_sentence(frame.loc[methods, OTHER]))
     return said
 
 
-def caption_values(frame: pd.DataFrame, methods: Sequence[str]) -> dict[str, object]:
-    """Give the values of CAPTION for the methods that a figure shows; frame: the table of grades."""
+def caption_values(grades: Grades, *methods: str) -> dict[str, object]:
+    """Give the values of CAPTION for the methods that a figure shows."""
+    frame = table(grades)
     shown = frame.loc[list(methods)]
     return {
         "methods": list(methods),
@@ -92,6 +117,21 @@ def caption_values(frame: pd.DataFrame, methods: Sequence[str]) -> dict[str, obj
         "edges": frame.loc[insertion.EDGES, SCORE],
         "likeness": shown[LIKENESS].tolist(),
     }
+
+
+def _group_sentences(grades: Grades) -> list[tuple[str, dict[str, object]]]:
+    """Say which method is best where the network was right, and which where it was wrong."""
+    groups = {
+        right: grades.scores()[: len(grades.methods), chosen].mean(axis=1) for _, right, chosen in _groups(grades)
+    }
+    if len(groups) < 2:
+        return []
+    right, wrong = groups[True], groups[False]
+    template = (
+        "Where the network was right, the best is {right} with {high:.2f}; where it was wrong, {wrong} with {low:.2f}."
+    )
+    named = {"right": str(grades.methods[right.argmax()]), "wrong": str(grades.methods[wrong.argmax()])}
+    return [(template, {**named, "high": right.max(), "low": wrong.max()})]
 
 
 def _standing_sentences(standings: pd.Series) -> list[tuple[str, dict[str, object]]]:
@@ -167,10 +207,13 @@ def _sensitivity_sentence(other: pd.Series) -> tuple[str, dict[str, object]]:
     )
 
 
-def _difference_to_edges(grades: Grades, chosen: np.ndarray) -> np.ndarray:
-    """Give the paired 95% intervals of the difference to the edge map over some images: (2, M + 3)."""
+def _groups(grades: Grades) -> list[tuple[str, bool, np.ndarray]]:
+    """List the groups of images that have at least two: label, whether the answers are right, and which images."""
+    sides = {"right": grades.correct, "wrong": ~grades.correct}
+    return [(f"{name} answers ({side.sum()})", name == "right", side) for name, side in sides.items() if side.sum() > 1]
+
+
+def _gap_to_edges(grades: Grades, chosen: np.ndarray) -> np.ndarray:
+    """Subtract the edge map's insertion less deletion from everyone's, image by image: (M + 3, chosen)."""
     scores = grades.scores()[:, chosen]
-    if scores.shape[1] < 2:
-        return np.full((2, len(scores)), np.nan)
-    edges = scores[list(grades.names).index(insertion.EDGES)]
-    return insertion.intervals(scores - edges, seed=0)
+    return scores - scores[list(grades.names).index(insertion.EDGES)]

@@ -98,6 +98,7 @@ def made_up(scores: dict[str, np.ndarray], likeness: float = 0.2) -> grading.Gra
         layers=np.array(["logits", "conv"]),
         likeness=np.full((2, len(scores), 2), likeness, np.float32),
         sensitivity=np.zeros(len(scores), np.float32),
+        few=np.array(6),
         truth=np.full((3, len(names), 40), np.nan),
         chance=np.full(40, np.nan),
     )
@@ -111,7 +112,7 @@ class TestScorecard:
         assert list(scorecard.table(grades)["to edges"]) == ["better", "worse", "level", "level", "level", "–"]
         answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
         text = " ".join(answer.say(template, **values).text for template, values in scorecard.sentences(grades))
-        assert "good is the best of 3 methods with 0.3" in text
+        assert "good is the best of 3 methods with 0.29" in text
         assert "Worse than the edge map, which has seen no network, by insertion less deletion: bad." in text
         assert "Not to be told from the edge map: blank." in text
         assert "3 of 3 methods pass it" in text
@@ -124,19 +125,27 @@ class TestScorecard:
 
     def test_right_and_wrong_answers_are_told_apart(self):
         values = np.where(np.arange(40) < 30, 0.5, -0.5) + self.random / 10
-        frame = scorecard.by_answer(made_up({"split": values}))
-        assert frame.loc["split", "right low"] > 0.4 and frame.loc["split", "wrong high"] < -0.4
-        assert frame.loc[insertion.EDGES, ["right low", "wrong high"]].tolist() == [0, 0]
+        groups = scorecard.differences(made_up({"split": values}))
+        assert list(groups) == ["right answers (30)", "wrong answers (10)"]
+        right, wrong = groups.values()
+        assert right.loc["split", "low"] > 0.4 and wrong.loc["split", "high"] < -0.4
+        assert right.loc["split", "low"] < right.loc["split", "value"] < right.loc["split", "high"]
 
-    def test_without_wrong_answers_there_is_no_grade_for_them(self):
+    def test_without_wrong_answers_there_is_no_group_of_them(self):
         grades = made_up({"one": self.random})
         grades.correct[:] = True
-        assert scorecard.by_answer(grades)[["wrong", "wrong low", "wrong high"]].isna().all(axis=None)
+        assert list(scorecard.differences(grades)) == list(scorecard.curves(grades)) == ["right answers (40)"]
+
+    def test_curves_are_the_means_of_their_group(self, grades):
+        curves = scorecard.curves(grades)
+        assert [values.shape for values in curves.values()] == [(13, 4, insertion.STEPS + 1)] * 2
+        assert len(scorecard.PANELS) == 4
+        np.testing.assert_array_equal(curves["right answers (11)"][:, 2], grades.curves[0, :, 1, 0])
 
     def test_the_caption_names_the_grade_of_what_is_shown(self, tmp_path):
-        frame = scorecard.table(made_up({"good": 0.3 + 0 * self.random, "bad": 0 * self.random}))
+        grades = made_up({"good": 0.3 + 0 * self.random, "bad": 0 * self.random})
         answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
-        said = answer.say("A figure." + scorecard.CAPTION, **scorecard.caption_values(frame, ["good"])).text
+        said = answer.say("A figure. " + scorecard.CAPTION, **scorecard.caption_values(grades, "good")).text
         assert "0.30 for good, 0.00 for the edge map" in said and "network: 0.20." in said
 
 
@@ -151,9 +160,9 @@ def test_what_is_kept_is_computed_once(tmp_path, monkeypatch):
         calls.append(1)
         return b"found"
 
-    assert run.recall("x", [1, b"code"], compute) == run.recall("x", [1, b"code"], compute) == b"found"
+    assert run.kept("x", [1, b"code"], compute) == run.kept("x", [1, b"code"], compute) == b"found"
     assert len(calls) == 1
     for made_from in ([2, b"code"], [1, b"other"], [1]):
-        run.recall("x", made_from, compute)
-    Run(tmp_path, toy_dataset(), None, 1).recall("x", [1, b"code"], compute)  # another network
+        run.kept("x", made_from, compute)
+    Run(tmp_path, toy_dataset(), None, 1).kept("x", [1, b"code"], compute)  # another network
     assert len(calls) == 5

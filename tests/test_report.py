@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from pypdf import PdfReader
 
 from helpers import report
-from helpers.answers import Answer, AnswerError
+from helpers.answers import TRUST, TRUST_TABLE, Answer, AnswerError
 from helpers.report import ReportError, build_report, headlines
 
 TITLES = {"01_train_cnn": "How well does a CNN read faces?", "03_confusion_matrix": "What is taken for what?"}
@@ -172,3 +172,37 @@ def test_importing_the_report_is_light() -> None:
 def test_characters_that_no_font_has_are_told_from_those_that_one_has() -> None:
     assert report.missing_characters("Käse, Ωμέγα, ﬁre, ½") == ""
     assert {*report.missing_characters("a \N{CUNEIFORM SIGN A}")} <= {"\N{CUNEIFORM SIGN A}"}
+
+
+def save_graded(folder: Path) -> Path:
+    """Save an answer whose middle part says how far its pictures can be trusted."""
+    answer = Answer(folder, "04_saliency_maps", "Maps", "Where does it look?")
+    answer.say("Before the grades.")
+    answer.heading(TRUST)
+    frame = pd.DataFrame({"method": ["gradient", "LIME"], "score": [0.25, 0.5]})
+    answer.table(TRUST_TABLE, frame, "The grades of {count} methods.", count=2)
+    answer.say("{worse} does worse than the edge map.", worse="gradient")
+    answer.table("study", frame.rename(columns={"score": "studied"}), "A study.")
+    answer.figure("curves", draw(3, 2), "The curves.")
+    answer.heading("Another part")
+    answer.say("After the grades.")
+    answer.number("cnn.parameters", 1000)
+    answer.save()
+    return folder
+
+
+def test_grades_stand_on_the_summary_page_and_on_a_page_of_their_own(tmp_path: Path) -> None:
+    save_answers(save_graded(tmp_path))
+    contents, summary, trust, *sections = pages(build_report(tmp_path, ["04_saliency_maps", *TITLES], STAMP))
+    assert "1,000" in summary and "The grades of 2 methods." in summary and "0.250" in summary
+    printed = " ".join(trust.split())
+    assert TRUST in printed and "gradient does worse than the edge map." in printed and "studied" in printed
+    for text in ("Before the grades", "After the grades", "The curves", "The grades of 2 methods"):
+        assert text not in printed
+    assert "Table 1 The grades of 2 methods." in " ".join(sections[0].split())
+    assert [title in contents for title in ("Maps", *TITLES.values())] == [True] * 3
+    assert "4 Maps" in " ".join(contents.split()) and contents.split("Maps")[1].split("look?")[1].split()[0] == "4"
+
+
+def test_without_grades_there_is_no_page_for_them(tmp_path: Path) -> None:
+    assert not any(TRUST in page for page in pages(build_report(save_answers(tmp_path), list(TITLES), STAMP)))
