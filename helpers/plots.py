@@ -547,7 +547,7 @@ def perturbation_curves(
     curves: row label -> (names, panels, steps + 1), probabilities in 0..1; names: of the lines, the last
     `baselines` of them drawn in black; titles: of the panels; chance: the name that is the chance level.
     """
-    figure = new_figure(0.9 + 1.55 * len(curves))
+    figure = new_figure(1.05 + 1.55 * len(curves))
     grid = figure.subplots(len(curves), len(titles), sharex=True, sharey=True, squeeze=False)
     for line, (label, values) in zip(grid, curves.items()):
         line[0].set_ylabel(f"{label}\nprobability")
@@ -562,7 +562,7 @@ def perturbation_curves(
         axes.set_xlabel("share of the pixels")
         axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
     grid[0, 0].set(ylim=(0, 1), xlim=(0, 1), xticks=[0, 0.5, 1])
-    figure.legend(handles=grid[0, 0].get_legend_handles_labels()[0], loc="outside lower center", ncols=5)
+    figure.legend(handles=grid[0, 0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4)
     return figure
 
 
@@ -612,9 +612,8 @@ def cascade_lines(
         axes.plot([half, half], [passing, 1], color="0.3", linewidth=5, alpha=0.25, solid_capstyle="butt")
         axes.set_title(title)
         axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
-        axes.set_ylim(top=1.02)
+        axes.set(ylim=(None, 1.02), xlabel="randomised down to")
         axes.grid(True, axis="y")
-    figure.supxlabel("randomised down to", fontsize=8)
     figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=5)
     return figure
 

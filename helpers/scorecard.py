@@ -42,10 +42,9 @@ def table(grades: Grades) -> pd.DataFrame:
     return frame
 
 
-def formats(grades: Grades) -> dict[str, str]:
+def formats(frame: pd.DataFrame) -> dict[str, str]:
     """Say how the numbers of the table are shown, by column."""
-    columns = table(grades).columns
-    return {column: ".0%" if column in FOUND else ".2f" for column in columns if column != STANDING}
+    return {column: ".0%" if column in FOUND else ".2f" for column in frame.columns if column != STANDING}
 
 
 def curves(grades: Grades) -> dict[str, np.ndarray]:
@@ -109,13 +108,13 @@ def sentences(grades: Grades) -> list[tuple[str, dict[str, object]]]:
 
 def caption_values(grades: Grades, *methods: str) -> dict[str, object]:
     """Give the values of CAPTION for the methods that a figure shows."""
-    frame = table(grades)
-    shown = frame.loc[list(methods)]
+    scores = dict(zip(grades.names, grades.scores().mean(axis=1), strict=True))
+    likeness = dict(zip(grades.methods, grades.likeness[0, :, grades.half()], strict=True))
     return {
         "methods": list(methods),
-        "scores": shown[SCORE].tolist(),
-        "edges": frame.loc[insertion.EDGES, SCORE],
-        "likeness": shown[LIKENESS].tolist(),
+        "scores": [float(scores[name]) for name in methods],
+        "edges": float(scores[insertion.EDGES]),
+        "likeness": [float(likeness[name]) for name in methods],
     }
 
 
