@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -18,8 +17,9 @@ from filelock import FileLock
 from keras import ops
 
 from helpers.augmentation import Augmentation, augmentation_layers
+from helpers.batches import OrderedBatches
 from helpers.datasets import Dataset, Split
-from helpers.files import write_atomically, write_json
+from helpers.files import draft_path, read_sealed, write_atomically, write_json, write_sealed, writing
 from helpers.machine import describe_machine
 from helpers.models import multiplications
 from helpers.precision import Precision, choose_precision
@@ -316,12 +316,12 @@ def _train_epoch(trainer: keras.Model, dataset: Dataset, plan: Plan, epoch: int,
     """Show every training image once, in an order that follows from the seed and the epoch alone."""
     size = min(plan.batch_size, len(dataset.train.labels))
     random = np.random.default_rng([seed, epoch])
-    chosen = random.permutation(len(dataset.train.labels))[: _steps(dataset.train, plan) * size]
-    images = dataset.train.images[chosen]
-    targets = _one_hot(dataset.train.labels[chosen], len(dataset.class_names))
+    order = random.permutation(len(dataset.train.labels))[: _steps(dataset.train, plan) * size]
+    images, targets = dataset.train.images, _one_hot(dataset.train.labels, len(dataset.class_names))
     if plan.mixup:
-        images, targets = mix(images, targets, plan.mixup, random)
-    fitted = trainer.fit(images, targets, batch_size=size, shuffle=False, verbose=0).history
+        images, targets = mix(images[order], targets[order], plan.mixup, random)
+        order = np.arange(len(order))
+    fitted = trainer.fit(OrderedBatches(images, targets, order, size), shuffle=False, verbose=0).history
     loss, accuracy = fitted["loss"][-1], fitted["accuracy"][-1]
     if not np.isfinite(loss):
         raise TrainingError(
@@ -406,14 +406,14 @@ def _save(checkpoint: Path | None, trainer: keras.Model, state: _State) -> None:
     arrays = {f"v{i}": ops.convert_to_numpy(variable) for i, variable in enumerate(_variables(trainer))}
     buffer = BytesIO()
     np.savez(buffer, state=np.array(json.dumps(asdict(state))), **arrays)
-    write_atomically(checkpoint, buffer.getvalue())
+    write_sealed(checkpoint, buffer.getvalue())
 
 
 def _restore(checkpoint: Path | None, trainer: keras.Model, phase: int) -> _State | None:
     """Load a checkpoint of this phase or a later one; of a later one only the state is of use yet."""
-    if checkpoint is None or not checkpoint.exists():
+    if checkpoint is None or (content := read_sealed(checkpoint)) is None:
         return None
-    with np.load(checkpoint) as arrays:
+    with np.load(BytesIO(content)) as arrays:
         state = _State(**json.loads(str(arrays["state"])))
         if state.phase == phase:
             for i, variable in enumerate(_variables(trainer)):
@@ -506,9 +506,13 @@ def _save_trained(trained: Trained, folder: Path, name: str, key: str, facts: Ma
     """Save model, history, key and facts about the training; the key last, so that what it vouches for is complete."""
     record = folder / f"{name}.json"
     record.unlink(missing_ok=True)
-    temporary = folder / f".{name}.{os.getpid()}.keras"
-    trained.model.save(temporary)
-    temporary.replace(folder / f"{name}.keras")
+    draft = draft_path(folder / name, ".keras")
+    with writing(folder / f"{name}.keras"):
+        try:
+            trained.model.save(draft)
+            draft.replace(folder / f"{name}.keras")
+        finally:
+            draft.unlink(missing_ok=True)
     write_atomically(folder / f"{name}.csv", trained.history.to_csv(index=False).encode())
     summary = {
         "key": key,

@@ -103,6 +103,16 @@ def test_resuming_is_not_the_same_as_beginning_again(dataset: Dataset, tmp_path:
     assert len(lines) == 2  # the third and fourth epoch of four
 
 
+@pytest.mark.parametrize("harm", [lambda whole: whole[:-50], lambda whole: whole[:200] + b"x" + whole[201:]])
+def test_a_checkpoint_that_was_cut_or_changed_is_not_resumed_from(dataset: Dataset, tmp_path: Path, harm) -> None:
+    checkpoint, lines = tmp_path / "toy.npz", []
+    with pytest.raises(Interrupted):
+        train(dataset, checkpoint=checkpoint, report=interrupt_after(3))
+    checkpoint.write_bytes(harm(checkpoint.read_bytes()))
+    train(dataset, checkpoint=checkpoint, report=lines.append)
+    assert len(lines) == 4
+
+
 def test_phases_follow_each_other_and_end_when_their_accuracy_is_reached(dataset: Dataset) -> None:
     eager = replace(PLAN, phases=(Phase("adamw", 0.01, 3, until_accuracy=0.0), Phase("sgd", 0.01, 2)))
     assert train(dataset, eager).history["optimizer"].tolist() == ["adamw", "sgd", "sgd"]
