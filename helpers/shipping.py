@@ -41,7 +41,7 @@ REFERENCES = (
 LARGEST_ENSEMBLE = 5
 MARK = "<!-- accuracies of the shipped networks -->"
 # The rows of notebook 02's ablation table, and the networks that they are.
-ABLATION_ROWS = ("compared", "cnn_plain", "cnn_normalized", "cnn_bare")
+ABLATION_ROWS = ("cnn_plain", "cnn_normalized", "cnn_bare")  # after the CNN that is taken apart
 
 
 def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "reports") -> Run:
@@ -71,15 +71,16 @@ def train_all(run: Run, names: Sequence[str] = ()) -> None:
         )
 
 
-def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = (), compared: str = "cnn") -> Shelf:
+def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Shelf:
     """Pack every network of the run that is trained into a folder, with its manifest, and say which are not there.
 
-    ensemble: names of its members, at most five, by default all trainings of the headline CNN; compared: the CNN that
-    notebook 02 compares with the DNN. Raises PretrainedError if what a report needs is not trained, or too large.
+    ensemble: names of its members, at most five, by default all trainings of the headline CNN. Raises
+    PretrainedError if what a report needs is not trained, or too large.
     """
     trained = {name: record for name in _trained_names(run) if (record := _read_record(run, name))}
     seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
     usual = [name for name in ("cnn", "cnn_second", *seeds[1:]) if name in trained]
+    compared = run.recipe.compared or "cnn"
     members = _members(ensemble or usual[:LARGEST_ENSEMBLE])
     for name in (*pretrained.REQUIRED, *members, compared):
         if name not in trained:
@@ -200,7 +201,7 @@ def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
     headline = [row for row in _rows(run, "01_train_cnn", "accuracy") if row["split"] == "test"]
     compared = _rows(run, "02_compare_dnn", "accuracy")
     others = {"CNN": manifest["compared"], "DNN": "dnn"}
-    ablated = [manifest["compared"], *ABLATION_ROWS[1:]]
+    ablated = [manifest["compared"], *ABLATION_ROWS]
     named = [
         *zip([*manifest["ensemble"], "ensemble"], headline),
         *((others.get(row["network"], row["network"]), row) for row in compared),
@@ -253,7 +254,6 @@ def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     pack = commands.choices["pack"]
     pack.add_argument("--folder", default=pretrained.FOLDER, type=Path, help="where the packed networks go")
     pack.add_argument("--ensemble", default="", help="names of the ensemble's members, with blanks between")
-    pack.add_argument("--compared", default="cnn", help="the CNN that is compared with the DNN and taken apart")
     table = commands.add_parser("table", help="print the accuracies of a report made from them, as Markdown")
     table.add_argument("--run", required=True, type=Path, help="folder of the report")
     table.add_argument("--into", type=Path, help="page to write it into, between two marks, instead of printing it")
@@ -284,7 +284,7 @@ def _obey(arguments: argparse.Namespace) -> None:
         train_all(run, arguments.networks.split())
         print(f"The networks are in {run.folder / 'models'}.")
     else:
-        shelf = pack_all(run, arguments.folder, arguments.ensemble.split(), arguments.compared)
+        shelf = pack_all(run, arguments.folder, arguments.ensemble.split())
         print(f"{len(shelf.names)} networks are packed in {arguments.folder}.")
 
 
