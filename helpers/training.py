@@ -357,7 +357,7 @@ def mix(
 
 def _validate(validator: keras.Model, split: Split) -> dict:
     """Measure loss and accuracy as they will be when the network is used: without augmentation or smoothing."""
-    logits = _predict(validator, split.images)
+    logits = predict_in_batches(validator, split.images)
     likelihood = softmax(logits)[np.arange(len(logits)), split.labels]
     loss = -np.log(np.maximum(likelihood, np.finfo(np.float32).tiny)).mean()
     return {"val_loss": float(loss), "val_accuracy": float((logits.argmax(axis=1) == split.labels).mean())}
@@ -531,11 +531,11 @@ def predict_logits(model: keras.Model, images: np.ndarray, precision: Precision 
     In float32 they are the model's own up to rounding; bfloat16 is about twice as fast where the processor has it,
     and moves probabilities by up to some hundredths.
     """
-    return _predict(prediction_twin(model, precision), images)
+    return predict_in_batches(prediction_twin(model, precision), images)
 
 
-def _predict(twin: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Predict in batches of one size, since TensorFlow traces a smaller last one anew; the last image fills it up."""
+def predict_in_batches(twin: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Give a twin's logits of images, in batches of one size: TensorFlow would trace a smaller last one anew."""
     batches = -(-len(images) // PREDICTION_BATCH)
     size = -(-len(images) // batches)
     filled = np.concatenate([images, np.repeat(images[-1:], batches * size - len(images), axis=0)])
