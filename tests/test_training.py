@@ -246,6 +246,19 @@ def test_a_network_file_that_was_harmed_is_not_loaded(
     assert training.load_trained(tmp_path / "models", "toy", key) is None
 
 
+@pytest.mark.parametrize(
+    "harm", [lambda data: data[:-30], lambda data: data[:60], lambda data: b"", lambda data: b"no zip"]
+)
+def test_a_checkpoint_that_was_harmed_counts_as_none(harm: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    checkpoint = tmp_path / "toy.npz"
+    model = build()
+    model.compile("sgd", "mse")
+    training._save(checkpoint, model, training._State(phase=0, epoch=3))
+    assert training._restore(checkpoint, model, 0) == training._State(phase=0, epoch=3)
+    checkpoint.write_bytes(harm(checkpoint.read_bytes()))
+    assert training._restore(checkpoint, model, 0) is None
+
+
 def test_the_key_tells_architectures_apart_and_ignores_layer_names(dataset: Dataset) -> None:
     keys = {training.training_key(build(seed), dataset, PLAN, 0) for seed in (0, 0, 1)}
     assert len(keys) == 2
