@@ -1,8 +1,5 @@
 """Folding changes the time that logits take, and nothing else."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -147,37 +144,3 @@ def test_class_logits_are_those_of_the_classes(images):
     model, classes = chain(), np.array([0, 2, 1, 1, 0])
     expected = model.predict(images, verbose=0)[np.arange(5), classes]
     np.testing.assert_allclose(inference.class_logits(model, images, classes), expected, rtol=1e-4, atol=1e-5)
-
-
-MEASURE = """
-import resource
-import numpy as np
-from helpers import inference, models, perturbation, saliency
-inference.PIXELS_AT_ONCE *= {factor}
-model = models.build_cnn("vgg9_small")
-images = np.random.default_rng(0).integers(0, 256, ({count}, 48, 48, 1), dtype=np.uint8)
-for method, options in [
-    (saliency.gradient, {{}}),
-    (saliency.smooth_gradient, {{"samples": 2}}),
-    (saliency.integrated_gradients, {{"steps": 1}}),
-    (saliency.guided_backpropagation, {{}}),
-    (saliency.grad_cam_plus_plus, {{}}),
-    (perturbation.occlusion, {{"size": 48}}),
-    (perturbation.rise, {{"masks": 1}}),
-]:
-    method(model, images, 0, **options)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
-
-
-def peak_memory(count: int, factor: int = 1) -> float:
-    """Most memory in MiB of a process that explains this many faces by every method, chunks enlarged by a factor."""
-    script = MEASURE.format(count=count, factor=factor)
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return float(ended.stdout)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak of the memory is counted in other units")
-def test_every_method_explains_all_faces_of_fer2013_in_two_gigabytes_thanks_to_its_chunks():
-    assert peak_memory(3589) < 2000
-    assert peak_memory(3589, factor=64) > 2000
