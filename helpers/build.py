@@ -292,6 +292,7 @@ def plan(arguments: argparse.Namespace) -> Build:
             "the data": f"sha256:{data.fingerprint}",
             "the recipe": arguments.recipe,
             "the seed": str(seed),
+            "the precision": _precision(),
             **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
         },
         versions=stale.package_versions(ROOT / "requirements.txt"),

@@ -394,3 +394,14 @@ def test_recipes_are_those_of_the_training_and_set_only_what_notebooks_have() ->
     for preset in driver.RECIPES.values():
         for name, values in preset.items():
             check_names(ROOT / "notebooks" / f"{name}.ipynb", values)
+
+
+def test_the_precision_is_part_of_what_answers_are_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    def facts(precision: str) -> dict[str, str]:
+        monkeypatch.setenv("PRECISION", precision)
+        return dict(driver.plan(driver.parse_arguments(["report", "--recipe", "tiny"])).facts)
+
+    assert facts("float32")["the precision"] == "float32"
+    assert facts("bfloat16")["the precision"] == "bfloat16"
+    with pytest.raises(UsageError, match=r"'half'.*auto, float32, bfloat16"):
+        facts("half")
