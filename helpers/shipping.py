@@ -179,8 +179,8 @@ def tabulate(run: Path, shelf: Shelf) -> str:
     seeds = np.array(numbers["cnn.test_accuracy_by_seed"])
     spread = f", standard deviation {100 * seeds.std(ddof=1):.1f} points" if len(seeds) > 1 else ""
     recipes = sorted({shelf.record(name)["recipe"] for name in shelf.names})
-    note = f"Recipe: {', '.join(recipes)}. Seeds of the headline network: {len(seeds)}, mean {seeds.mean():.1%}{spread}."
-    return "\n".join([*lines, "", note])
+    trained = f"Seeds of the headline network: {len(seeds)}, mean {seeds.mean():.1%}{spread}."
+    return "\n".join([*lines, "", f"Recipe: {', '.join(recipes)}. {trained}"])
 
 
 def insert(page: Path, text: str) -> None:
