@@ -37,7 +37,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "03_confusion_matrix": (),
     "04_saliency_maps": (),
     "05_gradient_ascent": (),
-    "06_lime": ("03_confusion_matrix", "04_saliency_maps"),
+    "06_lime": ("03_confusion_matrix",),
     "07_keract_activations": (),
 }
 

@@ -37,11 +37,11 @@ class Settings:
 
     samples: int = 16
     steps: int = 16
-    masks: int = 250
+    masks: int = 200
     copies: int = 250
     segments: int = 25
     seed: int = 0
-    randomised: int = 50
+    randomised: int = 32
 
 
 @dataclass(frozen=True)

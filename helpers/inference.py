@@ -11,6 +11,8 @@ from keras import layers, ops
 
 # Gradients keep every layer's activations, so the pixels in flight bound the memory: 64 images of 48 x 48.
 PIXELS_AT_ONCE = 64 * 48 * 48
+# A forward pass alone keeps no more than a few layers at a time, and is faster in large batches.
+FORWARD_AT_ONCE = 512 * 48 * 48
 BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
@@ -124,7 +126,7 @@ def all_logits(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Compute the logits of every class for images (N, H, W, C) in 0..255: (N, classes) float32."""
     function = _logits_function(model)
     logits = np.empty((len(images), model.output_shape[-1]), np.float32)
-    for chunk in chunks(len(images), images.shape):
+    for chunk in chunks(len(images), images.shape, FORWARD_AT_ONCE):
         logits[chunk] = function(images[chunk].astype(np.float32))
     return logits
 
@@ -165,9 +167,12 @@ def require(condition: bool, sentence: str) -> None:
         raise ValueError(sentence)
 
 
-def chunks(count: int, shape: tuple[int, ...]) -> Iterator[slice]:
-    """Cut `count` pieces of work on images of this shape (N, H, W, C) into slices that fit in memory."""
-    size = max(1, PIXELS_AT_ONCE // (shape[1] * shape[2]))
+def chunks(count: int, shape: tuple[int, ...], pixels: int | None = None) -> Iterator[slice]:
+    """Cut `count` pieces of work on images of this shape (N, H, W, C) into slices that fit in memory.
+
+    pixels: of all images of a slice together; by default as many as gradients allow.
+    """
+    size = max(1, (pixels or PIXELS_AT_ONCE) // (shape[1] * shape[2]))
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 

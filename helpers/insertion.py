@@ -19,7 +19,7 @@ SUBSTRATES = ("blur", "mean")  # what stands where a pixel of the image is not s
 BLUR_WIDTH = 0.1  # standard deviation, as a share of the image's shorter side
 RANDOM, EDGES = "random order", "edge map"
 BASELINES = (RANDOM, BLOB, EDGES)  # orders of the pixels that no network had a part in
-PIXELS_AT_ONCE = 256 * 48 * 48  # masked copies in flight, which bounds the memory
+PIXELS_AT_ONCE = 512 * 48 * 48  # masked copies in flight, which bounds the memory
 
 Masked = Callable[..., tf.Tensor]
 

@@ -19,6 +19,11 @@ from helpers.training import softmax
 SAMPLES = (250, 1000, 3000)
 SEGMENTS = (25, 50, 100)
 FORMATS = {"found": ".0f", "rank correlation": ".2f", "overlap": ".0%", "chance": ".0%", "flips": ".0%", "r2": ".2f"}
+# What a caption says of the explanations in a figure.
+CAPTION = (
+    "In the study of LIME with {copies:,} copies and {cut} superpixels asked for, two seeds' weights have a rank "
+    "correlation of {correlation:.2f}, and the linear model explains {fit:.0%}."
+)
 STABLE = 0.9  # rank correlation between two seeds from which more samples are not worth their time
 COPIES_AT_ONCE = 256
 KERNEL_WIDTH = 0.25  # lime's own
@@ -97,6 +102,18 @@ def choose(table: pd.DataFrame) -> tuple[int, int]:
         fewest = stable.sort_values("samples").drop_duplicates("segments")
         best = fewest.loc[fewest["r2"].idxmax()]
     return int(best["samples"]), int(best["segments"])
+
+
+def caption_values(table: pd.DataFrame, samples: int, segments: int) -> dict[str, object]:
+    """Give the values of CAPTION for explanations made with these samples and segments, or with the nearest studied."""
+    distance = np.abs(np.log(table["samples"] / samples)) + np.abs(np.log(table["segments"] / segments))
+    nearest = table.loc[distance.idxmin()]
+    return {
+        "copies": int(nearest["samples"]),
+        "cut": int(nearest["segments"]),
+        "correlation": float(nearest["rank correlation"]),
+        "fit": float(nearest["r2"]),
+    }
 
 
 def sentences(table: pd.DataFrame, samples: int, segments: int) -> list[tuple[str, dict[str, object]]]:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.inference import Classes, all_logits, check, chunks, require
+from helpers.inference import FORWARD_AT_ONCE, Classes, all_logits, check, chunks, require
 
 Views = Callable[[slice], np.ndarray]  # numbers of views to how far each shows the pixels: (k, H, W) in 0..1
 
@@ -110,7 +110,7 @@ def _mean_logits(
     """
     fills = images.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
     total, weights, logits = np.zeros(images.shape[:3]), np.zeros(images.shape[1:3]), np.zeros(len(images))
-    for chunk in chunks(count, images.shape):
+    for chunk in chunks(count, images.shape, FORWARD_AT_ONCE):
         shown = views(chunk)
         counted = 1 - shown if hides else shown
         weights += counted.sum(axis=0, dtype=np.float64)

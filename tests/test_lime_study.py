@@ -100,3 +100,17 @@ class TestChoice:
 
     def test_where_nothing_is_stable_the_most_stable(self):
         assert lime_study.choose(self.table([0.5, 0.7, 0.4, 0.6], [0.7, 0.6, 0.9, 0.9])) == (1000, 25)
+
+
+def test_a_caption_speaks_of_the_nearest_setting_that_was_studied() -> None:
+    table = pd.DataFrame(
+        {
+            "segments": [25, 25, 50],
+            "samples": [250, 3000, 3000],
+            "rank correlation": [0.1, 0.2, 0.3],
+            "r2": [0.4, 0.5, 0.6],
+        }
+    )
+    assert lime_study.caption_values(table, 3000, 50)["correlation"] == 0.3
+    assert lime_study.caption_values(table, 2000, 20)["fit"] == 0.5
+    assert lime_study.caption_values(table, 100, 30) == {"copies": 250, "cut": 25, "correlation": 0.1, "fit": 0.4}
