@@ -41,6 +41,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "07_keract_activations": (),
 }
 
+# Started after all others: it trains networks that no other notebook reads, and training keeps every core busy by
+# itself, while the others are often bound to one.
+LAST = ("02_compare_dnn",)
+
 # What a recipe changes in single notebooks, beyond the training budget that it names.
 RECIPES: dict[str, dict[str, dict[str, object]]] = {
     "quick": {},
@@ -150,8 +154,8 @@ def run_notebooks(build: Build, jobs: int) -> list[Failure]:
 
 
 def _next(needs: Mapping[str, tuple[str, ...]], stands: Mapping[str, bool], running: set[str]) -> str | None:
-    """Give the first notebook that is neither settled nor running and whose needs are all settled."""
-    ready = (name for name in needs if name not in stands and name not in running)
+    """Give the first notebook that is neither settled nor running and whose needs are all settled; those in LAST last."""
+    ready = (name for name in sorted(needs, key=LAST.__contains__) if name not in stands and name not in running)
     return next((name for name in ready if all(other in stands for other in needs[name])), None)
 
 
@@ -406,7 +410,7 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     report.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
     report.add_argument("--image-size", default="0", help="pixels a side of the images; 0 for the data set's default")
     report.add_argument("--set", default=[], action="append", metavar="'NOTEBOOK.NAME=VALUE ...'")
-    report.add_argument("--jobs", default=2, type=int, help="notebooks that run at a time")
+    report.add_argument("--jobs", default=3, type=int, help="notebooks that run at a time")
     return parser.parse_args(words)
 
 

@@ -35,10 +35,10 @@ class Settings:
     that are explained again on networks with random weights.
     """
 
-    samples: int = 16
-    steps: int = 16
-    masks: int = 200
-    copies: int = 250
+    samples: int = 8
+    steps: int = 8
+    masks: int = 150
+    copies: int = 200
     segments: int = 25
     seed: int = 0
     randomised: int = 32
