@@ -154,7 +154,7 @@ def run_notebooks(build: Build, jobs: int) -> list[Failure]:
 
 
 def _next(needs: Mapping[str, tuple[str, ...]], stands: Mapping[str, bool], running: set[str]) -> str | None:
-    """Give the first notebook that is neither settled nor running and whose needs are all settled; those in LAST last."""
+    """Give the first notebook that is neither settled nor running and whose needs all are; those in LAST last."""
     ready = (name for name in sorted(needs, key=LAST.__contains__) if name not in stands and name not in running)
     return next((name for name in ready if all(other in stands for other in needs[name])), None)
 

@@ -37,11 +37,11 @@ class Settings:
 
     samples: int = 8
     steps: int = 8
-    masks: int = 150
-    copies: int = 200
+    masks: int = 100
+    copies: int = 150
     segments: int = 25
     seed: int = 0
-    randomised: int = 32
+    randomised: int = 24
 
 
 @dataclass(frozen=True)
