@@ -201,6 +201,8 @@ def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) ->
     grid[1].yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
     if rate:
         grid[2].set_yscale("log")
+        grid[2].yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
+        grid[2].yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     styles = [
         mpl.lines.Line2D([], [], color="0.3", linestyle=s, label=n)
         for s, n in [("-", "validation"), ("--", "training")]

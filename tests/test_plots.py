@@ -129,6 +129,20 @@ def test_a_figure_is_as_wide_as_the_text_not_blank_and_not_cut(name: str) -> Non
     assert figure.get_figwidth() == pytest.approx(plots.TEXT_WIDTH)
     assert pixels(figure).std() > 5
     assert not is_cut(figure)
+    assert not formulas(figure)
+
+
+def formulas(figure: Figure) -> list[str]:
+    """List the texts of a drawn figure that are meant to be set as formulas, which figures do not do."""
+    figure.draw(FigureCanvasAgg(figure).get_renderer())
+    return [text.get_text() for text in figure.findobj(Text) if "mathdefault" in text.get_text()]
+
+
+def test_a_scale_that_is_labelled_with_formulas_would_be_noticed() -> None:
+    figure = plots.new_figure(1)
+    axes = figure.add_subplot()
+    axes.set(yscale="log", ylim=(0.001, 1))
+    assert formulas(figure)
 
 
 def test_a_text_that_is_cut_would_be_noticed() -> None:
