@@ -353,7 +353,7 @@ def test_a_parameter_that_a_notebook_lacks_stops_the_build_before_it_starts(toy:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--recipe", "slow"], "choose one of quick, full, pretrained, tiny"),
+        (["--recipe", "slow"], "choose one of quick, full, cpu, pretrained, tiny"),
         (["--seed", "-1"], "at least 0"),
         (["--seed", "abc"], "'abc' is no whole number"),
         (["--image-size", "big"], "'big' is no whole number"),
