@@ -194,10 +194,11 @@ def _insertion_deletion(
     correct: np.ndarray,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
+    ranks = {name: insertion.pixel_ranks(values, seed) for name, values in maps.items()}
     areas, curves = [], []
     for kind in insertion.SUBSTRATES:
         hidden = insertion.substrate(images, kind)
-        found = insertion.insertion_deletion(model, images, classes, maps, hidden, seed=seed).values()
+        found = insertion.insertion_deletion(model, images, classes, ranks, hidden).values()
         areas.append([one.areas() for one in found])
         curves.append([[one.insertion, one.deletion] for one in found])
     steps = np.moveaxis(np.array(curves, np.float32), 0, 1)  # (names, substrates, 2, N, steps + 1)

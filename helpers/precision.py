@@ -12,8 +12,9 @@ Precision = Literal["float32", "bfloat16"]
 CHOICES = ("auto", *get_args(Precision))
 VARIABLE = "PRECISION"  # of the environment; "auto" where it is not set
 
-# From this many multiplications an image on, bfloat16 saves more than the conversions at its borders cost.
-WORK_WORTH_BFLOAT16 = 20_000_000
+# From this many multiplications an image on, bfloat16 saves more than the conversions at its borders cost; networks
+# without convolutions stay below it.
+WORK_WORTH_BFLOAT16 = 2_000_000
 
 
 def choose_precision(multiplications: int) -> Precision:

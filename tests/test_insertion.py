@@ -32,6 +32,10 @@ def full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(insertion, "bfloat16", nullcontext)
 
 
+def ranked(**maps: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: insertion.pixel_ranks(values, seed=0) for name, values in maps.items()}
+
+
 def plain_loop(model, image, label, values, hidden, steps):
     """Insertion and deletion of one image as Petsiuk et al. describe them, a step at a time."""
     order = np.argsort(-values.ravel())
@@ -52,19 +56,19 @@ def test_curves_are_those_of_a_plain_loop(model, images, full_precision, kind, s
     monkeypatch.setattr(insertion, "PIXELS_AT_ONCE", 30 * 120)  # chunks that begin and end within an image
     maps = np.random.default_rng(1).normal(size=(5, 10, 12))
     hidden = insertion.substrate(images, kind)
-    (found,) = insertion.insertion_deletion(model, images, CLASSES, {"map": maps}, hidden, steps).values()
+    (found,) = insertion.insertion_deletion(model, images, CLASSES, ranked(map=maps), hidden, steps).values()
     wanted = [plain_loop(model, *one, steps) for one in zip(images, CLASSES, maps, hidden, strict=True)]
     np.testing.assert_allclose(np.stack([found.insertion, found.deletion], axis=1), wanted, atol=1e-5)
-    other = insertion.insertion_deletion(model, images, CLASSES, {"map": -maps}, hidden, steps)["map"]
+    other = insertion.insertion_deletion(model, images, CLASSES, ranked(map=-maps), hidden, steps)["map"]
     assert steps == 1 or np.abs(other.insertion - found.insertion).max() > 1e-2  # the tolerance can fail
 
 
 def test_lower_precision_moves_no_area_by_more_than_a_hundredth(model, images, monkeypatch):
-    maps = {"map": np.random.default_rng(1).normal(size=(5, 10, 12))}
+    ranks = ranked(map=np.random.default_rng(1).normal(size=(5, 10, 12)))
     hidden = insertion.substrate(images, "blur")
-    fast = insertion.insertion_deletion(model, images, CLASSES, maps, hidden)["map"].areas()
+    fast = insertion.insertion_deletion(model, images, CLASSES, ranks, hidden)["map"].areas()
     monkeypatch.setattr(insertion, "bfloat16", nullcontext)
-    exact = insertion.insertion_deletion(model, images, CLASSES, maps, hidden)["map"].areas()
+    exact = insertion.insertion_deletion(model, images, CLASSES, ranks, hidden)["map"].areas()
     np.testing.assert_allclose(fast, exact, atol=0.01)
 
 
@@ -76,8 +80,8 @@ def test_the_order_that_a_linear_model_is_made_of_beats_every_other(full_precisi
     images = np.random.default_rng(1).integers(0, 256, (20, 8, 8, 1)).astype(np.uint8)
     hidden = insertion.substrate(images, "mean")
     truth = ((images.astype(float) - hidden)[..., 0] * weights.reshape(8, 8)).astype(np.float32)
-    maps = {"truth": truth, "opposite": -truth, **insertion.baselines(images, seed=0)}
-    found = insertion.insertion_deletion(model, images, np.zeros(20, int), maps, hidden)
+    ranks = ranked(truth=truth, opposite=-truth, **insertion.baselines(images, seed=0))
+    found = insertion.insertion_deletion(model, images, np.zeros(20, int), ranks, hidden)
     areas = {name: curves.areas() for name, curves in found.items()}
     for name in insertion.BASELINES:
         assert (areas["truth"][0] > areas[name][0]).all() and (areas["truth"][1] < areas[name][1]).all()
@@ -86,7 +90,7 @@ def test_the_order_that_a_linear_model_is_made_of_beats_every_other(full_precisi
 
 def test_the_ends_are_the_image_and_the_substrate(model, images, full_precision):
     hidden = insertion.substrate(images, "mean")
-    found = insertion.insertion_deletion(model, images, CLASSES, insertion.baselines(images, 0), hidden)
+    found = insertion.insertion_deletion(model, images, CLASSES, ranked(**insertion.baselines(images, 0)), hidden)
     whole, bare = (
         softmax(model.predict(pictures, verbose=0), axis=1)[np.arange(5), CLASSES] for pictures in (images, hidden)
     )
