@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers import inference
-from helpers.climbing import Climb, Score, Settings, climb_with_stops, compile_climb
+from helpers.climbing import Climb, Score, Settings, climb_with_stops, compile_climb, measured_steps
 from helpers.inference import Layer, call, flat_layers, flatten
 
 RECTIFIERS = (keras.layers.ReLU, keras.layers.Activation, keras.layers.LeakyReLU)
@@ -21,12 +21,14 @@ REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
 class Ascent:
     """The images that an ascent ended in, and how it got there.
 
-    filters: (F,) int64; images: (F, H, W, C) float32 in 0..255; objective: (steps + 1, F) float32, row t
-    is the value after t steps; snapshots: number of steps -> (F, H, W, C) float32.
+    filters: (F,) int64; images: (F, H, W, C) float32 in 0..255; measured: (R,) int64, numbers of steps, from 0 to
+    that of all; objective: (R, F) float32, its value after as many; snapshots: number of steps -> (F, H, W, C)
+    float32.
     """
 
     filters: np.ndarray
     images: np.ndarray
+    measured: np.ndarray
     objective: np.ndarray
     snapshots: Mapping[int, np.ndarray]
 
@@ -40,11 +42,12 @@ class Ascent:
 class Dream:
     """A dreamt image and the objective of each octave.
 
-    image: (H, W, C) float32 in 0..255; objective: (octaves, steps + 1) float32; sizes: (height, width) of
-    each octave.
+    image: (H, W, C) float32 in 0..255; measured: (R,) int64, numbers of steps, from 0 to that of all; objective:
+    (octaves, R) float32, its value after as many; sizes: (height, width) of each octave.
     """
 
     image: np.ndarray
+    measured: np.ndarray
     objective: np.ndarray
     sizes: tuple[tuple[int, int], ...]
 
@@ -66,9 +69,10 @@ def maximise_filters(
     on the whole starting image its gradient is zero too, and the ascent could never leave. filters:
     indices, all when None. Every filter starts from the same noise, so that two images differ by their
     filters only. keep: numbers of steps after which the images are kept as snapshots. The objective is
-    that of the images as they are, unshifted. Raises ValueError on an unknown filter, a layer of another
-    model, or settings out of range. Erhan et al., 2009; penalties and jitter as in Mahendran and Vedaldi,
-    2016; frequencies as in Olah et al., 2017.
+    that of the images as they are, unshifted, after every step or, where steps alternate with moved views,
+    every second one and the last. Raises ValueError on an unknown filter, a layer of another model, or
+    settings out of range. Erhan et al., 2009; penalties and jitter as in Mahendran and Vedaldi, 2016;
+    frequencies as in Olah et al., 2017.
     """
     chosen = _check_filters(layer, filters)
     _check_steps(steps, keep)
@@ -77,8 +81,9 @@ def maximise_filters(
     batches = [chosen[first : first + batch_size] for first in range(0, len(chosen), batch_size)]
     parts = [climb_with_stops(climb, noise, _targets(layer, some), len(some), steps, keep, seed) for some in batches]
     kept = {stop: np.concatenate([snapshots[stop] for snapshots, _ in parts]) for stop in parts[0][0]}
-    objective = np.concatenate([history for _, history in parts], axis=1)
-    return Ascent(chosen, kept[steps], objective, {stop: kept[stop] for stop in sorted(set(keep))})
+    measured = measured_steps(steps, settings)
+    objective = np.concatenate([history[measured] for _, history in parts], axis=1)
+    return Ascent(chosen, kept[steps], measured, objective, {stop: kept[stop] for stop in sorted(set(keep))})
 
 
 def deep_dream(
@@ -124,16 +129,16 @@ def deep_dreams(
     free.set_weights(cut.get_weights())
     originals = np.asarray(images, np.float32)
     sizes = tuple(_scaled_size(originals[0], octave_scale**octave) for octave in range(octaves))
-    change, histories = np.zeros_like(originals), []
+    change, histories, measured = np.zeros_like(originals), [], measured_steps(steps, settings)
     for octave, size in enumerate(sizes):
         base = _resize(originals, size)
         start = np.clip(base + _resize(change, size), 0, 255)
         snapshots, history = climb_with_stops(climb, start, [], len(images), steps, (), seed + octave)
         change = snapshots[steps] - base
-        histories.append(history)
+        histories.append(history[measured])
     dreamt = np.clip(originals + _resize(change, originals.shape[1:3]), 0, 255)
-    objective = np.stack(histories, axis=1)  # (steps + 1, octaves, N)
-    return [Dream(image, objective[..., i].T, sizes) for i, image in enumerate(dreamt)]
+    objective = np.stack(histories, axis=1)  # (measured, octaves, N)
+    return [Dream(image, measured, objective[..., i].T, sizes) for i, image in enumerate(dreamt)]
 
 
 def strongest_change(before: np.ndarray, after: np.ndarray, share: float = 0.1) -> np.ndarray:
@@ -262,13 +267,13 @@ def choose_depth(depth: int, number: int = 0, default: int = 7) -> int:
     return number or (default if default <= depth else (depth + 1) // 2)
 
 
-def steps_to_share(objective: np.ndarray, share: float) -> np.ndarray:
-    """After how many steps each filter's objective has made this share of its rise for the first time.
+def steps_to_share(measured: np.ndarray, objective: np.ndarray, share: float) -> np.ndarray:
+    """After how many steps each filter's objective was first seen to have made this share of its rise.
 
-    objective: (steps + 1, F). Returns (F,) int64; 0 for a filter that has not risen.
+    measured: (R,) int, numbers of steps; objective: (R, F). Returns (F,) int64; 0 for a filter that has not risen.
     """
     wanted = objective[0] + share * (objective[-1] - objective[0])
-    return (objective >= wanted).argmax(axis=0)
+    return measured[(objective >= wanted).argmax(axis=0)]
 
 
 def likeness(images: np.ndarray) -> float:

@@ -11,11 +11,10 @@ from itertools import accumulate, islice, pairwise
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from helpers import faces
 from helpers.decode import scale, scale_masks
-from helpers.files import draft_path, remove_drafts, write_json, writing
+from helpers.files import draft_path, locked, remove_drafts, write_json, writing
 from helpers.sources import SPLITS, Contents, DatasetError, Record, printable, visible_files
 from helpers.splits import arrange, drop_empty_classes, keep_training, missing_splits, shuffle_within
 
@@ -76,15 +75,9 @@ def ensure(folder: Path, write: Callable[[Path], Facts]) -> None:
     """
     if is_intact(folder):
         return
-    lock = FileLock(folder.with_suffix(".lock"))
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    try:
+    with locked(folder.with_suffix(".lock")):
         if not is_intact(folder):
             _fill(folder, write)
-    finally:
-        lock.release()
 
 
 def _fill(folder: Path, write: Callable[[Path], Facts]) -> None:

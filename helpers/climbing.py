@@ -113,9 +113,9 @@ def compile_climb(
 
     image: (H, W, C), None where any size will do; targets: what the score is given with the images. Gives a
     function of images (N, H, W, C) float32, the targets in a list, the numbers of the first and of the step
-    after the last, and a seed; it returns the images after the last step and the objective of the images as
-    they are, (steps + 1, N). Steps are drawn from the seed and their number, so that an ascent may be cut in
-    two, but for what a sigmoid cannot give back.
+    after the last, and a seed; it returns the images after the last step and the objective that each step saw,
+    with that of the last images as they are, (steps + 1, N). Steps are drawn from the seed and their number, so
+    that an ascent may be cut in two, but for what a sigmoid cannot give back.
     """
     space = Fourier(settings) if settings.fourier else Pixels(settings)
     numbers = [tf.TensorSpec((), tf.int32)] * 3
@@ -132,14 +132,18 @@ def compile_climb(
                 scores = score(move(images, settings, seed, step), *targets)
                 target = scores - penalty(images, settings)
             gradient = tape.gradient(target, state)
-            # A moved view has an objective of its own: report that of the image as it is.
-            plain = score(images, *targets) if settings.moves and step % 2 == 1 else scores
-            history = history.write(step - first, plain)
+            history = history.write(step - first, scores)
             state = tf.ensure_shape(space.step(state, gradient, size), state.shape)
         images = tf.ensure_shape(space.decode(state, size), shape)
         return images, tf.concat([history.stack(), score(images, *targets)[tf.newaxis]], axis=0)
 
     return climb
+
+
+def measured_steps(steps: int, settings: Settings) -> np.ndarray:
+    """Number the steps after which the objective of the image as it is is known without another pass: int64."""
+    every = np.arange(steps + 1)
+    return every[(every % 2 == 0) | (every == steps)] if settings.moves else every
 
 
 def climb_with_stops(
@@ -151,7 +155,10 @@ def climb_with_stops(
     keep: Sequence[int],
     seed: int,
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """Climb to `count` objectives from one image or from one each; snapshots, and objectives (steps + 1, count)."""
+    """Climb to `count` objectives from one image or from one each.
+
+    Gives the snapshots, and the objective that each step saw: (steps + 1, count).
+    """
     images = np.broadcast_to(start, (count, *start.shape[-3:])).astype(np.float32)
     snapshots, history, first = {0: images}, [], 0
     for stop in sorted({*keep, steps} - {0}):

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from filelock import FileLock
 
 _DRAFT = re.compile(r"\..+\.(?P<writer>\d+)\.\d+\.draft(\.\w+)?")
 _REFUSALS = {
@@ -40,6 +41,22 @@ def writing(path: Path) -> Iterator[None]:
             raise
         reason = _REFUSALS.get(error.errno, f"{error.strerror}; put that right and start again")
         raise WriteError(f"{path} cannot be written: {reason}.") from error
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that a file stands for, waiting while another process does; its folder is made where it lacks.
+
+    Raises WriteError where the disk refuses.
+    """
+    lock = FileLock(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def draft_path(path: Path, suffix: str = "") -> Path:

@@ -383,12 +383,16 @@ def _draw_tiles(axes: Axes, tiles: np.ndarray, columns: int) -> mpl.image.AxesIm
 
 
 def ascent_progress(
-    snapshots: Mapping[int, np.ndarray], objective: np.ndarray, chosen: Sequence[int], names: Sequence[str]
+    snapshots: Mapping[int, np.ndarray],
+    measured: np.ndarray,
+    objective: np.ndarray,
+    chosen: Sequence[int],
+    names: Sequence[str],
 ) -> Figure:
     """Show how a few filters' images form, and below them how every filter's objective rises.
 
-    snapshots: number of steps -> (F, H, W, C); objective: (steps + 1, F); chosen: places among the F filters;
-    names: their labels.
+    snapshots: number of steps -> (F, H, W, C); measured: (R,) numbers of steps; objective: (R, F) after as many;
+    chosen: places among the F filters; names: their labels.
     """
     height = TEXT_WIDTH * 0.5 * len(chosen) / len(snapshots)
     figure = new_figure(max(2.2, 0.25 + height))
@@ -399,9 +403,9 @@ def ascent_progress(
             show_image(grid[row, column], images[place], f"{step} steps" if row == 0 else "")
         grid[row, 0].set_ylabel(names[row], color=COLOURS[row], fontsize=7)
     axes = right.subplots()
-    axes.plot(objective, color="0.8", linewidth=0.5, zorder=1)
+    axes.plot(measured, objective, color="0.8", linewidth=0.5, zorder=1)
     for row, place in enumerate(chosen):
-        axes.plot(objective[:, place], color=COLOURS[row], label=names[row])
+        axes.plot(measured, objective[:, place], color=COLOURS[row], label=names[row])
     for step in snapshots:
         axes.axvline(step, color="0.6", linewidth=0.6, linestyle=":", zorder=0)
     axes.set(xlabel="step", ylabel="mean output of the filter", title="objective of every filter")
@@ -448,10 +452,13 @@ def filters_on_images(made: np.ndarray, photos: np.ndarray, outputs: np.ndarray,
     return figure
 
 
-def dream_panels(before: np.ndarray, after: np.ndarray, objective: np.ndarray, sizes: Sequence[str]) -> Figure:
+def dream_panels(
+    before: np.ndarray, after: np.ndarray, measured: np.ndarray, objective: np.ndarray, sizes: Sequence[str]
+) -> Figure:
     """Show an image before and after deep dream, their signed difference, and the objective in every octave.
 
-    before, after: (H, W, C) in 0..255; objective: (octaves, steps + 1); sizes: the label of each octave.
+    before, after: (H, W, C) in 0..255; measured: (R,) numbers of steps; objective: (octaves, R) after as many;
+    sizes: the label of each octave.
     """
     figure = new_figure(1.85)
     grid = figure.subplots(1, 4, width_ratios=[1, 1, 1.25, 1.4])
@@ -463,7 +470,7 @@ def dream_panels(before: np.ndarray, after: np.ndarray, objective: np.ndarray, s
     hide_axes(grid[2], "after minus before, grey levels")
     figure.colorbar(drawn, ax=grid[2], shrink=0.7, pad=0.03)
     for values, name, colour in zip(objective, sizes, COLOURS):
-        grid[3].plot(values, label=name, color=colour)
+        grid[3].plot(measured, values, label=name, color=colour)
     grid[3].set_title("mean square output by octave", fontsize=7, pad=2)
     grid[3].set_xlabel("step")
     grid[3].set_ylim(0, 1.25 * objective.max())

@@ -14,13 +14,12 @@ from typing import Literal
 import keras
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 from keras import ops
 
 from helpers.augmentation import Augmentation, augmentation_layers
 from helpers.batches import OrderedBatches
 from helpers.datasets import Dataset, Split
-from helpers.files import draft_path, read_sealed, write_atomically, write_json, write_sealed, writing
+from helpers.files import draft_path, locked, read_sealed, write_atomically, write_json, write_sealed, writing
 from helpers.machine import describe_machine
 from helpers.models import multiplications
 from helpers.precision import Precision, choose_precision
@@ -436,12 +435,11 @@ def load_or_train(
 
     Just so means: the same architecture, plan, seed, data set, precision and Keras version. A lock makes a second
     process wait for the first one's training instead of repeating it. With TENSORBOARD=1 in the environment, each
-    epoch is logged under the folder for TensorBoard.
+    epoch is logged under the folder for TensorBoard. Raises WriteError where the disk refuses.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     model = build()
     key = training_key(model, dataset, plan, seed)
-    with FileLock(folder / f".{name}.lock"):
+    with locked(folder / f".{name}.lock"):
         if (trained := load_trained(folder, name, key)) is None:
             checkpoint, logs = folder / f".{name}.{key}.npz", _logs(folder / "tensorboard" / name)
             trained = train(model, dataset, plan, seed=seed, name=name, checkpoint=checkpoint, logs=logs, report=report)

@@ -14,7 +14,7 @@ STRAIGHT = ascent.Settings(step_size=2, jitter=0, frequency_decay=0)
 
 
 def rises(history: np.ndarray) -> bool:
-    """Whether each column of (steps + 1, F) rises in its first three steps, and from start to end."""
+    """Whether each column of (measured, F) rises in its first three steps, and from start to end."""
     return bool((np.diff(history[:4], axis=0) > 0).all() and (history[-1] > history[0]).all())
 
 
@@ -71,10 +71,17 @@ def test_ascent_with_jitter_raises_the_objective_of_the_unshifted_image(model):
 
 def test_objective_is_the_mean_output_of_the_image_that_is_returned(model):
     layer = convolution(model, 2)
-    found = ascent.maximise_filters(model, layer, [4, 1], steps=5, keep=(0, 3))
-    for step, images in {**found.snapshots, 5: found.images}.items():
+    found = ascent.maximise_filters(model, layer, [4, 1], steps=5, keep=(0, 2, 4))
+    assert found.measured.tolist() == [0, 2, 4, 5]
+    for images, objective in zip([*found.snapshots.values(), found.images], found.objective, strict=True):
         outputs = keras.Model(model.inputs[0], layer.output)(images).numpy().mean(axis=(1, 2))
-        np.testing.assert_allclose(found.objective[step], outputs[[0, 1], [4, 1]], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(objective, outputs[[0, 1], [4, 1]], rtol=1e-4, atol=1e-6)
+    assert np.abs(np.diff(found.objective, axis=0)).min() > 1e-4  # rows that are mistaken for others are found out
+
+
+def test_an_ascent_without_moved_views_measures_every_step(model):
+    found = ascent.maximise_filters(model, convolution(model, 2), [4], steps=5, settings=STRAIGHT)
+    assert found.measured.tolist() == [0, 1, 2, 3, 4, 5] and found.objective.shape == (6, 1)
 
 
 def test_each_image_suits_its_own_filter_best(model):
@@ -471,7 +478,7 @@ def test_impossible_dreams_are_errors(model, images, request_):
 
 def test_steps_to_share_counts_until_the_share_is_reached():
     objective = np.array([[0, 0, 0], [1, 4, 0], [3, 2, 0], [4, 4, -1]])
-    assert ascent.steps_to_share(objective, 0.5).tolist() == [2, 1, 0]
+    assert ascent.steps_to_share(np.array([0, 2, 4, 5]), objective, 0.5).tolist() == [4, 2, 0]
 
 
 def test_likeness_is_one_for_copies_and_small_for_noise():

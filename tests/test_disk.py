@@ -22,7 +22,7 @@ from PIL import Image
 
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.datasets import load_dataset
-from helpers.files import WriteError, write_atomically
+from helpers.files import WriteError, locked, write_atomically
 from helpers.report import STAMP_KEYS, build_report
 
 NOTEBOOK = "03_confusion_matrix"
@@ -117,6 +117,17 @@ def test_a_file(refused: Callable, tmp_path: Path) -> None:
     assert len(errors) == 2  # opening the draft, and giving it its name
     assert all(is_sentence(error, tmp_path / "file") for error in errors)
     assert (tmp_path / "file").read_bytes() == b"new" and not drafts(tmp_path)
+
+
+def test_a_lock(refused: Callable, tmp_path: Path) -> None:
+    def take() -> None:
+        shutil.rmtree(tmp_path / "models", ignore_errors=True)
+        with locked(tmp_path / "models" / ".cnn.lock"):
+            pass
+
+    errors = [*refused(take)]
+    assert len(errors) == 2  # making the folder, and opening the file
+    assert all(is_sentence(error, tmp_path / "models" / ".cnn.lock") for error in errors)
 
 
 def test_the_cache(refused: Callable, tmp_path: Path) -> None:

@@ -58,14 +58,18 @@ FIGURES = {
     ),
     "filter_mosaics": lambda: plots.filter_mosaics({"made": TILES, "output": RANDOM.random((9, 6, 6))}, FACES[0]),
     "ascent_progress": lambda: plots.ascent_progress(
-        {0: TILES, 10: TILES, 40: TILES}, np.cumsum(RANDOM.random((41, 9)), axis=0), [0, 4], ["row 1", "row 2"]
+        {0: TILES, 10: TILES, 40: TILES},
+        np.arange(0, 41, 2),
+        np.cumsum(RANDOM.random((21, 9)), axis=0),
+        [0, 4],
+        ["row 1", "row 2"],
     ),
     "image_rows": lambda: plots.image_rows({"first": FACES, "second": FACES[:3]}, [*"abcdef"]),
     "filters_on_images": lambda: plots.filters_on_images(
         FACES[:2], np.stack([FACES[:3], FACES[3:]]), RANDOM.random((2, 3, 4, 4)), ["row 1, column 2", "row 3, column 4"]
     ),
     "dream_panels": lambda: plots.dream_panels(
-        FACES[0], FACES[1], np.cumsum(RANDOM.random((2, 9)), axis=1), ["16", "22"]
+        FACES[0], FACES[1], np.arange(9), np.cumsum(RANDOM.random((2, 9)), axis=1), ["16", "22"]
     ),
     "explanation_sheet": lambda: plots.explanation_sheet(
         FACES, {"gradient": SIGNED, "Grad-CAM": np.abs(SIGNED)}, {"top 10%": SIGNED > 0.9}, [*"abcdef"]
