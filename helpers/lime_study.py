@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from helpers import inference, superpixels
-from helpers.inference import all_logits, bfloat16
+from helpers.inference import FORWARD_AT_ONCE, all_logits, bfloat16, chunks
 from helpers.run import Run
 from helpers.training import softmax
 
@@ -25,7 +25,6 @@ CAPTION = (
     "correlation of {correlation:.2f}, and the linear model explains {fit:.0%}."
 )
 STABLE = 0.9  # rank correlation between two seeds from which more samples are not worth their time
-COPIES_AT_ONCE = 256
 KERNEL_WIDTH = 0.25  # lime's own
 
 
@@ -194,8 +193,8 @@ def _probabilities(
     model: keras.Model, image: np.ndarray, hidden: np.ndarray, cut: np.ndarray, keep: np.ndarray
 ) -> np.ndarray:
     with bfloat16():
-        starts = range(0, len(keep), COPIES_AT_ONCE)
-        parts = [superpixels.mask_out(image, hidden, cut, keep[i : i + COPIES_AT_ONCE]) for i in starts]
+        cuts = chunks(len(keep), (1, *image.shape), FORWARD_AT_ONCE)
+        parts = (superpixels.mask_out(image, hidden, cut, keep[chunk]) for chunk in cuts)
         return softmax(np.concatenate([all_logits(model, part) for part in parts]))
 
 
