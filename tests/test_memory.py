@@ -1,0 +1,51 @@
+"""Explanations of a whole split stay within a bound of memory, since images are explained in chunks."""
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from helpers import grading, models, perturbation
+from helpers.datasets import ROOT
+
+FACES = 3589  # the PublicTest images of FER2013
+LIMIT = 2 * 2**30  # bytes
+QUICK = grading.Settings(samples=2, steps=2, masks=4, copies=20, segments=9)
+
+
+def peak() -> int:
+    """Give the largest memory that this process has held so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def explain_everything() -> None:
+    """Explain every face by every method on the small network, and some chunks of them on the large one."""
+    methods = grading.explainers(QUICK)
+    methods["occlusion"] = lambda *task: perturbation.occlusion(*task, stride=24)
+    for architecture, count in (("vgg9_small", FACES), ("vgg9", 2 * 64)):
+        model = models.build_cnn(architecture)
+        for name, explain in methods.items():
+            some = min(count, 64) if name == "LIME" else count  # which takes one image at a time
+            images = np.random.default_rng(0).integers(0, 256, (some, 48, 48, 1)).astype(np.uint8)
+            assert explain(model, images, np.zeros(some, int)).shape == images.shape[:3]
+    print(peak())
+
+
+def measure(code: str) -> int:
+    """Run code of this module in a process of its own; what it prints last, as a number."""
+    command = [sys.executable, "-c", f"from tests import test_memory; test_memory.{code}"]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return int(printed.split()[-1])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process")
+def test_no_method_takes_more_than_two_gigabytes_for_all_faces() -> None:
+    assert 2**28 < measure("explain_everything()") < LIMIT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process")
+def test_the_measure_sees_what_is_held() -> None:
+    code = f"np.ones({LIMIT} // 8).sum(); print(test_memory.peak())"
+    assert measure(code) > LIMIT
