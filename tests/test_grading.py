@@ -6,10 +6,9 @@ import pytest
 from conftest import toy_dataset
 from keras import layers
 
-from helpers import grading, insertion, scorecard
+from helpers import grading, insertion, lime_study, scorecard
 from helpers.answers import Answer
 from helpers.models import build_cnn
-from helpers.notebook import read_parameters
 
 SETTINGS = grading.Settings(samples=2, steps=2, masks=8, copies=20, segments=8, randomised=6)
 
@@ -77,11 +76,8 @@ def test_grades_come_out_the_same_again_without_evidence_too(model, grades):
     assert len(scorecard.sentences(first)) < len(scorecard.sentences(grades))
 
 
-def test_the_last_methods_settings_are_those_of_its_notebook():
-    from helpers.datasets import ROOT
-
-    declared = read_parameters(ROOT / "notebooks" / "06_lime.ipynb")
-    assert grading.Settings().segments == declared["SEGMENTS"].default
+def test_the_study_of_lime_covers_the_cut_that_is_graded():
+    assert grading.Settings().segments in lime_study.SEGMENTS
 
 
 def made_up(scores: dict[str, np.ndarray], likeness: float = 0.2) -> grading.Grades:
