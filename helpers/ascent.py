@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers import inference
+from helpers import climbing, inference
 from helpers.climbing import Climb, Score, Settings, climb_with_stops, compile_climb, measured_steps
 from helpers.inference import Layer, call, flat_layers, flatten
+from helpers.models import convolution
+from helpers.run import Run
 
 RECTIFIERS = (keras.layers.ReLU, keras.layers.Activation, keras.layers.LeakyReLU)
 DEFAULTS = Settings()
@@ -36,6 +40,21 @@ class Ascent:
     def gain(self) -> np.ndarray:
         """How far each filter's objective rose from start to end, (F,) float32."""
         return self.objective[-1] - self.objective[0]
+
+    def to_bytes(self) -> bytes:
+        """Write as an .npz file."""
+        buffer, snapshots = BytesIO(), {f"after_{stop}": images for stop, images in self.snapshots.items()}
+        arrays = {name: getattr(self, name) for name in ("filters", "images", "measured", "objective")}
+        np.savez(buffer, **arrays, **snapshots)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Ascent":
+        """Read what `to_bytes` wrote."""
+        with np.load(BytesIO(content)) as file:
+            arrays = dict(file)
+        stops = [name for name in arrays if name.startswith("after_")]
+        return cls(snapshots={int(name.removeprefix("after_")): arrays.pop(name) for name in stops}, **arrays)
 
 
 @dataclass(frozen=True)
@@ -84,6 +103,30 @@ def maximise_filters(
     measured = measured_steps(steps, settings)
     objective = np.concatenate([history[measured] for _, history in parts], axis=1)
     return Ascent(chosen, kept[steps], measured, objective, {stop: kept[stop] for stop in sorted(set(keep))})
+
+
+def maximise_run(
+    run: Run,
+    number: int,
+    filters: Sequence[int] | None = None,
+    steps: int = 190,
+    settings: Settings = DEFAULTS,
+    keep: Sequence[int] = (),
+) -> Ascent:
+    """Maximise filters of the convolution with this number, from 1, of a run's CNN; computed once and kept.
+
+    Arguments and errors as in `maximise_filters`, with the run's seed.
+    """
+    model = run.cnn().model
+    code = [Path(file).read_bytes() for file in (__file__, climbing.__file__, inference.__file__)]
+    versions = tf.__version__, keras.__version__, np.__version__
+    made_from = [number, filters, steps, settings, [*keep], run.seed, versions, *code]
+
+    def compute() -> bytes:
+        layer = convolution(model, number)
+        return maximise_filters(model, layer, filters, steps, settings, keep=keep, seed=run.seed).to_bytes()
+
+    return Ascent.from_bytes(run.kept("ascent", made_from, compute))
 
 
 def deep_dream(

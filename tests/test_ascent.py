@@ -79,6 +79,14 @@ def test_objective_is_the_mean_output_of_the_image_that_is_returned(model):
     assert np.abs(np.diff(found.objective, axis=0)).min() > 1e-4  # rows that are mistaken for others are found out
 
 
+def test_an_ascent_is_read_back_as_it_was_written(model):
+    found = ascent.maximise_filters(model, convolution(model, 2), [4, 1], steps=3, keep=(0, 2))
+    read = ascent.Ascent.from_bytes(found.to_bytes())
+    for name in ("filters", "images", "measured", "objective"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(found, name))
+    assert read.snapshots.keys() == {0, 2} and (read.snapshots[2] == found.snapshots[2]).all()
+
+
 def test_an_ascent_without_moved_views_measures_every_step(model):
     found = ascent.maximise_filters(model, convolution(model, 2), [4], steps=5, settings=STRAIGHT)
     assert found.measured.tolist() == [0, 1, 2, 3, 4, 5] and found.objective.shape == (6, 1)
