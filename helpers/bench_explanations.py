@@ -1,14 +1,14 @@
-"""Time the explanations of vgg9 against those of tf-keras-vis, and LIME against its own forward passes."""
+"""Time the explanations of vgg9 against those of tf-keras-vis, and others against their own forward passes."""
 
 from collections.abc import Callable
 
 import keras
 import numpy as np
 
-from helpers import ascent, inference, models, saliency, superpixels
+from helpers import ascent, inference, insertion, models, saliency, superpixels
 from helpers.bench import alternate, comparison, missing
 
-FACES, SAMPLES, FILTERS, STEPS = 64, 20, 64, 50
+FACES, SAMPLES, FILTERS, STEPS, PAIRS = 64, 20, 64, 50, 50
 PEER = "tf-keras-vis"
 Candidates = dict[str, Callable[[], object]]
 
@@ -32,6 +32,12 @@ def main() -> None:
         print(comparison(alternate(candidates), work=work, unit=unit))
     print("\nLIME of 4 faces, 1,000 copies each, beside the forward passes of 4,000 faces")
     print(comparison(alternate(lime(model)), work=4000, unit="passes"))
+    print(
+        f"\nInsertion and deletion of {PAIRS} faces in {insertion.STEPS} steps, beside the forward passes in bfloat16"
+    )
+    times = alternate(insertion_deletion(model), rounds=3)
+    print(comparison(times, work=PAIRS, unit="pairs"))
+    print(f"At this rate, 1,000 pairs take {times['insertion and deletion'].median() * 1000 / PAIRS:.0f} s.")
 
 
 def gradients(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
@@ -77,6 +83,21 @@ def lime(model: keras.Model) -> Candidates:
     return {
         "forward passes": lambda: inference.all_logits(model, copies),
         "LIME": lambda: superpixels.explain_images(model, images[:4], classes[:4], samples=1000, seed=0),
+    }
+
+
+def insertion_deletion(model: keras.Model) -> Candidates:
+    images, classes = (values[:PAIRS] for values in faces())
+    hidden, ranks = insertion.substrate(images, "blur"), {"map": insertion.pixel_ranks(images[..., 0], seed=0)}
+    copies = np.repeat(images, 2 * (insertion.STEPS - 1), axis=0)
+
+    def forward() -> np.ndarray:
+        with inference.bfloat16():
+            return inference.all_logits(model, copies)
+
+    return {
+        "forward passes": forward,
+        "insertion and deletion": lambda: insertion.insertion_deletion(model, images, classes, ranks, hidden),
     }
 
 

@@ -12,8 +12,7 @@ Precision = Literal["float32", "bfloat16"]
 CHOICES = ("auto", *get_args(Precision))
 VARIABLE = "PRECISION"  # of the environment; "auto" where it is not set
 
-# From this many multiplications an image on, bfloat16 saves more than the conversions at its borders cost; networks
-# without convolutions stay below it.
+# From this many multiplications an image on, bfloat16 saves more than the conversions at its borders cost.
 WORK_WORTH_BFLOAT16 = 2_000_000
 
 
@@ -42,7 +41,7 @@ def describe_precision() -> str:
     chosen = requested_precision()
     if chosen != "auto":
         return chosen
-    return "bfloat16 for large networks" if supports_bfloat16() else "float32"
+    return "bfloat16 where it pays" if supports_bfloat16() else "float32"
 
 
 @cache
