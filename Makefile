@@ -67,7 +67,7 @@ data: $(ready)
 	@$(run) -m helpers.download "$$DATASET"
 
 kill: $(ready)
-	@$(run) -m tests.kill_report --kills 50
+	@$(run) tests/kill_report.py --kills 50
 
 lab: $(ready)
 	@$(run) -m jupyterlab notebooks

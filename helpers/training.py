@@ -489,7 +489,7 @@ def load_trained(folder: Path, name: str, key: str) -> Trained | None:
     weights = folder / f"{name}.keras"
     try:
         record = json.loads((folder / f"{name}.json").read_text())
-        if record["key"] != key or record.get("weights", _sha256(weights)) != _sha256(weights):
+        if record["key"] != key or record["weights"] != _sha256(weights):
             return None
         model = keras.models.load_model(weights, compile=False, safe_mode=True)
         return Trained(model, pd.read_csv(folder / f"{name}.csv"))

@@ -1,6 +1,6 @@
 """Kill `make report` at random moments, and check that the next one ends with the numbers of an undisturbed run.
 
-    python -m tests.kill_report --kills 50 --seed 0
+    python tests/kill_report.py --kills 50 --seed 0
 
 Each round takes a finished report, removes a random part of it (all, some networks, some answers or the PDF), starts
 the driver, kills it outright after a random time, alone or with all of its kernels, and starts it again at once.
@@ -200,7 +200,7 @@ def _shares(limits: dict[str, float]) -> np.ndarray:
 
 def main(words: list[str] | None = None) -> int:
     """Make an undisturbed report, disturb it, and print what was hit; 1 if a report did not recover."""
-    parser = argparse.ArgumentParser(prog="python -m tests.kill_report", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python tests/kill_report.py", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of what is removed")
     arguments = parser.parse_args(words)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kill_report import Difference, Project, check, disturb
 from PIL import Image
 from pypdf import PdfReader
 
 from helpers.build import NEEDS
 from helpers.datasets import ROOT
-from tests.kill_report import Difference, Project, check, disturb
 
 REQUIRED_NUMBERS = {
     "01_train_cnn": (
