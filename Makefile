@@ -34,7 +34,7 @@ help:
 	@echo 'make data     download DATASET=fer2013 or food11 into data/ and check it'
 	@echo 'make test     run every test, the notebooks among them'
 	@echo 'make bench    compare the speed of training and of the explanations with other ways to do the same'
-	@echo 'make kill     kill reports at 50 random moments and check that each next one recovers (half an hour)'
+	@echo 'make kill     kill reports at 50 random moments and check that each next one recovers (an hour)'
 	@echo 'make lab      open JupyterLab on the notebooks'
 	@echo 'make setup    make .venv from requirements.txt (the others do so when needed)'
 	@echo 'make clean    delete all runs in reports/ but the sample, and data/cache/'
