@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from helpers import audit, pretrained
+from helpers import audit, pretrained, views
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.datasets import ROOT, Dataset, Split, load_dataset
 from helpers.files import read_sealed, write_atomically, write_json, write_sealed
@@ -25,10 +25,12 @@ from helpers.training import (
     Trained,
     get_recipe,
     load_or_train,
+    predict_in_batches,
     predict_logits,
     slow_down,
     softmax,
 )
+from helpers.twins import prediction_twin
 
 # What is left out of the CNN in each ablation; none of them sees changed images.
 ABLATIONS: dict[str, dict[str, object]] = {
@@ -163,10 +165,23 @@ class Run:
     def predict(self, trained: Trained, split: str) -> np.ndarray:
         """Give a network's probabilities for a split: (N, classes) float32, computed once and kept."""
         images = self.split(split).images
-        path = self.folder / "models" / "predictions" / f"{split}_{self._origin(trained)}.npy"
+        return self._kept_prediction(trained, split, lambda: softmax(predict_logits(trained.model, images)))
+
+    def predict_views(self, trained: Trained, split: str) -> np.ndarray:
+        """Give a network's probabilities averaged over ten views of each image: (N, classes) float32, once and kept."""
+        images, code = self.split(split).images, zlib.crc32(Path(views.__file__).read_bytes())
+
+        def compute() -> np.ndarray:
+            twin = prediction_twin(trained.model, "float32")
+            return views.average_over_views(lambda view: softmax(predict_in_batches(twin, view)), images)
+
+        return self._kept_prediction(trained, f"{split}_views_{code:08x}", compute)
+
+    def _kept_prediction(self, trained: Trained, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        path = self.folder / "models" / "predictions" / f"{name}_{self._origin(trained)}.npy"
         if (kept := read_sealed(path)) is not None:
             return np.load(BytesIO(kept))
-        probabilities = softmax(predict_logits(trained.model, images))
+        probabilities = compute()
         buffer = BytesIO()
         np.save(buffer, probabilities)
         write_sealed(path, buffer.getvalue())

@@ -39,6 +39,12 @@ REFERENCES = (
     ("B: no normalization, no batch norm", None, 0.56338),
 )
 LARGEST_ENSEMBLE = 5
+# The rows of notebook 01's accuracy table after the ensemble's members, each made of answers of networks above it.
+UNTRAINED = {
+    "ensemble": "ensemble ({all})",
+    "ten views": "`{first}`, ten views of each image",
+    "ensemble, ten views": "ensemble, ten views of each image",
+}
 MARK = "<!-- accuracies of the shipped networks -->"
 # The rows of notebook 02's ablation table, and the networks that they are.
 ABLATION_ROWS = ("cnn_plain", "cnn_normalized", "cnn_bare")  # after the CNN that is taken apart
@@ -198,13 +204,13 @@ def _tested(run: Path) -> str:
 
 def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
     """Go through the rows of the report's tables, each network once, with the name under which it is shipped."""
-    manifest, seen = shelf.manifest, set()
+    manifest, members, seen = shelf.manifest, shelf.manifest["ensemble"], set()
     headline = [row for row in _rows(run, "01_train_cnn", "accuracy") if row["split"] == "test"]
     compared = _rows(run, "02_compare_dnn", "accuracy")
     others = {"CNN": manifest["compared"], "DNN": "dnn"}
     ablated = [manifest["compared"], *ABLATION_ROWS]
     named = [
-        *zip([*manifest["ensemble"], "ensemble"], headline),
+        *zip([*members, *UNTRAINED], headline),
         *((others.get(row["network"], row["network"]), row) for row in compared),
         *zip(ablated, _rows(run, "02_compare_dnn", "ablation")),
     ]
@@ -222,9 +228,10 @@ def _rows(run: Path, notebook: str, table: str) -> list[dict[str, Any]]:
 
 def _line(row: Mapping[str, Any], shelf: Shelf) -> str:
     measured = [_interval(row, ""), _interval(row, "twin-free ")]
-    if row["name"] not in shelf.names:
-        members = ", ".join(shelf.manifest["ensemble"])
-        return f"| ensemble ({members}) | | {' | '.join(measured)} | | |"
+    if row["name"] in UNTRAINED:
+        members = shelf.manifest["ensemble"]
+        name = UNTRAINED[row["name"]].format(first=members[0], all=", ".join(members))
+        return f"| {name} | | {' | '.join(measured)} | | |"
     record = shelf.record(row["name"])
     made = f"{record['epochs']}, {record['seconds'] / 60:.1f} min"
     first = f"`{row['name']}` ({record['architecture']}, seed {record['seed']})"

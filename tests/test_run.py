@@ -10,7 +10,8 @@ from conftest import toy_dataset
 from helpers.confusion import class_report
 from helpers.datasets import Split
 from helpers.run import Run, Sample, open_run
-from helpers.training import get_recipe
+from helpers.training import get_recipe, softmax
+from helpers.views import ten_views
 
 NAMES = ("top", "middle", "bottom")
 
@@ -103,6 +104,16 @@ def test_kept_predictions_that_were_changed_are_made_again(run: Run) -> None:
     for harmed in (kept.read_bytes()[:-40], kept.read_bytes()[:-40] + bytes(40)):
         kept.write_bytes(harmed)
         np.testing.assert_array_equal(run.predict(run.cnn(), "test"), before)
+
+
+def test_ten_views_are_averaged_and_kept_apart_from_the_plain_prediction(run: Run) -> None:
+    trained, images = run.cnn(), run.dataset.test.images
+    plain, averaged = run.predict(trained, "test"), run.predict_views(trained, "test")
+    each = [softmax(trained.model.predict(view, verbose=0)) for view in ten_views(images)]
+    np.testing.assert_allclose(averaged, np.mean(each, axis=0), atol=1e-4)
+    assert not np.allclose(averaged, plain, atol=1e-4)
+    np.testing.assert_array_equal(run.predict_views(trained, "test"), averaged)
+    np.testing.assert_array_equal(run.predict(trained, "test"), plain)
 
 
 def test_other_data_make_new_predictions_of_the_same_network(run: Run) -> None:

@@ -1,0 +1,45 @@
+"""Ten views of an image: what each shows, and what their average is."""
+
+import numpy as np
+import pytest
+
+from helpers.views import VIEWS, average_over_views, ten_views
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, 48, 48, 2)).astype(np.uint8)
+
+
+def test_views_are_the_images_and_their_mirror_images_each_moved_along_the_diagonals(images: np.ndarray) -> None:
+    views = list(ten_views(images))
+    assert len(views) == VIEWS and all(view.shape == images.shape and view.dtype == np.uint8 for view in views)
+    np.testing.assert_array_equal(views[0], images)
+    for view, mirrored in zip(views[::2], views[1::2], strict=True):
+        np.testing.assert_array_equal(mirrored, view[:, :, ::-1])
+    corners = [(down, right) for down in (-2, 2) for right in (-2, 2)]
+    inner = images[:, 2:-2, 2:-2]
+    for (down, right), view in zip(corners, views[2::2], strict=True):
+        np.testing.assert_array_equal(np.roll(view, (down, right), (1, 2))[:, 2:-2, 2:-2], inner)
+    assert len(np.unique(np.stack(views), axis=0)) == VIEWS
+
+
+def test_what_moves_in_repeats_the_nearest_pixel(images: np.ndarray) -> None:
+    first = list(ten_views(images))[2]
+    np.testing.assert_array_equal(first[:, :3, :3], np.broadcast_to(images[:, :1, :1], (3, 3, 3, 2)))
+
+
+@pytest.mark.parametrize(("size", "moved"), [(4, 1), (48, 2), (96, 4)])
+def test_views_move_by_a_share_of_the_size(size: int, moved: int) -> None:
+    image = np.arange(size * size, dtype=np.float32).reshape(1, size, size, 1)
+    assert list(ten_views(image))[8][0, 0, 0, 0] == image[0, moved, moved, 0]
+
+
+def test_the_average_is_the_mean_of_the_answers_and_mirror_images_have_the_same(images: np.ndarray) -> None:
+    def answer(view: np.ndarray) -> np.ndarray:
+        return view[:, 5, :20].astype(np.float32).sum(axis=1)
+
+    average = average_over_views(answer, images)
+    np.testing.assert_allclose(average, np.mean([answer(view) for view in ten_views(images)], axis=0), rtol=1e-6)
+    np.testing.assert_allclose(average, average_over_views(answer, images[:, :, ::-1]), rtol=1e-6)
+    assert not np.allclose(answer(images), answer(images[:, :, ::-1]), rtol=1e-6)
