@@ -92,7 +92,6 @@ HEADLINES = (
     ),
     Headline("The test images", "{test_images}"),
     Headline("Parameters of the CNN", "{cnn.parameters:,}"),
-    Headline("Parameters of the DNN", "{dnn.parameters:,}"),
     Headline("Most confused", "{most_confused}"),
     Headline(
         "Most confused",

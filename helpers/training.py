@@ -45,7 +45,7 @@ class Phase:
     schedule: Literal["constant", "cosine"] = "cosine"
     until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
     weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
-    augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation
+    augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,8 @@ def train(
         state = _restore(checkpoint, trainer, number) or _State(number, 0, state.rows)
         while state.phase == number and not _phase_over(state, phase):
             began = time.perf_counter()
-            row = _train_epoch(trainer, dataset, plan, len(state.rows) + 1, seed, name)
+            strength = plan.mixup if phase.augmented else 0.0
+            row = _train_epoch(trainer, dataset, plan, strength, len(state.rows) + 1, seed, name)
             validator.set_weights(folded_weights(twin))
             row |= _validate(validator, dataset.validation) | {"seconds": time.perf_counter() - began}
             state.rows.append({"phase": number + 1, "optimizer": phase.optimizer, **row})
@@ -316,14 +317,16 @@ def _phase_over(state: _State, phase: Phase) -> bool:
     return state.epoch >= phase.epochs or (reached and state.rows[-1]["val_accuracy"] >= phase.until_accuracy)
 
 
-def _train_epoch(trainer: keras.Model, dataset: Dataset, plan: Plan, epoch: int, seed: int, name: str) -> dict:
+def _train_epoch(
+    trainer: keras.Model, dataset: Dataset, plan: Plan, mixup: float, epoch: int, seed: int, name: str
+) -> dict:
     """Show every training image once, in an order that follows from the seed and the epoch alone."""
     size = min(plan.batch_size, len(dataset.train.labels))
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(dataset.train.labels))[: _steps(dataset.train, plan) * size]
     images, targets = dataset.train.images, _one_hot(dataset.train.labels, len(dataset.class_names))
-    if plan.mixup:
-        images, targets = mix(images[order], targets[order], plan.mixup, random)
+    if mixup:
+        images, targets = mix(images[order], targets[order], mixup, random)
         order = np.arange(len(order))
     fitted = trainer.fit(OrderedBatches(images, targets, order, size), shuffle=False, verbose=0).history
     loss, accuracy = fitted["loss"][-1], fitted["accuracy"][-1]

@@ -322,6 +322,15 @@ def test_a_phase_without_augmentation_sees_the_images_as_they_are(dataset: Datas
     assert train(dataset, replace(augmented, augmentation=Augmentation())).history["loss"].tolist() == losses[2]
 
 
+def test_a_phase_without_augmentation_mixes_no_images(dataset: Dataset) -> None:
+    phase = Phase("adamw", 0.01, epochs=1, augmented=False)
+    bare, mixed = (replace(PLAN, phases=(phase,), mixup=strength) for strength in (0.0, 0.4))
+    losses = [train(dataset, plan).history["loss"].tolist() for plan in (bare, mixed)]
+    assert losses[0] == losses[1]
+    shown = replace(mixed, phases=(replace(phase, augmented=True),), augmentation=Augmentation())
+    assert train(dataset, shown).history["loss"].tolist() != losses[0]
+
+
 def test_mixing_blends_pairs_and_their_targets_alike() -> None:
     values = np.arange(0, 250, 5)  # each image is of one grey, so that it tells whose it is
     images = np.broadcast_to(values[:, None, None, None], (50, 4, 4, 1)).astype(np.uint8)
