@@ -18,6 +18,7 @@ ROLES = {
     "ReLU": "relu",
     "MaxPooling2D": "pool",
     "AveragePooling2D": "pool",
+    "GlobalAveragePooling2D": "average",
     "Dropout": "dropout",
 }
 

@@ -347,6 +347,8 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
             return "dense", f"dense {units}"
         case layers.MaxPooling2D(pool_size=(height, width)):
             return "pooling", f"max pool {height}\N{MULTIPLICATION SIGN}{width}"
+        case layers.GlobalAveragePooling2D():
+            return "pooling", "mean of each map"
         case layers.BatchNormalization():
             return "", "batch norm"
         case layers.LayerNormalization():

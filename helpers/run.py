@@ -17,7 +17,8 @@ from helpers import audit, pretrained, views
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.datasets import ROOT, Dataset, Split, load_dataset
 from helpers.files import read_sealed, write_atomically, write_json, write_sealed
-from helpers.models import build_cnn, build_dnn
+from helpers.models import build_cnn, build_dnn, multiplications
+from helpers.precision import choose_precision
 from helpers.pretrained import Shelf
 from helpers.training import (
     Plan,
@@ -168,11 +169,14 @@ class Run:
         return self._kept_prediction(trained, split, lambda: softmax(predict_logits(trained.model, images)))
 
     def predict_views(self, trained: Trained, split: str) -> np.ndarray:
-        """Give a network's probabilities averaged over ten views of each image: (N, classes) float32, once and kept."""
+        """Give a network's probabilities averaged over ten views of each image: (N, classes) float32, once and kept.
+
+        They are computed in the precision in which such a network is trained, since there are ten times as many.
+        """
         images, code = self.split(split).images, zlib.crc32(Path(views.__file__).read_bytes())
 
         def compute() -> np.ndarray:
-            twin = prediction_twin(trained.model, "float32")
+            twin = prediction_twin(trained.model, choose_precision(multiplications(trained.model)))
             return views.average_over_views(lambda view: softmax(predict_in_batches(twin, view)), images)
 
         return self._kept_prediction(trained, f"{split}_views_{code:08x}", compute)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers import activations
+from helpers import activations, models
 from helpers.keract_bridge import keract
 
 layers = keras.layers
@@ -181,6 +181,12 @@ def test_layers_are_labelled_by_role_and_number(model):
     labels = list(activations.layer_labels(model).values())
     assert labels[:5] == ["rescaling 1", "conv 1", "norm 1", "relu 1", "pool 1"]
     assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+def test_the_labels_of_layers_are_short_enough_to_stand_beside_their_maps(name: str) -> None:
+    labels = activations.layer_labels(models.build_cnn(name)).values()
+    assert max(map(len, labels)) <= 12, max(labels, key=len)
 
 
 def test_stages_pair_each_pooling_layer_with_what_it_pools(model, images):

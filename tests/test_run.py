@@ -106,7 +106,10 @@ def test_kept_predictions_that_were_changed_are_made_again(run: Run) -> None:
         np.testing.assert_array_equal(run.predict(run.cnn(), "test"), before)
 
 
-def test_ten_views_are_averaged_and_kept_apart_from_the_plain_prediction(run: Run) -> None:
+def test_ten_views_are_averaged_and_kept_apart_from_the_plain_prediction(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRECISION", "float32")
     trained, images = run.cnn(), run.dataset.test.images
     plain, averaged = run.predict(trained, "test"), run.predict_views(trained, "test")
     each = [softmax(trained.model.predict(view, verbose=0)) for view in ten_views(images)]
