@@ -348,7 +348,7 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
         case layers.MaxPooling2D(pool_size=(height, width)):
             return "pooling", f"max pool {height}\N{MULTIPLICATION SIGN}{width}"
         case layers.GlobalAveragePooling2D():
-            return "pooling", "mean of each map"
+            return "pooling", "average pool"
         case layers.BatchNormalization():
             return "", "batch norm"
         case layers.LayerNormalization():
