@@ -141,11 +141,11 @@ class Run:
         return {
             "cnn": Network(self._build_cnn, recipe.plan),
             "cnn_second": Network(self._build_cnn, recipe.second_plan, draw=1),
-            **({recipe.compared: self._other(recipe.compared)} if recipe.compared else {}),
+            **({recipe.compared: self._other(recipe.compared, recipe.usual_plan)} if recipe.compared else {}),
             "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
             **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
             **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(_names_of_seeds(recipe)) if i},
-            **{name: self._other(name) for name in _names_of_others(recipe)},
+            **{name: self._other(name, recipe.further_plan) for name in _names_of_others(recipe)},
         }
 
     def split(self, name: str) -> Split:
@@ -323,12 +323,12 @@ class Run:
         plan = self.recipe.plain_plan if parts["batch_norm"] else slow_down(self.recipe.plain_plan)
         return Network(partial(self._build_cnn, name=self.recipe.compared, **parts), plan)
 
-    def _other(self, name: str) -> Network:
+    def _other(self, name: str, plan: Plan) -> Network:
         """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""
         cnn = name.removesuffix("_dnn")
         if cnn == name:
-            return Network(partial(self._build_cnn, name=name), self.recipe.usual_plan)
-        return Network(partial(self._build_dnn, like=cnn), slow_down(self.recipe.usual_plan))
+            return Network(partial(self._build_cnn, name=name), plan)
+        return Network(partial(self._build_dnn, like=cnn), slow_down(plan))
 
 
 def _names_of_seeds(recipe: Recipe) -> list[str]:

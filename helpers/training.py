@@ -17,7 +17,6 @@ import pandas as pd
 from keras import ops
 
 from helpers.augmentation import Augmentation, augmentation_layers
-from helpers.batches import OrderedBatches
 from helpers.datasets import Dataset, Split
 from helpers.files import draft_path, locked, read_sealed, write_atomically, write_json, write_sealed, writing
 from helpers.machine import describe_machine
@@ -70,8 +69,9 @@ class Recipe:
     second_augmentation: Augmentation  # of the ensemble's second member
     seeds: int = 1  # how often the headline CNN is trained, each time with another seed
     compared: str = ""  # architecture that is compared with a DNN and taken apart; "": the headline CNN itself
-    compared_plan: Plan | None = None  # of that one, its DNN, and the others; None: the headline CNN's
+    compared_plan: Plan | None = None  # of that one and its DNN; None: the headline CNN's
     others: tuple[str, ...] = ()  # further architectures, each with its matched DNN
+    others_plan: Plan | None = None  # of those; None: as of the one that is compared
 
     @property
     def second_plan(self) -> Plan:
@@ -80,8 +80,13 @@ class Recipe:
 
     @property
     def usual_plan(self) -> Plan:
-        """The plan of all networks that are not the headline CNN."""
+        """The plan of the CNN that is compared with a DNN and taken apart, and of all that it is compared with."""
         return self.compared_plan or self.plan
+
+    @property
+    def further_plan(self) -> Plan:
+        """The plan of further architectures and their DNNs."""
+        return self.others_plan or self.usual_plan
 
     @property
     def plain_plan(self) -> Plan:
@@ -134,10 +139,14 @@ CPU_PLAN = Plan(
     mixup=0.2,
 )
 CPU_COMPARED_PLAN = replace(QUICK_PLAN, max_images=240_000)
+# For two cores and about an hour a network; dense layers without batch normalization bear smaller steps only.
+CPU_OTHERS_PLAN = replace(CPU_PLAN, phases=(Phase("adamw", 2e-3, epochs=40, weight_decay=0.05),))
 RECIPES: dict[str, Recipe] = {
     "quick": Recipe("quick", "vgg9_small", QUICK_PLAN, STRONG),
     "full": Recipe("full", "vgg10", LONG_PLAN, WIDE, 3, "vgg9", FULL_PLAN, others=("vgg12", "wide5")),
-    "cpu": Recipe("cpu", "slim8", CPU_PLAN, WIDE, 3, compared="vgg9_small", compared_plan=CPU_COMPARED_PLAN),
+    "cpu": Recipe(
+        "cpu", "slim8", CPU_PLAN, WIDE, 3, "vgg9_small", CPU_COMPARED_PLAN, ("vgg9",), others_plan=CPU_OTHERS_PLAN
+    ),
     "pretrained": Recipe("pretrained", "vgg9", FULL_PLAN, STRONG),  # trains nothing: its networks are shipped
     "tiny": Recipe("tiny", "vgg9_small", replace(QUICK_PLAN, max_images=1000), STRONG),
 }
@@ -328,14 +337,24 @@ def _train_epoch(
     if mixup:
         images, targets = mix(images[order], targets[order], mixup, random)
         order = np.arange(len(order))
-    fitted = trainer.fit(OrderedBatches(images, targets, order, size), shuffle=False, verbose=0).history
-    loss, accuracy = fitted["loss"][-1], fitted["accuracy"][-1]
-    if not np.isfinite(loss):
+    fitted = fit_once(trainer, images, targets, order.reshape(-1, size))
+    if not np.isfinite(fitted["loss"]):
         raise TrainingError(
-            f"Training {name} stopped in epoch {epoch}: the loss is {loss}; lower the learning rate of its recipe."
+            f"Training {name} stopped in epoch {epoch}: the loss is {fitted['loss']}; "
+            "lower the learning rate of its recipe."
         )
     rate = float(ops.convert_to_numpy(trainer.optimizer.learning_rate))
-    return {"epoch": epoch, "loss": loss, "accuracy": accuracy, "learning_rate": rate}
+    return {"epoch": epoch, **fitted, "learning_rate": rate}
+
+
+def fit_once(trainer: keras.Model, images: np.ndarray, targets: np.ndarray, batches: np.ndarray) -> dict[str, float]:
+    """Show a compiled model images and targets in batches of places (steps, size) int; give their mean metrics.
+
+    This is an epoch of Keras's `fit`, without its tf.data pipeline: that one tunes itself in ever longer intervals,
+    and at its end waits for the last of them, so that a call may take twice as long as its work.
+    """
+    steps = [trainer.train_on_batch(images[chosen], targets[chosen], return_dict=True) for chosen in batches]
+    return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
 
 
 def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -540,11 +559,15 @@ def predict_logits(model: keras.Model, images: np.ndarray, precision: Precision 
 
 
 def predict_in_batches(twin: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Give a twin's logits of images, in batches of one size: TensorFlow would trace a smaller last one anew."""
+    """Give a twin's logits of images, in batches of one size: TensorFlow would trace a smaller last one anew.
+
+    Keras's `predict` gives the same, and waits at its end as `fit` does; see `fit_once`.
+    """
     batches = -(-len(images) // PREDICTION_BATCH)
     size = -(-len(images) // batches)
     filled = np.concatenate([images, np.repeat(images[-1:], batches * size - len(images), axis=0)])
-    return twin.predict(filled, batch_size=size, verbose=0)[: len(images)]
+    predicted = [twin.predict_on_batch(batch) for batch in np.split(filled, batches)]
+    return np.concatenate(predicted)[: len(images)]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

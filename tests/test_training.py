@@ -74,6 +74,43 @@ def test_training_learns(dataset: Dataset) -> None:
     assert history["val_accuracy"].iloc[-1] > 0.6  # chance is a third
 
 
+def test_an_epoch_gives_the_numbers_of_keras_fit() -> None:
+    random = np.random.default_rng(1)
+    images, order = random.integers(0, 256, (48, 6, 6, 1), dtype=np.uint8), random.permutation(48)
+    targets = np.eye(3, dtype=np.float32)[random.integers(0, 3, 48)]
+
+    def trained(fit: Callable[[keras.Model], dict[str, float]]) -> tuple[dict[str, float], list[np.ndarray]]:
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(1e-5), loss, metrics=["accuracy"], jit_compile=False)
+        return fit(model), model.get_weights()
+
+    def by_keras(model: keras.Model, order: np.ndarray = order) -> dict[str, float]:
+        history = model.fit(images[order], targets[order], batch_size=16, shuffle=False, verbose=0).history
+        return {name: values[0] for name, values in history.items()}
+
+    metrics, weights = trained(lambda model: training.fit_once(model, images, targets, order.reshape(-1, 16)))
+    expected_metrics, expected = trained(by_keras)
+    assert metrics == pytest.approx(expected_metrics, rel=1e-6)
+    for mine, theirs in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    other_metrics, others = trained(lambda model: by_keras(model, np.arange(48)))
+    assert metrics != pytest.approx(other_metrics, rel=1e-6) and any((a != b).any() for a, b in zip(weights, others))
+
+
+def test_neither_training_nor_prediction_waits_for_a_pipeline_that_tunes_itself(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("fit and predict wait at their end until tf.data's tuner wakes up")
+
+    monkeypatch.setattr(keras.Model, "fit", refused)
+    monkeypatch.setattr(keras.Model, "predict", refused)
+    trained = train(dataset)
+    assert training.predict_logits(trained.model, dataset.test.images).shape == (len(dataset.test.labels), 3)
+
+
 def test_the_same_seed_gives_the_same_numbers(dataset: Dataset) -> None:
     first, again = train(dataset), train(dataset)
     assert first.history.drop(columns="seconds").equals(again.history.drop(columns="seconds"))
