@@ -74,17 +74,24 @@ def inference_runs() -> Runs:
     return {name: partial(predict_in_batches, network, images) for name, network in networks.items()}
 
 
+class Augmented(keras.Model):
+    """Changes images as if in training, whenever it is called."""
+
+    def __init__(self, changes: list[keras.layers.Layer]) -> None:
+        super().__init__()
+        self.changes = changes
+
+    def call(self, images):
+        """Change images (N, H, W, C)."""
+        for layer in self.changes:
+            images = layer(images, training=True)
+        return images
+
+
 def augmentation_run() -> Callable[[], object]:
-    """Give a call that makes every kind of change to one batch."""
-    images, changes = _data()[0][:BATCH].astype(np.float32), augmentation_layers(ERASED, seed=0)
-
-    def run() -> np.ndarray:
-        changed = images
-        for layer in changes:
-            changed = layer(changed, training=True)
-        return keras.ops.convert_to_numpy(changed)
-
-    return run
+    """Give a call that makes every kind of change to one batch, compiled as it is in training."""
+    images = _data()[0][:BATCH].astype(np.float32)
+    return partial(Augmented(augmentation_layers(ERASED, seed=0)).predict_on_batch, images)
 
 
 def _all_in_bfloat16(model: keras.Model) -> keras.Model:
