@@ -279,7 +279,8 @@ def _trainer(twin: keras.Model, plan: Plan, phase: Phase, dataset: Dataset, seed
     trainer = keras.Sequential([keras.Input(dataset.image_shape), *changes, twin])
     optimizer = _optimizer(phase, _steps(dataset.train, plan) * phase.epochs)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=plan.label_smoothing)
-    trainer.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+    # XLA makes TensorFlow several times slower on a processor; JAX without it would go through every step by hand.
+    trainer.compile(optimizer, loss, metrics=["accuracy"], jit_compile=keras.backend.backend() != "tensorflow")
     optimizer.build(trainer.trainable_variables)
     _build_metrics(trainer, dataset)
     return trainer

@@ -412,6 +412,14 @@ def test_the_first_step_is_traced_once(dataset: Dataset, monkeypatch: pytest.Mon
     assert len(traces) == 1
 
 
+@pytest.mark.parametrize(("backend", "compiled"), [("tensorflow", False), ("jax", True)])
+def test_steps_are_compiled_by_xla_where_they_are_slow_without(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, backend: str, compiled: bool
+) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    assert training._trainer(build(), PLAN, PLAN.phases[0], dataset, seed=0).jit_compile is compiled
+
+
 def test_epochs_are_logged_for_tensorboard_on_request(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
