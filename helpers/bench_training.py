@@ -17,7 +17,9 @@ from helpers.augmentation import augmentation_layers
 from helpers.bench import Worker, alternate, comparison, missing, serve
 from helpers.models import ARCHITECTURES, build_cnn
 from helpers.precision import supports_bfloat16
-from helpers.training import ERASED, fit_once, predict_in_batches
+from helpers.prediction import predict_in_batches
+from helpers.recipes import ERASED
+from helpers.training import fit_once
 from helpers.twins import prediction_twin, training_twin
 
 NETWORK = "vgg9"

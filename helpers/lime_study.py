@@ -13,8 +13,8 @@ from scipy.stats import spearmanr
 
 from helpers import inference, superpixels
 from helpers.inference import FORWARD_AT_ONCE, all_logits, bfloat16, chunks
+from helpers.prediction import softmax
 from helpers.run import Run
-from helpers.training import softmax
 
 SAMPLES = (250, 1000, 3000)
 SEGMENTS = (25, 50, 100)

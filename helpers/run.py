@@ -18,19 +18,12 @@ from helpers.answers import Answer, AnswerError, load_answer
 from helpers.datasets import ROOT, Dataset, Split, load_dataset
 from helpers.files import read_sealed, write_atomically, write_json, write_sealed
 from helpers.models import build_cnn, build_dnn, multiplications
+from helpers.networks import load_or_train
 from helpers.precision import choose_precision
+from helpers.prediction import predict_in_batches, predict_logits, softmax
 from helpers.pretrained import Shelf
-from helpers.training import (
-    Plan,
-    Recipe,
-    Trained,
-    get_recipe,
-    load_or_train,
-    predict_in_batches,
-    predict_logits,
-    slow_down,
-    softmax,
-)
+from helpers.recipes import Plan, Recipe, get_recipe, slow_down
+from helpers.training import Trained
 from helpers.twins import prediction_twin
 
 # What is left out of the CNN in each ablation; none of them sees changed images.

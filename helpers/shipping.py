@@ -24,8 +24,9 @@ from helpers.confusion import accuracy_table
 from helpers.datasets import ROOT, DatasetError, load_dataset
 from helpers.files import write_atomically
 from helpers.pretrained import PretrainedError, Shelf, open_shelf
+from helpers.recipes import RECIPES, get_recipe
 from helpers.run import Run
-from helpers.training import RECIPES, Trained, TrainingError, get_recipe
+from helpers.training import Trained, TrainingError
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
 REFERENCES = (

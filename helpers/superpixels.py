@@ -12,7 +12,7 @@ from skimage.color import gray2rgb
 from skimage.segmentation import slic
 
 from helpers.inference import all_logits
-from helpers.training import softmax
+from helpers.prediction import softmax
 
 with warnings.catch_warnings():
     # lime imports a progress bar that asks for notebook widgets; it is not used here.

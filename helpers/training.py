@@ -1,171 +1,34 @@
-"""Training: recipes, and a loop that resumes where it was interrupted and ends with the same numbers."""
+"""Training: a loop that resumes where it was interrupted and ends with the same numbers."""
 
-import hashlib
 import json
-import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from importlib.util import find_spec
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
 
 import keras
 import numpy as np
 import pandas as pd
 from keras import ops
 
-from helpers.augmentation import Augmentation, augmentation_layers
+from helpers.augmentation import augmentation_layers
 from helpers.datasets import Dataset, Split
-from helpers.files import draft_path, locked, read_sealed, write_atomically, write_json, write_sealed, writing
-from helpers.machine import describe_machine
+from helpers.files import read_sealed, write_sealed
 from helpers.models import multiplications
-from helpers.precision import Precision, choose_precision
+from helpers.precision import choose_precision
+from helpers.prediction import predict_in_batches, softmax
+from helpers.recipes import Phase, Plan
 from helpers.twins import folded_weights, prediction_twin, training_twin
-
-PREDICTION_BATCH = 256
 
 # The columns of a history, one row an epoch.
 HISTORY = ["epoch", "phase", "optimizer", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 
+PIECE = 256  # images that are mixed at once: as floats, all of them would take four times their room
+
 
 class TrainingError(RuntimeError):
     """A training that cannot go on."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of training with one optimiser."""
-
-    optimizer: Literal["adamw", "adadelta", "sgd"]
-    learning_rate: float
-    epochs: int
-    schedule: Literal["constant", "cosine"] = "cosine"
-    until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
-    weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
-    augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one network is trained."""
-
-    phases: tuple[Phase, ...]
-    batch_size: int
-    augmentation: Augmentation
-    max_images: int | None = None  # images shown in all; fewer epochs, at least one, are made to fit
-    label_smoothing: float = 0.0  # share of the target that is spread evenly over all classes
-    mixup: float = 0.0  # blend pairs of images by weights from Beta(mixup, mixup); 0: never
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The training budget of a whole run."""
-
-    name: str
-    cnn: str  # architecture of the headline CNN
-    plan: Plan
-    second_augmentation: Augmentation  # of the ensemble's second member
-    seeds: int = 1  # how often the headline CNN is trained, each time with another seed
-    compared: str = ""  # architecture that is compared with a DNN and taken apart; "": the headline CNN itself
-    compared_plan: Plan | None = None  # of that one and its DNN; None: the headline CNN's
-    others: tuple[str, ...] = ()  # further architectures, each with its matched DNN
-    others_plan: Plan | None = None  # of those; None: as of the one that is compared
-
-    @property
-    def second_plan(self) -> Plan:
-        """The plan of the ensemble's second member."""
-        return replace(self.plan, augmentation=self.second_augmentation)
-
-    @property
-    def usual_plan(self) -> Plan:
-        """The plan of the CNN that is compared with a DNN and taken apart, and of all that it is compared with."""
-        return self.compared_plan or self.plan
-
-    @property
-    def further_plan(self) -> Plan:
-        """The plan of further architectures and their DNNs."""
-        return self.others_plan or self.usual_plan
-
-    @property
-    def plain_plan(self) -> Plan:
-        """The same budget without augmentation."""
-        return replace(self.usual_plan, augmentation=Augmentation())
-
-
-def slow_down(plan: Plan, factor: float = 0.1) -> Plan:
-    """Give the same plan with smaller steps, for networks without batch normalization.
-
-    At the rate that suits a network with it, one without it may never leave its starting point.
-    """
-    phases = (replace(phase, learning_rate=phase.learning_rate * factor) for phase in plan.phases)
-    return replace(plan, phases=tuple(phases))
-
-
-MILD = Augmentation(flip=True, shift=0.06, rotation=6.0)
-STRONG = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1, border="constant")
-WIDE = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1)
-ERASED = replace(WIDE, shift=0.15, zoom=0.15, erasing=0.3)
-QUICK_PLAN = Plan(
-    (Phase("adamw", 1e-2, epochs=9, weight_decay=1e-3),), batch_size=64, augmentation=MILD, max_images=120_000
-)
-# Of the assignment's reference B: Adadelta up to 60 % on the validation split, then SGD.
-FULL_PLAN = Plan(
-    (
-        Phase("adadelta", 1.0, epochs=60, schedule="constant", until_accuracy=0.6),
-        Phase("sgd", 0.02, epochs=40),
-    ),
-    batch_size=64,
-    augmentation=MILD,
-)
-# For the headline CNN where there is time for hundreds of epochs, as on a GPU; the last ones see images as they are.
-LONG_PLAN = Plan(
-    (
-        Phase("sgd", 0.05, epochs=280, weight_decay=5e-3),
-        Phase("sgd", 5e-4, epochs=20, weight_decay=5e-3, schedule="constant", augmented=False),
-    ),
-    batch_size=128,
-    augmentation=ERASED,
-    label_smoothing=0.1,
-    mixup=0.2,
-)
-# For two cores and about half an hour a network.
-CPU_PLAN = Plan(
-    (Phase("adamw", 3e-3, epochs=60, weight_decay=0.05),),
-    batch_size=128,
-    augmentation=ERASED,
-    label_smoothing=0.1,
-    mixup=0.2,
-)
-CPU_COMPARED_PLAN = replace(QUICK_PLAN, max_images=240_000)
-# For two cores and about an hour a network. Dense layers with dropout and no batch normalization stay at the most
-# frequent class for epochs if they see augmented images, or large steps, from the start.
-CPU_OTHERS_PLAN = Plan(
-    (
-        Phase("sgd", 0.01, epochs=3, schedule="constant", augmented=False),
-        Phase("adamw", 1.5e-3, epochs=35, weight_decay=0.05),
-    ),
-    batch_size=128,
-    augmentation=WIDE,
-    label_smoothing=0.1,
-)
-RECIPES: dict[str, Recipe] = {
-    "quick": Recipe("quick", "vgg9_small", QUICK_PLAN, STRONG),
-    "full": Recipe("full", "vgg10", LONG_PLAN, WIDE, 3, "vgg9", FULL_PLAN, others=("vgg12", "wide5")),
-    "cpu": Recipe(
-        "cpu", "slim8", CPU_PLAN, WIDE, 3, "vgg9_small", CPU_COMPARED_PLAN, ("vgg9",), others_plan=CPU_OTHERS_PLAN
-    ),
-    "pretrained": Recipe("pretrained", "vgg9", FULL_PLAN, STRONG),  # trains nothing: its networks are shipped
-    "tiny": Recipe("tiny", "vgg9_small", replace(QUICK_PLAN, max_images=1000), STRONG),
-}
-
-
-def get_recipe(name: str) -> Recipe:
-    """Look a recipe up by name; raises ValueError naming the legal ones."""
-    if name not in RECIPES:
-        raise ValueError(f"There is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
-    return RECIPES[name]
 
 
 @dataclass(frozen=True)
@@ -383,8 +246,8 @@ def mix(
     share = random.beta(strength, strength, len(images)).astype(np.float32)
     share, other = np.minimum(share, 1 - share), random.permutation(len(images))
     blended = np.empty_like(images)
-    for start in range(0, len(images), PREDICTION_BATCH):  # in pieces: as floats, all at once take four times the room
-        here = slice(start, start + PREDICTION_BATCH)
+    for start in range(0, len(images), PIECE):
+        here = slice(start, start + PIECE)
         weight = share[here, None, None, None]
         blended[here] = np.rint(images[here] * (1 - weight) + images[other[here]] * weight)
     return blended, targets * (1 - share[:, None]) + targets[other] * share[:, None]
@@ -409,15 +272,6 @@ def _report_progress(report: Callable[[str], None], name: str, state: _State, ph
         f"training {name}: epoch {done} of {total}, loss {row['loss']:.3f}, "
         f"validation accuracy {row['val_accuracy']:.1%}, learning rate {row['learning_rate']:.2g}, {left:.0f} s left"
     )
-
-
-def _logs(folder: Path) -> Path | None:
-    """Name the folder for TensorBoard's logs if they are asked for; TrainingError if they cannot be written."""
-    if os.environ.get("TENSORBOARD", "0") in ("", "0"):
-        return None
-    if find_spec("tensorboard") is None:
-        raise TrainingError("TENSORBOARD=1 needs the package tensorboard: pip install -r requirements-tensorboard.txt.")
-    return folder
 
 
 def _write_logs(folder: Path, row: dict) -> None:
@@ -455,132 +309,3 @@ def _restore(checkpoint: Path | None, trainer: keras.Model, phase: int) -> _Stat
             for i, variable in enumerate(_variables(trainer)):
                 variable.assign(arrays[f"v{i}"])
     return state if state.phase >= phase else None
-
-
-def load_or_train(
-    build: Callable[[], keras.Model],
-    dataset: Dataset,
-    plan: Plan,
-    *,
-    seed: int,
-    name: str,
-    folder: Path,
-    report: Callable[[str], None] = print,
-) -> Trained:
-    """Load the network `name` from the folder if it was trained just so; else build, train and save it there.
-
-    Just so means: the same architecture, plan, seed, data set, precision and Keras version. A lock makes a second
-    process wait for the first one's training instead of repeating it. With TENSORBOARD=1 in the environment, each
-    epoch is logged under the folder for TensorBoard. Raises WriteError where the disk refuses.
-    """
-    model = build()
-    key = training_key(model, dataset, plan, seed)
-    with locked(folder / f".{name}.lock"):
-        if (trained := load_trained(folder, name, key)) is None:
-            checkpoint, logs = folder / f".{name}.{key}.npz", _logs(folder / "tensorboard" / name)
-            trained = train(model, dataset, plan, seed=seed, name=name, checkpoint=checkpoint, logs=logs, report=report)
-            facts = {"seed": seed, "plan": asdict(plan), "data": dataset.fingerprint, "machine": describe_machine()}
-            _save_trained(trained, folder, name, key, facts)
-            for leftover in folder.glob(f".{name}.*.npz"):
-                leftover.unlink()
-    return trained
-
-
-def training_key(model: keras.Model, dataset: Dataset, plan: Plan, seed: int) -> str:
-    """Condense all that a training's result depends on into a short hash."""
-    parts = [
-        _architecture(model),
-        _settings(plan),
-        seed,
-        dataset.fingerprint,
-        keras.__version__,
-        keras.backend.backend(),
-        choose_precision(multiplications(model)),
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _settings(plan: Plan | Phase | Augmentation) -> dict:
-    """Describe a plan by what is not as by default, so that a new option leaves the networks of old plans valid."""
-    chosen = {f.name: getattr(plan, f.name) for f in fields(plan) if getattr(plan, f.name) != f.default}
-    if isinstance(plan, Plan):
-        chosen |= {"phases": [_settings(phase) for phase in plan.phases], "augmentation": _settings(plan.augmentation)}
-    return chosen
-
-
-def _architecture(model: keras.Model) -> list:
-    """Describe a model's layers without their names, which Keras numbers anew in every process."""
-    described = []
-    for layer in model.layers:
-        config = {k: v for k, v in layer.get_config().items() if k != "name"}
-        described.append([type(layer).__name__, json.loads(json.dumps(config, default=str))])
-    return described
-
-
-def load_trained(folder: Path, name: str, key: str) -> Trained | None:
-    """Load a saved network if its key is this one and its files are what was saved; None otherwise.
-
-    A file that was cut or changed is not even opened, and none may bring code along.
-    """
-    weights = folder / f"{name}.keras"
-    try:
-        record = json.loads((folder / f"{name}.json").read_text())
-        if record["key"] != key or record["weights"] != _sha256(weights):
-            return None
-        model = keras.models.load_model(weights, compile=False, safe_mode=True)
-        return Trained(model, pd.read_csv(folder / f"{name}.csv"))
-    except Exception:  # foreign bytes bring about errors of any kind, and the answer to all is to train again
-        return None
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _save_trained(trained: Trained, folder: Path, name: str, key: str, facts: Mapping[str, object]) -> None:
-    """Save model, history, key and facts about the training; the key last, so that what it vouches for is complete."""
-    record = folder / f"{name}.json"
-    record.unlink(missing_ok=True)
-    draft = draft_path(folder / name, ".keras")
-    with writing(folder / f"{name}.keras"):
-        try:
-            trained.model.save(draft)
-            draft.replace(folder / f"{name}.keras")
-        finally:
-            draft.unlink(missing_ok=True)
-    write_atomically(folder / f"{name}.csv", trained.history.to_csv(index=False).encode())
-    summary = {
-        "key": key,
-        "weights": _sha256(folder / f"{name}.keras"),
-        "parameters": trained.model.count_params(),
-        "seconds": trained.seconds,
-        **facts,
-    }
-    write_json(record, summary)
-
-
-def predict_logits(model: keras.Model, images: np.ndarray, precision: Precision = "float32") -> np.ndarray:
-    """Give the logits of images (N, H, W, C) in 0..255: (N, classes) float32, computed batch by batch.
-
-    In float32 they are the model's own up to rounding; bfloat16 is about twice as fast where the processor has it,
-    and moves probabilities by up to some hundredths.
-    """
-    return predict_in_batches(prediction_twin(model, precision), images)
-
-
-def predict_in_batches(twin: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Give a twin's logits of images, in batches of one size: TensorFlow would trace a smaller last one anew.
-
-    Keras's `predict` gives the same, and waits at its end as `fit` does; see `fit_once`.
-    """
-    batches = -(-len(images) // PREDICTION_BATCH)
-    size = -(-len(images) // batches)
-    filled = np.concatenate([images, np.repeat(images[-1:], batches * size - len(images), axis=0)])
-    predicted = [twin.predict_on_batch(batch) for batch in np.split(filled, batches)]
-    return np.concatenate(predicted)[: len(images)]
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Turn logits (N, classes) into probabilities float32 that sum to one."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return (exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)

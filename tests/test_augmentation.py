@@ -6,7 +6,7 @@ import pytest
 
 from helpers import augmentation
 from helpers.augmentation import Augmentation
-from helpers.training import STRONG
+from helpers.recipes import STRONG
 
 
 def changed(chosen: Augmentation, images: np.ndarray, seed: int = 0) -> np.ndarray:

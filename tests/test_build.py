@@ -388,7 +388,7 @@ def test_the_driver_starts_without_the_heavy_packages() -> None:
 
 def test_recipes_are_those_of_the_training_and_set_only_what_notebooks_have() -> None:
     from helpers.notebook import check_names
-    from helpers.training import RECIPES
+    from helpers.recipes import RECIPES
 
     assert driver.RECIPES.keys() == RECIPES.keys()
     for preset in driver.RECIPES.values():

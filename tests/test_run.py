@@ -9,8 +9,9 @@ from conftest import toy_dataset
 
 from helpers.confusion import class_report
 from helpers.datasets import Split
+from helpers.prediction import softmax
+from helpers.recipes import get_recipe
 from helpers.run import Run, Sample, open_run
-from helpers.training import get_recipe, softmax
 from helpers.views import ten_views
 
 NAMES = ("top", "middle", "bottom")

@@ -1,0 +1,140 @@
+"""Recipes: how each network of a run is built and trained, in what order, and for how long."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from helpers.augmentation import Augmentation
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with one optimiser."""
+
+    optimizer: Literal["adamw", "adadelta", "sgd"]
+    learning_rate: float
+    epochs: int
+    schedule: Literal["constant", "cosine"] = "cosine"
+    until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
+    weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
+    augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one network is trained."""
+
+    phases: tuple[Phase, ...]
+    batch_size: int
+    augmentation: Augmentation
+    max_images: int | None = None  # images shown in all; fewer epochs, at least one, are made to fit
+    label_smoothing: float = 0.0  # share of the target that is spread evenly over all classes
+    mixup: float = 0.0  # blend pairs of images by weights from Beta(mixup, mixup); 0: never
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The training budget of a whole run."""
+
+    name: str
+    cnn: str  # architecture of the headline CNN
+    plan: Plan
+    second_augmentation: Augmentation  # of the ensemble's second member
+    seeds: int = 1  # how often the headline CNN is trained, each time with another seed
+    compared: str = ""  # architecture that is compared with a DNN and taken apart; "": the headline CNN itself
+    compared_plan: Plan | None = None  # of that one and its DNN; None: the headline CNN's
+    others: tuple[str, ...] = ()  # further architectures, each with its matched DNN
+    others_plan: Plan | None = None  # of those; None: as of the one that is compared
+
+    @property
+    def second_plan(self) -> Plan:
+        """The plan of the ensemble's second member."""
+        return replace(self.plan, augmentation=self.second_augmentation)
+
+    @property
+    def usual_plan(self) -> Plan:
+        """The plan of the CNN that is compared with a DNN and taken apart, and of all that it is compared with."""
+        return self.compared_plan or self.plan
+
+    @property
+    def further_plan(self) -> Plan:
+        """The plan of further architectures and their DNNs."""
+        return self.others_plan or self.usual_plan
+
+    @property
+    def plain_plan(self) -> Plan:
+        """The same budget without augmentation."""
+        return replace(self.usual_plan, augmentation=Augmentation())
+
+
+def slow_down(plan: Plan, factor: float = 0.1) -> Plan:
+    """Give the same plan with smaller steps, for networks without batch normalization.
+
+    At the rate that suits a network with it, one without it may never leave its starting point.
+    """
+    phases = (replace(phase, learning_rate=phase.learning_rate * factor) for phase in plan.phases)
+    return replace(plan, phases=tuple(phases))
+
+
+MILD = Augmentation(flip=True, shift=0.06, rotation=6.0)
+STRONG = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1, border="constant")
+WIDE = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1)
+ERASED = replace(WIDE, shift=0.15, zoom=0.15, erasing=0.3)
+QUICK_PLAN = Plan(
+    (Phase("adamw", 1e-2, epochs=9, weight_decay=1e-3),), batch_size=64, augmentation=MILD, max_images=120_000
+)
+# Of the assignment's reference B: Adadelta up to 60 % on the validation split, then SGD.
+FULL_PLAN = Plan(
+    (
+        Phase("adadelta", 1.0, epochs=60, schedule="constant", until_accuracy=0.6),
+        Phase("sgd", 0.02, epochs=40),
+    ),
+    batch_size=64,
+    augmentation=MILD,
+)
+# For the headline CNN where there is time for hundreds of epochs, as on a GPU; the last ones see images as they are.
+LONG_PLAN = Plan(
+    (
+        Phase("sgd", 0.05, epochs=280, weight_decay=5e-3),
+        Phase("sgd", 5e-4, epochs=20, weight_decay=5e-3, schedule="constant", augmented=False),
+    ),
+    batch_size=128,
+    augmentation=ERASED,
+    label_smoothing=0.1,
+    mixup=0.2,
+)
+# For two cores and about half an hour a network.
+CPU_PLAN = Plan(
+    (Phase("adamw", 3e-3, epochs=60, weight_decay=0.05),),
+    batch_size=128,
+    augmentation=ERASED,
+    label_smoothing=0.1,
+    mixup=0.2,
+)
+CPU_COMPARED_PLAN = replace(QUICK_PLAN, max_images=240_000)
+# For two cores and about an hour a network. Dense layers with dropout and no batch normalization stay at the most
+# frequent class for epochs if they see augmented images, or large steps, from the start.
+CPU_OTHERS_PLAN = Plan(
+    (
+        Phase("sgd", 0.01, epochs=3, schedule="constant", augmented=False),
+        Phase("adamw", 1.5e-3, epochs=35, weight_decay=0.05),
+    ),
+    batch_size=128,
+    augmentation=WIDE,
+    label_smoothing=0.1,
+)
+RECIPES: dict[str, Recipe] = {
+    "quick": Recipe("quick", "vgg9_small", QUICK_PLAN, STRONG),
+    "full": Recipe("full", "vgg10", LONG_PLAN, WIDE, 3, "vgg9", FULL_PLAN, others=("vgg12", "wide5")),
+    "cpu": Recipe(
+        "cpu", "slim8", CPU_PLAN, WIDE, 3, "vgg9_small", CPU_COMPARED_PLAN, ("vgg9",), others_plan=CPU_OTHERS_PLAN
+    ),
+    "pretrained": Recipe("pretrained", "vgg9", FULL_PLAN, STRONG),  # trains nothing: its networks are shipped
+    "tiny": Recipe("tiny", "vgg9_small", replace(QUICK_PLAN, max_images=1000), STRONG),
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """Look a recipe up by name; raises ValueError naming the legal ones."""
+    if name not in RECIPES:
+        raise ValueError(f"There is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
+    return RECIPES[name]

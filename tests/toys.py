@@ -1,0 +1,29 @@
+"""A small network with a plan to train it, for tests of training."""
+
+import keras
+
+from helpers.recipes import MILD, Phase, Plan
+
+PLAN = Plan((Phase("adamw", 0.01, epochs=2), Phase("sgd", 0.01, epochs=2)), batch_size=16, augmentation=MILD)
+
+
+def build(seed: int = 0) -> keras.Model:
+    """Build a network with every kind of state: weights, moving averages, a random generator."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((24, 24, 1)),
+            layers.AveragePooling2D(2),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, kernel_initializer=keras.initializers.HeNormal(seed=seed)),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dropout(0.2, seed=seed),
+            layers.Dense(3, kernel_initializer=keras.initializers.GlorotUniform(seed=seed)),
+        ]
+    )
+
+
+def quiet(_: str) -> None:
+    pass
