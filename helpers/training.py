@@ -24,6 +24,7 @@ from helpers.twins import folded_weights, prediction_twin, training_twin
 # The columns of a history, one row an epoch.
 HISTORY = ["epoch", "phase", "optimizer", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 
+LONG_EPOCH = 30.0  # seconds
 PIECE = 256  # images that are mixed at once: as floats, all of them would take four times their room
 
 
@@ -262,10 +263,10 @@ def _validate(validator: keras.Model, split: Split) -> dict:
 
 
 def _report_progress(report: Callable[[str], None], name: str, state: _State, phases: list[Phase]) -> None:
-    """Report about five times a training, and at its end."""
+    """Report about five times a training, at its end, and after each epoch that is long to wait for."""
     total = sum(phase.epochs for phase in phases)
     row, done = state.rows[-1], len(state.rows)
-    if done % max(1, total // 5) and done != total:
+    if done % max(1, total // 5) and done != total and row["seconds"] < LONG_EPOCH:
         return
     left = (total - done) * float(np.mean([r["seconds"] for r in state.rows]))
     report(

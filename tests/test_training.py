@@ -123,6 +123,18 @@ def test_a_checkpoint_that_was_cut_or_changed_is_not_resumed_from(dataset: Datas
     assert len(lines) == 4
 
 
+def test_progress_is_told_five_times_and_after_every_long_epoch() -> None:
+    def told(seconds: float) -> list[str]:
+        lines, row = [], {"loss": 1.0, "val_accuracy": 0.5, "learning_rate": 0.01, "seconds": seconds}
+        for done in range(1, 21):
+            state = training._State(0, done, [row] * done)
+            training._report_progress(lines.append, "toy", state, [Phase("sgd", 0.01, epochs=20)])
+        return lines
+
+    assert len(told(seconds=2)) == 5 and len(told(seconds=40)) == 20
+    assert "epoch 4 of 20" in told(seconds=2)[0] and "learning rate 0.01, 32 s left" in told(seconds=2)[0]
+
+
 def test_phases_follow_each_other_and_end_when_their_accuracy_is_reached(dataset: Dataset) -> None:
     eager = replace(PLAN, phases=(Phase("adamw", 0.01, 3, until_accuracy=0.0), Phase("sgd", 0.01, 2)))
     assert train(dataset, eager).history["optimizer"].tolist() == ["adamw", "sgd", "sgd"]
