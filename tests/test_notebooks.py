@@ -13,7 +13,7 @@ from helpers.notebook import read_parameters
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 COMMON_LINES = """\
 DATASET = "faces"  # data set: "faces", "fer2013", or a path to an archive or a folder of images
-RECIPE = "quick"  # training budget: "quick" (minutes), "full" (hours) or "pretrained" (shipped for FER2013)
+RECIPE = "quick"  # training budget: "quick" (minutes), "cpu" or "full" (hours), or "pretrained" (shipped for FER2013)
 SEED = 0  # seed of every random number; any whole number, 0 or more
 REPORTS = "reports"  # folder that holds the run folders; relative to the repository root
 IMAGE_SIZE = 0  # pixels a side of the images; 24 to 512, or 0 for 48 (faces, FER2013) or 64 (all others)"""
