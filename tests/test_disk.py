@@ -40,7 +40,7 @@ class Disk:
 
     def hook(self, event: str, arguments: tuple) -> None:
         """Refuse a write when its turn has come."""
-        if event not in ("open", "os.mkdir", "os.rename") or not self._inside(arguments[0]):
+        if not self.refuse or event not in ("open", "os.mkdir", "os.rename") or not self._inside(arguments[0]):
             return
         if event == "open" and not _for_writing(*arguments[1:]):
             return
@@ -57,7 +57,7 @@ def _for_writing(mode: str | None, flags: int) -> bool:
 
 
 DISK = Disk()
-sys.addaudithook(lambda event, arguments: DISK.hook(event, arguments))  # stays for good, but idle between tests
+sys.addaudithook(DISK.hook)  # stays for good, but idle between tests
 
 
 @pytest.fixture(params=[errno.ENOSPC, errno.EROFS])
