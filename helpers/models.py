@@ -55,6 +55,14 @@ ARCHITECTURES: dict[str, Architecture] = {
         average_last=True,
         logits_dropout=0.3,
     ),
+    "wide8": Architecture(  # as slim8 and half as wide again, and so twice the multiplications
+        units=((48,) * 2, (96,) * 2, (192,) * 2, (256,) * 2),
+        dense=(),
+        first_stride=2,
+        unit_dropout=0.0,
+        average_last=True,
+        logits_dropout=0.3,
+    ),
     "vgg10": Architecture(
         units=((32,) * 2, (64,) * 3, (128,) * 3, (256,) * 2),
         dense=(),

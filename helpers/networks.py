@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 
 from helpers.augmentation import Augmentation
@@ -29,20 +30,31 @@ def load_or_train(
     seed: int,
     name: str,
     folder: Path,
+    soft_targets: np.ndarray | None = None,
     report: Callable[[str], None] = print,
 ) -> Trained:
     """Load the network `name` from the folder if it was trained just so; else build, train and save it there.
 
-    Just so means: the same architecture, plan, seed, data set, precision and Keras version. A lock makes a second
-    process wait for the first one's training instead of repeating it. With TENSORBOARD=1 in the environment, each
-    epoch is logged under the folder for TensorBoard. Raises WriteError where the disk refuses.
+    Just so means: the same architecture, plan, seed, data set, soft targets, precision and Keras version. A lock
+    makes a second process wait for the first one's training instead of repeating it. With TENSORBOARD=1 in the
+    environment, each epoch is logged under the folder for TensorBoard. Raises WriteError where the disk refuses.
     """
     model = build()
-    key = training_key(model, dataset, plan, seed)
+    key = training_key(model, dataset, plan, seed, soft_targets)
     with locked(folder / f".{name}.lock"):
         if (trained := load_trained(folder, name, key)) is None:
             checkpoint, logs = folder / f".{name}.{key}.npz", _logs(folder / "tensorboard" / name)
-            trained = train(model, dataset, plan, seed=seed, name=name, checkpoint=checkpoint, logs=logs, report=report)
+            trained = train(
+                model,
+                dataset,
+                plan,
+                seed=seed,
+                name=name,
+                soft_targets=soft_targets,
+                checkpoint=checkpoint,
+                logs=logs,
+                report=report,
+            )
             facts = {"seed": seed, "plan": asdict(plan), "data": dataset.fingerprint, "machine": describe_machine()}
             _save_trained(trained, folder, name, key, facts)
             for leftover in folder.glob(f".{name}.*.npz"):
@@ -59,8 +71,11 @@ def _logs(folder: Path) -> Path | None:
     return folder
 
 
-def training_key(model: keras.Model, dataset: Dataset, plan: Plan, seed: int) -> str:
+def training_key(
+    model: keras.Model, dataset: Dataset, plan: Plan, seed: int, soft_targets: np.ndarray | None = None
+) -> str:
     """Condense all that a training's result depends on into a short hash."""
+    taught = [] if soft_targets is None else [hashlib.sha256(soft_targets.tobytes()).hexdigest()]
     parts = [
         _architecture(model),
         _settings(plan),
@@ -69,6 +84,7 @@ def training_key(model: keras.Model, dataset: Dataset, plan: Plan, seed: int) ->
         keras.__version__,
         keras.backend.backend(),
         choose_precision(multiplications(model)),
+        *taught,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

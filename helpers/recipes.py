@@ -1,6 +1,7 @@
 """Recipes: how each network of a run is built and trained, in what order, and for how long."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from helpers.augmentation import Augmentation
@@ -28,6 +29,7 @@ class Plan:
     augmentation: Augmentation
     max_images: int | None = None  # images shown in all; fewer epochs, at least one, are made to fit
     label_smoothing: float = 0.0  # share of the target that is spread evenly over all classes
+    distillation: float = 0.0  # share of the target that teachers give in place of the label; Hinton et al., 2015
     mixup: float = 0.0  # blend pairs of images by weights from Beta(mixup, mixup); 0: never
 
 
@@ -42,8 +44,9 @@ class Recipe:
     seeds: int = 1  # how often the headline CNN is trained, each time with another seed
     compared: str = ""  # architecture that is compared with a DNN and taken apart; "": the headline CNN itself
     compared_plan: Plan | None = None  # of that one and its DNN; None: the headline CNN's
-    others: tuple[str, ...] = ()  # further architectures, each with its matched DNN
-    others_plan: Plan | None = None  # of those; None: as of the one that is compared
+    others: Mapping[str, Plan] = field(default_factory=dict)  # further architectures, each with its matched DNN
+    student: str = ""  # architecture that is taught by the headline CNN's trainings; "": none
+    student_plan: Plan | None = None  # of that one; None: the headline CNN's
 
     @property
     def second_plan(self) -> Plan:
@@ -54,11 +57,6 @@ class Recipe:
     def usual_plan(self) -> Plan:
         """The plan of the CNN that is compared with a DNN and taken apart, and of all that it is compared with."""
         return self.compared_plan or self.plan
-
-    @property
-    def further_plan(self) -> Plan:
-        """The plan of further architectures and their DNNs."""
-        return self.others_plan or self.usual_plan
 
     @property
     def plain_plan(self) -> Plan:
@@ -110,10 +108,18 @@ CPU_PLAN = Plan(
     label_smoothing=0.1,
     mixup=0.2,
 )
+# A student is shown what its teachers take each image for: many labels of FER2013 are doubtful, and theirs are not
+# sure of what the image leaves open.
+CPU_STUDENT_PLAN = replace(
+    CPU_PLAN,
+    phases=(Phase("adamw", 3e-3, epochs=80, weight_decay=0.05),),
+    label_smoothing=0.0,
+    distillation=0.7,
+)
 CPU_COMPARED_PLAN = replace(QUICK_PLAN, max_images=240_000)
-# For two cores and an hour and a half a network. Dense layers with dropout and no batch normalization stay at the most
+# For two cores and an hour and a half. Dense layers with dropout and no batch normalization stay at the most
 # frequent class for epochs if they see augmented images, or large steps, from the start.
-CPU_OTHERS_PLAN = Plan(
+CPU_VGG9_PLAN = Plan(
     (
         Phase("sgd", 0.01, epochs=3, schedule="constant", augmented=False),
         Phase("adamw", 1.5e-3, epochs=35, weight_decay=0.05),
@@ -123,11 +129,33 @@ CPU_OTHERS_PLAN = Plan(
     augmentation=WIDE,
     label_smoothing=0.1,
 )
+CPU_WIDE5_PLAN = Plan(
+    (Phase("adamw", 2e-3, epochs=18, weight_decay=0.05),), batch_size=128, augmentation=WIDE, label_smoothing=0.1
+)
+# As FULL_PLAN, for two cores and half an hour.
+CPU_VGG12_PLAN = replace(
+    FULL_PLAN,
+    phases=(
+        Phase("adadelta", 1.0, epochs=10, schedule="constant", until_accuracy=0.6),
+        Phase("sgd", 0.02, epochs=5),
+    ),
+)
 RECIPES: dict[str, Recipe] = {
     "quick": Recipe("quick", "vgg9_small", QUICK_PLAN, STRONG),
-    "full": Recipe("full", "vgg10", LONG_PLAN, WIDE, 3, "vgg9", FULL_PLAN, others=("vgg12", "wide5")),
+    "full": Recipe(
+        "full", "vgg10", LONG_PLAN, WIDE, 3, "vgg9", FULL_PLAN, others={"vgg12": FULL_PLAN, "wide5": FULL_PLAN}
+    ),
     "cpu": Recipe(
-        "cpu", "slim8", CPU_PLAN, WIDE, 3, "vgg9_small", CPU_COMPARED_PLAN, ("vgg9",), others_plan=CPU_OTHERS_PLAN
+        "cpu",
+        "slim8",
+        CPU_PLAN,
+        WIDE,
+        3,
+        "vgg9_small",
+        CPU_COMPARED_PLAN,
+        others={"vgg9": CPU_VGG9_PLAN, "vgg12": CPU_VGG12_PLAN, "wide5": CPU_WIDE5_PLAN},
+        student="wide8",
+        student_plan=CPU_STUDENT_PLAN,
     ),
     "pretrained": Recipe("pretrained", "vgg9", FULL_PLAN, STRONG),  # trains nothing: its networks are shipped
     "tiny": Recipe("tiny", "vgg9_small", replace(QUICK_PLAN, max_images=1000), STRONG),

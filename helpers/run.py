@@ -33,6 +33,8 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "bare": {"normalization": "none", "batch_norm": False},
 }
 
+STUDENT = "student"  # name of the network that learns from the headline CNN's trainings
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -67,6 +69,7 @@ class Network:
     build: Callable[[int], keras.Model]
     plan: Plan
     draw: int = 0  # networks that differ in nothing else differ in this, and so in their seed
+    teachers: tuple[str, ...] = ()  # networks whose answers to the training images it learns from
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,13 @@ class Run:
     def members(self) -> dict[str, Trained]:
         """Give the ensemble's members by a name for people, the headline CNN first.
 
-        Of those trained here, the second has the same architecture, another seed and other augmentation.
+        Of those trained here, the second has the same architecture, another seed and other augmentation; the student
+        is one of them if the recipe has one.
         """
-        names = self.shelf.manifest["ensemble"] if self.shelf else ["cnn", "cnn_second"]
-        return {f"member {i}" if i > 1 else "CNN": self.network(name) for i, name in enumerate(names, 1)}
+        trained = ["cnn", "cnn_second", *([STUDENT] if self.recipe.student else [])]
+        names = self.shelf.manifest["ensemble"] if self.shelf else trained
+        shown = {"cnn": "CNN", STUDENT: STUDENT}
+        return {shown.get(name, f"member {i}"): self.network(name) for i, name in enumerate(names, 1)}
 
     def compared_cnn(self) -> Trained:
         """Give the CNN that is compared with a DNN and taken apart; the headline CNN, unless another is shipped."""
@@ -125,7 +131,20 @@ class Run:
         network = self.networks[name]
         seed = self.seed + 1000 * network.draw
         build = partial(network.build, seed)
-        return load_or_train(build, self.dataset, network.plan, seed=seed, name=name, folder=self.folder / "models")
+        return load_or_train(
+            build,
+            self.dataset,
+            network.plan,
+            seed=seed,
+            name=name,
+            folder=self.folder / "models",
+            soft_targets=self._soft_targets(network.teachers),
+        )
+
+    def _soft_targets(self, teachers: Sequence[str]) -> np.ndarray | None:
+        """Average what networks take the training images for, each in ten views: (N, classes) float32."""
+        answers = [self.predict_views(self.network(name), "train") for name in teachers]
+        return np.mean(answers, axis=0) if answers else None
 
     @cached_property
     def networks(self) -> dict[str, Network]:
@@ -138,7 +157,8 @@ class Run:
             "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
             **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
             **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(_names_of_seeds(recipe)) if i},
-            **{name: self._other(name, recipe.further_plan) for name in _names_of_others(recipe)},
+            **({STUDENT: self._student()} if recipe.student else {}),
+            **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in _with_dnn(cnn)},
         }
 
     def split(self, name: str) -> Split:
@@ -316,6 +336,10 @@ class Run:
         plan = self.recipe.plain_plan if parts["batch_norm"] else slow_down(self.recipe.plain_plan)
         return Network(partial(self._build_cnn, name=self.recipe.compared, **parts), plan)
 
+    def _student(self) -> Network:
+        build, plan = partial(self._build_cnn, name=self.recipe.student), self.recipe.student_plan or self.recipe.plan
+        return Network(build, plan, teachers=tuple(_names_of_seeds(self.recipe)))
+
     def _other(self, name: str, plan: Plan) -> Network:
         """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""
         cnn = name.removesuffix("_dnn")
@@ -329,7 +353,12 @@ def _names_of_seeds(recipe: Recipe) -> list[str]:
 
 
 def _names_of_others(recipe: Recipe) -> list[str]:
-    return [name for cnn in recipe.others for name in (cnn, f"{cnn}_dnn")]
+    return [name for cnn in recipe.others for name in _with_dnn(cnn)]
+
+
+def _with_dnn(cnn: str) -> tuple[str, str]:
+    """Name an architecture and the DNN of its size."""
+    return cnn, f"{cnn}_dnn"
 
 
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:

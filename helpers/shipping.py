@@ -25,7 +25,7 @@ from helpers.datasets import ROOT, DatasetError, load_dataset
 from helpers.files import write_atomically
 from helpers.pretrained import PretrainedError, Shelf, open_shelf
 from helpers.recipes import RECIPES, get_recipe
-from helpers.run import Run
+from helpers.run import STUDENT, Run
 from helpers.training import Trained, TrainingError
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
@@ -40,12 +40,6 @@ REFERENCES = (
     ("B: no normalization, no batch norm", None, 0.56338),
 )
 LARGEST_ENSEMBLE = 5
-# The rows of notebook 01's accuracy table after the ensemble's members, each made of answers of networks above it.
-UNTRAINED = {
-    "ensemble": "ensemble ({all})",
-    "ten views": "`{first}`, ten views of each image",
-    "ensemble, ten views": "ensemble, ten views of each image",
-}
 MARK = "<!-- accuracies of the shipped networks -->"
 # The rows of notebook 02's ablation table, and the networks that they are.
 ABLATION_ROWS = ("cnn_plain", "cnn_normalized", "cnn_bare")  # after the CNN that is taken apart
@@ -81,12 +75,12 @@ def train_all(run: Run, names: Sequence[str] = ()) -> None:
 def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Shelf:
     """Pack every network of the run that is trained into a folder, with its manifest, and say which are not there.
 
-    ensemble: names of its members, at most five, by default all trainings of the headline CNN. Raises
+    ensemble: names of its members, at most five, by default all trainings of the headline CNN and its student. Raises
     PretrainedError if what a report needs is not trained, or too large.
     """
     trained = {name: record for name in _trained_names(run) if (record := _read_record(run, name))}
     seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
-    usual = [name for name in ("cnn", "cnn_second", *seeds[1:]) if name in trained]
+    usual = [name for name in ("cnn", "cnn_second", *seeds[1:], STUDENT) if name in trained]
     compared = run.recipe.compared or "cnn"
     members = _members(ensemble or usual[:LARGEST_ENSEMBLE])
     for name in (*pretrained.REQUIRED, *members, compared):
@@ -143,6 +137,7 @@ def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> d
         "parameters": model.count_params(),
         "recipe": run.recipe.name,
         "plan": record["plan"],
+        "teachers": [*run.networks[name].teachers] if name in run.networks else [],
         "seed": record["seed"],
         "epochs": len(history),
         "seconds": round(float(history["seconds"].sum())),
@@ -205,13 +200,13 @@ def _tested(run: Path) -> str:
 
 def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
     """Go through the rows of the report's tables, each network once, with the name under which it is shipped."""
-    manifest, members, seen = shelf.manifest, shelf.manifest["ensemble"], set()
+    manifest, seen = shelf.manifest, set()
     headline = [row for row in _rows(run, "01_train_cnn", "accuracy") if row["split"] == "test"]
     compared = _rows(run, "02_compare_dnn", "accuracy")
     others = {"CNN": manifest["compared"], "DNN": "dnn"}
     ablated = [manifest["compared"], *ABLATION_ROWS]
     named = [
-        *zip([*members, *UNTRAINED], headline),
+        *zip(_names_of_rows(manifest["ensemble"]), headline),
         *((others.get(row["network"], row["network"]), row) for row in compared),
         *zip(ablated, _rows(run, "02_compare_dnn", "ablation")),
     ]
@@ -219,6 +214,12 @@ def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
         if name not in seen:
             seen.add(name)
             yield {**row, "name": name}
+
+
+def _names_of_rows(members: Sequence[str]) -> list[str]:
+    """Name the rows of notebook 01's accuracy table: the ensemble's members, then what is made of their answers."""
+    viewed = [f"`{name}`, ten views of each image" for name in members]
+    return [*members, f"ensemble ({', '.join(members)})", *viewed, "ensemble, ten views of each image"]
 
 
 def _rows(run: Path, notebook: str, table: str) -> list[dict[str, Any]]:
@@ -229,10 +230,8 @@ def _rows(run: Path, notebook: str, table: str) -> list[dict[str, Any]]:
 
 def _line(row: Mapping[str, Any], shelf: Shelf) -> str:
     measured = [_interval(row, ""), _interval(row, "twin-free ")]
-    if row["name"] in UNTRAINED:
-        members = shelf.manifest["ensemble"]
-        name = UNTRAINED[row["name"]].format(first=members[0], all=", ".join(members))
-        return f"| {name} | | {' | '.join(measured)} | | |"
+    if row["name"] not in shelf.names:
+        return f"| {row['name']} | | {' | '.join(measured)} | | |"
     record = shelf.record(row["name"])
     made = f"{record['epochs']}, {record['seconds'] / 60:.1f} min"
     first = f"`{row['name']}` ({record['architecture']}, seed {record['seed']})"

@@ -88,12 +88,14 @@ def train(
     *,
     seed: int,
     name: str,
+    soft_targets: np.ndarray | None = None,
     checkpoint: Path | None = None,
     logs: Path | None = None,
     report: Callable[[str], None] = print,
 ) -> Trained:
     """Train a model in place on the training split, validating after each epoch.
 
+    soft_targets: (N, classes) float32, what teachers take the training images for, if the plan asks for distillation.
     A faster twin is trained in the model's place, in the precision that `choose_precision` gives; augmentation is no
     part of either. With a checkpoint path, an interrupted training goes on after its last finished epoch and ends
     with the numbers of an uninterrupted one. With a folder for logs, each epoch is written there for TensorBoard.
@@ -102,6 +104,7 @@ def train(
     twin = training_twin(model, choose_precision(multiplications(model)))
     validator = prediction_twin(model, "float32")
     phases = _fitted_phases(plan, len(dataset.train.labels))
+    targets = _targets(dataset, plan, soft_targets)
     state = _State()
     for number, phase in enumerate(phases):
         trainer = _trainer(twin, plan, phase, dataset, seed)
@@ -109,7 +112,7 @@ def train(
         while state.phase == number and not _phase_over(state, phase):
             began = time.perf_counter()
             strength = plan.mixup if phase.augmented else 0.0
-            row = _train_epoch(trainer, dataset, plan, strength, len(state.rows) + 1, seed, name)
+            row = _train_epoch(trainer, dataset, targets, plan, strength, len(state.rows) + 1, seed, name)
             validator.set_weights(folded_weights(twin))
             row |= _validate(validator, dataset.validation) | {"seconds": time.perf_counter() - began}
             state.rows.append({"phase": number + 1, "optimizer": phase.optimizer, **row})
@@ -201,13 +204,20 @@ def _phase_over(state: _State, phase: Phase) -> bool:
 
 
 def _train_epoch(
-    trainer: keras.Model, dataset: Dataset, plan: Plan, mixup: float, epoch: int, seed: int, name: str
+    trainer: keras.Model,
+    dataset: Dataset,
+    targets: np.ndarray,
+    plan: Plan,
+    mixup: float,
+    epoch: int,
+    seed: int,
+    name: str,
 ) -> dict:
     """Show every training image once, in an order that follows from the seed and the epoch alone."""
     size = min(plan.batch_size, len(dataset.train.labels))
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(dataset.train.labels))[: _steps(dataset.train, plan) * size]
-    images, targets = dataset.train.images, _one_hot(dataset.train.labels, len(dataset.class_names))
+    images = dataset.train.images
     if mixup:
         images, targets = mix(images[order], targets[order], mixup, random)
         order = np.arange(len(order))
@@ -229,6 +239,16 @@ def fit_once(trainer: keras.Model, images: np.ndarray, targets: np.ndarray, batc
     """
     steps = [trainer.train_on_batch(images[chosen], targets[chosen], return_dict=True) for chosen in batches]
     return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
+
+
+def _targets(dataset: Dataset, plan: Plan, soft_targets: np.ndarray | None) -> np.ndarray:
+    """Give what each training image is to be taken for: its label, mixed with what teachers say as the plan asks."""
+    targets = _one_hot(dataset.train.labels, len(dataset.class_names))
+    if not plan.distillation:
+        return targets
+    if soft_targets is None or soft_targets.shape != targets.shape:
+        raise TrainingError("This plan asks for distillation, and there are no soft targets for the training images.")
+    return (1 - plan.distillation) * targets + plan.distillation * soft_targets
 
 
 def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -122,6 +122,11 @@ def test_an_option_that_is_as_by_default_leaves_the_key_alone(dataset: Dataset) 
     assert len(keys) == 4
 
 
+def test_the_key_tells_apart_what_teachers_say(dataset: Dataset) -> None:
+    given = (None, np.full((180, 3), 1 / 3, np.float32), np.eye(3, dtype=np.float32)[dataset.train.labels])
+    assert len({networks.training_key(build(), dataset, PLAN, 0, soft_targets) for soft_targets in given}) == 3
+
+
 def test_the_key_tells_precisions_apart(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = set()
     for precision in ("float32", "bfloat16"):

@@ -11,7 +11,8 @@ from helpers import models, recipes
 def test_the_full_recipe_trains_the_reference_networks_in_b_s_two_phases() -> None:
     recipe = recipes.get_recipe("full")
     phases = recipe.usual_plan.phases
-    assert (recipe.compared, recipe.others) == ("vgg9", ("vgg12", "wide5"))
+    assert (recipe.compared, [*recipe.others]) == ("vgg9", ["vgg12", "wide5"])
+    assert recipe.others["vgg12"].phases == phases
     assert [phase.optimizer for phase in phases] == ["adadelta", "sgd"]
     assert phases[0].until_accuracy == 0.6
     assert sum(phase.epochs for phase in phases) == 100
@@ -19,8 +20,10 @@ def test_the_full_recipe_trains_the_reference_networks_in_b_s_two_phases() -> No
 
 
 @pytest.mark.parametrize("name", ["full", "cpu"])
-def test_the_headline_network_has_at_most_two_million_parameters(name: str) -> None:
-    assert models.build_cnn(recipes.get_recipe(name).cnn).count_params() <= 2_000_000
+def test_the_headline_network_and_its_student_have_at_most_two_million_parameters(name: str) -> None:
+    recipe = recipes.get_recipe(name)
+    assert models.build_cnn(recipe.cnn).count_params() <= 2_000_000
+    assert models.build_cnn(recipe.student or recipe.cnn).count_params() <= 2_000_000
 
 
 def test_slower_steps_change_nothing_but_the_rate() -> None:

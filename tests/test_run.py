@@ -10,7 +10,7 @@ from conftest import toy_dataset
 from helpers.confusion import class_report
 from helpers.datasets import Split
 from helpers.prediction import softmax
-from helpers.recipes import get_recipe
+from helpers.recipes import get_recipe, slow_down
 from helpers.run import Run, Sample, open_run
 from helpers.views import ten_views
 
@@ -147,17 +147,36 @@ def test_an_unknown_split_is_an_error_that_names_the_legal_ones(run: Run) -> Non
 
 
 def test_the_networks_of_a_recipe_differ_as_their_names_say(run: Run) -> None:
-    wide = Run(run.folder, run.dataset, replace(run.recipe, seeds=3, others=("vgg9",)), seed=5)
+    slow = slow_down(run.recipe.plan)
+    wide = Run(run.folder, run.dataset, replace(run.recipe, seeds=3, others={"vgg9": slow}), seed=5)
     names = ["cnn", "cnn_second", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare"]
     assert [*run.networks] == names
     assert [*wide.networks] == [*names, "cnn_seed1", "cnn_seed2", "vgg9", "vgg9_dnn"]
     assert len({network.draw for name, network in wide.networks.items() if name[:8] in ("cnn", "cnn_seed")}) == 3
     sizes = {name: wide.networks[name].build(0).count_params() for name in ("cnn", "dnn", "vgg9", "vgg9_dnn")}
     assert abs(sizes["dnn"] / sizes["cnn"] - 1) < 1e-3 and abs(sizes["vgg9_dnn"] / sizes["vgg9"] - 1) < 1e-3
+    assert wide.networks["vgg9"].plan == slow and wide.networks["cnn_seed2"].plan == run.recipe.plan
     augmented = {name for name, network in wide.networks.items() if network.plan.augmentation.active}
     assert augmented == wide.networks.keys() - {"cnn_plain", "cnn_normalized", "cnn_bare"}
     with pytest.raises(ValueError, match="no network 'vgg12': choose one of cnn, cnn_second, dnn"):
         run.network("vgg12")
+
+
+def test_a_student_learns_what_its_teachers_say_in_ten_views(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(run.recipe.plan, distillation=1.0)
+    taught = replace(run, recipe=replace(run.recipe, seeds=2, student="vgg9_small", student_plan=plan))
+    assert taught.networks["student"].teachers == ("cnn", "cnn_seed1")
+    assert [*taught.members()] == ["CNN", "member 2", "student"]
+    teachers = [taught.predict_views(taught.network(name), "train") for name in ("cnn", "cnn_seed1")]
+    given = []
+    monkeypatch.setattr(
+        "helpers.run.load_or_train", lambda *_, soft_targets, name, **__: given.append((name, soft_targets))
+    )
+    monkeypatch.setattr(Run, "predict_views", lambda *_: teachers[sum(name.startswith("cnn") for name, _ in given) - 1])
+    taught.network("student")
+    assert [name for name, _ in given] == ["cnn", "cnn_seed1", "student"]
+    assert given[0][1] is None
+    np.testing.assert_allclose(given[2][1], (teachers[0] + teachers[1]) / 2)
 
 
 def test_images_with_a_twin_in_training_are_told_apart_and_counted(run: Run) -> None:
