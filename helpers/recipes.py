@@ -18,6 +18,7 @@ class Phase:
     until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
     weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
     augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup
+    distillation: float = 0.0  # share of the target that teachers give in place of the label; Hinton et al., 2015
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,12 @@ class Plan:
     augmentation: Augmentation
     max_images: int | None = None  # images shown in all; fewer epochs, at least one, are made to fit
     label_smoothing: float = 0.0  # share of the target that is spread evenly over all classes
-    distillation: float = 0.0  # share of the target that teachers give in place of the label; Hinton et al., 2015
     mixup: float = 0.0  # blend pairs of images by weights from Beta(mixup, mixup); 0: never
+
+    @property
+    def needs_teachers(self) -> bool:
+        """Whether a part of what is learned is what other networks take the training images for."""
+        return any(phase.distillation for phase in self.phases)
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Recipe:
     compared: str = ""  # architecture that is compared with a DNN and taken apart; "": the headline CNN itself
     compared_plan: Plan | None = None  # of that one and its DNN; None: the headline CNN's
     others: Mapping[str, Plan] = field(default_factory=dict)  # further architectures, each with its matched DNN
-    student: str = ""  # architecture that is taught by the headline CNN's trainings; "": none
+    student: str = ""  # architecture of the network "student", which the headline CNN's trainings teach; "": none
     student_plan: Plan | None = None  # of that one; None: the headline CNN's
 
     @property
@@ -112,18 +117,18 @@ CPU_PLAN = Plan(
 # sure of what the image leaves open.
 CPU_STUDENT_PLAN = replace(
     CPU_PLAN,
-    phases=(Phase("adamw", 3e-3, epochs=80, weight_decay=0.05),),
+    phases=(Phase("adamw", 3e-3, epochs=56, weight_decay=0.05, distillation=0.7),),
     label_smoothing=0.0,
-    distillation=0.7,
 )
 CPU_COMPARED_PLAN = replace(QUICK_PLAN, max_images=240_000)
-# For two cores and an hour and a half. Dense layers with dropout and no batch normalization stay at the most
+# For two cores and two hours. Dense layers with dropout and no batch normalization stay at the most
 # frequent class for epochs if they see augmented images, or large steps, from the start.
 CPU_VGG9_PLAN = Plan(
     (
         Phase("sgd", 0.01, epochs=3, schedule="constant", augmented=False),
         Phase("adamw", 1.5e-3, epochs=35, weight_decay=0.05),
         Phase("adamw", 1e-3, epochs=20, weight_decay=0.05),
+        Phase("adamw", 1e-3, epochs=10, weight_decay=0.05, distillation=0.7),
     ),
     batch_size=128,
     augmentation=WIDE,
@@ -136,8 +141,8 @@ CPU_WIDE5_PLAN = Plan(
 CPU_VGG12_PLAN = replace(
     FULL_PLAN,
     phases=(
-        Phase("adadelta", 1.0, epochs=10, schedule="constant", until_accuracy=0.6),
-        Phase("sgd", 0.02, epochs=5),
+        Phase("adadelta", 1.0, epochs=8, schedule="constant", until_accuracy=0.6),
+        Phase("sgd", 0.02, epochs=4),
     ),
 )
 RECIPES: dict[str, Recipe] = {

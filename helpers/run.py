@@ -69,7 +69,6 @@ class Network:
     build: Callable[[int], keras.Model]
     plan: Plan
     draw: int = 0  # networks that differ in nothing else differ in this, and so in their seed
-    teachers: tuple[str, ...] = ()  # networks whose answers to the training images it learns from
 
 
 @dataclass(frozen=True)
@@ -138,13 +137,19 @@ class Run:
             seed=seed,
             name=name,
             folder=self.folder / "models",
-            soft_targets=self._soft_targets(network.teachers),
+            soft_targets=self._soft_targets(network.plan),
         )
 
-    def _soft_targets(self, teachers: Sequence[str]) -> np.ndarray | None:
-        """Average what networks take the training images for, each in ten views: (N, classes) float32."""
-        answers = [self.predict_views(self.network(name), "train") for name in teachers]
-        return np.mean(answers, axis=0) if answers else None
+    @property
+    def teachers(self) -> list[str]:
+        """Name the networks that teach where a plan asks for it: all trainings of the headline CNN."""
+        return _names_of_seeds(self.recipe)
+
+    def _soft_targets(self, plan: Plan) -> np.ndarray | None:
+        """Average what the teachers take the training images for in ten views, if the plan asks: (N, classes)."""
+        if not plan.needs_teachers:
+            return None
+        return np.mean([self.predict_views(self.network(name), "train") for name in self.teachers], axis=0)
 
     @cached_property
     def networks(self) -> dict[str, Network]:
@@ -338,7 +343,7 @@ class Run:
 
     def _student(self) -> Network:
         build, plan = partial(self._build_cnn, name=self.recipe.student), self.recipe.student_plan or self.recipe.plan
-        return Network(build, plan, teachers=tuple(_names_of_seeds(self.recipe)))
+        return Network(build, plan)
 
     def _other(self, name: str, plan: Plan) -> Network:
         """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""

@@ -137,7 +137,7 @@ def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> d
         "parameters": model.count_params(),
         "recipe": run.recipe.name,
         "plan": record["plan"],
-        "teachers": [*run.networks[name].teachers] if name in run.networks else [],
+        "teachers": run.teachers if any(phase.get("distillation") for phase in record["plan"]["phases"]) else [],
         "seed": record["seed"],
         "epochs": len(history),
         "seconds": round(float(history["seconds"].sum())),

@@ -95,7 +95,7 @@ def train(
 ) -> Trained:
     """Train a model in place on the training split, validating after each epoch.
 
-    soft_targets: (N, classes) float32, what teachers take the training images for, if the plan asks for distillation.
+    soft_targets: (N, classes) float32, what teachers take the training images for, if a phase asks for distillation.
     A faster twin is trained in the model's place, in the precision that `choose_precision` gives; augmentation is no
     part of either. With a checkpoint path, an interrupted training goes on after its last finished epoch and ends
     with the numbers of an uninterrupted one. With a folder for logs, each epoch is written there for TensorBoard.
@@ -104,10 +104,10 @@ def train(
     twin = training_twin(model, choose_precision(multiplications(model)))
     validator = prediction_twin(model, "float32")
     phases = _fitted_phases(plan, len(dataset.train.labels))
-    targets = _targets(dataset, plan, soft_targets)
     state = _State()
     for number, phase in enumerate(phases):
         trainer = _trainer(twin, plan, phase, dataset, seed)
+        targets = _targets(dataset, phase, soft_targets)
         state = _restore(checkpoint, trainer, number) or _State(number, 0, state.rows)
         while state.phase == number and not _phase_over(state, phase):
             began = time.perf_counter()
@@ -241,14 +241,14 @@ def fit_once(trainer: keras.Model, images: np.ndarray, targets: np.ndarray, batc
     return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
 
 
-def _targets(dataset: Dataset, plan: Plan, soft_targets: np.ndarray | None) -> np.ndarray:
-    """Give what each training image is to be taken for: its label, mixed with what teachers say as the plan asks."""
+def _targets(dataset: Dataset, phase: Phase, soft_targets: np.ndarray | None) -> np.ndarray:
+    """Give what each training image is to be taken for: its label, mixed with what teachers say as the phase asks."""
     targets = _one_hot(dataset.train.labels, len(dataset.class_names))
-    if not plan.distillation:
+    if not phase.distillation:
         return targets
     if soft_targets is None or soft_targets.shape != targets.shape:
-        raise TrainingError("This plan asks for distillation, and there are no soft targets for the training images.")
-    return (1 - plan.distillation) * targets + plan.distillation * soft_targets
+        raise TrainingError("The plan asks for distillation, and there are no soft targets for the training images.")
+    return (1 - phase.distillation) * targets + phase.distillation * soft_targets
 
 
 def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

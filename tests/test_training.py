@@ -221,7 +221,7 @@ def test_label_smoothing_and_mixing_change_the_loss_that_is_trained_on(dataset: 
 
 @pytest.mark.parametrize(("share", "right"), [(0.0, True), (0.9, False)])
 def test_a_student_believes_its_teachers_as_far_as_its_plan_says(dataset: Dataset, share: float, right: bool) -> None:
-    plan = replace(PLAN, phases=(Phase("adamw", 0.01, epochs=8),), distillation=share)
+    plan = replace(PLAN, phases=(Phase("adamw", 0.01, epochs=8, distillation=share),))
     mistaken = np.eye(3, dtype=np.float32)[(dataset.train.labels + 1) % 3]  # teachers that take each class for another
     model = train(dataset, plan, soft_targets=mistaken).model
     said = prediction.predict_logits(model, dataset.validation.images).argmax(axis=1)
@@ -234,7 +234,7 @@ def test_a_student_without_teachers_of_the_training_images_is_an_error(
     dataset: Dataset, soft_targets: np.ndarray | None
 ) -> None:
     with pytest.raises(training.TrainingError, match="no soft targets for the training images"):
-        train(dataset, replace(PLAN, distillation=0.5), soft_targets=soft_targets)
+        train(dataset, replace(PLAN, phases=(Phase("sgd", 0.01, 1, distillation=0.5),)), soft_targets=soft_targets)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
