@@ -55,7 +55,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         average_last=True,
         logits_dropout=0.3,
     ),
-    "wide8": Architecture(  # as slim8 and half as wide again, and so twice the multiplications
+    "wide8": Architecture(  # slim8 with wider units, at twice the multiplications
         units=((48,) * 2, (96,) * 2, (192,) * 2, (256,) * 2),
         dense=(),
         first_stride=2,

@@ -121,8 +121,8 @@ CPU_STUDENT_PLAN = replace(
     label_smoothing=0.0,
 )
 CPU_COMPARED_PLAN = replace(QUICK_PLAN, max_images=240_000)
-# For two cores and two hours. Dense layers with dropout and no batch normalization stay at the most
-# frequent class for epochs if they see augmented images, or large steps, from the start.
+# For two cores and two hours. Dense layers with dropout and no batch normalization stay at the most frequent class for
+# epochs if they see augmented images, or large steps, from the start.
 CPU_VGG9_PLAN = Plan(
     (
         Phase("sgd", 0.01, epochs=3, schedule="constant", augmented=False),

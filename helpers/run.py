@@ -140,6 +140,12 @@ class Run:
             soft_targets=self._soft_targets(network.plan),
         )
 
+    def taught(self) -> list[str]:
+        """Name the networks that learned not from labels alone, but also from what the teachers say."""
+        if self.shelf:
+            return [name for name in self.shelf.names if self.shelf.record(name).get("teachers")]
+        return [name for name, network in self.networks.items() if network.plan.needs_teachers]
+
     @property
     def teachers(self) -> list[str]:
         """Name the networks that teach where a plan asks for it: all trainings of the headline CNN."""
@@ -162,7 +168,7 @@ class Run:
             "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
             **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
             **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(_names_of_seeds(recipe)) if i},
-            **({STUDENT: self._student()} if recipe.student else {}),
+            **({STUDENT: self._other(recipe.student, recipe.student_plan or recipe.plan)} if recipe.student else {}),
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in _with_dnn(cnn)},
         }
 
@@ -340,10 +346,6 @@ class Run:
     def _ablated(self, **parts) -> Network:
         plan = self.recipe.plain_plan if parts["batch_norm"] else slow_down(self.recipe.plain_plan)
         return Network(partial(self._build_cnn, name=self.recipe.compared, **parts), plan)
-
-    def _student(self) -> Network:
-        build, plan = partial(self._build_cnn, name=self.recipe.student), self.recipe.student_plan or self.recipe.plan
-        return Network(build, plan)
 
     def _other(self, name: str, plan: Plan) -> Network:
         """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""

@@ -234,7 +234,8 @@ def _line(row: Mapping[str, Any], shelf: Shelf) -> str:
         return f"| {row['name']} | | {' | '.join(measured)} | | |"
     record = shelf.record(row["name"])
     made = f"{record['epochs']}, {record['seconds'] / 60:.1f} min"
-    first = f"`{row['name']}` ({record['architecture']}, seed {record['seed']})"
+    taught = ", taught by the headline network's trainings" if record.get("teachers") else ""
+    first = f"`{row['name']}` ({record['architecture']}, seed {record['seed']}{taught})"
     return " | ".join([f"| {first}", _count(record["parameters"]), *measured, made, f"{record['machine']} |"])
 
 

@@ -166,6 +166,7 @@ def test_a_student_learns_what_its_teachers_say_in_ten_views(run: Run, monkeypat
     plan = replace(run.recipe.plan, phases=(replace(run.recipe.plan.phases[0], distillation=1.0),))
     taught = replace(run, recipe=replace(run.recipe, seeds=2, student="vgg9_small", student_plan=plan))
     assert [*taught.members()] == ["CNN", "member 2", "student"]
+    assert taught.taught() == ["student"] and run.taught() == []
     teachers = [taught.predict_views(taught.network(name), "train") for name in ("cnn", "cnn_seed1")]
     given = []
     monkeypatch.setattr(

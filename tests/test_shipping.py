@@ -30,7 +30,9 @@ def save_untrained(run: Run, names: tuple[str, ...] = NAMES) -> None:
         epochs = pd.DataFrame({"epoch": [1, 2], "phase": 1, "optimizer": "sgd", "loss": [2.0, 1.0], "accuracy": 0.5})
         history = epochs.assign(val_loss=1.5, val_accuracy=[0.25, 0.5], learning_rate=0.1, seconds=30.0)
         history.to_csv(models / f"{name}.csv", index=False)
-        facts = {"seed": number, "plan": asdict(parts[name].plan), "data": run.dataset.fingerprint, "machine": "toy"}
+        plan = asdict(parts[name].plan)
+        plan["phases"][0]["distillation"] = 0.5 if name == "vgg12" else 0.0
+        facts = {"seed": number, "plan": plan, "data": run.dataset.fingerprint, "machine": "toy"}
         write_json(models / f"{name}.json", {"key": "none", **facts})
 
 
@@ -88,6 +90,7 @@ def test_the_manifest_tells_what_each_network_is(shelf: Shelf) -> None:
     assert set(shelf.names) == set(NAMES) and shelf.others == ("vgg12",)
     assert shelf.manifest["ensemble"] == ["cnn", "cnn_second", "cnn_seed1"]
     assert shelf.manifest["seeds"] == ["cnn", "cnn_seed1"]
+    assert [name for name in shelf.names if shelf.record(name)["teachers"] == ["cnn"]] == ["vgg12"]
     record = shelf.record("dnn")
     assert (record["seed"], record["epochs"], record["seconds"], record["machine"]) == (2, 2, 60, "toy")
     assert record["command"] == "make train DATASET=<archive> RECIPE=tiny SEED=0 NETWORKS=dnn"
@@ -200,6 +203,7 @@ def test_every_accuracy_is_measured_and_none_is_read_from_the_manifest(
     assert numbers["cnn.test_accuracy"] == correct.mean()
     assert numbers["cnn.test_twin_free_accuracy"] == correct[run.without_twin()].mean()
     assert "cnn.validation_accuracy" not in numbers  # it would be the same number under a better name
+    assert "{taught} learned not from the labels alone" in text
     assert "which also chose the network" in text and numbers["audit.test_twins"] == 1
     assert pd.read_csv(reported / "tables" / "01_shipped.csv")["network"].tolist() == list(shipped.names)
 
@@ -214,6 +218,7 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, shelf: 
     assert cnn[0].strip() == f"{shelf.record('cnn')['parameters']:,}" and cnn[3:] == [" 2, 1.0 min ", " toy "]
     for name in NAMES:
         assert sum(row.startswith(f"`{name}` ") for row in rows) == 1, name
+    assert [row.split("`")[1] for row in rows if "taught by the headline network" in row] == ["vgg12"]
     assert any(row.startswith("A: CNN") for row in rows)
     unnamed = {"ensemble (": "ensemble", "`cnn`, ten": "cnn_ten_views", "ensemble, ten": "ensemble_ten_views"}
     for first, key in unnamed.items():
