@@ -141,8 +141,8 @@ CPU_WIDE5_PLAN = Plan(
 CPU_VGG12_PLAN = replace(
     FULL_PLAN,
     phases=(
-        Phase("adadelta", 1.0, epochs=8, schedule="constant", until_accuracy=0.6),
-        Phase("sgd", 0.02, epochs=4),
+        Phase("adadelta", 1.0, epochs=7, schedule="constant", until_accuracy=0.6),
+        Phase("sgd", 0.02, epochs=3),
     ),
 )
 RECIPES: dict[str, Recipe] = {

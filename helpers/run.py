@@ -155,7 +155,8 @@ class Run:
         """Average what the teachers take the training images for in ten views, if the plan asks: (N, classes)."""
         if not plan.needs_teachers:
             return None
-        return np.mean([self.predict_views(self.network(name), "train") for name in self.teachers], axis=0)
+        answers = [self.predict_views(self.network(name), "train", views.ten_views) for name in self.teachers]
+        return np.mean(answers, axis=0)
 
     @cached_property
     def networks(self) -> dict[str, Network]:
@@ -192,18 +193,21 @@ class Run:
         images = self.split(split).images
         return self._kept_prediction(trained, split, lambda: softmax(predict_logits(trained.model, images)))
 
-    def predict_views(self, trained: Trained, split: str) -> np.ndarray:
-        """Give a network's probabilities averaged over ten views of each image: (N, classes) float32, once and kept.
+    def predict_views(
+        self, trained: Trained, split: str, look: Callable[[np.ndarray], Iterable[np.ndarray]] = views.twenty_views
+    ) -> np.ndarray:
+        """Give a network's probabilities averaged over views of each image: (N, classes) float32, once and kept.
 
-        They are computed in the precision in which such a network is trained, since there are ten times as many.
+        look: gives the views, all of the images' shape. The probabilities are computed in the precision in which such
+        a network is trained, since there are so many more.
         """
         images, code = self.split(split).images, zlib.crc32(Path(views.__file__).read_bytes())
 
         def compute() -> np.ndarray:
             twin = prediction_twin(trained.model, choose_precision(multiplications(trained.model)))
-            return views.average_over_views(lambda view: softmax(predict_in_batches(twin, view)), images)
+            return views.average_answer(lambda view: softmax(predict_in_batches(twin, view)), look(images))
 
-        return self._kept_prediction(trained, f"{split}_views_{code:08x}", compute)
+        return self._kept_prediction(trained, f"{split}_{look.__name__}_{code:08x}", compute)
 
     def _kept_prediction(self, trained: Trained, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
         path = self.folder / "models" / "predictions" / f"{name}_{self._origin(trained)}.npy"

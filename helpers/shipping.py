@@ -218,8 +218,8 @@ def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
 
 def _names_of_rows(members: Sequence[str]) -> list[str]:
     """Name the rows of notebook 01's accuracy table: the ensemble's members, then what is made of their answers."""
-    viewed = [f"`{name}`, ten views of each image" for name in members]
-    return [*members, f"ensemble ({', '.join(members)})", *viewed, "ensemble, ten views of each image"]
+    viewed = [f"`{name}`, twenty views of each image" for name in members]
+    return [*members, f"ensemble ({', '.join(members)})", *viewed, "ensemble, twenty views of each image"]
 
 
 def _rows(run: Path, notebook: str, table: str) -> list[dict[str, Any]]:

@@ -1,32 +1,73 @@
-"""Ten views of an image: itself and its mirror image, each also moved along both diagonals, for an average answer.
+"""Twenty views of an image, for an average answer: moved a little, cropped and enlarged a little, and mirrored.
 
 A network that pools or strides answers a moved image a little differently, and what it gets wrong about one view it
-may get right about another. Averaging the answers is the ten-crop test of Krizhevsky et al., 2012, for images too small
-to be cropped.
+may get right about another. Crops are the ten-crop test of Krizhevsky et al., 2012; they show things larger, as a part
+of augmented training images does (Touvron et al., 2019).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-VIEWS = 10
-MOVED_BY = 1 / 24  # share of height and width: two of 48 pixels
+MARGIN = 1 / 24  # share of height and width: two of 48 pixels
+PIECE = 1024  # images that are enlarged at once: as floats, all of them would take four times their room
+# In margins from the top and from the left, where the middle lies at 1.
+_PLACES = ((1, 1), (0, 0), (0, 2), (2, 0), (2, 2))
 
 
 def ten_views(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Give views of images (N, H, W, C), each of their shape and dtype: as they are first, mirrored ones second.
+    """Give images (N, H, W, C) as they are and moved along both diagonals, and the mirror image of each.
 
-    What moves in at a border repeats the nearest pixel, as in training.
+    The images as they are come first, their mirror images second; all have the images' shape and dtype. What moves in
+    at a border repeats the nearest pixel, as in training.
     """
-    rows, columns = (max(1, round(MOVED_BY * size)) for size in images.shape[1:3])
+    rows, columns = _margins(images)
     padded = np.pad(images, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode="edge")
-    for down, right in ((1, 1), (0, 0), (0, 2), (2, 0), (2, 2)):
-        height, width = images.shape[1:3]
-        moved = padded[:, down * rows : down * rows + height, right * columns : right * columns + width]
-        yield moved
-        yield moved[:, :, ::-1]
+    yield from _windows(padded, images.shape[1:3], rows, columns)
 
 
-def average_over_views(answer: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
-    """Average what `answer` gives for each of the ten views of images (N, H, W, C): an array as it gives."""
-    return sum(answer(view) for view in ten_views(images)) / np.float32(VIEWS)
+def ten_crops(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the middle and the four corners of images (N, H, W, C), enlarged to their size, and their mirror images.
+
+    All have the images' shape and dtype; what is left out is a margin on each side, or two on one.
+    """
+    rows, columns = _margins(images)
+    height, width = images.shape[1:3]
+    for crop in _windows(images, (height - 2 * rows, width - 2 * columns), rows, columns):
+        yield _enlarge(crop, (height, width))
+
+
+def twenty_views(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the ten views and then the ten crops of images (N, H, W, C), each of their shape and dtype."""
+    yield from ten_views(images)
+    yield from ten_crops(images)
+
+
+def average_answer(answer: Callable[[np.ndarray], np.ndarray], views: Iterable[np.ndarray]) -> np.ndarray:
+    """Average what `answer` gives for each of the views: an array as it gives."""
+    answers = [answer(view) for view in views]
+    return sum(answers) / np.float32(len(answers))
+
+
+def _margins(images: np.ndarray) -> tuple[int, int]:
+    rows, columns = (max(1, round(MARGIN * size)) for size in images.shape[1:3])
+    return rows, columns
+
+
+def _windows(images: np.ndarray, shape: tuple[int, int], rows: int, columns: int) -> Iterator[np.ndarray]:
+    """Cut windows of one shape from the middle and the corners, each followed by its mirror image."""
+    for down, right in _PLACES:
+        window = images[:, down * rows : down * rows + shape[0], right * columns : right * columns + shape[1]]
+        yield window
+        yield window[:, :, ::-1]
+
+
+def _enlarge(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    from keras import ops
+
+    enlarged = np.empty((len(images), *shape, images.shape[3]), images.dtype)
+    for start in range(0, len(images), PIECE):
+        piece = images[start : start + PIECE].astype(np.float32)
+        resized = ops.convert_to_numpy(ops.image.resize(piece, shape, interpolation="bilinear"))
+        enlarged[start : start + PIECE] = np.rint(resized) if enlarged.dtype.kind in "iu" else resized
+    return enlarged

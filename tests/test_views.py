@@ -1,9 +1,9 @@
-"""Ten views of an image: what each shows, and what their average is."""
+"""Views of an image: what each shows, and what the average of the answers is."""
 
 import numpy as np
 import pytest
 
-from helpers.views import VIEWS, average_over_views, ten_views
+from helpers.views import average_answer, ten_crops, ten_views, twenty_views
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +13,7 @@ def images() -> np.ndarray:
 
 def test_views_are_the_images_and_their_mirror_images_each_moved_along_the_diagonals(images: np.ndarray) -> None:
     views = list(ten_views(images))
-    assert len(views) == VIEWS and all(view.shape == images.shape and view.dtype == np.uint8 for view in views)
+    assert len(views) == 10 and all(view.shape == images.shape and view.dtype == np.uint8 for view in views)
     np.testing.assert_array_equal(views[0], images)
     for view, mirrored in zip(views[::2], views[1::2], strict=True):
         np.testing.assert_array_equal(mirrored, view[:, :, ::-1])
@@ -21,7 +21,7 @@ def test_views_are_the_images_and_their_mirror_images_each_moved_along_the_diago
     inner = images[:, 2:-2, 2:-2]
     for (down, right), view in zip(corners, views[2::2], strict=True):
         np.testing.assert_array_equal(np.roll(view, (down, right), (1, 2))[:, 2:-2, 2:-2], inner)
-    assert len(np.unique(np.stack(views), axis=0)) == VIEWS
+    assert len(np.unique(np.stack(views), axis=0)) == 10
 
 
 def test_what_moves_in_repeats_the_nearest_pixel(images: np.ndarray) -> None:
@@ -35,11 +35,42 @@ def test_views_move_by_a_share_of_the_size(size: int, moved: int) -> None:
     assert list(ten_views(image))[8][0, 0, 0, 0] == image[0, moved, moved, 0]
 
 
+def test_crops_are_the_middle_and_the_corners_enlarged_and_their_mirror_images() -> None:
+    ramp = np.arange(48, dtype=np.float32)  # what a pixel shows tells where it was
+    image = np.stack(np.broadcast_arrays(ramp[:, None], ramp), axis=-1)[None]
+    crops = list(ten_crops(image))
+    places = [(2, 2), (0, 0), (0, 4), (4, 0), (4, 4)]
+    for (top, left), crop, mirrored in zip(places, crops[::2], crops[1::2], strict=True):
+        assert crop.shape == image.shape and crop.dtype == image.dtype
+        np.testing.assert_allclose(mirrored, crop[:, :, ::-1], atol=1e-3)
+        shown = (ramp + 0.5) * 44 / 48 - 0.5  # places of the middles of 48 pixels that share 44
+        np.testing.assert_allclose(crop[0, 1:-1, 5, 0], top + shown[1:-1], atol=1e-3)
+        np.testing.assert_allclose(crop[0, 5, 1:-1, 1], left + shown[1:-1], atol=1e-3)
+
+
+def test_enlarged_grey_levels_are_rounded_and_pieces_leave_no_seam(
+    images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = list(ten_crops(images))
+    assert all(crop.dtype == np.uint8 for crop in whole)
+    exact = list(ten_crops(images.astype(np.float32)))
+    np.testing.assert_allclose(np.stack(whole), np.stack(exact), atol=0.51)
+    monkeypatch.setattr("helpers.views.PIECE", 2)
+    np.testing.assert_array_equal(np.stack(list(ten_crops(images))), np.stack(whole))
+
+
+def test_twenty_views_are_the_ten_views_and_the_ten_crops(images: np.ndarray) -> None:
+    views = list(twenty_views(images))
+    np.testing.assert_array_equal(np.stack(views), np.stack([*ten_views(images), *ten_crops(images)]))
+    assert len(np.unique(np.stack(views), axis=0)) == 20
+
+
 def test_the_average_is_the_mean_of_the_answers_and_mirror_images_have_the_same(images: np.ndarray) -> None:
     def answer(view: np.ndarray) -> np.ndarray:
         return view[:, 5, :20].astype(np.float32).sum(axis=1)
 
-    average = average_over_views(answer, images)
-    np.testing.assert_allclose(average, np.mean([answer(view) for view in ten_views(images)], axis=0), rtol=1e-6)
-    np.testing.assert_allclose(average, average_over_views(answer, images[:, :, ::-1]), rtol=1e-6)
-    assert not np.allclose(answer(images), answer(images[:, :, ::-1]), rtol=1e-6)
+    average = average_answer(answer, twenty_views(images))
+    np.testing.assert_allclose(average, np.mean([answer(view) for view in twenty_views(images)], axis=0), rtol=1e-6)
+    mirrored = average_answer(answer, twenty_views(images[:, :, ::-1]))
+    np.testing.assert_allclose(average, mirrored, rtol=2e-3)  # grey levels of enlarged crops are rounded
+    assert not np.allclose(answer(images), answer(images[:, :, ::-1]), rtol=2e-3)
