@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 from queue import Queue
@@ -74,7 +74,7 @@ class Build:
     notebooks, package: folders of the notebooks and of the helpers. needs: for each notebook those that come
     first. run: the run's folder. common: values of the parameters that all notebooks share. chosen: further
     values by notebook. facts, versions: what all answers of the run are made from, such as the data's digest,
-    and by package its version.
+    and by package its version. day: the date of the answers that it makes, such as "2025-01-31".
     """
 
     notebooks: Path
@@ -85,6 +85,7 @@ class Build:
     chosen: Mapping[str, Mapping[str, object]]
     facts: Mapping[str, str]
     versions: Mapping[str, str]
+    day: str
 
     def answer(self, name: str) -> Path:
         """Name the file of a notebook's answer."""
@@ -193,7 +194,7 @@ def _make_answer(build: Build, name: str, made_from: stale.Components) -> None:
     )
     if stale.modified(answer) == before:
         raise RuntimeError("the notebook ran to its end and saved no answer")
-    stale.write_stamp(answer, made_from, day=date.today().isoformat())
+    stale.write_stamp(answer, made_from, day=build.day)
 
 
 def set_pdf(build: Build) -> None:
@@ -300,6 +301,7 @@ def plan(arguments: argparse.Namespace) -> Build:
             **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
         },
         versions=stale.package_versions(ROOT / "requirements.txt"),
+        day=_day(os.environ.get("SOURCE_DATE_EPOCH", "")),
     )
 
 
@@ -324,6 +326,14 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise UsageError(f"The seed {text!r} is no whole number of at least 0; choose one, such as 0.")
     return int(text)
+
+
+def _day(epoch: str) -> str:
+    """Give the day of a time in seconds since 1970, as reproducible builds are told it; today if there is none."""
+    try:
+        return (datetime.fromtimestamp(int(epoch), UTC).date() if epoch else date.today()).isoformat()
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"SOURCE_DATE_EPOCH={epoch} is no time; give seconds since 1970, or leave it out.") from None
 
 
 def _precision() -> str:

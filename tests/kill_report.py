@@ -204,6 +204,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0, help="of the moments and of what is removed")
     arguments = parser.parse_args(words)
+    os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(time.time())))  # midnight changes the date of a report
     with tempfile.TemporaryDirectory() as folder:
         project = Project(str(write_images(Path(folder) / f"spots_{arguments.seed}")), Path(folder) / "reports")
         try:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -62,6 +63,7 @@ def toy(tmp_path: Path) -> Build:
         chosen={},
         facts={"the data": "sha256:1"},
         versions={"numpy": "1"},
+        day="2025-01-31",
     )
 
 
@@ -394,6 +396,19 @@ def test_recipes_are_those_of_the_training_and_set_only_what_notebooks_have() ->
     for preset in driver.RECIPES.values():
         for name, values in preset.items():
             check_names(ROOT / "notebooks" / f"{name}.ipynb", values)
+
+
+def test_the_day_of_the_answers_is_today_unless_reproducible_builds_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def day(epoch: str) -> str:
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+        return driver.plan(driver.parse_arguments(["report", "--recipe", "tiny"])).day
+
+    assert day(str(31 * 86_400 - 1)) == "1970-01-31" and day(str(31 * 86_400)) == "1970-02-01"
+    before, found, after = date.today(), day(""), date.today()
+    assert before.isoformat() <= found <= after.isoformat()
+    for wrong in ("yesterday", "9" * 20):
+        with pytest.raises(UsageError, match=f"SOURCE_DATE_EPOCH={wrong} is no time; give seconds since 1970"):
+            day(wrong)
 
 
 def test_the_precision_is_part_of_what_answers_are_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
