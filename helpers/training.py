@@ -242,7 +242,10 @@ def fit_once(trainer: keras.Model, images: np.ndarray, targets: np.ndarray, batc
 
 
 def _targets(dataset: Dataset, phase: Phase, soft_targets: np.ndarray | None) -> np.ndarray:
-    """Give what each training image is to be taken for: its label, mixed with what teachers say as the phase asks."""
+    """Give what each training image is to be taken for: its label, mixed with what teachers say as the phase asks.
+
+    The accuracy in training is the share of images whose likeliest class is that of this target.
+    """
     targets = _one_hot(dataset.train.labels, len(dataset.class_names))
     if not phase.distillation:
         return targets
