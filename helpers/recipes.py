@@ -18,6 +18,7 @@ class Phase:
     until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
     weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
     augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup
+    enlarged: bool = True  # False: at their own size, although the network enlarges images; Touvron et al., 2019
     distillation: float = 0.0  # share of the target that teachers give in place of the label; Hinton et al., 2015
 
 
@@ -114,10 +115,13 @@ CPU_PLAN = Plan(
     mixup=0.2,
 )
 # A student is shown what its teachers take each image for: many labels of FER2013 are doubtful, and theirs are not
-# sure of what the image leaves open.
+# sure of what the image leaves open. It learns from enlarged images last: they take almost twice as long.
 CPU_STUDENT_PLAN = replace(
     CPU_PLAN,
-    phases=(Phase("adamw", 3e-3, epochs=56, weight_decay=0.05, distillation=0.7),),
+    phases=(
+        Phase("adamw", 3e-3, epochs=56, weight_decay=0.05, distillation=0.7, enlarged=False),
+        Phase("adamw", 1.5e-3, epochs=60, weight_decay=0.05, distillation=0.7),
+    ),
     label_smoothing=0.0,
 )
 CPU_COMPARED_PLAN = replace(QUICK_PLAN, max_images=240_000)

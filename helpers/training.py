@@ -19,7 +19,7 @@ from helpers.models import multiplications
 from helpers.precision import choose_precision
 from helpers.prediction import predict_in_batches, softmax
 from helpers.recipes import Phase, Plan
-from helpers.twins import folded_weights, prediction_twin, training_twin
+from helpers.twins import folded_weights, prediction_twin, training_twin, without_enlargement
 
 # The columns of a history, one row an epoch.
 HISTORY = ["epoch", "phase", "optimizer", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
@@ -106,7 +106,7 @@ def train(
     phases = _fitted_phases(plan, len(dataset.train.labels))
     state = _State()
     for number, phase in enumerate(phases):
-        trainer = _trainer(twin, plan, phase, dataset, seed)
+        trainer, seen = _trainer(_sized(twin, phase), plan, phase, dataset, seed), _sized(validator, phase)
         targets = _targets(dataset, phase, soft_targets)
         state = _restore(checkpoint, trainer, number) or _State(number, 0, state.rows)
         while state.phase == number and not _phase_over(state, phase):
@@ -114,7 +114,7 @@ def train(
             strength = plan.mixup if phase.augmented else 0.0
             row = _train_epoch(trainer, dataset, targets, plan, strength, len(state.rows) + 1, seed, name)
             validator.set_weights(folded_weights(twin))
-            row |= _validate(validator, dataset.validation) | {"seconds": time.perf_counter() - began}
+            row |= _validate(seen, dataset.validation) | {"seconds": time.perf_counter() - began}
             state.rows.append({"phase": number + 1, "optimizer": phase.optimizer, **row})
             state.epoch += 1
             _report_progress(report, name, state, phases)
@@ -138,6 +138,11 @@ def _steps(split: Split, plan: Plan) -> int:
     """Count the steps of an epoch: whole batches only, and no more images than the plan allows."""
     images = min(len(split.labels), plan.max_images or len(split.labels))
     return max(1, images // plan.batch_size)
+
+
+def _sized(network: keras.Model, phase: Phase) -> keras.Model:
+    """Give the network as this phase has it, with the same weights: enlarging images or not."""
+    return network if phase.enlarged else without_enlargement(network)
 
 
 def _trainer(twin: keras.Model, plan: Plan, phase: Phase, dataset: Dataset, seed: int) -> keras.Model:
@@ -291,7 +296,7 @@ def _report_progress(report: Callable[[str], None], name: str, state: _State, ph
     row, done = state.rows[-1], len(state.rows)
     if done % max(1, total // 5) and done != total and row["seconds"] < LONG_EPOCH:
         return
-    left = (total - done) * float(np.mean([r["seconds"] for r in state.rows]))
+    left = (total - done) * float(np.mean([r["seconds"] for r in state.rows if r["phase"] == row["phase"]]))
     report(
         f"training {name}: epoch {done} of {total}, loss {row['loss']:.3f}, "
         f"validation accuracy {row['val_accuracy']:.1%}, learning rate {row['learning_rate']:.2g}, {left:.0f} s left"

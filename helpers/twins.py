@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from helpers.models import ENLARGEMENT
 from helpers.precision import Precision
 
 
@@ -92,6 +93,19 @@ def folded_weights(model: keras.Model) -> list[np.ndarray]:
     if not _is_chain(model):
         return model.get_weights()
     return [weight for layer, norm in _folded_layers(model) for weight in _fold(layer, norm)]
+
+
+def without_enlargement(model: keras.Model) -> keras.Model:
+    """Give a chain of layers without the ones that make images larger; it shares the model's layers and weights.
+
+    A network that averages its last maps takes images of any size. Small ones are faster to learn from, and what was
+    learned from them is a good start for learning from larger ones (Touvron et al., 2019).
+    """
+    inputs = tensor = keras.Input(model.input_shape[1:])
+    for layer in model.layers:
+        if not isinstance(layer, layers.InputLayer) and not layer.name.startswith(ENLARGEMENT):
+            tensor = layer(tensor)
+    return keras.Model(inputs, tensor, name=model.name)
 
 
 def _fold(layer: layers.Layer, norm: layers.BatchNormalization | None) -> list[np.ndarray]:

@@ -46,6 +46,29 @@ def test_the_small_networks_end_in_averages_and_drop_only_before_the_logits() ->
         assert kinds.count("MaxPooling2D") == 3
 
 
+def test_a_network_that_enlarges_answers_as_one_that_is_shown_enlarged_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    enlarging = models.build_cnn("wide8", (24, 24, 1))
+    monkeypatch.setitem(models.ARCHITECTURES, "wide8", replace(models.ARCHITECTURES["wide8"], enlargement=(1, 1)))
+    plain, small = models.build_cnn("wide8", (32, 32, 1)), models.build_cnn("wide8", (24, 24, 1))
+    images = np.random.default_rng(0).uniform(0, 255, (4, 24, 24, 1)).astype(np.float32)
+    # Of an image four times as large, each three by three pixels become one.
+    large = keras.ops.convert_to_numpy(keras.ops.image.resize(images, (96, 96), interpolation="bilinear"))
+    enlarged = large.reshape(4, 32, 3, 32, 3, 1).mean(axis=(2, 4))
+    answer = keras.ops.convert_to_numpy(enlarging(images))
+    np.testing.assert_allclose(answer, keras.ops.convert_to_numpy(plain(enlarged)), rtol=1e-4, atol=1e-5)
+    assert np.abs(answer - keras.ops.convert_to_numpy(small(images))).max() > 1e-2
+
+
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+def test_a_network_that_is_called_without_saying_so_is_not_in_training(name: str) -> None:
+    """A layer whose default is training, such as Keras's Resizing, would have all after it normalize by the batch."""
+    network = models.build_cnn(name)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 48, 48, 1)).astype(np.float32)
+    asked, unasked = (keras.ops.convert_to_numpy(network(images, **said)) for said in ({"training": False}, {}))
+    np.testing.assert_array_equal(asked, unasked)
+    assert np.abs(asked - keras.ops.convert_to_numpy(network(images, training=True))).max() > 1e-2
+
+
 def test_reference_dnn_has_the_published_size() -> None:
     assert models.build_dnn(widths=(1800, 1050)).count_params() == 6_047_407
     assert models.dnn_parameters(2304, (1800, 1050), 7) == 6_047_407

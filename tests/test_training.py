@@ -13,6 +13,7 @@ from toys import PLAN, build, quiet
 from helpers import prediction, recipes, training
 from helpers.augmentation import Augmentation
 from helpers.datasets import Dataset
+from helpers.models import ENLARGEMENT
 from helpers.recipes import Phase, Plan
 
 
@@ -125,7 +126,7 @@ def test_a_checkpoint_that_was_cut_or_changed_is_not_resumed_from(dataset: Datas
 
 def test_progress_is_told_five_times_and_after_every_long_epoch() -> None:
     def told(seconds: float) -> list[str]:
-        lines, row = [], {"loss": 1.0, "val_accuracy": 0.5, "learning_rate": 0.01, "seconds": seconds}
+        lines, row = [], {"loss": 1.0, "val_accuracy": 0.5, "learning_rate": 0.01, "seconds": seconds, "phase": 1}
         for done in range(1, 21):
             state = training._State(0, done, [row] * done)
             training._report_progress(lines.append, "toy", state, [Phase("sgd", 0.01, epochs=20)])
@@ -133,6 +134,14 @@ def test_progress_is_told_five_times_and_after_every_long_epoch() -> None:
 
     assert len(told(seconds=2)) == 5 and len(told(seconds=40)) == 20
     assert "epoch 4 of 20" in told(seconds=2)[0] and "learning rate 0.01, 32 s left" in told(seconds=2)[0]
+
+
+def test_the_time_left_is_that_of_epochs_like_the_last_one() -> None:
+    row, lines = {"loss": 1.0, "val_accuracy": 0.5, "learning_rate": 0.01}, []
+    rows = [row | {"phase": 1, "seconds": 10.0}] * 5 + [row | {"phase": 2, "seconds": 40.0}] * 2
+    phases = [Phase("sgd", 0.01, epochs=5, enlarged=False), Phase("sgd", 0.01, epochs=5)]
+    training._report_progress(lines.append, "toy", training._State(1, 2, rows), phases)
+    assert lines[0].endswith(", 120 s left")
 
 
 def test_phases_follow_each_other_and_end_when_their_accuracy_is_reached(dataset: Dataset) -> None:
@@ -199,6 +208,51 @@ def test_a_phase_without_augmentation_mixes_no_images(dataset: Dataset) -> None:
     assert losses[0] == losses[1]
     shown = replace(mixed, phases=(replace(phase, augmented=True),), augmentation=Augmentation())
     assert train(dataset, shown).history["loss"].tolist() != losses[0]
+
+
+def enlarging(times: int) -> keras.Model:
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((24, 24, 1)),
+            layers.Rescaling(1 / 255),
+            *([layers.UpSampling2D(times, name=f"{ENLARGEMENT}_nearest")] if times > 1 else []),
+            layers.Conv2D(8, 3),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.2, seed=3),
+            layers.Dense(3),
+        ]
+    )
+
+
+def test_a_phase_at_the_images_own_size_trains_the_network_without_its_enlargement(dataset: Dataset) -> None:
+    def trained(times: int, *enlarged: bool) -> training.Trained:
+        plan = replace(PLAN, phases=tuple(Phase("adamw", 0.01, epochs=1, enlarged=choice) for choice in enlarged))
+        return training.train(enlarging(times), dataset, plan, seed=1, name="toy", report=quiet)
+
+    own, small = trained(2, False, False), trained(1, True, True)
+    losses = ["loss", "val_loss"]
+    assert own.history[losses].equals(small.history[losses])
+    assert all((a == b).all() for a, b in zip(own.model.get_weights(), small.model.get_weights(), strict=True))
+    # A phase on enlarged images goes on from there, and differently.
+    both = trained(2, False, True).history[losses]
+    assert both.iloc[0].equals(own.history[losses].iloc[0]) and not both.iloc[1].equals(own.history[losses].iloc[1])
+
+
+def test_a_training_that_is_interrupted_as_images_become_larger_ends_with_the_same_numbers(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    plan = replace(PLAN, phases=(Phase("adamw", 0.01, 1, enlarged=False), Phase("adamw", 0.01, 2)))
+    options = {"seed": 1, "name": "toy", "checkpoint": tmp_path / "checkpoint.npz"}
+    whole = training.train(enlarging(2), dataset, plan, seed=1, name="toy", report=quiet)
+    for epochs in (2, 2):  # the first of two is kept; it is the last at the images' own size, and then the one after
+        with pytest.raises(Interrupted):
+            training.train(enlarging(2), dataset, plan, report=interrupt_after(epochs), **options)
+    resumed = training.train(enlarging(2), dataset, plan, report=quiet, **options)
+    assert all((a == b).all() for a, b in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True))
 
 
 def test_mixing_blends_pairs_and_their_targets_alike() -> None:

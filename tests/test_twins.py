@@ -151,3 +151,23 @@ def test_weights_go_from_a_twin_to_its_network_as_they_are() -> None:
     plain.set_weights(twin.get_weights())
     for ours, theirs in zip(plain.get_weights(), twin.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_is_learned_from_images_at_their_own_size_is_the_enlarging_network_s(pixels: np.ndarray) -> None:
+    """Without its enlargement a network is the same layers on smaller maps: fewer multiplications, the same weights."""
+    twin = twins.training_twin(shaken(network("wide8")), "float32")
+    small = twins.without_enlargement(twin)
+    assert [layer.name for layer in small.layers[1:]] == [
+        layer.name for layer in twin.layers[1:] if not layer.name.startswith(models.ENLARGEMENT)
+    ]
+    before, seen = small(pixels), twin(pixels)
+    assert difference(before, seen) > FLOAT32  # images of another size
+    kernel = twin.get_layer("conv8").kernel
+    kernel.assign(kernel * 2)
+    assert difference(small(pixels), before) > FLOAT32
+    assert all(a is b for a, b in zip(small.variables, twin.variables, strict=True))
+
+
+def test_a_network_that_enlarges_nothing_is_the_same_without_enlargement(pixels: np.ndarray) -> None:
+    twin = twins.prediction_twin(shaken(network("slim8")), "float32")
+    assert difference(twins.without_enlargement(twin)(pixels), twin(pixels)) == 0
