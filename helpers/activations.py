@@ -11,6 +11,7 @@ from keras import layers
 from skimage.transform import resize
 
 from helpers.keract_bridge import is_input, keract
+from helpers.models import ENLARGEMENT
 
 ROLES = {
     "Conv2D": "conv",
@@ -20,6 +21,7 @@ ROLES = {
     "AveragePooling2D": "pool",
     "GlobalAveragePooling2D": "average",
     "Dropout": "dropout",
+    "UpSampling2D": "enlarge",
 }
 
 BATCH = 32  # images at a time: all layers of a large network take some 20 MB an image
@@ -63,9 +65,13 @@ def layer_labels(model: keras.Model) -> dict[str, str]:
 
 
 def stages(model: keras.Model) -> list[str]:
-    """List the names of the layers that rectify or pool a map, in order: what the next layers get to see."""
+    """List the names of the layers that rectify or pool a map, in order: what the next layers get to see.
+
+    What makes images larger before the first convolution is none of them, though it may average pixels.
+    """
     kinds = (layers.ReLU, layers.Activation, layers.MaxPooling2D, layers.AveragePooling2D)
-    return [layer.name for layer in model.layers if isinstance(layer, kinds) and len(layer.output.shape) == 4]
+    found = [layer for layer in model.layers if isinstance(layer, kinds) and len(layer.output.shape) == 4]
+    return [layer.name for layer in found if not layer.name.startswith(ENLARGEMENT)]
 
 
 def pooling_pairs(model: keras.Model) -> list[tuple[str, str]]:

@@ -189,6 +189,13 @@ def test_the_labels_of_layers_are_short_enough_to_stand_beside_their_maps(name: 
     assert max(map(len, labels)) <= 12, max(labels, key=len)
 
 
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+def test_no_stage_comes_before_the_first_convolution(name: str) -> None:
+    network = models.build_cnn(name)
+    order = [layer.name for layer in network.layers]
+    assert min(map(order.index, activations.stages(network))) > order.index("conv1")
+
+
 def test_stages_pair_each_pooling_layer_with_what_it_pools(model, images):
     labels, found = activations.layer_labels(model), activations.activations(model, images)
     assert [labels[name] for name in activations.stages(model)] == ["relu 1", "pool 1", "relu 2", "pool 2"]
