@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from math import ceil
 from pathlib import Path
 
 import keras
@@ -289,14 +290,17 @@ def cut_model(model: keras.Model, *layers: Layer, any_size: bool = False) -> ker
 
 def receptive_field(model: keras.Model, layer: keras.layers.Layer) -> int:
     """Side, in input pixels, of the square that one output of a layer can see, in a chain of layers."""
-    side, spacing = 1, 1
+    side, spacing = 1.0, 1.0
     flat = flat_layers(model)
     for earlier in flat[: flat.index(layer) + 1]:
+        if isinstance(earlier, keras.layers.UpSampling2D):
+            side += spacing * (earlier.interpolation == "bilinear")  # each pixel is made of two neighbours
+            spacing /= earlier.size[0]
         window = getattr(earlier, "kernel_size", None) or getattr(earlier, "pool_size", None)
         if window is not None and hasattr(earlier, "strides"):
             side += (window[0] - 1) * getattr(earlier, "dilation_rate", (1,))[0] * spacing
             spacing *= earlier.strides[0]
-    return side
+    return ceil(side)
 
 
 def choose_depth(depth: int, number: int = 0, default: int = 7) -> int:

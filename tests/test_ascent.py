@@ -405,6 +405,19 @@ def test_rectified_finds_the_relu_and_says_when_there_is_none(model):
         ascent.rectified(bare, convolution(bare, 1))
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_receptive_field_of_a_network_that_enlarges_images_is_the_farthest_reach_of_a_pixel(depth):
+    inputs = tensor = keras.Input((24, 24, 1))
+    tensor = layers.AveragePooling2D(3)(layers.UpSampling2D(4, interpolation="bilinear")(tensor))
+    for _ in range(depth):
+        tensor = layers.Conv2D(1, 3, padding="same", kernel_initializer="ones")(tensor)
+    built = keras.Model(inputs, tensor)
+    probes = np.zeros((24, 24, 24, 1), np.float32)
+    probes[np.arange(24), 12, np.arange(24)] = 1
+    seen = built.predict(probes, verbose=0)[:, 16, :, 0] > 0  # (pixel, output)
+    assert ascent.receptive_field(built, convolution(built, depth)) == seen.sum(axis=0).max()
+
+
 def test_receptive_field_equals_the_reach_of_the_gradient():
     inputs = keras.Input((33, 33, 1))
     tensor = layers.MaxPooling2D()(layers.Conv2D(2, 5, strides=2, padding="same")(inputs))
