@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from math import log2
 from typing import Literal
@@ -39,6 +39,14 @@ class Architecture:
     norm_momentum: float = 0.9  # Keras's 0.99 averages over more steps than a short training has
 
 
+SLIM8 = Architecture(
+    units=((32,) * 2, (64,) * 2, (128,) * 2, (256,) * 2),
+    dense=(),
+    first_stride=2,
+    unit_dropout=0.0,
+    average_last=True,
+    logits_dropout=0.3,
+)
 ARCHITECTURES: dict[str, Architecture] = {
     "vgg9": Architecture(units=((32,) * 3, (64,) * 3, (128,) * 3), dense=(256, 128)),
     "vgg9_small": Architecture(
@@ -49,23 +57,9 @@ ARCHITECTURES: dict[str, Architecture] = {
         dense_dropout=0.1,
         dense_batch_norm=True,
     ),
-    "slim8": Architecture(
-        units=((32,) * 2, (64,) * 2, (128,) * 2, (256,) * 2),
-        dense=(),
-        first_stride=2,
-        unit_dropout=0.0,
-        average_last=True,
-        logits_dropout=0.3,
-    ),
-    "wide8": Architecture(  # slim8 with wider units on larger images, at four times the multiplications
-        units=((48,) * 2, (96,) * 2, (192,) * 2, (256,) * 2),
-        dense=(),
-        first_stride=2,
-        enlargement=(4, 3),
-        unit_dropout=0.0,
-        average_last=True,
-        logits_dropout=0.3,
-    ),
+    "slim8": SLIM8,
+    # On larger images and with wider units, at more than four times the multiplications.
+    "wide8": replace(SLIM8, units=((48,) * 2, (96,) * 2, (192,) * 2, (256,) * 2), enlargement=(3, 2)),
     "vgg10": Architecture(
         units=((32,) * 2, (64,) * 3, (128,) * 3, (256,) * 2),
         dense=(),
@@ -170,7 +164,7 @@ def build_cnn(
     architecture = get_architecture(name)
     builder = _Builder(seed, batch_norm, architecture)
     inputs = keras.Input(image_shape, name="pixels")
-    tensor = _convolve(builder, _enlarge(_rescale(inputs, normalization), architecture.enlargement))
+    tensor = _convolve(builder, enlarge(_rescale(inputs, normalization), architecture.enlargement))
     gather = layers.GlobalAveragePooling2D if architecture.average_last else layers.Flatten
     tensor = gather(name="average" if architecture.average_last else "flatten")(tensor)
     for width in architecture.dense:
@@ -199,8 +193,8 @@ def _rescale(pixels, normalization: Normalization):
     raise ValueError(f"There is no normalization {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}.")
 
 
-def _enlarge(tensor, factor: tuple[int, int]):
-    """Make images larger with layers that act alike in training and in use.
+def enlarge(tensor, factor: tuple[int, int]):
+    """Make images (N, H, W, C) larger, (3, 2) by three halves, with layers that act alike in training and in use.
 
     Keras's Resizing is none of them: where nobody says which it is, all layers after it act as in training.
     """

@@ -1,10 +1,13 @@
 """Predictions: logits and probabilities of many images, in batches of one size."""
 
+from collections.abc import Callable, Iterable
+
 import keras
 import numpy as np
 
 from helpers.precision import Precision
 from helpers.twins import prediction_twin
+from helpers.views import average_answer
 
 BATCH = 256
 
@@ -28,6 +31,16 @@ def predict_in_batches(twin: keras.Model, images: np.ndarray) -> np.ndarray:
     filled = np.concatenate([images, np.repeat(images[-1:], batches * size - len(images), axis=0)])
     predicted = [twin.predict_on_batch(batch) for batch in np.split(filled, batches)]
     return np.concatenate(predicted)[: len(images)]
+
+
+def predict_views(
+    twin: keras.Model, images: np.ndarray, look: Callable[[np.ndarray], Iterable[np.ndarray]]
+) -> np.ndarray:
+    """Average a twin's probabilities over views of each image: (N, classes) float32.
+
+    look: gives the views of images (N, H, W, C), all of the images' shape, as those of `helpers.views` do.
+    """
+    return average_answer(lambda view: softmax(predict_in_batches(twin, view)), look(images))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

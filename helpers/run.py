@@ -20,7 +20,7 @@ from helpers.files import read_sealed, write_atomically, write_json, write_seale
 from helpers.models import build_cnn, build_dnn, multiplications
 from helpers.networks import load_or_train
 from helpers.precision import choose_precision
-from helpers.prediction import predict_in_batches, predict_logits, softmax
+from helpers.prediction import predict_logits, predict_views, softmax
 from helpers.pretrained import Shelf
 from helpers.recipes import Plan, Recipe, get_recipe, slow_down
 from helpers.training import Trained
@@ -205,7 +205,7 @@ class Run:
 
         def compute() -> np.ndarray:
             twin = prediction_twin(trained.model, choose_precision(multiplications(trained.model)))
-            return views.average_answer(lambda view: softmax(predict_in_batches(twin, view)), look(images))
+            return predict_views(twin, images, look)
 
         return self._kept_prediction(trained, f"{split}_{look.__name__}_{code:08x}", compute)
 

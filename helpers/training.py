@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from helpers.datasets import Dataset, Split
 from helpers.files import read_sealed, write_sealed
 from helpers.models import multiplications
 from helpers.precision import choose_precision
-from helpers.prediction import predict_in_batches, softmax
+from helpers.prediction import predict_in_batches, predict_views, softmax
 from helpers.recipes import Phase, Plan
-from helpers.twins import folded_weights, prediction_twin, training_twin, without_enlargement
+from helpers.twins import enlarging, folded_weights, prediction_twin, training_twin
+from helpers.views import ten_views
 
 # The columns of a history, one row an epoch.
 HISTORY = ["epoch", "phase", "optimizer", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
@@ -79,6 +80,7 @@ class _State:
     phase: int = 0
     epoch: int = 0  # finished epochs of this phase
     rows: list[dict] = field(default_factory=list)
+    own: np.ndarray | None = None  # if asked for, what the network took the training images for as this phase began
 
 
 def train(
@@ -107,8 +109,8 @@ def train(
     state = _State()
     for number, phase in enumerate(phases):
         trainer, seen = _trainer(_sized(twin, phase), plan, phase, dataset, seed), _sized(validator, phase)
-        targets = _targets(dataset, phase, soft_targets)
-        state = _restore(checkpoint, trainer, number) or _State(number, 0, state.rows)
+        state = _restore(checkpoint, trainer, number) or _begin(number, phase, state.rows, twin, dataset)
+        targets = _targets(dataset, phase, soft_targets, state.own)
         while state.phase == number and not _phase_over(state, phase):
             began = time.perf_counter()
             strength = plan.mixup if phase.augmented else 0.0
@@ -141,8 +143,16 @@ def _steps(split: Split, plan: Plan) -> int:
 
 
 def _sized(network: keras.Model, phase: Phase) -> keras.Model:
-    """Give the network as this phase has it, with the same weights: enlarging images or not."""
-    return network if phase.enlarged else without_enlargement(network)
+    """Give the network as this phase has it, with the same weights: enlarging images as it says."""
+    return network if phase.enlargement is None else enlarging(network, phase.enlargement)
+
+
+def _begin(number: int, phase: Phase, rows: list[dict], twin: keras.Model, dataset: Dataset) -> _State:
+    """Begin a phase; where it asks for that, the network says first what it takes the training images for."""
+    if not phase.own_share:
+        return _State(number, 0, rows)
+    seen = prediction_twin(twin, choose_precision(multiplications(twin)))
+    return _State(number, 0, rows, predict_views(_sized(seen, phase), dataset.train.images, ten_views))
 
 
 def _trainer(twin: keras.Model, plan: Plan, phase: Phase, dataset: Dataset, seed: int) -> keras.Model:
@@ -246,9 +256,12 @@ def fit_once(trainer: keras.Model, images: np.ndarray, targets: np.ndarray, batc
     return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
 
 
-def _targets(dataset: Dataset, phase: Phase, soft_targets: np.ndarray | None) -> np.ndarray:
+def _targets(
+    dataset: Dataset, phase: Phase, soft_targets: np.ndarray | None, own: np.ndarray | None = None
+) -> np.ndarray:
     """Give what each training image is to be taken for: its label, mixed with what teachers say as the phase asks.
 
+    own: what the network itself said as the phase began; it counts among the teachers with the phase's `own_share`.
     The accuracy in training is the share of images whose likeliest class is that of this target.
     """
     targets = _one_hot(dataset.train.labels, len(dataset.class_names))
@@ -256,7 +269,8 @@ def _targets(dataset: Dataset, phase: Phase, soft_targets: np.ndarray | None) ->
         return targets
     if soft_targets is None or soft_targets.shape != targets.shape:
         raise TrainingError("The plan asks for distillation, and there are no soft targets for the training images.")
-    return (1 - phase.distillation) * targets + phase.distillation * soft_targets
+    taught = soft_targets if own is None else (1 - phase.own_share) * soft_targets + phase.own_share * own
+    return (1 - phase.distillation) * targets + phase.distillation * taught
 
 
 def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -324,7 +338,9 @@ def _save(checkpoint: Path | None, trainer: keras.Model, state: _State) -> None:
         return
     arrays = {f"v{i}": ops.convert_to_numpy(variable) for i, variable in enumerate(_variables(trainer))}
     buffer = BytesIO()
-    np.savez(buffer, state=np.array(json.dumps(asdict(state))), **arrays)
+    own = {} if state.own is None else {"own": state.own}
+    facts = {"phase": state.phase, "epoch": state.epoch, "rows": state.rows}
+    np.savez(buffer, state=np.array(json.dumps(facts)), **own, **arrays)
     write_sealed(checkpoint, buffer.getvalue())
 
 
@@ -333,7 +349,7 @@ def _restore(checkpoint: Path | None, trainer: keras.Model, phase: int) -> _Stat
     if checkpoint is None or (content := read_sealed(checkpoint)) is None:
         return None
     with np.load(BytesIO(content)) as arrays:
-        state = _State(**json.loads(str(arrays["state"])))
+        state = _State(**json.loads(str(arrays["state"])), own=arrays.get("own"))
         if state.phase == phase:
             for i, variable in enumerate(_variables(trainer)):
                 variable.assign(arrays[f"v{i}"])

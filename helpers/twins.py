@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from helpers.models import ENLARGEMENT
+from helpers.models import ENLARGEMENT, enlarge
 from helpers.precision import Precision
 
 
@@ -95,16 +95,19 @@ def folded_weights(model: keras.Model) -> list[np.ndarray]:
     return [weight for layer, norm in _folded_layers(model) for weight in _fold(layer, norm)]
 
 
-def without_enlargement(model: keras.Model) -> keras.Model:
-    """Give a chain of layers without the ones that make images larger; it shares the model's layers and weights.
+def enlarging(model: keras.Model, factor: tuple[int, int]) -> keras.Model:
+    """Give a chain of layers that enlarges images by another factor; it shares the model's layers and weights.
 
-    A network that averages its last maps takes images of any size. Small ones are faster to learn from, and what was
-    learned from them is a good start for learning from larger ones (Touvron et al., 2019).
+    factor: (3, 2) by three halves, (1, 1) not at all. A network that averages its last maps takes images of any size.
+    Small ones are faster to learn from, and what was learned from them is a good start for learning from larger ones
+    (Touvron et al., 2019).
     """
     inputs = tensor = keras.Input(model.input_shape[1:])
-    for layer in model.layers:
-        if not isinstance(layer, layers.InputLayer) and not layer.name.startswith(ENLARGEMENT):
-            tensor = layer(tensor)
+    kept = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
+    kept = [layer for layer in kept if not layer.name.startswith(ENLARGEMENT)]
+    first = next(layer for layer in kept if isinstance(layer, layers.Conv2D))
+    for layer in kept:
+        tensor = layer(enlarge(tensor, factor) if layer is first else tensor)
     return keras.Model(inputs, tensor, name=model.name)
 
 

@@ -406,15 +406,16 @@ def test_rectified_finds_the_relu_and_says_when_there_is_none(model):
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-def test_the_receptive_field_of_a_network_that_enlarges_images_is_the_farthest_reach_of_a_pixel(depth):
+@pytest.mark.parametrize(("times", "parts"), [(4, 3), (3, 2)])
+def test_the_receptive_field_of_a_network_that_enlarges_images_is_the_farthest_reach_of_a_pixel(depth, times, parts):
     inputs = tensor = keras.Input((24, 24, 1))
-    tensor = layers.AveragePooling2D(3)(layers.UpSampling2D(4, interpolation="bilinear")(tensor))
+    tensor = layers.AveragePooling2D(parts)(layers.UpSampling2D(times, interpolation="bilinear")(tensor))
     for _ in range(depth):
         tensor = layers.Conv2D(1, 3, padding="same", kernel_initializer="ones")(tensor)
     built = keras.Model(inputs, tensor)
     probes = np.zeros((24, 24, 24, 1), np.float32)
     probes[np.arange(24), 12, np.arange(24)] = 1
-    seen = built.predict(probes, verbose=0)[:, 16, :, 0] > 0  # (pixel, output)
+    seen = built.predict(probes, verbose=0)[:, 12 * times // parts, :, 0] > 0  # (pixel, output)
     assert ascent.receptive_field(built, convolution(built, depth)) == seen.sum(axis=0).max()
 
 

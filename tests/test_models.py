@@ -49,11 +49,11 @@ def test_the_small_networks_end_in_averages_and_drop_only_before_the_logits() ->
 def test_a_network_that_enlarges_answers_as_one_that_is_shown_enlarged_images(monkeypatch: pytest.MonkeyPatch) -> None:
     enlarging = models.build_cnn("wide8", (24, 24, 1))
     monkeypatch.setitem(models.ARCHITECTURES, "wide8", replace(models.ARCHITECTURES["wide8"], enlargement=(1, 1)))
-    plain, small = models.build_cnn("wide8", (32, 32, 1)), models.build_cnn("wide8", (24, 24, 1))
+    plain, small = models.build_cnn("wide8", (36, 36, 1)), models.build_cnn("wide8", (24, 24, 1))
     images = np.random.default_rng(0).uniform(0, 255, (4, 24, 24, 1)).astype(np.float32)
-    # Of an image four times as large, each three by three pixels become one.
-    large = keras.ops.convert_to_numpy(keras.ops.image.resize(images, (96, 96), interpolation="bilinear"))
-    enlarged = large.reshape(4, 32, 3, 32, 3, 1).mean(axis=(2, 4))
+    # Of an image three times as large, each two by two pixels become one.
+    large = keras.ops.convert_to_numpy(keras.ops.image.resize(images, (72, 72), interpolation="bilinear"))
+    enlarged = large.reshape(4, 36, 2, 36, 2, 1).mean(axis=(2, 4))
     answer = keras.ops.convert_to_numpy(enlarging(images))
     np.testing.assert_allclose(answer, keras.ops.convert_to_numpy(plain(enlarged)), rtol=1e-4, atol=1e-5)
     assert np.abs(answer - keras.ops.convert_to_numpy(small(images))).max() > 1e-2

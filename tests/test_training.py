@@ -139,7 +139,7 @@ def test_progress_is_told_five_times_and_after_every_long_epoch() -> None:
 def test_the_time_left_is_that_of_epochs_like_the_last_one() -> None:
     row, lines = {"loss": 1.0, "val_accuracy": 0.5, "learning_rate": 0.01}, []
     rows = [row | {"phase": 1, "seconds": 10.0}] * 5 + [row | {"phase": 2, "seconds": 40.0}] * 2
-    phases = [Phase("sgd", 0.01, epochs=5, enlarged=False), Phase("sgd", 0.01, epochs=5)]
+    phases = [Phase("sgd", 0.01, epochs=5, enlargement=(1, 1)), Phase("sgd", 0.01, epochs=5)]
     training._report_progress(lines.append, "toy", training._State(1, 2, rows), phases)
     assert lines[0].endswith(", 120 s left")
 
@@ -229,23 +229,24 @@ def enlarging(times: int) -> keras.Model:
 
 
 def test_a_phase_at_the_images_own_size_trains_the_network_without_its_enlargement(dataset: Dataset) -> None:
-    def trained(times: int, *enlarged: bool) -> training.Trained:
-        plan = replace(PLAN, phases=tuple(Phase("adamw", 0.01, epochs=1, enlarged=choice) for choice in enlarged))
+    def trained(times: int, *factors: tuple[int, int] | None) -> training.Trained:
+        plan = replace(PLAN, phases=tuple(Phase("adamw", 0.01, epochs=1, enlargement=factor) for factor in factors))
         return training.train(enlarging(times), dataset, plan, seed=1, name="toy", report=quiet)
 
-    own, small = trained(2, False, False), trained(1, True, True)
+    own, small = trained(2, (1, 1), (1, 1)), trained(1, None, None)
     losses = ["loss", "val_loss"]
     assert own.history[losses].equals(small.history[losses])
     assert all((a == b).all() for a, b in zip(own.model.get_weights(), small.model.get_weights(), strict=True))
     # A phase on enlarged images goes on from there, and differently.
-    both = trained(2, False, True).history[losses]
-    assert both.iloc[0].equals(own.history[losses].iloc[0]) and not both.iloc[1].equals(own.history[losses].iloc[1])
+    for later in (None, (3, 2)):
+        both = trained(2, (1, 1), later).history[losses]
+        assert both.iloc[0].equals(own.history[losses].iloc[0]) and not both.iloc[1].equals(own.history[losses].iloc[1])
 
 
 def test_a_training_that_is_interrupted_as_images_become_larger_ends_with_the_same_numbers(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    plan = replace(PLAN, phases=(Phase("adamw", 0.01, 1, enlarged=False), Phase("adamw", 0.01, 2)))
+    plan = replace(PLAN, phases=(Phase("adamw", 0.01, 1, enlargement=(1, 1)), Phase("adamw", 0.01, 2)))
     options = {"seed": 1, "name": "toy", "checkpoint": tmp_path / "checkpoint.npz"}
     whole = training.train(enlarging(2), dataset, plan, seed=1, name="toy", report=quiet)
     for epochs in (2, 2):  # the first of two is kept; it is the last at the images' own size, and then the one after
@@ -281,6 +282,40 @@ def test_a_student_believes_its_teachers_as_far_as_its_plan_says(dataset: Datase
     said = prediction.predict_logits(model, dataset.validation.images).argmax(axis=1)
     expected = dataset.validation.labels if right else (dataset.validation.labels + 1) % 3
     assert (said == expected).mean() > 0.6  # chance is a third
+
+
+@pytest.mark.parametrize(("own_share", "right"), [(1.0, True), (0.0, False)])
+def test_a_network_that_teaches_itself_keeps_to_what_it_said(dataset: Dataset, own_share: float, right: bool) -> None:
+    taught = Phase("adamw", 0.01, epochs=8, distillation=1.0, own_share=own_share)
+    plan = replace(PLAN, phases=(Phase("adamw", 0.01, epochs=8), taught))
+    mistaken = np.eye(3, dtype=np.float32)[(dataset.train.labels + 1) % 3]
+    model = train(dataset, plan, soft_targets=mistaken).model
+    said = prediction.predict_logits(model, dataset.validation.images).argmax(axis=1)
+    expected = dataset.validation.labels if right else (dataset.validation.labels + 1) % 3
+    assert (said == expected).mean() > 0.6  # chance is a third
+
+
+def test_a_network_that_teaches_itself_goes_on_with_what_it_said_at_first(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught = Phase("adamw", 0.01, epochs=3, distillation=1.0, own_share=0.5)
+    plan, teachers = replace(PLAN, phases=(PLAN.phases[0], taught)), np.full((len(dataset.train.labels), 3), 1 / 3)
+    options = {"soft_targets": teachers.astype(np.float32), "checkpoint": tmp_path / "toy.npz"}
+
+    def resumed(epochs: int) -> list[np.ndarray]:
+        with pytest.raises(Interrupted):
+            train(dataset, plan, **options, report=interrupt_after(epochs))
+        weights = train(dataset, plan, **options).model.get_weights()
+        options["checkpoint"].unlink()
+        return weights
+
+    whole = train(dataset, plan, soft_targets=options["soft_targets"]).model.get_weights()
+    before = PLAN.phases[0].epochs  # the phase before the one in which it teaches itself
+    for epochs in (before + 1, before + 2):  # what the last of them did is lost
+        assert all((a == b).all() for a, b in zip(whole, resumed(epochs), strict=True))
+    # Asked again in the middle of the phase, it would say something else.
+    monkeypatch.setattr(training._State, "own", property(lambda _: None, lambda *_: None))
+    assert any((a != b).any() for a, b in zip(whole, resumed(before + 2), strict=True))
 
 
 @pytest.mark.parametrize("soft_targets", [None, np.ones((7, 3), np.float32)])

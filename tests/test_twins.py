@@ -1,5 +1,7 @@
 """A twin computes what its network computes, up to the rounding of its precision, in training and in use."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -156,7 +158,7 @@ def test_weights_go_from_a_twin_to_its_network_as_they_are() -> None:
 def test_what_is_learned_from_images_at_their_own_size_is_the_enlarging_network_s(pixels: np.ndarray) -> None:
     """Without its enlargement a network is the same layers on smaller maps: fewer multiplications, the same weights."""
     twin = twins.training_twin(shaken(network("wide8")), "float32")
-    small = twins.without_enlargement(twin)
+    small = twins.enlarging(twin, (1, 1))
     assert [layer.name for layer in small.layers[1:]] == [
         layer.name for layer in twin.layers[1:] if not layer.name.startswith(models.ENLARGEMENT)
     ]
@@ -168,6 +170,18 @@ def test_what_is_learned_from_images_at_their_own_size_is_the_enlarging_network_
     assert all(a is b for a, b in zip(small.variables, twin.variables, strict=True))
 
 
+@pytest.mark.parametrize("name", ["slim8", "wide8"])
+@pytest.mark.parametrize("factor", [(2, 1), (4, 3), (3, 2)])
+def test_a_network_that_is_to_enlarge_by_another_factor_is_as_if_built_so(
+    name: str, factor: tuple[int, int], pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = twins.prediction_twin(shaken(network(name)), "float32")
+    monkeypatch.setitem(models.ARCHITECTURES, name, replace(models.ARCHITECTURES[name], enlargement=factor))
+    built = twins.prediction_twin(shaken(network(name)), "float32")
+    assert difference(twins.enlarging(given, factor)(pixels), built(pixels)) < FLOAT32
+    assert difference(twins.enlarging(given, (1, 1))(pixels), built(pixels)) > FLOAT32
+
+
 def test_a_network_that_enlarges_nothing_is_the_same_without_enlargement(pixels: np.ndarray) -> None:
     twin = twins.prediction_twin(shaken(network("slim8")), "float32")
-    assert difference(twins.without_enlargement(twin)(pixels), twin(pixels)) == 0
+    assert difference(twins.enlarging(twin, (1, 1))(pixels), twin(pixels)) == 0
