@@ -201,11 +201,13 @@ def _tested(run: Path) -> str:
 def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
     """Go through the rows of the report's tables, each network once, with the name under which it is shipped."""
     manifest, seen = shelf.manifest, set()
+    repeated = _rows(run, "01_train_cnn", "seeds") if len(manifest["seeds"]) > 1 else []
     headline = [row for row in _rows(run, "01_train_cnn", "accuracy") if row["split"] == "test"]
     compared = _rows(run, "02_compare_dnn", "accuracy")
     others = {"CNN": manifest["compared"], "DNN": "dnn"}
     ablated = [manifest["compared"], *ABLATION_ROWS]
     named = [
+        *zip(manifest["seeds"], repeated),
         *zip(_names_of_rows(manifest["ensemble"]), headline),
         *((others.get(row["network"], row["network"]), row) for row in compared),
         *zip(ablated, _rows(run, "02_compare_dnn", "ablation")),
