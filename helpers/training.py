@@ -15,6 +15,7 @@ from keras import ops
 from helpers.augmentation import augmentation_layers
 from helpers.datasets import Dataset, Split
 from helpers.files import read_sealed, write_sealed
+from helpers.fused import FusedAdamW
 from helpers.models import multiplications
 from helpers.precision import choose_precision
 from helpers.prediction import predict_in_batches, predict_views, softmax
@@ -181,7 +182,7 @@ def _optimizer(phase: Phase, steps: int) -> keras.optimizers.Optimizer:
         rate = TabledRate(warm_cosine(rate, steps))
     decay = {"weight_decay": phase.weight_decay or None}
     optimizer = {
-        "adamw": lambda: keras.optimizers.AdamW(rate, **{"weight_decay": phase.weight_decay}),
+        "adamw": lambda: FusedAdamW(rate, **{"weight_decay": phase.weight_decay}),
         "adadelta": lambda: keras.optimizers.Adadelta(rate, **decay),
         "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **decay),
     }[phase.optimizer]()

@@ -11,46 +11,16 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from helpers.models import ENLARGEMENT, enlarge
+from helpers.fused import FusedBatchNormalization, FusedConv2D, FusedDropout, FusedEnlargement
+from helpers.models import ENLARGEMENT
 from helpers.precision import Precision
 
-
-class FusedBatchNormalization(layers.BatchNormalization):
-    """Batch normalization of the last axis by TensorFlow's fused operation; by Keras's own on another backend.
-
-    Outputs, gradients and moving statistics are Keras's up to rounding. The fused operation reads each activation
-    fewer times and takes bfloat16 as it is, while Keras converts it to float32 and back.
-    """
-
-    def call(self, inputs, training: bool = False, mask=None):
-        """Normalize (N, ..., C) by the batch's statistics when training, and by the moving ones otherwise."""
-        if keras.backend.backend() != "tensorflow" or mask is not None or self.renorm:
-            return super().call(inputs, training=training, mask=mask)
-        shape = ops.shape(inputs)
-        images = inputs if len(shape) == 4 else ops.reshape(inputs, (-1, 1, 1, shape[-1]))
-        outputs = self._normalize_batch(images) if training and self.trainable else self._normalize(images)
-        return outputs if len(shape) == 4 else ops.reshape(outputs, shape)
-
-    def _normalize_batch(self, images):
-        outputs, mean, variance = self._fused(images, is_training=True)
-        # The operation divides by one value less than there are; Keras's moving variance does not.
-        count = ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
-        self._move(self.moving_mean, mean)
-        self._move(self.moving_variance, variance * (count - 1) / count)
-        return outputs
-
-    def _normalize(self, images):
-        return self._fused(images, mean=self.moving_mean, variance=self.moving_variance, is_training=False)[0]
-
-    def _fused(self, images, **options):
-        import tensorflow as tf  # there is no other way to the operation, and no need for it on another backend
-
-        scale = self.gamma if self.scale else ops.ones(images.shape[-1:])
-        offset = self.beta if self.center else ops.zeros(images.shape[-1:])
-        return tf.compat.v1.nn.fused_batch_norm(images, scale, offset, epsilon=self.epsilon, **options)
-
-    def _move(self, average: keras.Variable, value) -> None:
-        average.assign(average * self.momentum + value * (1 - self.momentum))
+# Layers that a training twin has in place of Keras's own.
+FUSED = {
+    layers.BatchNormalization: FusedBatchNormalization,
+    layers.Conv2D: FusedConv2D,
+    layers.Dropout: FusedDropout,
+}
 
 
 def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
@@ -59,11 +29,10 @@ def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
     The twin's weights are float32 and in the same order, so `set_weights` brings them back. What prepares the pixels
     and what makes the logits computes in float32 in any case.
     """
-    low = _low_precision_layers(model, precision)
+    low, enlargement = _low_precision_layers(model, precision), _fused_enlargement(model)
 
     def copy(layer: layers.Layer) -> layers.Layer:
-        kind = FusedBatchNormalization if type(layer) is layers.BatchNormalization else type(layer)
-        return kind.from_config(_config(layer, low))
+        return enlargement.get(layer.name) or FUSED.get(type(layer), type(layer)).from_config(_config(layer, low))
 
     twin = keras.models.clone_model(model, clone_function=copy)
     twin.set_weights(model.get_weights())
@@ -79,10 +48,11 @@ def prediction_twin(model: keras.Model, precision: Precision) -> keras.Model:
     """
     if not _is_chain(model):
         return training_twin(model, precision)
-    low = _low_precision_layers(model, precision)
+    low, enlargement = _low_precision_layers(model, precision), _fused_enlargement(model)
     inputs = tensor = keras.Input(model.input_shape[1:])
     for layer, norm in _folded_layers(model):
-        tensor = type(layer).from_config({**_config(layer, low), **({"use_bias": True} if norm else {})})(tensor)
+        config = {**_config(layer, low), **({"use_bias": True} if norm else {})}
+        tensor = (enlargement.get(layer.name) or type(layer).from_config(config))(tensor)
     twin = keras.Model(inputs, tensor, name=model.name)
     twin.set_weights(folded_weights(model))
     return twin
@@ -96,7 +66,7 @@ def folded_weights(model: keras.Model) -> list[np.ndarray]:
 
 
 def enlarging(model: keras.Model, factor: tuple[int, int]) -> keras.Model:
-    """Give a chain of layers that enlarges images by another factor; it shares the model's layers and weights.
+    """Give a twin that is a chain and enlarges images by another factor; it shares the layers and weights of this one.
 
     factor: (3, 2) by three halves, (1, 1) not at all. A network that averages its last maps takes images of any size.
     Small ones are faster to learn from, and what was learned from them is a good start for learning from larger ones
@@ -107,8 +77,21 @@ def enlarging(model: keras.Model, factor: tuple[int, int]) -> keras.Model:
     kept = [layer for layer in kept if not layer.name.startswith(ENLARGEMENT)]
     first = next(layer for layer in kept if isinstance(layer, layers.Conv2D))
     for layer in kept:
-        tensor = layer(enlarge(tensor, factor) if layer is first else tensor)
+        if layer is first and factor != (1, 1):
+            tensor = FusedEnlargement(factor, name=ENLARGEMENT)(tensor)
+        tensor = layer(tensor)
     return keras.Model(inputs, tensor, name=model.name)
+
+
+def _fused_enlargement(model: keras.Model) -> dict[str, layers.Layer]:
+    """Give by name what takes the place of the layers of `models.enlarge`: one layer does it all, the other nothing."""
+    named = {type(layer): layer for layer in model.layers if layer.name.startswith(ENLARGEMENT)}
+    larger, smaller = named.get(layers.UpSampling2D), named.get(layers.AveragePooling2D)
+    if larger is None or larger.interpolation != "bilinear":
+        return {}
+    factor = larger.size[0], smaller.pool_size[0] if smaller else 1
+    nothing = {smaller.name: layers.Identity(name=smaller.name)} if smaller else {}
+    return {larger.name: FusedEnlargement(factor, name=larger.name), **nothing}
 
 
 def _fold(layer: layers.Layer, norm: layers.BatchNormalization | None) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from helpers import models, twins
+from helpers import fused, models, twins
 
 FLOAT32 = 1e-4  # share of the largest value by which float32 may differ
 BFLOAT16 = 5e-2
@@ -35,7 +35,7 @@ def network(name: str = "vgg9_small", **options) -> keras.Model:
 
 
 def plain_and_fused(shape: tuple[int, ...], **options) -> tuple[keras.layers.Layer, keras.layers.Layer]:
-    pair = keras.layers.BatchNormalization(**options), twins.FusedBatchNormalization(**options)
+    pair = keras.layers.BatchNormalization(**options), fused.FusedBatchNormalization(**options)
     for layer in pair:
         layer.build(shape)
         random = np.random.default_rng(1)
@@ -97,7 +97,7 @@ def test_a_prediction_twin_takes_normalization_in(options: dict, pixels: np.ndar
     plain = shaken(network(**options))
     twin = twins.prediction_twin(plain, "float32")
     kinds = {type(layer) for layer in twin.layers}
-    assert not kinds & {keras.layers.BatchNormalization, twins.FusedBatchNormalization, keras.layers.Dropout}
+    assert not kinds & {keras.layers.BatchNormalization, fused.FusedBatchNormalization, keras.layers.Dropout}
     assert difference(twin(pixels), plain(pixels, training=False)) < FLOAT32
 
 

@@ -1,0 +1,182 @@
+"""Layers and an optimiser that compute what Keras's do with fewer or faster operations of TensorFlow.
+
+All act as Keras's own on another backend. None reaches a file: they belong to twins, which train in a network's place.
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from helpers.models import enlarge
+
+# Up to so many positions in a map, a filter's gradient is faster as a product of matrices for each of its taps:
+# measured in bfloat16, twice as fast at 16 and 36 positions, and no faster at 81.
+SMALL_MAP = 36
+
+
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Batch normalization of the last axis by TensorFlow's fused operation.
+
+    Outputs, gradients and moving statistics are Keras's up to rounding. The fused operation reads each activation
+    fewer times and takes bfloat16 as it is, while Keras converts it to float32 and back.
+    """
+
+    def call(self, inputs, training: bool = False, mask=None):
+        """Normalize (N, ..., C) by the batch's statistics when training, and by the moving ones otherwise."""
+        if not _on_tensorflow() or mask is not None or self.renorm:
+            return super().call(inputs, training=training, mask=mask)
+        shape = ops.shape(inputs)
+        images = inputs if len(shape) == 4 else ops.reshape(inputs, (-1, 1, 1, shape[-1]))
+        outputs = self._normalize_batch(images) if training and self.trainable else self._normalize(images)
+        return outputs if len(shape) == 4 else ops.reshape(outputs, shape)
+
+    def _normalize_batch(self, images):
+        outputs, mean, variance = self._fused(images, is_training=True)
+        # The operation divides by one value less than there are; Keras's moving variance does not.
+        count = ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance * (count - 1) / count)
+        return outputs
+
+    def _normalize(self, images):
+        return self._fused(images, mean=self.moving_mean, variance=self.moving_variance, is_training=False)[0]
+
+    def _fused(self, images, **options):
+        import tensorflow as tf  # there is no other way to the operation, and no need for it on another backend
+
+        scale = self.gamma if self.scale else ops.ones(images.shape[-1:])
+        offset = self.beta if self.center else ops.zeros(images.shape[-1:])
+        return tf.compat.v1.nn.fused_batch_norm(images, scale, offset, epsilon=self.epsilon, **options)
+
+    def _move(self, average: keras.Variable, value) -> None:
+        average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
+class FusedDropout(layers.Dropout):
+    """Dropout whose random numbers have 16 bits, four of them drawn at once, where Keras's take a float each.
+
+    A value is dropped at the rate to within 1/131072, and what is kept is divided by the share that is.
+    """
+
+    def call(self, inputs, training: bool = False):
+        """Drop values of (N, ...) when training."""
+        if not training or not self.rate or not _on_tensorflow() or self.noise_shape is not None:
+            return super().call(inputs, training=training)
+        import tensorflow as tf
+
+        shape = tf.shape(inputs)
+        count, dropped = tf.reduce_prod(shape), round(self.rate * 2**16)
+        seed = tf.cast(self.seed_generator.next(), tf.int32)
+        words = tf.random.stateless_uniform([(count + 3) // 4], seed, minval=None, maxval=None, dtype=tf.uint64)
+        drawn = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
+        return inputs * (tf.cast(drawn >= dropped, inputs.dtype) * (2**16 / (2**16 - dropped)))
+
+
+class FusedConv2D(layers.Conv2D):
+    """A convolution by 3 x 3 filters whose gradient on small maps is nine products of matrices.
+
+    Outputs and gradients are Keras's up to rounding. For maps of few positions, TensorFlow's own gradient of the
+    filters spends most of its time on something else than multiplying.
+    """
+
+    def convolution_op(self, inputs, kernel):
+        """Convolve (N, H, W, C)."""
+        if not (_on_tensorflow() and self._has_small_maps(inputs)):
+            return super().convolution_op(inputs, kernel)
+        return _convolve_small_maps(inputs, ops.cast(kernel, inputs.dtype))
+
+    def _has_small_maps(self, inputs) -> bool:
+        usual = (self.kernel_size, self.strides, self.padding, self.dilation_rate, self.groups)
+        height, width = inputs.shape[1:3]
+        return usual == ((3, 3), (1, 1), "same", (1, 1), 1) and height * width <= SMALL_MAP
+
+
+def _convolve_small_maps(images, kernel):
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def convolve(images, kernel):
+        def gradient(upstream):
+            back = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(images), 1, "SAME")
+            return back, filter_gradient(images, upstream)
+
+        return tf.nn.conv2d(images, kernel, 1, "SAME"), gradient
+
+    return convolve(images, kernel)
+
+
+def filter_gradient(images, upstream):
+    """Give the gradient of 3 x 3 filters, a product of matrices a tap: (3, 3, C, D) in the dtype of the images.
+
+    images: (N, H, W, C), convolved with zeros around them; upstream: (N, H, W, D), the gradient of what came out.
+    """
+    height, width, channels = images.shape[1:]
+    padded, gradient = ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))), ops.reshape(upstream, (-1, upstream.shape[3]))
+    taps = [
+        ops.matmul(ops.transpose(ops.reshape(padded[:, i : i + height, j : j + width], (-1, channels))), gradient)
+        for i in range(3)
+        for j in range(3)
+    ]
+    return ops.reshape(ops.stack(taps), (3, 3, channels, -1))
+
+
+class FusedEnlargement(layers.Layer):
+    """Enlarges images (N, H, W, C) by a factor such as (3, 2), as `models.enlarge` does, by two products of matrices.
+
+    What the layers of `models.enlarge` do to a row and to a column is linear, and their matrices are read off them.
+    """
+
+    def __init__(self, factor: tuple[int, int], **options) -> None:
+        super().__init__(**options)
+        self.factor = factor
+
+    def get_config(self) -> dict:
+        """Give what a copy is made from."""
+        return {**super().get_config(), "factor": self.factor}
+
+    def build(self, shape) -> None:
+        """Read off what becomes of each row and of each column."""
+        self.rows, self.columns = (self._matrix(size) for size in shape[1:3])
+
+    def call(self, images):
+        """Enlarge the images."""
+        rows, columns = (ops.cast(matrix, images.dtype) for matrix in (self.rows, self.columns))
+        return ops.einsum("ph,nhwc,qw->npqc", rows, images, columns)
+
+    def compute_output_shape(self, shape):
+        """Give the shape of the enlarged images."""
+        return shape[0], len(self.rows), len(self.columns), shape[3]
+
+    def _matrix(self, size: int) -> np.ndarray:
+        """Enlarge images of which one row is 1: (enlarged size, size) float32."""
+        bars = np.repeat(np.eye(size, dtype=np.float32)[:, :, None, None], size, axis=2)
+        return ops.convert_to_numpy(enlarge(ops.convert_to_tensor(bars), self.factor))[:, :, 0, 0].T
+
+
+class FusedAdamW(keras.optimizers.AdamW):
+    """AdamW whose step on a variable is one operation of TensorFlow, where Keras takes a dozen."""
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        """Move one variable and its two moments."""
+        if not _on_tensorflow() or self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        import tensorflow as tf
+
+        place, step = self._get_variable_index(variable), ops.cast(self.iterations + 1, "float32")
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[place].value.handle,
+            v=self._velocities[place].value.handle,
+            beta1_power=ops.power(self.beta_1, step),
+            beta2_power=ops.power(self.beta_2, step),
+            lr=ops.cast(learning_rate, "float32"),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+def _on_tensorflow() -> bool:
+    return keras.backend.backend() == "tensorflow"
