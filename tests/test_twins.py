@@ -7,15 +7,10 @@ import numpy as np
 import pytest
 
 from helpers import fused, models, twins
+from tests.toys import difference
 
 FLOAT32 = 1e-4  # share of the largest value by which float32 may differ
 BFLOAT16 = 5e-2
-
-
-def difference(first, second) -> float:
-    """Give the largest difference between two arrays as a share of the largest value."""
-    first, second = (keras.ops.convert_to_numpy(values).astype(np.float64) for values in (first, second))
-    return float(np.abs(first - second).max() / np.abs(second).max())
 
 
 def shaken(model: keras.Model, seed: int = 0) -> keras.Model:
@@ -32,52 +27,6 @@ def pixels() -> np.ndarray:
 
 def network(name: str = "vgg9_small", **options) -> keras.Model:
     return models.build_cnn(name, (24, 24, 1), 3, **options)
-
-
-def plain_and_fused(shape: tuple[int, ...], **options) -> tuple[keras.layers.Layer, keras.layers.Layer]:
-    pair = keras.layers.BatchNormalization(**options), fused.FusedBatchNormalization(**options)
-    for layer in pair:
-        layer.build(shape)
-        random = np.random.default_rng(1)
-        layer.set_weights([random.uniform(0.5, 2, weight.shape) for weight in layer.get_weights()])
-    return pair
-
-
-# One row of few values: there the difference between dividing by N and by N - 1 is largest.
-@pytest.mark.parametrize("shape", [(4, 3, 3, 5), (64, 5), (2, 1, 2, 8)])
-@pytest.mark.parametrize("options", [{}, {"scale": False}, {"momentum": 0.7, "center": False}])
-def test_fused_batch_normalization_is_keras_s_own(shape: tuple[int, ...], options: dict) -> None:
-    values = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
-    plain, fused = plain_and_fused(shape, **options)
-    for training in (True, False, True):
-        assert difference(fused(values, training=training), plain(values, training=training)) < FLOAT32
-        for ours, theirs in zip(fused.get_weights(), plain.get_weights(), strict=True):
-            assert difference(ours, theirs) < FLOAT32  # the moving statistics among them
-
-
-def test_the_tolerance_would_notice_the_other_variance() -> None:
-    """Of few values, the variance over N - 1 instead of N is further off than the tolerance allows."""
-    shape, momentum = (2, 3, 3, 5), 0.9
-    values = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
-    plain, _ = plain_and_fused(shape, momentum=momentum)
-    before = keras.ops.convert_to_numpy(plain.moving_variance)
-    plain(values, training=True)
-    other = before * momentum + values.var(axis=(0, 1, 2), ddof=1) * (1 - momentum)
-    assert difference(other, plain.moving_variance) > 10 * FLOAT32
-
-
-def test_fused_batch_normalization_has_keras_s_gradients() -> None:
-    tf = pytest.importorskip("tensorflow")
-    values = tf.constant(np.random.default_rng(0).normal(3, 2, (4, 3, 3, 5)).astype(np.float32))
-    wanted = tf.constant(np.random.default_rng(1).normal(size=values.shape).astype(np.float32))
-    gradients = []
-    for layer in plain_and_fused(values.shape):
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            loss = tf.reduce_sum(layer(values, training=True) * wanted)
-        gradients.append(tape.gradient(loss, [values, *(weight.value for weight in layer.trainable_weights)]))
-    for theirs, ours in zip(*gradients, strict=True):
-        assert difference(ours, theirs) < 10 * FLOAT32
 
 
 @pytest.mark.parametrize("name", models.ARCHITECTURES)

@@ -1,6 +1,7 @@
-"""A small network with a plan to train it, for tests of training."""
+"""A small network with a plan to train it, for tests of training, and how far two arrays are apart."""
 
 import keras
+import numpy as np
 
 from helpers.recipes import MILD, Phase, Plan
 
@@ -27,3 +28,9 @@ def build(seed: int = 0) -> keras.Model:
 
 def quiet(_: str) -> None:
     pass
+
+
+def difference(first, second) -> float:
+    """Give the largest difference between two arrays as a share of the largest value."""
+    first, second = (keras.ops.convert_to_numpy(values).astype(np.float64) for values in (first, second))
+    return float(np.abs(first - second).max() / np.abs(second).max())

@@ -1,0 +1,174 @@
+"""What stands in for a layer or an optimiser of Keras's gives what Keras's own gives."""
+
+import keras
+import numpy as np
+import pytest
+
+from helpers import fused, models
+from tests.toys import difference
+
+tf = pytest.importorskip("tensorflow")
+FLOAT32 = 1e-4  # share of the largest value by which float32 may differ
+
+
+def plain_and_fused(shape: tuple[int, ...], **options) -> tuple[keras.layers.Layer, keras.layers.Layer]:
+    pair = keras.layers.BatchNormalization(**options), fused.FusedBatchNormalization(**options)
+    for layer in pair:
+        layer.build(shape)
+        random = np.random.default_rng(1)
+        layer.set_weights([random.uniform(0.5, 2, weight.shape) for weight in layer.get_weights()])
+    return pair
+
+
+# One row of few values: there the difference between dividing by N and by N - 1 is largest.
+@pytest.mark.parametrize("shape", [(4, 3, 3, 5), (64, 5), (2, 1, 2, 8)])
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"momentum": 0.7, "center": False}])
+def test_fused_batch_normalization_is_keras_s_own(shape: tuple[int, ...], options: dict) -> None:
+    values = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
+    plain, fused = plain_and_fused(shape, **options)
+    for training in (True, False, True):
+        assert difference(fused(values, training=training), plain(values, training=training)) < FLOAT32
+        for ours, theirs in zip(fused.get_weights(), plain.get_weights(), strict=True):
+            assert difference(ours, theirs) < FLOAT32  # the moving statistics among them
+
+
+def test_the_tolerance_would_notice_the_other_variance() -> None:
+    """Of few values, the variance over N - 1 instead of N is further off than the tolerance allows."""
+    shape, momentum = (2, 3, 3, 5), 0.9
+    values = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
+    plain, _ = plain_and_fused(shape, momentum=momentum)
+    before = keras.ops.convert_to_numpy(plain.moving_variance)
+    plain(values, training=True)
+    other = before * momentum + values.var(axis=(0, 1, 2), ddof=1) * (1 - momentum)
+    assert difference(other, plain.moving_variance) > 10 * FLOAT32
+
+
+def test_fused_batch_normalization_has_keras_s_gradients() -> None:
+    tf = pytest.importorskip("tensorflow")
+    values = tf.constant(np.random.default_rng(0).normal(3, 2, (4, 3, 3, 5)).astype(np.float32))
+    wanted = tf.constant(np.random.default_rng(1).normal(size=values.shape).astype(np.float32))
+    gradients = []
+    for layer in plain_and_fused(values.shape):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = tf.reduce_sum(layer(values, training=True) * wanted)
+        gradients.append(tape.gradient(loss, [values, *(weight.value for weight in layer.trainable_weights)]))
+    for theirs, ours in zip(*gradients, strict=True):
+        assert difference(ours, theirs) < 10 * FLOAT32
+
+
+def gradients(layer: keras.layers.Layer, images: np.ndarray, wanted: np.ndarray) -> list[tf.Tensor]:
+    """Give the gradients of a weighted sum of what a layer makes of images, by the images and by its weights."""
+    images = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        loss = tf.reduce_sum(layer(images) * wanted)
+    return tape.gradient(loss, [images, *(weight.value for weight in layer.trainable_weights)])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(4, 4, 4, 3), (3, 1, 5, 2), (2, 6, 6, 1), (2, 7, 6, 2)])  # the last map is large
+def test_a_fused_convolution_has_keras_s_outputs_and_gradients(shape: tuple[int, ...], bias: bool) -> None:
+    random = np.random.default_rng(0)
+    images, wanted = (random.normal(size=(*shape[:3], last)).astype(np.float32) for last in (shape[3], 5))
+    pair = [kind(5, 3, padding="same", use_bias=bias) for kind in (keras.layers.Conv2D, fused.FusedConv2D)]
+    for layer in pair:
+        layer.build(shape)
+    pair[1].set_weights(pair[0].get_weights())
+    assert difference(pair[1](images), pair[0](images)) < FLOAT32
+    for theirs, ours in zip(*(gradients(layer, images, wanted) for layer in pair), strict=True):
+        assert difference(ours, theirs) < FLOAT32
+
+
+def test_the_tolerance_would_notice_taps_in_another_order() -> None:
+    random = np.random.default_rng(0)
+    images, upstream = (tf.constant(random.normal(size=(2, 4, 4, 3)).astype(np.float32)) for _ in range(2))
+    right = fused.filter_gradient(images, upstream)
+    assert difference(tf.transpose(right, (1, 0, 2, 3)), right) > 100 * FLOAT32
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "products"),
+    [
+        ({}, (2, 6, 6, 3), True),
+        ({}, (2, 6, 7, 3), False),
+        ({"strides": 2}, (2, 4, 4, 3), False),
+        ({"padding": "valid"}, (2, 4, 4, 3), False),
+        ({"kernel_size": 1}, (2, 4, 4, 3), False),
+        ({"groups": 3}, (2, 4, 4, 3), False),
+        ({"dilation_rate": 2}, (2, 4, 4, 3), False),
+    ],
+)
+def test_only_usual_filters_on_small_maps_are_products(
+    options: dict, shape: tuple[int, ...], products: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, give = [], fused.filter_gradient
+    monkeypatch.setattr(fused, "filter_gradient", lambda *given: asked.append(True) or give(*given))
+    layer = fused.FusedConv2D(**{"filters": 3, "kernel_size": 3, "padding": "same", **options})
+    images = np.ones(shape, np.float32)
+    gradients(layer, images, np.ones(layer(images).shape, np.float32))
+    assert bool(asked) is products
+
+
+def test_dropout_drops_at_its_rate_and_keeps_the_mean() -> None:
+    """Of 999,999 values, the share that is dropped is off by 0.0018 once in ten thousand times."""
+    values, limit = np.ones((333, 3003), np.float32), 0.0018
+    for rate in (0.1, 0.4):
+        dropped = keras.ops.convert_to_numpy(fused.FusedDropout(rate, seed=1)(values, training=True))
+        assert abs((dropped == 0).mean() - rate) < limit
+        np.testing.assert_allclose(dropped[dropped > 0], 1 / (1 - rate), rtol=1e-4)
+        assert abs(dropped.mean() - 1) < 2 * limit
+    assert abs((dropped == 0).mean() - 0.395) > limit  # a rate that is off by half a hundredth is noticed
+
+
+def test_dropout_drops_other_values_each_time_and_the_same_ones_from_the_same_seed() -> None:
+    values = np.ones((7, 3, 11), np.float32)  # 231, no multiple of four
+    first, second = ([layer(values, training=True) for _ in range(2)] for layer in (make_dropout(1), make_dropout(1)))
+    np.testing.assert_array_equal(first, second)
+    assert (np.array(first[0]) != np.array(first[1])).any()
+    assert (np.array(make_dropout(2)(values, training=True)) != np.array(first[0])).any()
+    np.testing.assert_array_equal(make_dropout(1)(values, training=False), values)
+
+
+def make_dropout(seed: int) -> keras.layers.Layer:
+    return fused.FusedDropout(0.5, seed=seed)
+
+
+def test_neighbours_are_dropped_independently() -> None:
+    """The four numbers of a draw have nothing to do with each other: both of a pair are dropped a quarter of times."""
+    dropped = np.array(make_dropout(3)(np.ones((250_000, 4), np.float32), training=True)) == 0
+    for first in range(4):
+        for second in range(first):
+            assert abs((dropped[:, first] & dropped[:, second]).mean() - 0.25) < 0.005
+
+
+@pytest.mark.parametrize("factor", [(2, 1), (3, 2), (4, 3)])
+def test_images_are_enlarged_as_the_network_s_own_layers_do(factor: tuple[int, int]) -> None:
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 24, 18, 3)).astype(np.float32)
+    enlarged = models.enlarge(keras.ops.convert_to_tensor(images), factor)
+    ours = fused.FusedEnlargement(factor)
+    assert difference(ours(images), enlarged) < FLOAT32
+    assert ours.compute_output_shape(images.shape) == enlarged.shape
+    assert difference(fused.FusedEnlargement.from_config(ours.get_config())(images), enlarged) < FLOAT32
+    assert difference(ours(images[:, ::-1])[:, :, ::-1], enlarged) > 100 * FLOAT32
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adamw_takes_keras_s_steps(decay: float) -> None:
+    random = np.random.default_rng(0)
+    start = random.normal(size=(5, 4)).astype(np.float32)
+    slopes = random.normal(size=(6, 5, 4)).astype(np.float32) * np.logspace(-6, 1, 6)[:, None, None].astype(np.float32)
+
+    def walked(kind: type[keras.optimizers.AdamW], rate: float = 0.1) -> list[np.ndarray]:
+        variable = keras.Variable(start)
+        optimizer = kind(keras.optimizers.schedules.ExponentialDecay(rate, 2, 0.5), weight_decay=decay)
+        optimizer.build([variable])
+        for slope in slopes:
+            optimizer.apply([tf.constant(slope)])
+        return [keras.ops.convert_to_numpy(held) for held in (variable, *optimizer.variables[1:])]
+
+    theirs, ours = walked(keras.optimizers.AdamW), walked(fused.FusedAdamW)
+    assert len(theirs) == 3  # the variable and its two moments
+    for a, b in zip(ours, theirs, strict=True):
+        assert difference(a, b) < FLOAT32
+    assert difference(walked(fused.FusedAdamW, 0.101)[0], theirs[0]) > FLOAT32
