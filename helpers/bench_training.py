@@ -15,6 +15,7 @@ import numpy as np
 
 from helpers.augmentation import augmentation_layers
 from helpers.bench import Worker, alternate, comparison, missing, serve
+from helpers.fused import FusedAdamW
 from helpers.models import ARCHITECTURES, build_cnn
 from helpers.precision import supports_bfloat16
 from helpers.prediction import predict_in_batches
@@ -25,7 +26,7 @@ from helpers.twins import prediction_twin, training_twin
 NETWORK = "vgg9"
 BATCH = 128
 IMAGES = 4 * BATCH
-PLAIN, TORCH = "Keras float32", "PyTorch bfloat16"
+PLAIN, FIT, TORCH = "Keras float32", "Keras float32, fit", "PyTorch bfloat16"
 
 Runs = dict[str, Callable[[], object]]
 
@@ -35,7 +36,7 @@ def main() -> None:
     print(f"{NETWORK}, batches of {BATCH}; this processor {'has' if supports_bfloat16() else 'lacks'} bfloat16.")
     with torch_workers("training") as others:
         times = alternate(training_runs() | others)
-    print("\nTraining\n" + comparison(times, work=IMAGES, unit="images", baselines=(PLAIN, TORCH)))
+    print("\nTraining\n" + comparison(times, work=IMAGES, unit="images", baselines=(FIT, PLAIN, TORCH)))
     step = float(times["ours"].median()) * BATCH / IMAGES
     with torch_workers("inference") as others:
         times = alternate(inference_runs() | others)
@@ -47,7 +48,8 @@ def main() -> None:
 def training_runs() -> Runs:
     """Give the ways to train with Keras; one call shows all images once.
 
-    All get their batches as ours does, so that they differ in nothing else; `fit` is beside them as users call it.
+    All get their batches as ours does, so that they differ in nothing else; `fit` is beside them as users call it,
+    with what it waits at its end, which depends on how long its work takes.
     """
     plain = build_cnn(NETWORK)
     networks = {
@@ -58,11 +60,12 @@ def training_runs() -> Runs:
     }
     images, labels = _data()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    for network in networks.values():
-        network.compile(keras.optimizers.AdamW(1e-3), loss, jit_compile=False)
+    for name, network in networks.items():
+        ours = name.startswith("ours")
+        network.compile((FusedAdamW if ours else keras.optimizers.AdamW)(1e-3), loss, jit_compile=False)
     batches = np.arange(IMAGES).reshape(-1, BATCH)
     runs = {name: partial(fit_once, network, images, labels, batches) for name, network in networks.items()}
-    return runs | {f"{PLAIN}, fit": partial(plain.fit, images, labels, BATCH, shuffle=False, verbose=0)}
+    return runs | {FIT: partial(plain.fit, images, labels, BATCH, shuffle=False, verbose=0)}
 
 
 def inference_runs() -> Runs:

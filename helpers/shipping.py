@@ -137,7 +137,7 @@ def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> d
         "parameters": model.count_params(),
         "recipe": run.recipe.name,
         "plan": record["plan"],
-        "teachers": run.teachers if any(phase.get("distillation") for phase in record["plan"]["phases"]) else [],
+        "teachers": run.teachers if _was_taught(record["plan"]) else [],
         "seed": record["seed"],
         "epochs": len(history),
         "seconds": round(float(history["seconds"].sum())),
@@ -147,6 +147,11 @@ def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> d
         "command": f"make train DATASET=<archive> RECIPE={run.recipe.name} SEED={run.seed} NETWORKS={name}",
         "files": files,
     }
+
+
+def _was_taught(plan: Mapping[str, Any]) -> bool:
+    """Whether a plan, as a record holds it, asks for teachers other than the network itself."""
+    return any(phase.get("distillation") and phase.get("own_share", 0) < 1 for phase in plan["phases"])
 
 
 def _measure(run: Run, trained: Trained) -> dict[str, Any]:

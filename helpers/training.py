@@ -268,9 +268,13 @@ def _targets(
     targets = _one_hot(dataset.train.labels, len(dataset.class_names))
     if not phase.distillation:
         return targets
-    if soft_targets is None or soft_targets.shape != targets.shape:
-        raise TrainingError("The plan asks for distillation, and there are no soft targets for the training images.")
-    taught = soft_targets if own is None else (1 - phase.own_share) * soft_targets + phase.own_share * own
+    taught = phase.own_share * own if phase.own_share else np.zeros_like(targets)
+    if phase.own_share < 1:
+        if soft_targets is None or soft_targets.shape != targets.shape:
+            raise TrainingError(
+                "The plan asks for distillation, and there are no soft targets for the training images."
+            )
+        taught = taught + (1 - phase.own_share) * soft_targets
     return (1 - phase.distillation) * targets + phase.distillation * taught
 
 

@@ -31,7 +31,8 @@ def save_untrained(run: Run, names: tuple[str, ...] = NAMES) -> None:
         history = epochs.assign(val_loss=1.5, val_accuracy=[0.25, 0.5], learning_rate=0.1, seconds=30.0)
         history.to_csv(models / f"{name}.csv", index=False)
         plan = asdict(parts[name].plan)
-        plan["phases"][0]["distillation"] = 0.5 if name == "vgg12" else 0.0
+        taught = {"vgg12": (0.5, 0.5), "cnn_second": (0.5, 1.0)}  # the second by nobody but itself
+        plan["phases"][0]["distillation"], plan["phases"][0]["own_share"] = taught.get(name, (0.0, 0.0))
         facts = {"seed": number, "plan": plan, "data": run.dataset.fingerprint, "machine": "toy"}
         write_json(models / f"{name}.json", {"key": "none", **facts})
 
