@@ -117,13 +117,14 @@ CPU_PLAN = Plan(
 )
 # A student is shown what its teachers take each image for: many labels of FER2013 are doubtful, and theirs are not
 # sure of what the image leaves open. It learns from larger and larger images, which take up to twice as long, and in
-# the end also from what it took the training images for itself.
+# the end, twice, also from what it took the training images for itself.
 CPU_STUDENT_PLAN = replace(
     CPU_PLAN,
     phases=(
         Phase("adamw", 3e-3, epochs=56, weight_decay=0.05, distillation=0.7, enlargement=(1, 1)),
         Phase("adamw", 1.5e-3, epochs=60, weight_decay=0.05, distillation=0.7, enlargement=(4, 3)),
         Phase("adamw", 1.2e-3, epochs=46, weight_decay=0.05, distillation=0.7, own_share=0.5),
+        Phase("adamw", 1e-3, epochs=22, weight_decay=0.05, distillation=0.7, own_share=0.5),
     ),
     label_smoothing=0.0,
 )
