@@ -24,7 +24,7 @@ FUSED = {
 
 
 def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
-    """Copy a network into one that trains faster: in this precision, with fused batch normalization.
+    """Copy a network into one that trains faster: in this precision, with the layers of `helpers.fused`.
 
     The twin's weights are float32 and in the same order, so `set_weights` brings them back. What prepares the pixels
     and what makes the logits computes in float32 in any case.
@@ -44,7 +44,7 @@ def prediction_twin(model: keras.Model, precision: Precision) -> keras.Model:
 
     Each batch normalization becomes part of the convolution or dense layer that it follows, and what acts in training
     alone is left out. `folded_weights` brings the twin up to date when the network's weights change. A network that
-    is no chain of layers is copied as it is, with fused batch normalization.
+    is no chain of layers is copied as a training twin.
     """
     if not _is_chain(model):
         return training_twin(model, precision)
