@@ -60,7 +60,7 @@ class FusedDropout(layers.Dropout):
 
     def call(self, inputs, training: bool = False):
         """Drop values of (N, ...) when training."""
-        if not training or not self.rate or not _on_tensorflow() or self.noise_shape is not None:
+        if not (training and 0 < self.rate < 1 and _on_tensorflow()) or self.noise_shape is not None:
             return super().call(inputs, training=training)
         import tensorflow as tf
 
@@ -87,8 +87,8 @@ class FusedConv2D(layers.Conv2D):
 
     def _has_small_maps(self, inputs) -> bool:
         usual = (self.kernel_size, self.strides, self.padding, self.dilation_rate, self.groups)
-        height, width = inputs.shape[1:3]
-        pays = self.compute_dtype == SMALL_MAP_PRECISION and height * width <= SMALL_MAP
+        size = inputs.shape[1:3]
+        pays = self.compute_dtype == SMALL_MAP_PRECISION and None not in size and size[0] * size[1] <= SMALL_MAP
         return pays and usual == ((3, 3), (1, 1), "same", (1, 1), 1)
 
 

@@ -136,6 +136,17 @@ def test_dropout_drops_other_values_each_time_and_the_same_ones_from_the_same_se
     np.testing.assert_array_equal(make_dropout(1)(values, training=False), values)
 
 
+def test_dropout_of_everything_is_keras_s_own() -> None:
+    assert not np.array(fused.FusedDropout(1.0, seed=1)(np.ones((3, 4), np.float32), training=True)).any()
+
+
+def test_images_of_open_size_are_convolved_as_by_keras() -> None:
+    layer = fused.FusedConv2D(2, 3, padding="same", dtype="mixed_bfloat16")
+    layer.build((None, None, None, 1))
+    convolve = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 1))])
+    assert convolve(np.ones((1, 4, 5, 1), np.float32)).shape == (1, 4, 5, 2)
+
+
 def make_dropout(seed: int) -> keras.layers.Layer:
     return fused.FusedDropout(0.5, seed=seed)
 
