@@ -12,44 +12,113 @@ from helpers.models import enlarge
 # In this precision and up to so many positions in a map, a filter's gradient is faster as a product of matrices for
 # each of its taps: 1.2 to 4 times as fast as measured, with AMX and without. At 36 it depends; in float32 it is slower.
 SMALL_MAP_PRECISION, SMALL_MAP = "bfloat16", 16
+# From so many values an image on, what stands between two convolutions is faster in the loops of `helpers.loops`: vgg9
+# as a whole 1.09 times; smaller maps gain nothing, and float32 little.
+LOOPED_PRECISION, LARGE_MAPS = "bfloat16", 16_000
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
-    """Batch normalization of the last axis by TensorFlow's fused operation.
+    """Batch normalization of the last axis by TensorFlow's fused operation, and what else is fused with it.
 
+    rectified: for what ReLU makes of it; pooled: of which max pooling takes the largest of two by two positions.
     Outputs, gradients and moving statistics are Keras's up to rounding. The fused operation reads each activation
     fewer times and takes bfloat16 as it is, while Keras converts it to float32 and back.
     """
 
+    def __init__(self, *, rectified: bool = False, pooled: bool = False, **options) -> None:
+        super().__init__(**options)
+        self.rectified, self.pooled = rectified, pooled
+
+    def get_config(self) -> dict:
+        """Give what a copy is made from."""
+        return {**super().get_config(), "rectified": self.rectified, "pooled": self.pooled}
+
     def call(self, inputs, training: bool = False, mask=None):
         """Normalize (N, ..., C) by the batch's statistics when training, and by the moving ones otherwise."""
         if not _on_tensorflow() or mask is not None or self.renorm:
-            return super().call(inputs, training=training, mask=mask)
+            return self._finish(super().call(inputs, training=training, mask=mask))
         shape = ops.shape(inputs)
         images = inputs if len(shape) == 4 else ops.reshape(inputs, (-1, 1, 1, shape[-1]))
         outputs = self._normalize_batch(images) if training and self.trainable else self._normalize(images)
         return outputs if len(shape) == 4 else ops.reshape(outputs, shape)
 
+    def compute_output_shape(self, shape):
+        """Give the shape of the outputs."""
+        return (shape[0], *(size and size // 2 for size in shape[1:3]), shape[3]) if self.pooled else shape
+
     def _normalize_batch(self, images):
-        outputs, mean, variance = self._fused(images, is_training=True)
-        # The operation divides by one value less than there are; Keras's moving variance does not.
-        count = ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
+        scale, offset = self._parameters(images)
+        if self.rectified and not self.pooled and _pays_to_loop(self, images):
+            outputs, mean, variance = _normalize_and_rectify(images, scale, offset, self.epsilon)
+        else:
+            outputs, mean, variance = _normalize_batch(images, scale, offset, self.epsilon)
+            outputs = self._finish(outputs)
         self._move(self.moving_mean, mean)
-        self._move(self.moving_variance, variance * (count - 1) / count)
+        self._move(self.moving_variance, variance)
         return outputs
 
     def _normalize(self, images):
-        return self._fused(images, mean=self.moving_mean, variance=self.moving_variance, is_training=False)[0]
+        import tensorflow as tf
 
-    def _fused(self, images, **options):
-        import tensorflow as tf  # there is no other way to the operation, and no need for it on another backend
+        options = {"mean": self.moving_mean, "variance": self.moving_variance, "epsilon": self.epsilon}
+        normalized = tf.compat.v1.nn.fused_batch_norm(images, *self._parameters(images), **options, is_training=False)
+        return self._finish(normalized[0])
 
+    def _parameters(self, images):
         scale = self.gamma if self.scale else ops.ones(images.shape[-1:])
         offset = self.beta if self.center else ops.zeros(images.shape[-1:])
-        return tf.compat.v1.nn.fused_batch_norm(images, scale, offset, epsilon=self.epsilon, **options)
+        return scale, offset
+
+    def _finish(self, outputs):
+        """Pool and rectify; in this order, the latter has fewer values to do, and they come out the same."""
+        outputs = ops.max_pool(outputs, 2) if self.pooled else outputs
+        return ops.relu(outputs) if self.rectified else outputs
 
     def _move(self, average: keras.Variable, value) -> None:
         average.assign(average * self.momentum + value * (1 - self.momentum))
+
+
+def _normalize_batch(images, scale, offset, epsilon: float):
+    """Normalize (N, H, W, C) by their own statistics, and give these too: mean and variance, (C,) float32."""
+    import tensorflow as tf  # there is no other way to the operation, and no need for it on another backend
+
+    outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(images, scale, offset, epsilon=epsilon)
+    # The operation divides by one value less than there are; Keras's moving variance does not.
+    count = _values_per_channel(images)
+    return outputs, mean, variance * (count - 1) / count
+
+
+def _normalize_and_rectify(images, scale, offset, epsilon: float):
+    """Do as `_normalize_batch`, and rectify.
+
+    The gradient is that of Ioffe and Szegedy, 2015, section 3, in two goes through memory; TensorFlow's operations
+    for it and for that of ReLU go through it eight times.
+    """
+    import tensorflow as tf
+
+    from helpers import loops
+
+    @tf.custom_gradient
+    def normalize(images, scale, offset):
+        outputs, mean, variance = _normalize_batch(images, scale, offset, epsilon)
+
+        def gradient(upstream, *_of_statistics):
+            count, inverse = _values_per_channel(images), tf.math.rsqrt(variance + epsilon)
+            factor = scale * inverse
+            shift = offset - mean * factor
+            total, product = loops.rectified_sums(upstream, images, factor, shift, mean)
+            slope = -factor * inverse**2 * product / count
+            constant = -slope * mean - factor * total / count
+            return loops.rectified_gradient(upstream, images, factor, shift, slope, constant), inverse * product, total
+
+        return (tf.nn.relu(outputs), mean, variance), gradient
+
+    # As variables, they would be none of the function's arguments, and have no gradient by way of them.
+    return normalize(images, tf.convert_to_tensor(scale), tf.convert_to_tensor(offset))
+
+
+def _values_per_channel(images):
+    return ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
 
 
 class FusedDropout(layers.Dropout):
@@ -62,14 +131,32 @@ class FusedDropout(layers.Dropout):
         """Drop values of (N, ...) when training."""
         if not (training and 0 < self.rate < 1 and _on_tensorflow()) or self.noise_shape is not None:
             return super().call(inputs, training=training)
+        drawn, dropped = self._draw(ops.shape(inputs)), round(self.rate * 2**16)
+        scale = 2**16 / (2**16 - dropped)
+        if _pays_to_loop(self, inputs):
+            return _drop_in_loops(inputs, drawn, dropped, scale)
+        return inputs * (ops.cast(drawn >= dropped, inputs.dtype) * scale)
+
+    def _draw(self, shape):
+        """Draw whole numbers below 65,536: of this shape, uint16."""
         import tensorflow as tf
 
-        shape = tf.shape(inputs)
-        count, dropped = tf.reduce_prod(shape), round(self.rate * 2**16)
-        seed = tf.cast(self.seed_generator.next(), tf.int32)
+        count, seed = tf.reduce_prod(shape), tf.cast(self.seed_generator.next(), tf.int32)
         words = tf.random.stateless_uniform([(count + 3) // 4], seed, minval=None, maxval=None, dtype=tf.uint64)
-        drawn = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
-        return inputs * (tf.cast(drawn >= dropped, inputs.dtype) * (2**16 / (2**16 - dropped)))
+        return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
+
+
+def _drop_in_loops(values, drawn, dropped: int, scale: float):
+    import tensorflow as tf
+
+    from helpers import loops
+
+    @tf.custom_gradient
+    def drop(values):
+        choice = drawn, tf.constant(dropped, drawn.dtype), tf.constant(scale, values.dtype)
+        return loops.drop(values, *choice), lambda upstream: loops.drop(upstream, *choice)
+
+    return drop(values)
 
 
 class FusedConv2D(layers.Conv2D):
@@ -181,3 +268,9 @@ class FusedAdamW(keras.optimizers.AdamW):
 
 def _on_tensorflow() -> bool:
     return keras.backend.backend() == "tensorflow"
+
+
+def _pays_to_loop(layer: layers.Layer, maps) -> bool:
+    """Whether the loops of `helpers.loops` pay on these maps: where there is much to go through, and its size known."""
+    known = len(maps.shape) == 4 and None not in maps.shape[1:]
+    return layer.compute_dtype == LOOPED_PRECISION and known and np.prod(maps.shape[1:]) >= LARGE_MAPS

@@ -110,7 +110,7 @@ def train(
     state = _State()
     for number, phase in enumerate(phases):
         trainer, seen = _trainer(_sized(twin, phase), plan, phase, dataset, seed), _sized(validator, phase)
-        state = _restore(checkpoint, trainer, number) or _begin(number, phase, state.rows, twin, dataset)
+        state = _restore(checkpoint, trainer, number) or _begin(number, phase, state.rows, model, twin, dataset)
         targets = _targets(dataset, phase, soft_targets, state.own)
         while state.phase == number and not _phase_over(state, phase):
             began = time.perf_counter()
@@ -148,11 +148,14 @@ def _sized(network: keras.Model, phase: Phase) -> keras.Model:
     return network if phase.enlargement is None else enlarging(network, phase.enlargement)
 
 
-def _begin(number: int, phase: Phase, rows: list[dict], twin: keras.Model, dataset: Dataset) -> _State:
+def _begin(
+    number: int, phase: Phase, rows: list[dict], model: keras.Model, twin: keras.Model, dataset: Dataset
+) -> _State:
     """Begin a phase; where it asks for that, the network says first what it takes the training images for."""
     if not phase.own_share:
         return _State(number, 0, rows)
-    seen = prediction_twin(twin, choose_precision(multiplications(twin)))
+    model.set_weights(twin.get_weights())
+    seen = prediction_twin(model, choose_precision(multiplications(model)))
     return _State(number, 0, rows, predict_views(_sized(seen, phase), dataset.train.images, ten_views))
 
 

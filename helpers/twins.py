@@ -4,6 +4,7 @@ A network is built, saved and explained as plain Keras in float32. A twin shares
 weights; its layers never reach a file.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -31,12 +32,46 @@ def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
     """
     low, enlargement = _low_precision_layers(model, precision), _fused_enlargement(model)
 
-    def copy(layer: layers.Layer) -> layers.Layer:
-        return enlargement.get(layer.name) or FUSED.get(type(layer), type(layer)).from_config(_config(layer, low))
+    def copy(layer: layers.Layer, **options) -> layers.Layer:
+        kind = FUSED.get(type(layer), type(layer))
+        return enlargement.get(layer.name) or kind.from_config({**_config(layer, low), **options})
 
-    twin = keras.models.clone_model(model, clone_function=copy)
+    if _is_chain(model):
+        inputs = tensor = keras.Input(model.input_shape[1:])
+        for layer, options in _merged_layers(model):
+            tensor = copy(layer, **options)(tensor)
+        twin = keras.Model(inputs, tensor, name=model.name)
+    else:
+        twin = keras.models.clone_model(model, clone_function=copy)
     twin.set_weights(model.get_weights())
     return twin
+
+
+def _merged_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, dict[str, bool]]]:
+    """List the layers of a chain for a training twin, each with what it does in place of layers that follow it.
+
+    A batch normalization does the work of a ReLU behind it, and then of the max pooling behind that one.
+    """
+    queue = deque(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
+    while queue:
+        layer, merged = queue.popleft(), {}
+        if type(layer) is layers.BatchNormalization and queue and _is_rectifier(queue[0]):
+            queue.popleft()
+            merged["rectified"] = True
+            if queue and _halves(queue[0]) and len(layer.output.shape) == 4:
+                queue.popleft()
+                merged["pooled"] = True
+        yield layer, merged
+
+
+def _is_rectifier(layer: layers.Layer) -> bool:
+    usual = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}
+    return type(layer) is layers.ReLU and all(getattr(layer, name) == value for name, value in usual.items())
+
+
+def _halves(layer: layers.Layer) -> bool:
+    usual = {"pool_size": (2, 2), "strides": (2, 2), "padding": "valid", "data_format": "channels_last"}
+    return type(layer) is layers.MaxPooling2D and all(getattr(layer, name) == value for name, value in usual.items())
 
 
 def prediction_twin(model: keras.Model, precision: Precision) -> keras.Model:
@@ -44,8 +79,10 @@ def prediction_twin(model: keras.Model, precision: Precision) -> keras.Model:
 
     Each batch normalization becomes part of the convolution or dense layer that it follows, and what acts in training
     alone is left out. `folded_weights` brings the twin up to date when the network's weights change. A network that
-    is no chain of layers is copied as a training twin.
+    is no chain of layers is copied as a training twin. Raises ValueError if given one whose layers do several's work.
     """
+    if any(getattr(layer, "rectified", False) for layer in model.layers):
+        raise ValueError(f"{model.name} is a training twin: make its prediction twin of the network itself.")
     if not _is_chain(model):
         return training_twin(model, precision)
     low, enlargement = _low_precision_layers(model, precision), _fused_enlargement(model)

@@ -57,6 +57,106 @@ def test_fused_batch_normalization_has_keras_s_gradients() -> None:
         assert difference(ours, theirs) < 10 * FLOAT32
 
 
+@pytest.fixture
+def looped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all maps gone through in loops, in float32, where rounding hides little."""
+    monkeypatch.setattr(fused, "LOOPED_PRECISION", "float32")
+    monkeypatch.setattr(fused, "LARGE_MAPS", 0)
+
+
+def chain_and_fused(shape: tuple[int, ...], **options) -> tuple[list[keras.layers.Layer], keras.layers.Layer]:
+    """Give batch normalization, ReLU and perhaps pooling of Keras's, and the layer that does it all; random weights."""
+    pair = keras.layers.BatchNormalization(), fused.FusedBatchNormalization(rectified=True, **options)
+    for layer in pair:
+        layer.build(shape)
+        random = np.random.default_rng(1)
+        weights = [random.uniform(0.5, 2, weight.shape) for weight in layer.get_weights()]
+        layer.set_weights([weights[0] * random.choice([-1, 1], weights[0].shape), *weights[1:]])
+    pool = [keras.layers.MaxPooling2D()] if options else []
+    return [pair[0], keras.layers.ReLU(), *pool], pair[1]
+
+
+def learned(chain: list[keras.layers.Layer], images: np.ndarray, seed: int = 2) -> list[tf.Tensor]:
+    """Give what layers make of images in training, and the gradients of a weighted sum of it by images and weights."""
+    images = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = images
+        for layer in chain:
+            training = {"training": True} if isinstance(layer, keras.layers.BatchNormalization) else {}
+            outputs = layer(outputs, **training)
+        wanted = np.random.default_rng(seed).normal(size=outputs.shape)
+        loss = tf.reduce_sum(tf.cast(outputs, tf.float32) * wanted.astype(np.float32))
+    weights = [weight.value for layer in chain for weight in layer.trainable_weights]
+    return [outputs, *tape.gradient(loss, [images, *weights])]
+
+
+# Maps of a size that no short sum divides, of one position, with a row to cut, and of sums in two and in three rounds.
+@pytest.mark.parametrize("shape", [(5, 11, 13, 3), (6, 1, 1, 2), (4, 7, 6, 5), (2, 8, 8, 3), (3, 24, 24, 2)])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_normalization_that_rectifies_and_pools_is_keras_s_chain(
+    shape: tuple[int, ...], pooled: bool, looped: None
+) -> None:
+    pooled = pooled and shape[1] > 1
+    images = np.random.default_rng(0).normal(1, 2, shape).astype(np.float32)
+    chain, ours = chain_and_fused(shape, **({"pooled": True} if pooled else {}))
+    for theirs, own in zip(learned(chain, images), learned([ours], images), strict=True):
+        assert difference(own, theirs) < 10 * FLOAT32
+    for theirs, own in zip(chain[0].get_weights(), ours.get_weights(), strict=True):
+        assert difference(own, theirs) < FLOAT32  # the moving statistics among them
+    seen = images
+    for layer in chain:
+        seen = layer(seen)
+    assert difference(ours(images), seen) < FLOAT32
+    assert ours.compute_output_shape(shape) == seen.shape
+
+
+@pytest.mark.parametrize("missed", ["sums", "slope"])
+def test_the_tolerance_would_notice_a_part_of_the_gradient_left_out(
+    missed: str, looped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the batch's statistics do to the gradient is most of what is difficult about it."""
+    from helpers import loops
+
+    sums = loops.rectified_sums
+    keep = {"sums": (0.0, 1.0), "slope": (1.0, 0.0)}[missed]
+    images = np.random.default_rng(0).normal(1, 2, (4, 6, 6, 3)).astype(np.float32)
+    chain, ours = chain_and_fused(images.shape)
+    monkeypatch.setattr(loops, "rectified_sums", lambda *given: [k * s for k, s in zip(keep, sums(*given))])
+    assert difference(learned([ours], images)[1], learned(chain, images)[1]) > 100 * FLOAT32
+
+
+def test_in_bfloat16_the_loops_are_as_exact_as_the_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are compared with float32; the loops round once where the operations round twice."""
+    images = np.random.default_rng(0).normal(1, 2, (16, 12, 12, 8)).astype(np.float32)
+    images = np.array(tf.cast(tf.cast(images, tf.bfloat16), tf.float32))
+    chain, _ = chain_and_fused(images.shape)
+    exact = learned(chain, images)[1]
+    off = {}
+    for least in (0, 10**9):
+        monkeypatch.setattr(fused, "LARGE_MAPS", least)
+        layer = chain_and_fused(images.shape)[1]
+        low = fused.FusedBatchNormalization.from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
+        low.build(images.shape)
+        low.set_weights(layer.get_weights())
+        off[least] = float(np.abs(np.array(learned([low], images)[1]) - exact).mean() / np.abs(exact).mean())
+    assert off[0] < 1.05 * off[10**9] < 0.02
+
+
+def test_dropout_in_loops_drops_the_same_values_and_so_does_its_gradient(looped: None) -> None:
+    images = np.random.default_rng(0).normal(size=(3, 5, 7, 2)).astype(np.float32)
+    outputs = {}
+    for least in (0, 10**9):
+        fused.LARGE_MAPS = least
+        kept = tf.constant(images)
+        with tf.GradientTape() as tape:
+            tape.watch(kept)
+            outputs[least] = make_dropout(1)(kept, training=True)
+        gradient = np.array(tape.gradient(outputs[least], kept))
+        np.testing.assert_array_equal(gradient, (np.array(outputs[least]) != 0) * 2.0)  # half are kept, and doubled
+    np.testing.assert_array_equal(outputs[0], outputs[10**9])
+
+
 def gradients(layer: keras.layers.Layer, images: np.ndarray, wanted: np.ndarray) -> list[tf.Tensor]:
     """Give the gradients of a weighted sum of what a layer makes of images, by the images and by its weights."""
     images = tf.constant(images)

@@ -10,7 +10,7 @@ import pytest
 from conftest import toy_dataset
 from toys import PLAN, build, quiet
 
-from helpers import prediction, recipes, training, twins, views
+from helpers import prediction, recipes, training, views
 from helpers.augmentation import Augmentation
 from helpers.datasets import Dataset
 from helpers.models import ENLARGEMENT
@@ -319,8 +319,7 @@ def test_a_network_that_teaches_itself_goes_on_with_what_it_said_at_first(
     def asked_again(checkpoint: Path, trainer: keras.Model, phase: int) -> training._State | None:
         state = restore(checkpoint, trainer, phase)
         if state and state.own is not None:
-            seen = twins.prediction_twin(trainer.layers[-1], "float32")
-            state.own = prediction.predict_views(seen, dataset.train.images, views.ten_views)
+            state.own = prediction.predict_views(trainer.layers[-1], dataset.train.images, views.ten_views)
         return state
 
     restore = training._restore

@@ -134,3 +134,64 @@ def test_a_network_that_is_to_enlarge_by_another_factor_is_as_if_built_so(
 def test_a_network_that_enlarges_nothing_is_the_same_without_enlargement(pixels: np.ndarray) -> None:
     twin = twins.prediction_twin(shaken(network("vgg10")), "float32")
     assert difference(twins.enlarging(twin, (1, 1))(pixels), twin(pixels)) == 0
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_training_twin_takes_the_step_of_its_network(
+    precision: str, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without dropout nothing is drawn: what the two learn from a batch differs by rounding alone."""
+    monkeypatch.setattr(fused, "LARGE_MAPS", 0)
+    monkeypatch.setattr(fused, "LOOPED_PRECISION", precision)
+    monkeypatch.setitem(models.ARCHITECTURES, "slim8", replace(models.ARCHITECTURES["slim8"], logits_dropout=0.0))
+    plain = network("slim8")
+    twin, start = twins.training_twin(plain, precision), plain.get_weights()
+    for learner in (plain, twin):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        learner.compile(keras.optimizers.SGD(0.01), loss, jit_compile=False)
+        learner.train_on_batch(pixels, np.arange(len(pixels)) % 3)
+    steps = [
+        np.concatenate([(after - before).ravel() for after, before in zip(learner.get_weights(), start, strict=True)])
+        for learner in (plain, twin)
+    ]
+    off = np.linalg.norm(steps[1] - steps[0]) / np.linalg.norm(steps[0])
+    assert off < (FLOAT32 if precision == "float32" else BFLOAT16)
+
+
+def test_a_training_twin_has_one_layer_for_normalization_relu_and_pooling() -> None:
+    twin = twins.training_twin(network(), "float32")
+    kinds = [type(layer).__name__ for layer in twin.layers]
+    assert kinds.count("FusedBatchNormalization") == 11 and not {"ReLU", "MaxPooling2D"} & set(kinds)
+    norms = [layer for layer in twin.layers if isinstance(layer, fused.FusedBatchNormalization)]
+    assert all(norm.rectified for norm in norms)
+    assert [norm.name for norm in norms if norm.pooled] == ["conv3_norm", "conv6_norm", "conv9_norm"]
+
+
+def test_other_rectifiers_and_pools_stay_as_they_are(pixels: np.ndarray) -> None:
+    layers = keras.layers
+    odd = [
+        layers.BatchNormalization(),
+        layers.ReLU(max_value=1.0),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.MaxPooling2D(3),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.MaxPooling2D(padding="same"),
+        layers.BatchNormalization(),
+        layers.MaxPooling2D(),
+        layers.Flatten(),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.Dense(3),
+    ]
+    plain = shaken(keras.Sequential([keras.Input((24, 24, 1)), *odd]))
+    twin = twins.training_twin(plain, "float32")
+    assert [layer.rectified for layer in twin.layers if hasattr(layer, "rectified")] == [False, True, True, False, True]
+    assert difference(twin(pixels), plain(pixels, training=False)) < FLOAT32
+
+
+def test_a_training_twin_has_no_prediction_twin() -> None:
+    twin = twins.training_twin(network(), "float32")
+    with pytest.raises(ValueError, match="is a training twin"):
+        twins.prediction_twin(twin, "float32")
