@@ -54,6 +54,8 @@ class Recipe:
     others: Mapping[str, Plan] = field(default_factory=dict)  # further architectures, each with its matched DNN
     student: str = ""  # architecture of the network "student", which the headline CNN's trainings teach; "": none
     student_plan: Plan | None = None  # of that one; None: the headline CNN's
+    pupil: str = ""  # architecture of the network "pupil", which the student teaches in its turn; "": none
+    pupil_plan: Plan | None = None  # of that one; None: the student's
 
     @property
     def second_plan(self) -> Plan:
@@ -128,6 +130,15 @@ CPU_STUDENT_PLAN = replace(
     ),
     label_smoothing=0.0,
 )
+# A larger network that is to differ from its teacher, for an ensemble of both: it believes the labels more.
+CPU_PUPIL_PLAN = replace(
+    CPU_STUDENT_PLAN,
+    phases=(
+        Phase("adamw", 3e-3, epochs=40, weight_decay=0.05, distillation=0.5, enlargement=(1, 1)),
+        Phase("adamw", 1.5e-3, epochs=32, weight_decay=0.05, distillation=0.5),
+    ),
+    mixup=0.0,
+)
 # Long enough for a network to know images by heart that are not changed.
 CPU_COMPARED_PLAN = replace(QUICK_PLAN, phases=(Phase("adamw", 1e-2, epochs=40, weight_decay=1e-3),), max_images=None)
 # For two cores and three hours. Dense layers with dropout and no batch normalization stay at the most frequent class
@@ -171,6 +182,8 @@ RECIPES: dict[str, Recipe] = {
         others={"vgg9": CPU_VGG9_PLAN, "vgg12": CPU_VGG12_PLAN, "wide5": CPU_WIDE5_PLAN},
         student="wide8",
         student_plan=CPU_STUDENT_PLAN,
+        pupil="deep10",
+        pupil_plan=CPU_PUPIL_PLAN,
     ),
     "pretrained": Recipe("pretrained", "vgg9", FULL_PLAN, STRONG),  # trains nothing: its networks are shipped
     "tiny": Recipe("tiny", "vgg9_small", replace(QUICK_PLAN, max_images=1000), STRONG),

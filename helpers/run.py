@@ -34,6 +34,7 @@ ABLATIONS: dict[str, dict[str, object]] = {
 }
 
 STUDENT = "student"  # name of the network that learns from the headline CNN's trainings
+PUPIL = "pupil"  # name of the network that learns from the student
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ class Run:
         """Give the ensemble's members by a name for people, the headline CNN first.
 
         Of those trained here, the second has the same architecture, another seed and other augmentation; the student
-        is one of them if the recipe has one.
+        and its pupil are among them if the recipe has them.
         """
-        trained = ["cnn", "cnn_second", *([STUDENT] if self.recipe.student else [])]
+        trained = ["cnn", "cnn_second", *(name for name in (STUDENT, PUPIL) if name in self.networks)]
         names = self.shelf.manifest["ensemble"] if self.shelf else trained
-        shown = {"cnn": "CNN", STUDENT: STUDENT}
+        shown = {"cnn": "CNN", STUDENT: STUDENT, PUPIL: PUPIL}
         return {shown.get(name, f"member {i}"): self.network(name) for i, name in enumerate(names, 1)}
 
     def compared_cnn(self) -> Trained:
@@ -137,31 +138,34 @@ class Run:
             seed=seed,
             name=name,
             folder=self.folder / "models",
-            soft_targets=self._soft_targets(network.plan),
+            soft_targets=self._soft_targets(name) if network.plan.needs_teachers else None,
         )
 
-    def taught(self) -> list[str]:
-        """Name the networks that learned not from labels alone, but also from what the teachers say."""
+    def taught(self) -> dict[tuple[str, ...], list[str]]:
+        """Name the networks that learned not from labels alone, by the networks from whose answers they learned."""
         if self.shelf:
-            return [name for name in self.shelf.names if self.shelf.record(name).get("teachers")]
-        return [name for name, network in self.networks.items() if network.plan.needs_teachers]
+            teachers = {name: self.shelf.record(name).get("teachers") for name in self.shelf.names}
+        else:
+            teachers = {name: self.teachers(name) for name, one in self.networks.items() if one.plan.needs_teachers}
+        taught: dict[tuple[str, ...], list[str]] = {}
+        for name, names in teachers.items():
+            if names:
+                taught.setdefault(tuple(names), []).append(name)
+        return taught
 
-    @property
-    def teachers(self) -> list[str]:
-        """Name the networks that teach where a plan asks for it: all trainings of the headline CNN."""
-        return _names_of_seeds(self.recipe)
+    def teachers(self, name: str) -> list[str]:
+        """Name the networks that teach this one if its plan asks for it: all trainings of the headline CNN, or one."""
+        return [STUDENT] if name == PUPIL else _names_of_seeds(self.recipe)
 
-    def _soft_targets(self, plan: Plan) -> np.ndarray | None:
-        """Average what the teachers take the training images for in ten views, if the plan asks: (N, classes)."""
-        if not plan.needs_teachers:
-            return None
-        answers = [self.predict_views(self.network(name), "train", views.ten_views) for name in self.teachers]
-        return np.mean(answers, axis=0)
+    def _soft_targets(self, name: str) -> np.ndarray:
+        """Average what a network's teachers take the training images for in ten views: (N, classes)."""
+        said = [self.predict_views(self.network(one), "train", views.ten_views) for one in self.teachers(name)]
+        return np.mean(said, axis=0)
 
     @cached_property
     def networks(self) -> dict[str, Network]:
         """List the networks of the recipe by name, in the order in which they are wanted."""
-        recipe = self.recipe
+        recipe, student_plan = self.recipe, self.recipe.student_plan or self.recipe.plan
         return {
             "cnn": Network(self._build_cnn, recipe.plan),
             "cnn_second": Network(self._build_cnn, recipe.second_plan, draw=1),
@@ -169,7 +173,8 @@ class Run:
             "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
             **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
             **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(_names_of_seeds(recipe)) if i},
-            **({STUDENT: self._other(recipe.student, recipe.student_plan or recipe.plan)} if recipe.student else {}),
+            **({STUDENT: self._other(recipe.student, student_plan)} if recipe.student else {}),
+            **({PUPIL: self._other(recipe.pupil, recipe.pupil_plan or student_plan)} if recipe.pupil else {}),
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in _with_dnn(cnn)},
         }
 

@@ -25,7 +25,7 @@ from helpers.datasets import ROOT, DatasetError, load_dataset
 from helpers.files import write_atomically
 from helpers.pretrained import PretrainedError, Shelf, open_shelf
 from helpers.recipes import RECIPES, get_recipe
-from helpers.run import STUDENT, Run
+from helpers.run import PUPIL, STUDENT, Run
 from helpers.training import Trained, TrainingError
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
@@ -75,12 +75,12 @@ def train_all(run: Run, names: Sequence[str] = ()) -> None:
 def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Shelf:
     """Pack every network of the run that is trained into a folder, with its manifest, and say which are not there.
 
-    ensemble: names of its members, at most five, by default all trainings of the headline CNN and its student. Raises
-    PretrainedError if what a report needs is not trained, or too large.
+    ensemble: names of its members, at most five, by default the headline CNN in all its trainings, the student and its
+    pupil. Raises PretrainedError if what a report needs is not trained, or too large.
     """
     trained = {name: record for name in _trained_names(run) if (record := _read_record(run, name))}
     seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
-    usual = [name for name in ("cnn", "cnn_second", *seeds[1:], STUDENT) if name in trained]
+    usual = [name for name in ("cnn", "cnn_second", *seeds[1:], STUDENT, PUPIL) if name in trained]
     compared = run.recipe.compared or "cnn"
     members = _members(ensemble or usual[:LARGEST_ENSEMBLE])
     for name in (*pretrained.REQUIRED, *members, compared):
@@ -137,7 +137,7 @@ def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> d
         "parameters": model.count_params(),
         "recipe": run.recipe.name,
         "plan": record["plan"],
-        "teachers": run.teachers if _was_taught(record["plan"]) else [],
+        "teachers": run.teachers(name) if _was_taught(record["plan"]) else [],
         "seed": record["seed"],
         "epochs": len(history),
         "seconds": round(float(history["seconds"].sum())),
@@ -241,7 +241,7 @@ def _line(row: Mapping[str, Any], shelf: Shelf) -> str:
         return f"| {row['name']} | | {' | '.join(measured)} | | |"
     record = shelf.record(row["name"])
     made = f"{record['epochs']}, {record['seconds'] / 60:.1f} min"
-    taught = ", taught by the headline network's trainings" if record.get("teachers") else ""
+    taught = f", taught by {', '.join(record['teachers'])}" if record.get("teachers") else ""
     first = f"`{row['name']}` ({record['architecture']}, seed {record['seed']}{taught})"
     return " | ".join([f"| {first}", _count(record["parameters"]), *measured, made, f"{record['machine']} |"])
 

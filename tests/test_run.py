@@ -165,7 +165,7 @@ def test_a_student_learns_what_its_teachers_say_in_ten_views(run: Run, monkeypat
     plan = replace(run.recipe.plan, phases=(replace(run.recipe.plan.phases[0], distillation=1.0),))
     taught = replace(run, recipe=replace(run.recipe, seeds=2, student="vgg9_small", student_plan=plan))
     assert [*taught.members()] == ["CNN", "member 2", "student"]
-    assert taught.taught() == ["student"] and run.taught() == []
+    assert taught.taught() == {("cnn", "cnn_seed1"): ["student"]} and run.taught() == {}
     teachers = [taught.predict_views(taught.network(name), "train") for name in ("cnn", "cnn_seed1")]
     given = []
     monkeypatch.setattr(
@@ -176,6 +176,23 @@ def test_a_student_learns_what_its_teachers_say_in_ten_views(run: Run, monkeypat
     assert [name for name, _ in given] == ["cnn", "cnn_seed1", "student"]
     assert given[0][1] is None
     np.testing.assert_allclose(given[2][1], (teachers[0] + teachers[1]) / 2)
+
+
+def test_a_pupil_learns_from_the_student_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(run.recipe.plan, phases=(replace(run.recipe.plan.phases[0], distillation=1.0),))
+    recipe = replace(run.recipe, student="vgg9_small", student_plan=plan, pupil="slim8")
+    taught = replace(run, recipe=recipe)
+    assert [*taught.members()] == ["CNN", "member 2", "student", "pupil"]
+    assert taught.taught() == {("cnn",): ["student"], ("student",): ["pupil"]} and taught.networks["pupil"].plan == plan
+    assert (taught.teachers("student"), taught.teachers("pupil")) == (["cnn"], ["student"])
+    said = taught.predict_views(taught.network("student"), "train", ten_views)
+    given = []
+    monkeypatch.setattr(
+        "helpers.run.load_or_train", lambda *_, soft_targets, name, **__: given.append((name, soft_targets))
+    )
+    monkeypatch.setattr(Run, "predict_views", lambda *_: said)
+    taught.network("pupil")
+    assert given[-1][0] == "pupil" and np.array_equal(given[-1][1], said)
 
 
 def test_images_with_a_twin_in_training_are_told_apart_and_counted(run: Run) -> None:

@@ -227,7 +227,7 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, shelf: 
     assert cnn[0].strip() == f"{shelf.record('cnn')['parameters']:,}" and cnn[3:] == [" 2, 1.0 min ", " toy "]
     for name in NAMES:
         assert sum(row.startswith(f"`{name}` ") for row in rows) == 1, name
-    assert [row.split("`")[1] for row in rows if "taught by the headline network" in row] == ["vgg12"]
+    assert [row.split("`")[1] for row in rows if "taught by cnn)" in row] == ["vgg12"]
     assert any(row.startswith("A: CNN") for row in rows)
     unnamed = {
         "ensemble (": "ensemble",
