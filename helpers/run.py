@@ -92,7 +92,7 @@ class Run:
         return [self.network(name) for name in names]
 
     def members(self) -> dict[str, Trained]:
-        """Give the ensemble's members by a name for people, the headline CNN first.
+        """Give the ensemble's members by a name for people.
 
         Of those trained here, the second has the same architecture, another seed and other augmentation; the student
         and its pupil are among them if the recipe has them.
@@ -199,7 +199,7 @@ class Run:
         return self._kept_prediction(trained, split, lambda: softmax(predict_logits(trained.model, images)))
 
     def predict_views(
-        self, trained: Trained, split: str, look: Callable[[np.ndarray], Iterable[np.ndarray]] = views.twenty_views
+        self, trained: Trained, split: str, look: Callable[[np.ndarray], Iterable[np.ndarray]] = views.ten_crops
     ) -> np.ndarray:
         """Give a network's probabilities averaged over views of each image: (N, classes) float32, once and kept.
 

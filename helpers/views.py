@@ -1,8 +1,8 @@
-"""Twenty views of an image, for an average answer: moved a little, cropped and enlarged a little, and mirrored.
+"""Views of an image, for an average answer: moved a little, or cropped and enlarged a little, and mirrored.
 
 A network that pools or strides answers a moved image a little differently, and what it gets wrong about one view it
-may get right about another. Crops are the ten-crop test of Krizhevsky et al., 2012; they show things larger, as a part
-of augmented training images does (Touvron et al., 2019).
+may get right about another. Crops are the ten-crop test of Krizhevsky et al., 2012, with the image in place of its
+middle; they show things larger, as a part of augmented training images does (Touvron et al., 2019).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,8 @@ import numpy as np
 MARGIN = 1 / 24  # share of height and width: two of 48 pixels
 PIECE = 1024  # images that are enlarged at once: as floats, all of them would take four times their room
 # In margins from the top and from the left, where the middle lies at 1.
-_PLACES = ((1, 1), (0, 0), (0, 2), (2, 0), (2, 2))
+CORNERS = ((0, 0), (0, 2), (2, 0), (2, 2))
+PLACES = ((1, 1), *CORNERS)
 
 
 def ten_views(images: np.ndarray) -> Iterator[np.ndarray]:
@@ -23,24 +24,19 @@ def ten_views(images: np.ndarray) -> Iterator[np.ndarray]:
     """
     rows, columns = _margins(images)
     padded = np.pad(images, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode="edge")
-    yield from _windows(padded, images.shape[1:3], rows, columns)
+    yield from _windows(padded, images.shape[1:3], rows, columns, PLACES)
 
 
 def ten_crops(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Give the middle and the four corners of images (N, H, W, C), enlarged to their size, and their mirror images.
+    """Give images (N, H, W, C) as they are and their four corners enlarged to their size, and the mirror image of each.
 
-    All have the images' shape and dtype; what is left out is a margin on each side, or two on one.
+    All have the images' shape and dtype; of a corner, two margins are left out on two sides.
     """
     rows, columns = _margins(images)
     height, width = images.shape[1:3]
-    for crop in _windows(images, (height - 2 * rows, width - 2 * columns), rows, columns):
+    yield from (images, images[:, :, ::-1])
+    for crop in _windows(images, (height - 2 * rows, width - 2 * columns), rows, columns, CORNERS):
         yield _enlarge(crop, (height, width))
-
-
-def twenty_views(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Give the ten views and then the ten crops of images (N, H, W, C), each of their shape and dtype."""
-    yield from ten_views(images)
-    yield from ten_crops(images)
 
 
 def average_answer(answer: Callable[[np.ndarray], np.ndarray], views: Iterable[np.ndarray]) -> np.ndarray:
@@ -54,9 +50,11 @@ def _margins(images: np.ndarray) -> tuple[int, int]:
     return rows, columns
 
 
-def _windows(images: np.ndarray, shape: tuple[int, int], rows: int, columns: int) -> Iterator[np.ndarray]:
-    """Cut windows of one shape from the middle and the corners, each followed by its mirror image."""
-    for down, right in _PLACES:
+def _windows(
+    images: np.ndarray, shape: tuple[int, int], rows: int, columns: int, places: Iterable[tuple[int, int]]
+) -> Iterator[np.ndarray]:
+    """Cut windows of one shape at these places, each followed by its mirror image."""
+    for down, right in places:
         window = images[:, down * rows : down * rows + shape[0], right * columns : right * columns + shape[1]]
         yield window
         yield window[:, :, ::-1]
