@@ -59,8 +59,11 @@ class Recipe:
 
     @property
     def second_plan(self) -> Plan:
-        """The plan of the ensemble's second member."""
-        return replace(self.plan, augmentation=self.second_augmentation)
+        """The plan of the ensemble's second member, with smaller steps.
+
+        It sees images that are changed more, from which large steps now and then learn nothing for epochs.
+        """
+        return slow_down(replace(self.plan, augmentation=self.second_augmentation), 0.6)
 
     @property
     def usual_plan(self) -> Plan:

@@ -32,6 +32,14 @@ def test_slower_steps_change_nothing_but_the_rate() -> None:
     assert replace(slow, phases=PLAN.phases) == PLAN
 
 
+def test_the_second_member_sees_other_images_and_takes_smaller_steps() -> None:
+    recipe = recipes.get_recipe("quick")
+    steps = [plan.phases[0].learning_rate for plan in (recipe.plan, recipe.second_plan)]
+    assert steps[1] == pytest.approx(0.6 * steps[0])
+    assert recipe.second_plan == recipes.slow_down(replace(recipe.plan, augmentation=recipe.second_augmentation), 0.6)
+    assert recipe.second_plan.augmentation != recipe.plan.augmentation
+
+
 def test_an_unknown_recipe_is_an_error_that_names_the_legal_ones() -> None:
     with pytest.raises(ValueError, match=r"'slow'.*quick, full"):
         recipes.get_recipe("slow")
