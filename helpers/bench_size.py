@@ -24,6 +24,7 @@ from PIL import Image
 
 from helpers import faces
 from helpers.datasets import load_dataset
+from helpers.machine import peak_memory
 
 COUNTS = (10_000, 50_000, 200_000)
 BATCH = 2_000  # faces drawn at a time
@@ -80,7 +81,7 @@ def open_once(archive: Path, cache: Path) -> dict[str, float]:
 def _peak_memory() -> int:
     """Give the most memory that this process held plus the most that one of its children held, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
-    return unit * sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return peak_memory() + unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
 
 def table(rows: Sequence[dict[str, float]]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,19 @@ def describe_machine() -> str:
     """Say which processor, how many cores and how much memory there are, as in "AMD EPYC, 2 cores, 24 GB"."""
     memory = round(psutil.virtual_memory().total / 1e9)
     return f"{_processor()}, {os.cpu_count()} cores, {memory} GB"
+
+
+def peak_memory() -> int:
+    """Give the most memory that this process has held so far, in bytes; on Linux or macOS.
+
+    Linux counts what the starting process held into `getrusage`, and tells the process's own peak elsewhere.
+    """
+    if sys.platform == "linux":
+        own = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+        return 1024 * int(own.split()[1])
+    import resource  # which Windows has not
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _processor(described: Path = Path("/proc/cpuinfo")) -> str:
