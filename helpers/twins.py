@@ -58,7 +58,7 @@ def _merged_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, dict[str,
         if type(layer) is layers.BatchNormalization and queue and _is_rectifier(queue[0]):
             queue.popleft()
             merged["rectified"] = True
-            if queue and _halves(queue[0]) and len(layer.output.shape) == 4:
+            if queue and _halves(queue[0]):
                 queue.popleft()
                 merged["pooled"] = True
         yield layer, merged
