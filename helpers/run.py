@@ -199,7 +199,7 @@ class Run:
         return self._kept_prediction(trained, split, lambda: softmax(predict_logits(trained.model, images)))
 
     def predict_views(
-        self, trained: Trained, split: str, look: Callable[[np.ndarray], Iterable[np.ndarray]] = views.ten_crops
+        self, trained: Trained, split: str, look: Callable[[np.ndarray], Iterable[np.ndarray]] = views.six_crops
     ) -> np.ndarray:
         """Give a network's probabilities averaged over views of each image: (N, classes) float32, once and kept.
 

@@ -226,8 +226,8 @@ def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
 def _names_of_rows(members: Sequence[str]) -> list[str]:
     """Name the rows of notebook 01's accuracy table: CNN and ensemble's members, then what is made of their answers."""
     shown = list(dict.fromkeys(["cnn", *members]))
-    cropped = [f"`{name}`, ten crops of each image" for name in shown]
-    return [*shown, f"ensemble ({', '.join(members)})", *cropped, "ensemble, ten crops of each image"]
+    cropped = [f"`{name}`, six crops of each image" for name in shown]
+    return [*shown, f"ensemble ({', '.join(members)})", *cropped, "ensemble, six crops of each image"]
 
 
 def _rows(run: Path, notebook: str, table: str) -> list[dict[str, Any]]:

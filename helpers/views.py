@@ -1,8 +1,9 @@
 """Views of an image, for an average answer: moved a little, or cropped and enlarged a little, and mirrored.
 
 A network that pools or strides answers a moved image a little differently, and what it gets wrong about one view it
-may get right about another. Crops are the ten-crop test of Krizhevsky et al., 2012, with the image in place of its
-middle; they show things larger, as a part of augmented training images does (Touvron et al., 2019).
+may get right about another. Crops are after the ten-crop test of Krizhevsky et al., 2012, with the image in place of
+its middle and each corner once; they show things larger, as a part of augmented training images does (Touvron et al.,
+2019).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,15 +28,17 @@ def ten_views(images: np.ndarray) -> Iterator[np.ndarray]:
     yield from _windows(padded, images.shape[1:3], rows, columns, PLACES)
 
 
-def ten_crops(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Give images (N, H, W, C) as they are and their four corners enlarged to their size, and the mirror image of each.
+def six_crops(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Give images (N, H, W, C) as they are, their mirror images, and their four corners enlarged to their size.
 
-    All have the images' shape and dtype; of a corner, two margins are left out on two sides.
+    The corners at the top right and at the bottom left are mirrored, so that mirror images have the same crops. All
+    have the images' shape and dtype; of a corner, two margins are left out on two sides.
     """
     rows, columns = _margins(images)
     height, width = images.shape[1:3]
     yield from (images, images[:, :, ::-1])
-    for crop in _windows(images, (height - 2 * rows, width - 2 * columns), rows, columns, CORNERS):
+    windows = [*_windows(images, (height - 2 * rows, width - 2 * columns), rows, columns, CORNERS)]
+    for crop in (windows[0], windows[3], windows[5], windows[6]):  # each corner is followed by its mirror image
         yield _enlarge(crop, (height, width))
 
 

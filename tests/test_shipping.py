@@ -231,9 +231,9 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, shelf: 
     assert any(row.startswith("A: CNN") for row in rows)
     unnamed = {
         "ensemble (": "ensemble",
-        "`cnn`, ten": "cnn_ten_crops",
-        "`cnn_second`, ten": "member_2_ten_crops",
-        "ensemble, ten": "ensemble_ten_crops",
+        "`cnn`, six": "cnn_six_crops",
+        "`cnn_second`, six": "member_2_six_crops",
+        "ensemble, six": "ensemble_six_crops",
     }
     for first, key in unnamed.items():
         (row,) = (row for name, row in rows.items() if name.startswith(first))
