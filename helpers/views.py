@@ -25,7 +25,8 @@ def ten_views(images: np.ndarray) -> Iterator[np.ndarray]:
     """
     rows, columns = _margins(images)
     padded = np.pad(images, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode="edge")
-    yield from _windows(padded, images.shape[1:3], rows, columns, PLACES)
+    for window in _windows(padded, images.shape[1:3], rows, columns, PLACES):
+        yield from (window, window[:, :, ::-1])
 
 
 def six_crops(images: np.ndarray) -> Iterator[np.ndarray]:
@@ -37,9 +38,9 @@ def six_crops(images: np.ndarray) -> Iterator[np.ndarray]:
     rows, columns = _margins(images)
     height, width = images.shape[1:3]
     yield from (images, images[:, :, ::-1])
-    windows = [*_windows(images, (height - 2 * rows, width - 2 * columns), rows, columns, CORNERS)]
-    for crop in (windows[0], windows[3], windows[5], windows[6]):  # each corner is followed by its mirror image
-        yield _enlarge(crop, (height, width))
+    windows = _windows(images, (height - 2 * rows, width - 2 * columns), rows, columns, CORNERS)
+    for (down, right), window in zip(CORNERS, windows, strict=True):
+        yield _enlarge(window if down == right else window[:, :, ::-1], (height, width))
 
 
 def average_answer(answer: Callable[[np.ndarray], np.ndarray], views: Iterable[np.ndarray]) -> np.ndarray:
@@ -56,11 +57,9 @@ def _margins(images: np.ndarray) -> tuple[int, int]:
 def _windows(
     images: np.ndarray, shape: tuple[int, int], rows: int, columns: int, places: Iterable[tuple[int, int]]
 ) -> Iterator[np.ndarray]:
-    """Cut windows of one shape at these places, each followed by its mirror image."""
+    """Cut windows of one shape at these places."""
     for down, right in places:
-        window = images[:, down * rows : down * rows + shape[0], right * columns : right * columns + shape[1]]
-        yield window
-        yield window[:, :, ::-1]
+        yield images[:, down * rows : down * rows + shape[0], right * columns : right * columns + shape[1]]
 
 
 def _enlarge(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
