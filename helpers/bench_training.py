@@ -20,6 +20,7 @@ from helpers.models import ARCHITECTURES, build_cnn
 from helpers.precision import supports_bfloat16
 from helpers.prediction import predict_in_batches
 from helpers.recipes import ERASED
+from helpers.showing import Showing
 from helpers.training import fit_once
 from helpers.twins import prediction_twin, training_twin
 
@@ -63,8 +64,8 @@ def training_runs() -> Runs:
     for name, network in networks.items():
         ours = name.startswith("ours")
         network.compile((FusedAdamW if ours else keras.optimizers.AdamW)(1e-3), loss, jit_compile=False)
-    batches = np.arange(IMAGES).reshape(-1, BATCH)
-    runs = {name: partial(fit_once, network, images, labels, batches) for name, network in networks.items()}
+    showing = Showing(np.arange(IMAGES).reshape(-1, BATCH))
+    runs = {name: partial(fit_once, network, images, labels, showing) for name, network in networks.items()}
     return runs | {FIT: partial(plain.fit, images, labels, BATCH, shuffle=False, verbose=0)}
 
 

@@ -71,7 +71,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
     def _finish(self, outputs):
         """Pool and rectify; in this order, the latter has fewer values to do, and they come out the same."""
-        outputs = ops.max_pool(outputs, 2) if self.pooled else outputs
+        outputs = ops.max_pool(outputs, 2, strides=2) if self.pooled else outputs
         return ops.relu(outputs) if self.rectified else outputs
 
     def _move(self, average: keras.Variable, value) -> None:

@@ -9,9 +9,9 @@ import psutil
 
 
 def describe_machine() -> str:
-    """Say which processor, how many cores and how much memory there are, as in "AMD EPYC, 2 cores, 24 GB"."""
+    """Say which GPU that Keras uses, processor, cores and memory there are, as in "AMD EPYC, 2 cores, 24 GB"."""
     memory = round(psutil.virtual_memory().total / 1e9)
-    return f"{_processor()}, {os.cpu_count()} cores, {memory} GB"
+    return ", ".join([*_gpus(), _processor(), f"{os.cpu_count()} cores", f"{memory} GB"])
 
 
 def peak_memory() -> int:
@@ -25,6 +25,20 @@ def peak_memory() -> int:
     import resource  # which Windows has not
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _gpus() -> list[str]:
+    """Name the GPUs that Keras's backend uses."""
+    import keras  # slow, and what asks for the processor alone does without it
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices() if device.platform == "gpu"]
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    return [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in found]
 
 
 def _processor(described: Path = Path("/proc/cpuinfo")) -> str:

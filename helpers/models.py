@@ -61,15 +61,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     # On larger images and with wider units, at more than four times the multiplications.
     "wide8": replace(SLIM8, units=((48,) * 2, (96,) * 2, (192,) * 2, (256,) * 2), enlargement=(3, 2)),
     # Deeper and with wider units still, at twice the multiplications of wide8.
-    "deep10": replace(SLIM8, units=((64,) * 2, (128,) * 3, (256,) * 3, (384,) * 2), enlargement=(4, 3)),
-    "vgg10": Architecture(
-        units=((32,) * 2, (64,) * 3, (128,) * 3, (256,) * 2),
-        dense=(),
-        unit_dropout=0.0,
-        average_last=True,
-        logits_dropout=0.4,
-        norm_momentum=0.95,
-    ),
+    "even10": replace(SLIM8, units=((64,) * 2, (128,) * 3, (256,) * 3, (256,) * 2), enlargement=(4, 3)),
     "vgg12": Architecture(
         units=((32,) * 3, (64,) * 3, (128,) * 3, (256,) * 3),
         dense=(512, 256),

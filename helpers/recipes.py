@@ -41,6 +41,16 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A further network for the ensemble, beside the headline CNN's trainings."""
+
+    architecture: str
+    plan: Plan
+    draw: int = 0  # networks that differ in nothing else differ in this, and so in their seed
+    teachers: tuple[str, ...] = ()  # who teaches it, if its plan asks for that; (): all trainings of the headline CNN
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The training budget of a whole run."""
 
@@ -52,10 +62,8 @@ class Recipe:
     compared: str = ""  # architecture that is compared with a DNN and taken apart; "": the headline CNN itself
     compared_plan: Plan | None = None  # of that one and its DNN; None: the headline CNN's
     others: Mapping[str, Plan] = field(default_factory=dict)  # further architectures, each with its matched DNN
-    student: str = ""  # architecture of the network "student", which the headline CNN's trainings teach; "": none
-    student_plan: Plan | None = None  # of that one; None: the headline CNN's
-    pupil: str = ""  # architecture of the network "pupil", which the student teaches in its turn; "": none
-    pupil_plan: Plan | None = None  # of that one; None: the student's
+    members: Mapping[str, Member] = field(default_factory=dict)  # further networks for the ensemble, by name
+    ensemble: tuple[str, ...] = ("cnn", "cnn_second")  # names of the networks whose answers are averaged
 
     @property
     def second_plan(self) -> Plan:
@@ -92,22 +100,10 @@ ERASED = replace(WIDE, shift=0.15, zoom=0.15, erasing=0.3)
 QUICK_PLAN = Plan(
     (Phase("adamw", 1e-2, epochs=9, weight_decay=1e-3),), batch_size=64, augmentation=MILD, max_images=120_000
 )
-# Of the assignment's reference B: Adadelta up to 60 % on the validation split, then SGD.
-FULL_PLAN = Plan(
-    (
-        Phase("adadelta", 1.0, epochs=60, schedule="constant", until_accuracy=0.6),
-        Phase("sgd", 0.02, epochs=40),
-    ),
-    batch_size=64,
-    augmentation=MILD,
-)
-# For the headline CNN where there is time for hundreds of epochs, as on a GPU; the last ones see images as they are.
+# For a GPU, where an epoch takes a second.
 LONG_PLAN = Plan(
-    (
-        Phase("sgd", 0.05, epochs=280, weight_decay=5e-3),
-        Phase("sgd", 5e-4, epochs=20, weight_decay=5e-3, schedule="constant", augmented=False),
-    ),
-    batch_size=128,
+    (Phase("sgd", 0.1, epochs=200, weight_decay=5e-3),),
+    batch_size=256,
     augmentation=ERASED,
     label_smoothing=0.1,
     mixup=0.2,
@@ -133,15 +129,6 @@ CPU_STUDENT_PLAN = replace(
     ),
     label_smoothing=0.0,
 )
-# A larger network that is to differ from its teacher, for an ensemble of both: it believes the labels more.
-CPU_PUPIL_PLAN = replace(
-    CPU_STUDENT_PLAN,
-    phases=(
-        Phase("adamw", 3e-3, epochs=40, weight_decay=0.05, distillation=0.5, enlargement=(1, 1)),
-        Phase("adamw", 1.5e-3, epochs=32, weight_decay=0.05, distillation=0.5),
-    ),
-    mixup=0.0,
-)
 # Long enough for a network to know images by heart that are not changed.
 CPU_COMPARED_PLAN = replace(QUICK_PLAN, phases=(Phase("adamw", 1e-2, epochs=40, weight_decay=1e-3),), max_images=None)
 # For two cores and three hours. Dense layers with dropout and no batch normalization stay at the most frequent class
@@ -161,34 +148,54 @@ CPU_VGG9_PLAN = Plan(
 CPU_WIDE5_PLAN = Plan(
     (Phase("adamw", 2e-3, epochs=18, weight_decay=0.05),), batch_size=128, augmentation=WIDE, label_smoothing=0.1
 )
-# As FULL_PLAN, for two cores and three quarters of an hour.
-CPU_VGG12_PLAN = replace(
-    FULL_PLAN,
-    phases=(
+# Of the assignment's reference B: Adadelta up to 60 % on the validation split, then SGD; for three hours on two cores.
+CPU_VGG12_PLAN = Plan(
+    (
         Phase("adadelta", 1.0, epochs=16, schedule="constant", until_accuracy=0.6),
         Phase("sgd", 0.02, epochs=8),
     ),
+    batch_size=64,
+    augmentation=MILD,
+)
+CPU_RECIPE = Recipe(
+    "cpu",
+    "slim8",
+    CPU_PLAN,
+    WIDE,
+    3,
+    "vgg9_small",
+    CPU_COMPARED_PLAN,
+    others={"vgg9": CPU_VGG9_PLAN, "vgg12": CPU_VGG12_PLAN, "wide5": CPU_WIDE5_PLAN},
+    members={"student": Member("wide8", CPU_STUDENT_PLAN)},
+    ensemble=("cnn", "cnn_second", "student"),
+)
+# Larger networks that learn from labels alone, each in another way so that they err in other places, and a small one
+# that learns from them.
+LARGE_MEMBERS = {
+    "even10_adamw": Member("even10", replace(LONG_PLAN, phases=(Phase("adamw", 3e-3, epochs=200, weight_decay=0.1),))),
+    "even10_sgd": Member("even10", LONG_PLAN, draw=1),
+    "even10_mixed": Member(
+        "even10", replace(LONG_PLAN, phases=(Phase("adamw", 3e-3, epochs=200, weight_decay=0.05),), mixup=0.4), draw=2
+    ),
+}
+TAUGHT_PLAN = replace(
+    LONG_PLAN, phases=(Phase("sgd", 0.1, epochs=160, weight_decay=5e-3, distillation=0.7),), label_smoothing=0.0
+)
+FULL_RECIPE = replace(
+    CPU_RECIPE,
+    name="full",
+    members={
+        **CPU_RECIPE.members,
+        **LARGE_MEMBERS,
+        "wide8_taught": Member("wide8", TAUGHT_PLAN, draw=4, teachers=tuple(LARGE_MEMBERS)),
+    },
+    ensemble=("student", "even10_adamw", "even10_sgd", "wide8_taught"),
 )
 RECIPES: dict[str, Recipe] = {
     "quick": Recipe("quick", "vgg9_small", QUICK_PLAN, STRONG),
-    "full": Recipe(
-        "full", "vgg10", LONG_PLAN, WIDE, 3, "vgg9", FULL_PLAN, others={"vgg12": FULL_PLAN, "wide5": FULL_PLAN}
-    ),
-    "cpu": Recipe(
-        "cpu",
-        "slim8",
-        CPU_PLAN,
-        WIDE,
-        3,
-        "vgg9_small",
-        CPU_COMPARED_PLAN,
-        others={"vgg9": CPU_VGG9_PLAN, "vgg12": CPU_VGG12_PLAN, "wide5": CPU_WIDE5_PLAN},
-        student="wide8",
-        student_plan=CPU_STUDENT_PLAN,
-        pupil="deep10",
-        pupil_plan=CPU_PUPIL_PLAN,
-    ),
-    "pretrained": Recipe("pretrained", "vgg9", FULL_PLAN, STRONG),  # trains nothing: its networks are shipped
+    "full": FULL_RECIPE,
+    "cpu": CPU_RECIPE,
+    "pretrained": Recipe("pretrained", "vgg9", QUICK_PLAN, STRONG),  # trains nothing: its networks are shipped
     "tiny": Recipe("tiny", "vgg9_small", replace(QUICK_PLAN, max_images=1000), STRONG),
 }
 

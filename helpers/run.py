@@ -22,7 +22,7 @@ from helpers.networks import load_or_train
 from helpers.precision import choose_precision
 from helpers.prediction import predict_logits, predict_views, softmax
 from helpers.pretrained import Shelf
-from helpers.recipes import Plan, Recipe, get_recipe, slow_down
+from helpers.recipes import Member, Plan, Recipe, get_recipe, slow_down
 from helpers.training import Trained
 from helpers.twins import prediction_twin
 
@@ -32,9 +32,6 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "normalized": {"normalization": "per_image", "batch_norm": True},
     "bare": {"normalization": "none", "batch_norm": False},
 }
-
-STUDENT = "student"  # name of the network that learns from the headline CNN's trainings
-PUPIL = "pupil"  # name of the network that learns from the student
 
 
 @dataclass(frozen=True)
@@ -70,6 +67,7 @@ class Network:
     build: Callable[[int], keras.Model]
     plan: Plan
     draw: int = 0  # networks that differ in nothing else differ in this, and so in their seed
+    teachers: tuple[str, ...] = ()  # names of the networks from whose answers it learns; (): it learns from labels
 
 
 @dataclass(frozen=True)
@@ -94,13 +92,11 @@ class Run:
     def members(self) -> dict[str, Trained]:
         """Give the ensemble's members by a name for people.
 
-        Of those trained here, the second has the same architecture, another seed and other augmentation; the student
-        and its pupil are among them if the recipe has them.
+        Of those that a recipe trains, "cnn_second" has the headline CNN's architecture, another seed and other
+        augmentation.
         """
-        trained = ["cnn", "cnn_second", *(name for name in (STUDENT, PUPIL) if name in self.networks)]
-        names = self.shelf.manifest["ensemble"] if self.shelf else trained
-        shown = {"cnn": "CNN", STUDENT: STUDENT, PUPIL: PUPIL}
-        return {shown.get(name, f"member {i}"): self.network(name) for i, name in enumerate(names, 1)}
+        names = self.shelf.manifest["ensemble"] if self.shelf else self.recipe.ensemble
+        return {_shown(name, place): self.network(name) for place, name in enumerate(names, 1)}
 
     def compared_cnn(self) -> Trained:
         """Give the CNN that is compared with a DNN and taken apart; the headline CNN, unless another is shipped."""
@@ -138,7 +134,7 @@ class Run:
             seed=seed,
             name=name,
             folder=self.folder / "models",
-            soft_targets=self._soft_targets(name) if network.plan.needs_teachers else None,
+            soft_targets=self._soft_targets(network.teachers) if network.teachers else None,
         )
 
     def taught(self) -> dict[tuple[str, ...], list[str]]:
@@ -146,26 +142,22 @@ class Run:
         if self.shelf:
             teachers = {name: self.shelf.record(name).get("teachers") for name in self.shelf.names}
         else:
-            teachers = {name: self.teachers(name) for name, one in self.networks.items() if one.plan.needs_teachers}
+            teachers = {name: network.teachers for name, network in self.networks.items()}
         taught: dict[tuple[str, ...], list[str]] = {}
         for name, names in teachers.items():
             if names:
                 taught.setdefault(tuple(names), []).append(name)
         return taught
 
-    def teachers(self, name: str) -> list[str]:
-        """Name the networks that teach this one if its plan asks for it: all trainings of the headline CNN, or one."""
-        return [STUDENT] if name == PUPIL else _names_of_seeds(self.recipe)
-
-    def _soft_targets(self, name: str) -> np.ndarray:
-        """Average what a network's teachers take the training images for in ten views: (N, classes)."""
-        said = [self.predict_views(self.network(one), "train", views.ten_views) for one in self.teachers(name)]
+    def _soft_targets(self, teachers: Sequence[str]) -> np.ndarray:
+        """Average what teachers take the training images for in ten views: (N, classes)."""
+        said = [self.predict_views(self.network(name), "train", views.ten_views) for name in teachers]
         return np.mean(said, axis=0)
 
     @cached_property
     def networks(self) -> dict[str, Network]:
         """List the networks of the recipe by name, in the order in which they are wanted."""
-        recipe, student_plan = self.recipe, self.recipe.student_plan or self.recipe.plan
+        recipe = self.recipe
         return {
             "cnn": Network(self._build_cnn, recipe.plan),
             "cnn_second": Network(self._build_cnn, recipe.second_plan, draw=1),
@@ -173,8 +165,7 @@ class Run:
             "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
             **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
             **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(_names_of_seeds(recipe)) if i},
-            **({STUDENT: self._other(recipe.student, student_plan)} if recipe.student else {}),
-            **({PUPIL: self._other(recipe.pupil, recipe.pupil_plan or student_plan)} if recipe.pupil else {}),
+            **{name: self._member(member) for name, member in recipe.members.items()},
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in _with_dnn(cnn)},
         }
 
@@ -199,7 +190,7 @@ class Run:
         return self._kept_prediction(trained, split, lambda: softmax(predict_logits(trained.model, images)))
 
     def predict_views(
-        self, trained: Trained, split: str, look: Callable[[np.ndarray], Iterable[np.ndarray]] = views.six_crops
+        self, trained: Trained, split: str, look: Callable[[np.ndarray], Iterable[np.ndarray]] = views.four_crops
     ) -> np.ndarray:
         """Give a network's probabilities averaged over views of each image: (N, classes) float32, once and kept.
 
@@ -358,14 +349,29 @@ class Run:
 
     def _other(self, name: str, plan: Plan) -> Network:
         """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""
-        cnn = name.removesuffix("_dnn")
+        cnn, teachers = name.removesuffix("_dnn"), self._teachers(plan)
         if cnn == name:
-            return Network(partial(self._build_cnn, name=name), plan)
-        return Network(partial(self._build_dnn, like=cnn), slow_down(plan))
+            return Network(partial(self._build_cnn, name=name), plan, teachers=teachers)
+        return Network(partial(self._build_dnn, like=cnn), slow_down(plan), teachers=teachers)
+
+    def _member(self, member: Member) -> Network:
+        teachers = self._teachers(member.plan, member.teachers)
+        return Network(partial(self._build_cnn, name=member.architecture), member.plan, member.draw, teachers)
+
+    def _teachers(self, plan: Plan, named: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Name the teachers of a network with this plan, by default all trainings of the headline CNN."""
+        return (named or tuple(_names_of_seeds(self.recipe))) if plan.needs_teachers else ()
 
 
 def _names_of_seeds(recipe: Recipe) -> list[str]:
     return ["cnn", *(f"cnn_seed{i}" for i in range(1, recipe.seeds))]
+
+
+def _shown(name: str, place: int) -> str:
+    """Name a member of the ensemble for people; another training of the CNN by its place."""
+    if name == "cnn":
+        return "CNN"
+    return f"member {place}" if name.startswith("cnn_") else name
 
 
 def _names_of_others(recipe: Recipe) -> list[str]:

@@ -25,7 +25,7 @@ from helpers.datasets import ROOT, DatasetError, load_dataset
 from helpers.files import write_atomically
 from helpers.pretrained import PretrainedError, Shelf, open_shelf
 from helpers.recipes import RECIPES, get_recipe
-from helpers.run import PUPIL, STUDENT, Run
+from helpers.run import Run
 from helpers.training import Trained, TrainingError
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
@@ -75,14 +75,14 @@ def train_all(run: Run, names: Sequence[str] = ()) -> None:
 def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Shelf:
     """Pack every network of the run that is trained into a folder, with its manifest, and say which are not there.
 
-    ensemble: names of its members, at most five, by default the headline CNN in all its trainings, the student and its
-    pupil. Raises PretrainedError if what a report needs is not trained, or too large.
+    ensemble: names of its members, at most five, by default those of the recipe that are trained. Raises
+    PretrainedError if what a report needs is not trained, or too large.
     """
     trained = {name: record for name in _trained_names(run) if (record := _read_record(run, name))}
     seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
-    usual = [name for name in ("cnn", "cnn_second", *seeds[1:], STUDENT, PUPIL) if name in trained]
+    usual = [name for name in run.recipe.ensemble if name in trained]
     compared = run.recipe.compared or "cnn"
-    members = _members(ensemble or usual[:LARGEST_ENSEMBLE])
+    members = _members(ensemble or usual)
     for name in (*pretrained.REQUIRED, *members, compared):
         if name not in trained:
             raise PretrainedError(
@@ -137,7 +137,7 @@ def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> d
         "parameters": model.count_params(),
         "recipe": run.recipe.name,
         "plan": record["plan"],
-        "teachers": run.teachers(name) if _was_taught(record["plan"]) else [],
+        "teachers": [*run.networks[name].teachers] if name in run.networks else [],
         "seed": record["seed"],
         "epochs": len(history),
         "seconds": round(float(history["seconds"].sum())),
@@ -147,11 +147,6 @@ def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> d
         "command": f"make train DATASET=<archive> RECIPE={run.recipe.name} SEED={run.seed} NETWORKS={name}",
         "files": files,
     }
-
-
-def _was_taught(plan: Mapping[str, Any]) -> bool:
-    """Whether a plan, as a record holds it, asks for teachers other than the network itself."""
-    return any(phase.get("distillation") and phase.get("own_share", 0) < 1 for phase in plan["phases"])
 
 
 def _measure(run: Run, trained: Trained) -> dict[str, Any]:
@@ -226,8 +221,8 @@ def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
 def _names_of_rows(members: Sequence[str]) -> list[str]:
     """Name the rows of notebook 01's accuracy table: CNN and ensemble's members, then what is made of their answers."""
     shown = list(dict.fromkeys(["cnn", *members]))
-    cropped = [f"`{name}`, six crops of each image" for name in shown]
-    return [*shown, f"ensemble ({', '.join(members)})", *cropped, "ensemble, six crops of each image"]
+    cropped = [f"`{name}`, four crops of each image" for name in shown]
+    return [*shown, f"ensemble ({', '.join(members)})", *cropped, "ensemble, four crops of each image"]
 
 
 def _rows(run: Path, notebook: str, table: str) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from helpers.models import multiplications
 from helpers.precision import choose_precision
 from helpers.prediction import predict_in_batches, predict_views, softmax
 from helpers.recipes import Phase, Plan
+from helpers.showing import Showing, order_epoch
 from helpers.twins import enlarging, folded_weights, prediction_twin, training_twin
 from helpers.views import ten_views
 
@@ -27,7 +28,6 @@ from helpers.views import ten_views
 HISTORY = ["epoch", "phase", "optimizer", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
 
 LONG_EPOCH = 30.0  # seconds
-PIECE = 256  # images that are mixed at once: as floats, all of them would take four times their room
 
 
 class TrainingError(RuntimeError):
@@ -233,14 +233,9 @@ def _train_epoch(
     name: str,
 ) -> dict:
     """Show every training image once, in an order that follows from the seed and the epoch alone."""
-    size = min(plan.batch_size, len(dataset.train.labels))
-    random = np.random.default_rng([seed, epoch])
-    order = random.permutation(len(dataset.train.labels))[: _steps(dataset.train, plan) * size]
-    images = dataset.train.images
-    if mixup:
-        images, targets = mix(images[order], targets[order], mixup, random)
-        order = np.arange(len(order))
-    fitted = fit_once(trainer, images, targets, order.reshape(-1, size))
+    shape = _steps(dataset.train, plan), min(plan.batch_size, len(dataset.train.labels))
+    showing = order_epoch(len(dataset.train.labels), shape, mixup, np.random.default_rng([seed, epoch]))
+    fitted = fit_once(trainer, dataset.train.images, targets, showing)
     if not np.isfinite(fitted["loss"]):
         raise TrainingError(
             f"Training {name} stopped in epoch {epoch}: the loss is {fitted['loss']}; "
@@ -250,13 +245,18 @@ def _train_epoch(
     return {"epoch": epoch, **fitted, "learning_rate": rate}
 
 
-def fit_once(trainer: keras.Model, images: np.ndarray, targets: np.ndarray, batches: np.ndarray) -> dict[str, float]:
-    """Show a compiled model images and targets in batches of places (steps, size) int; give their mean metrics.
+def fit_once(trainer: keras.Model, images: np.ndarray, targets: np.ndarray, showing: Showing) -> dict[str, float]:
+    """Show a compiled model images (N, H, W, C) and targets (N, classes) as said; give its mean metrics.
 
     This is an epoch of Keras's `fit`, without its tf.data pipeline: that one tunes itself in ever longer intervals,
     and at its end waits for the last of them, so that a call may take twice as long as its work.
     """
-    steps = [trainer.train_on_batch(images[chosen], targets[chosen], return_dict=True) for chosen in batches]
+    if keras.backend.backend() == "jax":
+        from helpers.jax_epochs import fit_once_on_jax
+
+        return fit_once_on_jax(trainer, images, targets, showing)
+    batches = (showing.batch(images, targets, step) for step in range(len(showing.places)))
+    steps = [trainer.train_on_batch(*batch, return_dict=True) for batch in batches]
     return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
 
 
@@ -284,24 +284,6 @@ def _targets(
 def _one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """Turn labels (N,) into targets (N, classes) float32."""
     return np.eye(classes, dtype=np.float32)[labels]
-
-
-def mix(
-    images: np.ndarray, targets: np.ndarray, strength: float, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Blend each image (N, H, W, C) uint8 and its target (N, classes) with those of another. Zhang et al., 2018.
-
-    The weight of the other one is drawn from Beta(strength, strength) and the larger of the two shares is the image's
-    own, so that the order of the images means as much as before.
-    """
-    share = random.beta(strength, strength, len(images)).astype(np.float32)
-    share, other = np.minimum(share, 1 - share), random.permutation(len(images))
-    blended = np.empty_like(images)
-    for start in range(0, len(images), PIECE):
-        here = slice(start, start + PIECE)
-        weight = share[here, None, None, None]
-        blended[here] = np.rint(images[here] * (1 - weight) + images[other[here]] * weight)
-    return blended, targets * (1 - share[:, None]) + targets[other] * share[:, None]
 
 
 def _validate(validator: keras.Model, split: Split) -> dict:

@@ -1,9 +1,8 @@
 """Views of an image, for an average answer: moved a little, or cropped and enlarged a little, and mirrored.
 
 A network that pools or strides answers a moved image a little differently, and what it gets wrong about one view it
-may get right about another. Crops are after the ten-crop test of Krizhevsky et al., 2012, with the image in place of
-its middle and each corner once; they show things larger, as a part of augmented training images does (Touvron et al.,
-2019).
+may get right about another. Crops are after the ten-crop test of Krizhevsky et al., 2012, without the middle and with
+each corner once; they show things larger, as a part of augmented training images does (Touvron et al., 2019).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -29,15 +28,14 @@ def ten_views(images: np.ndarray) -> Iterator[np.ndarray]:
         yield from (window, window[:, :, ::-1])
 
 
-def six_crops(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Give images (N, H, W, C) as they are, their mirror images, and their four corners enlarged to their size.
+def four_crops(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Give the four corners of images (N, H, W, C), enlarged to the images' size.
 
     The corners at the top right and at the bottom left are mirrored, so that mirror images have the same crops. All
     have the images' shape and dtype; of a corner, two margins are left out on two sides.
     """
     rows, columns = _margins(images)
     height, width = images.shape[1:3]
-    yield from (images, images[:, :, ::-1])
     windows = _windows(images, (height - 2 * rows, width - 2 * columns), rows, columns, CORNERS)
     for (down, right), window in zip(CORNERS, windows, strict=True):
         yield _enlarge(window if down == right else window[:, :, ::-1], (height, width))

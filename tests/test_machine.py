@@ -3,7 +3,12 @@
 import os
 import platform
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import pytest
 
 from helpers import machine
 
@@ -20,3 +25,16 @@ def test_the_processor_is_read_where_the_system_tells_it(tmp_path: Path) -> None
     assert machine._processor(told) == "Example 9000"
     told.write_text("processor\t: 0\n")
     assert machine._processor(told) == machine._processor(tmp_path / "nothing") != ""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_gpu_that_keras_uses_is_named_first(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    kinds = {"gpu": "NVIDIA H200", "cpu": "cpu"}
+    jax = SimpleNamespace(devices=lambda: [SimpleNamespace(platform=one, device_kind=kinds[one]) for one in kinds])
+    details = SimpleNamespace(get_device_details=lambda gpu: {"device_name": kinds[gpu]})
+    config = SimpleNamespace(list_physical_devices=lambda kind: [kind.lower()], experimental=details)
+    monkeypatch.setitem(sys.modules, "jax", jax)
+    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=config))
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    assert machine.describe_machine().split(", ")[0] == "NVIDIA H200"
+    assert "cpu," not in machine.describe_machine()

@@ -38,7 +38,7 @@ def test_vgg12_has_four_units_of_three_convolutions() -> None:
 
 
 def test_the_small_networks_end_in_averages_and_drop_only_before_the_logits() -> None:
-    for name in ("slim8", "vgg10"):
+    for name in ("slim8", "even10"):
         network = models.build_cnn(name)
         kinds = [type(layer).__name__ for layer in network.layers]
         assert kinds[-3:] == ["GlobalAveragePooling2D", "Dropout", "Dense"]
@@ -143,7 +143,7 @@ def test_dropout_grows_with_the_tensor_and_stays_within_bounds() -> None:
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: models.build_cnn("vgg99"), "vgg99.*vgg9, vgg9_small, slim8, wide8, deep10, vgg10, vgg12, wide5"),
+        (lambda: models.build_cnn("vgg99"), "vgg99.*vgg9, vgg9_small, slim8, wide8, even10, vgg12, wide5"),
         (lambda: models.build_cnn("vgg9", normalization="mean"), "mean.*none, per_image"),
         (lambda: models.convolution(models.build_cnn("wide5"), 5), "no convolution 5.*1 to 4"),
         (lambda: models.build_dnn(), "like.*widths"),

@@ -1,6 +1,7 @@
 """Shipped networks are what was packed, to half precision, and are refused when they are not."""
 
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,11 +63,11 @@ def test_an_unpacked_network_answers_as_the_packed_one_did(model: keras.Model) -
     unpacked = pretrained.unpack(pretrained.pack(model))
     before, after = model.predict(images, verbose=0), unpacked.predict(images, verbose=0)
     scale = np.abs(before).max()
-    np.testing.assert_allclose(after, before, atol=2e-3 * scale)
+    np.testing.assert_allclose(after, before, atol=1e-2 * scale)
     assert not np.array_equal(after, before)  # kernels were rounded
     coarse = pretrained.unpack(pretrained.pack(model))
     coarse.set_weights([np.round(weight, 1) for weight in coarse.get_weights()])
-    assert np.abs(coarse.predict(images, verbose=0) - before).max() > 2e-3 * scale  # the tolerance can fail
+    assert np.abs(coarse.predict(images, verbose=0) - before).max() > 1e-2 * scale  # the tolerance can fail
     assert {weight.dtype for weight in unpacked.get_weights()} == {np.dtype(np.float32)}
     assert unpacked.name == "toy" and unpacked.layers[2].moving_variance[0] == 1e6
 
@@ -77,11 +78,20 @@ def test_the_same_network_gives_the_same_bytes_and_no_pickles(model: keras.Model
     assert b"pickle" not in packed
 
 
-def test_a_kernel_beyond_half_precision_is_refused() -> None:
-    model = build()
-    model.layers[1].kernel.assign(model.layers[1].kernel + 1e5)
-    with pytest.raises(PretrainedError, match="toy has weights beyond the range"):
-        pretrained.pack(model)
+def test_kernels_are_rounded_to_bfloat16_and_nothing_else_is(model: keras.Model) -> None:
+    kept = pretrained.unpack(pretrained.pack(model)).get_weights()
+    for before, after in zip(model.get_weights(), kept, strict=True):
+        if before.ndim > 1:
+            np.testing.assert_allclose(after, before, rtol=2**-8)  # seven bits after the first, and rounded
+            assert np.abs(after / before - 1).max() > 2**-10  # half precision keeps three more
+        else:
+            np.testing.assert_array_equal(after, before)
+
+
+def test_a_packed_network_takes_fewer_than_two_bytes_a_weight() -> None:
+    model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(300, keras.activations.linear)])
+    packed, halved = pretrained.pack(model), model.layers[0].kernel.numpy().astype(np.float16).tobytes()
+    assert len(packed) < 0.8 * len(halved) < 0.9 * len(zlib.compress(halved))
 
 
 def test_a_network_comes_with_its_history(shelf: Shelf) -> None:

@@ -6,24 +6,30 @@ import pytest
 from toys import PLAN
 
 from helpers import models, recipes
+from helpers.shipping import LARGEST_ENSEMBLE
 
 
-def test_the_full_recipe_trains_the_reference_networks_in_b_s_two_phases() -> None:
-    recipe = recipes.get_recipe("full")
-    phases = recipe.usual_plan.phases
-    assert (recipe.compared, [*recipe.others]) == ("vgg9", ["vgg12", "wide5"])
-    assert recipe.others["vgg12"].phases == phases
+def test_vgg12_is_trained_in_b_s_two_phases() -> None:
+    phases = recipes.get_recipe("full").others["vgg12"].phases
     assert [phase.optimizer for phase in phases] == ["adadelta", "sgd"]
     assert phases[0].until_accuracy == 0.6
-    assert sum(phase.epochs for phase in phases) == 100
-    assert recipe.plain_plan.phases == phases
+
+
+def test_the_full_recipe_is_that_for_two_cores_with_larger_networks_for_the_ensemble() -> None:
+    full, cpu = recipes.get_recipe("full"), recipes.get_recipe("cpu")
+    assert replace(full, name="cpu", members=cpu.members, ensemble=cpu.ensemble) == cpu
+    assert cpu.members.items() < full.members.items()
+    teachers = {name for member in full.members.values() for name in member.teachers}
+    assert teachers <= full.members.keys()
+    assert {*full.ensemble} <= full.members.keys() and len(full.ensemble) <= LARGEST_ENSEMBLE
 
 
 @pytest.mark.parametrize("name", ["full", "cpu"])
-def test_the_headline_network_and_its_student_have_at_most_two_million_parameters(name: str) -> None:
+def test_the_headline_network_and_those_that_are_taught_have_at_most_two_million_parameters(name: str) -> None:
     recipe = recipes.get_recipe(name)
-    assert models.build_cnn(recipe.cnn).count_params() <= 2_000_000
-    assert models.build_cnn(recipe.student or recipe.cnn).count_params() <= 2_000_000
+    taught = [member.architecture for member in recipe.members.values() if member.plan.needs_teachers]
+    assert taught
+    assert all(models.build_cnn(architecture).count_params() <= 2_000_000 for architecture in (recipe.cnn, *taught))
 
 
 def test_slower_steps_change_nothing_but_the_rate() -> None:

@@ -10,9 +10,9 @@ from conftest import toy_dataset
 from helpers.confusion import class_report
 from helpers.datasets import Split
 from helpers.prediction import softmax
-from helpers.recipes import get_recipe, slow_down
+from helpers.recipes import Member, get_recipe, slow_down
 from helpers.run import Run, Sample, open_run
-from helpers.views import six_crops, ten_views
+from helpers.views import four_crops, ten_views
 
 NAMES = ("top", "middle", "bottom")
 
@@ -111,7 +111,7 @@ def test_views_are_averaged_and_kept_apart_from_the_plain_prediction(run: Run, m
     monkeypatch.setenv("PRECISION", "float32")
     trained, images = run.cnn(), run.dataset.test.images
     plain, averaged = run.predict(trained, "test"), run.predict_views(trained, "test")
-    for look in (six_crops, ten_views):
+    for look in (four_crops, ten_views):
         each = [softmax(trained.model.predict(view, verbose=0)) for view in look(images)]
         np.testing.assert_allclose(run.predict_views(trained, "test", look), np.mean(each, axis=0), atol=1e-4)
     assert not np.allclose(averaged, run.predict_views(trained, "test", ten_views), atol=1e-4)
@@ -162,38 +162,32 @@ def test_the_networks_of_a_recipe_differ_as_their_names_say(run: Run) -> None:
         run.network("vgg12")
 
 
-def test_a_student_learns_what_its_teachers_say_in_ten_views(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_learns_what_its_teachers_say_in_ten_views(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = replace(run.recipe.plan, phases=(replace(run.recipe.plan.phases[0], distillation=1.0),))
-    taught = replace(run, recipe=replace(run.recipe, seeds=2, student="vgg9_small", student_plan=plan))
-    assert [*taught.members()] == ["CNN", "member 2", "student"]
-    assert taught.taught() == {("cnn", "cnn_seed1"): ["student"]} and run.taught() == {}
-    teachers = [taught.predict_views(taught.network(name), "train") for name in ("cnn", "cnn_seed1")]
-    given = []
-    monkeypatch.setattr(
-        "helpers.run.load_or_train", lambda *_, soft_targets, name, **__: given.append((name, soft_targets))
-    )
-    monkeypatch.setattr(Run, "predict_views", lambda *_: teachers[len(given) - 1])
-    taught.network("student")
-    assert [name for name, _ in given] == ["cnn", "cnn_seed1", "student"]
-    assert given[0][1] is None
-    np.testing.assert_allclose(given[2][1], (teachers[0] + teachers[1]) / 2)
-
-
-def test_a_pupil_learns_from_the_student_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = replace(run.recipe.plan, phases=(replace(run.recipe.plan.phases[0], distillation=1.0),))
-    recipe = replace(run.recipe, student="vgg9_small", student_plan=plan, pupil="slim8")
+    alone = replace(plan, phases=(replace(plan.phases[0], own_share=1.0),))
+    members = {
+        "student": Member("vgg9_small", plan),
+        "pupil": Member("slim8", plan, draw=3, teachers=("student",)),
+        "recluse": Member("slim8", alone, teachers=("student",)),
+    }
+    recipe = replace(run.recipe, seeds=2, members=members, ensemble=("cnn", "cnn_second", "student", "pupil"))
     taught = replace(run, recipe=recipe)
-    assert [*taught.members()] == ["CNN", "member 2", "student", "pupil"]
-    assert taught.taught() == {("cnn",): ["student"], ("student",): ["pupil"]} and taught.networks["pupil"].plan == plan
-    assert (taught.teachers("student"), taught.teachers("pupil")) == (["cnn"], ["student"])
-    said = taught.predict_views(taught.network("student"), "train", ten_views)
-    given = []
+    assert taught.taught() == {("cnn", "cnn_seed1"): ["student"], ("student",): ["pupil"]} and run.taught() == {}
+    assert (taught.networks["pupil"].build(0).name, taught.networks["pupil"].plan) == ("slim8", plan)
+    given, looks = {}, []
     monkeypatch.setattr(
-        "helpers.run.load_or_train", lambda *_, soft_targets, name, **__: given.append((name, soft_targets))
+        "helpers.run.load_or_train",
+        lambda *_, soft_targets, seed, name, **__: given.setdefault(name, (seed, soft_targets)) and name,
     )
-    monkeypatch.setattr(Run, "predict_views", lambda *_: said)
-    taught.network("pupil")
-    assert given[-1][0] == "pupil" and np.array_equal(given[-1][1], said)
+    said = {
+        name: np.float32([[share, 1 - share]]) for name, share in {"cnn": 0.8, "cnn_seed1": 0.4, "student": 0.1}.items()
+    }
+    monkeypatch.setattr(Run, "predict_views", lambda _, name, split, look: looks.append((split, look)) or said[name])
+    assert [*taught.members()] == ["CNN", "member 2", "student", "pupil"]
+    assert set(looks) == {("train", ten_views)}
+    np.testing.assert_allclose(given["student"][1], [[0.6, 0.4]])
+    np.testing.assert_array_equal(given["pupil"][1], said["student"])
+    assert given["pupil"][0] == given["student"][0] + 3000 and given["cnn"][1] is None
 
 
 def test_images_with_a_twin_in_training_are_told_apart_and_counted(run: Run) -> None:

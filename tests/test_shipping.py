@@ -1,7 +1,7 @@
 """Networks are trained on all training images, packed, and then take the place of training in a report."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,25 +15,30 @@ from helpers.datasets import ROOT
 from helpers.execute import run_notebook
 from helpers.files import write_json
 from helpers.pretrained import PretrainedError, Shelf, open_shelf
+from helpers.recipes import Member
 from helpers.run import Run, open_run
 
 NAMES = ("cnn", "cnn_second", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare", "cnn_seed1", "vgg12")
+
+
+def with_member(run: Run) -> Run:
+    """Give the run a network that the headline CNN teaches."""
+    phase = replace(run.recipe.plan.phases[0], distillation=0.5, own_share=0.5)
+    member = Member("vgg9_small", replace(run.recipe.plan, phases=(phase,)))
+    return replace(run, recipe=replace(run.recipe, members={"vgg12": member}))
 
 
 def save_untrained(run: Run, names: tuple[str, ...] = NAMES) -> None:
     """Put networks with random weights where trained ones would be."""
     models = run.folder / "models"
     models.mkdir(parents=True)
-    parts = {**run.networks, "cnn_seed1": run.networks["cnn_second"], "vgg12": run.networks["cnn"]}
+    parts = {**run.networks, "cnn_seed1": run.networks["cnn_second"]}
     for number, name in enumerate(names):
         parts[name].build(number).save(models / f"{name}.keras")
         epochs = pd.DataFrame({"epoch": [1, 2], "phase": 1, "optimizer": "sgd", "loss": [2.0, 1.0], "accuracy": 0.5})
         history = epochs.assign(val_loss=1.5, val_accuracy=[0.25, 0.5], learning_rate=0.1, seconds=30.0)
         history.to_csv(models / f"{name}.csv", index=False)
-        plan = asdict(parts[name].plan)
-        taught = {"vgg12": (0.5, 0.5), "cnn_second": (0.5, 1.0)}  # the second by nobody but itself
-        plan["phases"][0]["distillation"], plan["phases"][0]["own_share"] = taught.get(name, (0.0, 0.0))
-        facts = {"seed": number, "plan": plan, "data": run.dataset.fingerprint, "machine": "toy"}
+        facts = {"seed": number, "plan": asdict(parts[name].plan), "data": run.dataset.fingerprint, "machine": "toy"}
         write_json(models / f"{name}.json", {"key": "none", **facts})
 
 
@@ -50,7 +55,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def shelf(tables: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     reports = tmp_path_factory.mktemp("reports")
-    run = shipping.open_training(str(tables["without"]), "tiny", 0, reports)
+    run = with_member(shipping.open_training(str(tables["without"]), "tiny", 0, reports))
     save_untrained(run)
     return shipping.pack_all(run, tmp_path_factory.mktemp("shelf"), ["cnn", "cnn_second"])
 
@@ -100,12 +105,15 @@ def test_the_manifest_tells_what_each_network_is(shelf: Shelf) -> None:
     assert measured["all"]["low"] <= measured["all"]["accuracy"] < measured["all"]["high"]
 
 
-def test_the_ensemble_is_all_trainings_of_the_headline_network_unless_others_are_named(
+def test_the_ensemble_is_that_of_the_recipe_as_far_as_it_is_trained_unless_others_are_named(
     tables: dict[str, Path], tmp_path: Path
 ) -> None:
-    run = shipping.open_training(str(tables["without"]), "tiny", 0, tmp_path)
+    run = with_member(shipping.open_training(str(tables["without"]), "tiny", 0, tmp_path))
+    run = replace(run, recipe=replace(run.recipe, ensemble=("cnn_second", "vgg12", "cnn_seed2")))
     save_untrained(run)
-    assert shipping.pack_all(run, tmp_path / "shelf").manifest["ensemble"] == ["cnn", "cnn_second", "cnn_seed1"]
+    assert shipping.pack_all(run, tmp_path / "shelf").manifest["ensemble"] == ["cnn_second", "vgg12"]
+    others = shipping.pack_all(run, tmp_path / "shelf", ["cnn", "cnn_seed1"])
+    assert others.manifest["ensemble"] == ["cnn", "cnn_seed1"]
 
 
 def test_packing_without_what_a_report_needs_names_it(tables: dict[str, Path], tmp_path: Path) -> None:
@@ -231,9 +239,9 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, shelf: 
     assert any(row.startswith("A: CNN") for row in rows)
     unnamed = {
         "ensemble (": "ensemble",
-        "`cnn`, six": "cnn_six_crops",
-        "`cnn_second`, six": "member_2_six_crops",
-        "ensemble, six": "ensemble_six_crops",
+        "`cnn`, four": "cnn_four_crops",
+        "`cnn_second`, four": "member_2_four_crops",
+        "ensemble, four": "ensemble_four_crops",
     }
     for first, key in unnamed.items():
         (row,) = (row for name, row in rows.items() if name.startswith(first))

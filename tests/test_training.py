@@ -15,6 +15,7 @@ from helpers.augmentation import Augmentation
 from helpers.datasets import Dataset
 from helpers.models import ENLARGEMENT
 from helpers.recipes import Phase, Plan
+from helpers.showing import Showing, order_epoch
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +59,16 @@ def test_an_epoch_gives_the_numbers_of_keras_fit() -> None:
         model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(1e-5), loss, metrics=["accuracy"], jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
+        model.compute_metrics(images, targets, keras.ops.convert_to_tensor(targets))
+        model.reset_metrics()
         return fit(model), model.get_weights()
 
     def by_keras(model: keras.Model, order: np.ndarray = order) -> dict[str, float]:
         history = model.fit(images[order], targets[order], batch_size=16, shuffle=False, verbose=0).history
         return {name: values[0] for name, values in history.items()}
 
-    metrics, weights = trained(lambda model: training.fit_once(model, images, targets, order.reshape(-1, 16)))
+    metrics, weights = trained(lambda model: training.fit_once(model, images, targets, Showing(order.reshape(-1, 16))))
     expected_metrics, expected = trained(by_keras)
     assert metrics == pytest.approx(expected_metrics, rel=1e-6)
     for mine, theirs in zip(weights, expected, strict=True):
@@ -260,12 +264,22 @@ def test_mixing_blends_pairs_and_their_targets_alike() -> None:
     values = np.arange(0, 250, 5)  # each image is of one grey, so that it tells whose it is
     images = np.broadcast_to(values[:, None, None, None], (50, 4, 4, 1)).astype(np.uint8)
     targets = np.eye(50, dtype=np.float32)
-    blended, mixed = training.mix(images, targets, 0.4, np.random.default_rng(0))
-    np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-6)
-    np.testing.assert_allclose(blended[:, 0, 0, 0], mixed @ values, atol=0.51)  # grey levels are whole numbers
-    assert (mixed.argmax(axis=1) == np.arange(50)).all()  # each is still mostly itself
-    assert np.abs(mixed - targets).max() > 0.2
-    assert blended.dtype == np.uint8
+    showing = order_epoch(50, (5, 9), 0.4, np.random.default_rng(0))
+    for step, places in enumerate(showing.places):
+        blended, mixed = showing.batch(images, targets, step)
+        assert (blended.dtype, mixed.dtype) == (np.uint8, np.float32)
+        np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-6)
+        np.testing.assert_allclose(blended[:, 0, 0, 0], mixed @ values, atol=0.51)  # grey levels are whole numbers
+        assert (mixed.argmax(axis=1) == places).all()  # each is still mostly itself
+    assert showing.shares.max() > 0.2
+
+
+def test_an_epoch_shows_every_image_once_whether_it_is_mixed_or_not() -> None:
+    plain, mixed = (order_epoch(47, (5, 9), strength, np.random.default_rng(0)) for strength in (0.0, 0.4))
+    np.testing.assert_array_equal(plain.places, mixed.places)
+    assert len(set(plain.places.ravel())) == 45 and set(mixed.partners.ravel()) == set(plain.places.ravel())
+    images = np.arange(47, dtype=np.uint8)
+    np.testing.assert_array_equal(plain.batch(images, images, 3)[0], plain.places[3])
 
 
 def test_label_smoothing_and_mixing_change_the_loss_that_is_trained_on(dataset: Dataset) -> None:

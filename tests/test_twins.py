@@ -132,7 +132,7 @@ def test_a_network_that_is_to_enlarge_by_another_factor_is_as_if_built_so(
 
 
 def test_a_network_that_enlarges_nothing_is_the_same_without_enlargement(pixels: np.ndarray) -> None:
-    twin = twins.prediction_twin(shaken(network("vgg10")), "float32")
+    twin = twins.prediction_twin(shaken(network("slim8")), "float32")
     assert difference(twins.enlarging(twin, (1, 1))(pixels), twin(pixels)) == 0
 
 
