@@ -22,8 +22,8 @@ run   := .venv/bin/python
 help:
 	@echo 'make report   run the notebooks and write reports/<run>/report.pdf'
 	@echo '                DATASET=faces   faces, fer2013, food11, or a path to an archive or a folder of images'
-	@echo '                RECIPE=quick    quick (minutes), cpu (about fourteen hours on two cores), full (networks and'
-	@echo '                                epochs of the assignment, for a GPU) or pretrained (FER2013 only: the networks shipped)'
+	@echo '                RECIPE=quick    quick (minutes), cpu (about thirteen hours on two cores), full (the same, and'
+	@echo '                                larger networks for the ensemble, for a GPU) or pretrained (FER2013 only: those shipped)'
 	@echo '                SEED=0          seed of every random number'
 	@echo '                IMAGE_SIZE=0    pixels a side of the images; 0 for 48 (faces, FER2013) or 64 (others)'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
