@@ -14,7 +14,7 @@ from helpers.models import enlarge
 SMALL_MAP_PRECISION, SMALL_MAP = "bfloat16", 16
 # From so many values an image on, what stands between two convolutions is faster in the loops of `helpers.loops`: vgg9
 # as a whole 1.09 times; smaller maps gain nothing, and float32 little.
-LOOPED_PRECISION, LARGE_MAPS = "bfloat16", 16_000
+LOOPED_PRECISION, LARGE_MAPS, LARGE_DROPPED_MAPS = "bfloat16", 16_000, 4_000
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
@@ -48,14 +48,19 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
     def _normalize_batch(self, images):
         scale, offset = self._parameters(images)
-        if self.rectified and not self.pooled and _pays_to_loop(self, images):
-            outputs, mean, variance = _normalize_and_rectify(images, scale, offset, self.epsilon)
+        if self.rectified and _pays_to_loop(self, images, LARGE_MAPS):
+            outputs, mean, variance = self._normalize_in_loops(images, scale, offset)
         else:
             outputs, mean, variance = _normalize_batch(images, scale, offset, self.epsilon)
             outputs = self._finish(outputs)
         self._move(self.moving_mean, mean)
         self._move(self.moving_variance, variance)
         return outputs
+
+    def _normalize_in_loops(self, images, scale, offset):
+        if self.pooled:
+            return _pool_normalize_and_rectify(images, scale, offset, self.moving_mean, self.epsilon)
+        return _normalize_and_rectify(images, scale, offset, self.epsilon)
 
     def _normalize(self, images):
         import tensorflow as tf
@@ -117,33 +122,75 @@ def _normalize_and_rectify(images, scale, offset, epsilon: float):
     return normalize(images, tf.convert_to_tensor(scale), tf.convert_to_tensor(offset))
 
 
+def _pool_normalize_and_rectify(images, scale, offset, near, epsilon: float):
+    """Do as `_normalize_and_rectify`, and take the largest of two by two positions.
+
+    They are chosen before they are normalized, which leaves a quarter to do: a positive factor keeps their order, and
+    where it is negative the smallest is chosen. near: (C,) float32, somewhere near the means.
+    """
+    import tensorflow as tf
+
+    from helpers import loops
+
+    @tf.custom_gradient
+    def normalize(images, scale, offset, near):
+        mean, variance = loops.moments(images, near)
+        inverse, sign = tf.math.rsqrt(variance + epsilon), tf.where(scale < 0, -1.0, 1.0)
+        factor = scale * inverse
+        signed = tf.cond(tf.reduce_all(scale >= 0), lambda: images, lambda: images * tf.cast(sign, images.dtype))
+        pooled = tf.nn.max_pool2d(signed, 2, 2, "VALID")
+        chosen = pooled, sign * factor, offset - mean * factor
+
+        def gradient(upstream, *_of_statistics):
+            count = _values_per_channel(images)
+            total, product = loops.rectified_sums(upstream, *chosen, sign * mean)
+            slope = -factor * inverse**2 * sign * product / count
+            constant = -slope * mean - factor * total / count
+            routed = _route(loops.passed(upstream, *chosen), signed, pooled)
+            given = loops.affine_gradient(routed, images, factor, slope, constant)
+            return given, inverse * sign * product, total, None
+
+        return (loops.rectified(*chosen), mean, variance), gradient
+
+    return normalize(images, *map(tf.convert_to_tensor, (scale, offset, near)))
+
+
+def _route(upstream, maps, pooled):
+    """Give the gradient of what was pooled from maps: upstream at the largest of two by two positions, and 0 else."""
+    import tensorflow as tf
+
+    sizes = [1, 2, 2, 1]
+    options = {"ksize": sizes, "strides": sizes, "padding": "VALID"}
+    return tf.raw_ops.MaxPoolGrad(orig_input=maps, orig_output=pooled, grad=upstream, **options)
+
+
 def _values_per_channel(images):
     return ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
 
 
 class FusedDropout(layers.Dropout):
-    """Dropout whose random numbers have 16 bits, four of them drawn at once, where Keras's take a float each.
+    """Dropout whose random numbers have 8 bits, eight of them drawn at once, where Keras's take a float each.
 
-    A value is dropped at the rate to within 1/131072, and what is kept is divided by the share that is.
+    A value is dropped at the rate to within 1/512, and what is kept is divided by the share that is.
     """
 
     def call(self, inputs, training: bool = False):
         """Drop values of (N, ...) when training."""
         if not (training and 0 < self.rate < 1 and _on_tensorflow()) or self.noise_shape is not None:
             return super().call(inputs, training=training)
-        drawn, dropped = self._draw(ops.shape(inputs)), round(self.rate * 2**16)
-        scale = 2**16 / (2**16 - dropped)
-        if _pays_to_loop(self, inputs):
+        drawn, dropped = self._draw(ops.shape(inputs)), min(2**8 - 1, round(self.rate * 2**8))
+        scale = 2**8 / (2**8 - dropped)
+        if _pays_to_loop(self, inputs, LARGE_DROPPED_MAPS):
             return _drop_in_loops(inputs, drawn, dropped, scale)
         return inputs * (ops.cast(drawn >= dropped, inputs.dtype) * scale)
 
     def _draw(self, shape):
-        """Draw whole numbers below 65,536: of this shape, uint16."""
+        """Draw whole numbers below 256: of this shape, uint8."""
         import tensorflow as tf
 
         count, seed = tf.reduce_prod(shape), tf.cast(self.seed_generator.next(), tf.int32)
-        words = tf.random.stateless_uniform([(count + 3) // 4], seed, minval=None, maxval=None, dtype=tf.uint64)
-        return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
+        words = tf.random.stateless_uniform([(count + 7) // 8], seed, minval=None, maxval=None, dtype=tf.uint64)
+        return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:count], shape)
 
 
 def _drop_in_loops(values, drawn, dropped: int, scale: float):
@@ -270,7 +317,7 @@ def _on_tensorflow() -> bool:
     return keras.backend.backend() == "tensorflow"
 
 
-def _pays_to_loop(layer: layers.Layer, maps) -> bool:
+def _pays_to_loop(layer: layers.Layer, maps, least: int) -> bool:
     """Whether the loops of `helpers.loops` pay on these maps: where there is much to go through, and its size known."""
     known = len(maps.shape) == 4 and None not in maps.shape[1:]
-    return layer.compute_dtype == LOOPED_PRECISION and known and np.prod(maps.shape[1:]) >= LARGE_MAPS
+    return layer.compute_dtype == LOOPED_PRECISION and known and np.prod(maps.shape[1:]) >= least

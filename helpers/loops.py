@@ -22,15 +22,53 @@ FEW_ROWS = 32
 compiled: Callable[[Callable], Callable] = partial(tf.function, jit_compile=True, autograph=False)
 
 
+def moments(maps, near):
+    """Give mean and variance of each channel, (C,) float32 each; near: (C,) float32, somewhere near the means.
+
+    The squares are summed of what is left without `near`, which is small, so that little is lost in the difference.
+    """
+    sums = _finish(_first_moments(maps, near))
+    count = tf.cast(tf.reduce_prod(tf.shape(maps)[:-1]), tf.float32)
+    rest = tf.math.real(sums) / count
+    return near + rest, tf.math.imag(sums) / count - rest**2
+
+
+@compiled
+def _first_moments(maps, near):
+    rest = _in_terms(tf.cast(maps, tf.float32)) - near
+    return tf.reduce_sum(tf.complex(rest, rest * rest), axis=1)
+
+
+@compiled
+def rectified(maps, factor, shift):
+    """Give max(0, factor * maps + shift) in the maps' dtype."""
+    return tf.cast(tf.maximum(tf.cast(maps, tf.float32) * factor + shift, 0.0), maps.dtype)
+
+
+@compiled
+def passed(upstream, maps, factor, shift):
+    """Give the part of a gradient that max(0, factor * maps + shift) lets through, in the maps' dtype."""
+    return tf.cast(_passed(tf.cast(upstream, tf.float32), tf.cast(maps, tf.float32), factor, shift), maps.dtype)
+
+
+@compiled
+def affine_gradient(upstream, maps, factor, slope, constant):
+    """Give factor * upstream + slope * maps + constant in the maps' dtype."""
+    exact = factor * tf.cast(upstream, tf.float32) + (slope * tf.cast(maps, tf.float32) + constant)
+    return tf.cast(exact, maps.dtype)
+
+
 def rectified_sums(upstream, maps, factor, shift, mean):
     """Sum, a channel, the gradient that a rectification lets through, and its products with the maps less their mean.
 
     upstream: (N, H, W, C), the gradient of max(0, factor * maps + shift). Gives two sums, (C,) float32 each.
     """
-    sums = _first_sums(upstream, maps, factor, shift, mean)
-    sums = _further_sums(sums) if sums.shape[1] >= FEW_ROWS else sums
-    sums = _last_sums(sums)
+    sums = _finish(_first_sums(upstream, maps, factor, shift, mean))
     return tf.math.real(sums), tf.math.imag(sums)
+
+
+def _finish(sums):
+    return _last_sums(_further_sums(sums) if sums.shape[1] >= FEW_ROWS else sums)
 
 
 @compiled

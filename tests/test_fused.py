@@ -62,6 +62,7 @@ def looped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have all maps gone through in loops, in float32, where rounding hides little."""
     monkeypatch.setattr(fused, "LOOPED_PRECISION", "float32")
     monkeypatch.setattr(fused, "LARGE_MAPS", 0)
+    monkeypatch.setattr(fused, "LARGE_DROPPED_MAPS", 0)
 
 
 def chain_and_fused(shape: tuple[int, ...], **options) -> tuple[list[keras.layers.Layer], keras.layers.Layer]:
@@ -147,7 +148,7 @@ def test_dropout_in_loops_drops_the_same_values_and_so_does_its_gradient(looped:
     images = np.random.default_rng(0).normal(size=(3, 5, 7, 2)).astype(np.float32)
     outputs = {}
     for least in (0, 10**9):
-        fused.LARGE_MAPS = least
+        fused.LARGE_DROPPED_MAPS = least
         kept = tf.constant(images)
         with tf.GradientTape() as tape:
             tape.watch(kept)
@@ -182,6 +183,18 @@ def test_a_fused_convolution_has_keras_s_outputs_and_gradients(
     assert difference(pair[1](images), pair[0](images)) < FLOAT32
     for theirs, ours in zip(*(gradients(layer, images, wanted) for layer in pair), strict=True):
         assert difference(ours, theirs) < FLOAT32
+
+
+def test_moments_are_exact_far_from_zero_where_they_are_looked_for_nearby() -> None:
+    from helpers import loops
+
+    maps = np.random.default_rng(0).normal(1000, 0.5, (6, 9, 7, 3)).astype(np.float32)
+    exact = maps.mean(axis=(0, 1, 2), dtype=np.float64), maps.var(axis=(0, 1, 2), dtype=np.float64)
+    off = {}
+    for near in (0.0, 990.0):
+        found = loops.moments(tf.constant(maps), tf.fill((3,), np.float32(near)))
+        off[near] = [difference(own, right) for own, right in zip(found, exact, strict=True)]
+    assert max(off[990.0]) < FLOAT32 < 10 * FLOAT32 < off[0.0][1]
 
 
 def test_the_tolerance_would_notice_taps_in_another_order() -> None:
@@ -219,16 +232,17 @@ def test_only_usual_filters_on_small_maps_are_products(
 def test_dropout_drops_at_its_rate_and_keeps_the_mean() -> None:
     """Of 999,999 values, the share that is dropped is off by 0.0018 once in ten thousand times."""
     values, limit = np.ones((333, 3003), np.float32), 0.0018
-    for rate in (0.1, 0.4):
+    for rate in (0.1, 0.4, 0.999):
+        near = min(255, round(256 * rate)) / 256
         dropped = keras.ops.convert_to_numpy(fused.FusedDropout(rate, seed=1)(values, training=True))
-        assert abs((dropped == 0).mean() - rate) < limit
-        np.testing.assert_allclose(dropped[dropped > 0], 1 / (1 - rate), rtol=1e-4)
-        assert abs(dropped.mean() - 1) < 2 * limit
-    assert abs((dropped == 0).mean() - 0.395) > limit  # a rate that is off by half a hundredth is noticed
+        assert abs((dropped == 0).mean() - near) < limit and abs(near - rate) < 1 / 256
+        np.testing.assert_allclose(dropped[dropped > 0], 1 / (1 - near), rtol=1e-5)
+        assert abs(dropped.mean() - 1) < 2 * limit / (1 - near)
+    assert abs((dropped == 0).mean() - (near - 1 / 256)) > limit  # one number in 256 more or less is noticed
 
 
 def test_dropout_drops_other_values_each_time_and_the_same_ones_from_the_same_seed() -> None:
-    values = np.ones((7, 3, 11), np.float32)  # 231, no multiple of four
+    values = np.ones((7, 3, 11), np.float32)  # 231, no multiple of eight
     first, second = ([layer(values, training=True) for _ in range(2)] for layer in (make_dropout(1), make_dropout(1)))
     np.testing.assert_array_equal(first, second)
     assert (np.array(first[0]) != np.array(first[1])).any()
