@@ -13,7 +13,7 @@ from helpers.models import enlarge
 # each of its taps: 1.2 to 4 times as fast as measured, with AMX and without. At 36 it depends; in float32 it is slower.
 SMALL_MAP_PRECISION, SMALL_MAP = "bfloat16", 16
 # From so many values an image on, what stands between two convolutions is faster in the loops of `helpers.loops`: vgg9
-# as a whole 1.09 times; smaller maps gain nothing, and float32 little.
+# as a whole at least 1.09 times. Smaller maps gain nothing but by dropout, and float32 little.
 LOOPED_PRECISION, LARGE_MAPS, LARGE_DROPPED_MAPS = "bfloat16", 16_000, 4_000
 
 
