@@ -30,7 +30,8 @@ def moments(maps, near):
     sums = _finish(_first_moments(maps, near))
     count = tf.cast(tf.reduce_prod(tf.shape(maps)[:-1]), tf.float32)
     rest = tf.math.real(sums) / count
-    return near + rest, tf.math.imag(sums) / count - rest**2
+    # Of maps far from there that hardly vary, rounding may leave less than nothing.
+    return near + rest, tf.maximum(tf.math.imag(sums) / count - rest**2, 0.0)
 
 
 @compiled

@@ -197,6 +197,14 @@ def test_moments_are_exact_far_from_zero_where_they_are_looked_for_nearby() -> N
     assert max(off[990.0]) < FLOAT32 < 10 * FLOAT32 < off[0.0][1]
 
 
+def test_the_variance_of_maps_far_from_where_they_are_looked_for_is_never_negative() -> None:
+    from helpers import loops
+
+    greys = np.random.default_rng(0).uniform(500, 1500, 64).astype(np.float32)
+    _, variance = loops.moments(tf.broadcast_to(greys, (6, 9, 7, 64)), tf.zeros(64))
+    assert np.min(variance) == 0  # where it were not cut off, some would be less
+
+
 def test_the_tolerance_would_notice_taps_in_another_order() -> None:
     random = np.random.default_rng(0)
     images, upstream = (tf.constant(random.normal(size=(2, 4, 4, 3)).astype(np.float32)) for _ in range(2))
