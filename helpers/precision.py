@@ -20,7 +20,7 @@ def choose_precision(multiplications: int) -> Precision:
     """Choose the precision for training a network that takes this many multiplications an image.
 
     PRECISION=float32 or PRECISION=bfloat16 in the environment decides for all networks; otherwise it is bfloat16 for
-    those that gain by it, on a processor that has it. Raises ValueError on another value, naming the legal ones.
+    those that gain by it, on a processor or a GPU that has it. Raises ValueError on another value, naming the legal ones.
     """
     chosen = requested_precision()
     if chosen != "auto":
@@ -46,7 +46,14 @@ def describe_precision() -> str:
 
 @cache
 def supports_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 numbers; where the system does not say, it is taken not to."""
+    """Whether what trains multiplies bfloat16 numbers well; where the system does not say, it is taken not to.
+
+    On Keras's JAX backend that is a GPU alone: on a processor, JAX 0.11 makes wrong numbers of them.
+    """
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(processor_flags())
 
 

@@ -1,6 +1,8 @@
 """The precision is the one asked for, or else the one that the processor and the network's size allow."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +30,14 @@ def test_the_request_decides_and_otherwise_processor_and_size(
     monkeypatch.setattr(precision, "supports_bfloat16", lambda: able)
     assert (precision.choose_precision(LARGE), precision.choose_precision(SMALL)) == chosen
     assert precision.describe_precision().startswith(chosen[0])
+
+
+@pytest.mark.parametrize(("device", "able"), [("gpu", True), ("cpu", False)])
+def test_on_jax_only_a_gpu_has_bfloat16(device: str, able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(default_backend=lambda: device))
+    monkeypatch.setattr(precision, "processor_flags", lambda: set() if able else {"amx_bf16"})
+    assert precision.supports_bfloat16.__wrapped__() is able
 
 
 def test_an_unknown_precision_is_an_error_that_names_the_legal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
