@@ -20,7 +20,7 @@ def choose_precision(multiplications: int) -> Precision:
     """Choose the precision for training a network that takes this many multiplications an image.
 
     PRECISION=float32 or PRECISION=bfloat16 in the environment decides for all networks; otherwise it is bfloat16 for
-    those that gain by it, on a processor or a GPU that has it. Raises ValueError on another value, naming the legal ones.
+    those that gain by it, where `supports_bfloat16`. Raises ValueError on another value, naming the legal ones.
     """
     chosen = requested_precision()
     if chosen != "auto":
