@@ -1,8 +1,12 @@
 """In what batches the images of an epoch are shown, and what each of them is blended with."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+# What is shown at once, between two looks at whether the user has had enough: so many steps, and no more bytes.
+LONGEST_PIECE, LARGEST_PIECE = 16, 2**25
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,15 @@ class Showing:
             return images[places], targets[places]
         partners, shares = self.partners[step], self.shares[step]
         return blend(images[places], images[partners], shares), blend(targets[places], targets[partners], shares)
+
+    def pieces(self, images: np.ndarray, targets: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Give what is shown in a few steps at a time: images (steps, size, H, W, C) uint8 and their targets."""
+        size = self.places.shape[1] * images[:1].nbytes
+        steps = min(LONGEST_PIECE, max(1, LARGEST_PIECE // size))
+        for start in range(0, len(self.places), steps):
+            shown = range(start, min(start + steps, len(self.places)))
+            batches = zip(*(self.batch(images, targets, step) for step in shown), strict=True)
+            yield tuple(np.stack(part) for part in batches)
 
 
 def order_epoch(images: int, shape: tuple[int, int], mixup: float, random: np.random.Generator) -> Showing:

@@ -167,16 +167,8 @@ def _trainer(twin: keras.Model, plan: Plan, phase: Phase, dataset: Dataset, seed
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=plan.label_smoothing)
     # XLA makes TensorFlow several times slower on a processor; JAX without it would go through every step by hand.
     trainer.compile(optimizer, loss, metrics=["accuracy"], jit_compile=keras.backend.backend() != "tensorflow")
-    optimizer.build(trainer.trainable_variables)
-    _build_metrics(trainer, dataset)
+    _make_variables(trainer, dataset.train.images[:1], _one_hot(dataset.train.labels[:1], len(dataset.class_names)))
     return trainer
-
-
-def _build_metrics(trainer: keras.Model, dataset: Dataset) -> None:
-    """Make the variables of loss and metrics now; made while the first step is traced, they have it traced twice."""
-    images, targets = dataset.train.images[:1], _one_hot(dataset.train.labels[:1], len(dataset.class_names))
-    trainer.compute_metrics(images, targets, ops.convert_to_tensor(targets))
-    trainer.reset_metrics()
 
 
 def _optimizer(phase: Phase, steps: int) -> keras.optimizers.Optimizer:
@@ -246,18 +238,29 @@ def _train_epoch(
 
 
 def fit_once(trainer: keras.Model, images: np.ndarray, targets: np.ndarray, showing: Showing) -> dict[str, float]:
-    """Show a compiled model images (N, H, W, C) and targets (N, classes) as said; give its mean metrics.
+    """Show a compiled model images (N, H, W, C) and targets (N, ...) as said; give its mean metrics.
 
-    This is an epoch of Keras's `fit`, without its tf.data pipeline: that one tunes itself in ever longer intervals,
-    and at its end waits for the last of them, so that a call may take twice as long as its work.
+    This is an epoch of Keras's `fit`, with several steps in one program, and without its tf.data pipeline: that one
+    tunes itself in ever longer intervals, and at its end waits for the last of them, so that a call may take twice as
+    long as its work.
     """
+    if not hasattr(trainer, "steps_program"):
+        _make_variables(trainer, images[:1], targets[:1])
+    trainer.reset_metrics()
     if keras.backend.backend() == "jax":
-        from helpers.jax_epochs import fit_once_on_jax
+        from helpers.jax_epochs import take_steps
+    else:
+        from helpers.tf_epochs import take_steps
+    take_steps(trainer, showing.pieces(images, targets))
+    return {name: float(value) for name, value in trainer.get_metrics_result().items()}
 
-        return fit_once_on_jax(trainer, images, targets, showing)
-    batches = (showing.batch(images, targets, step) for step in range(len(showing.places)))
-    steps = [trainer.train_on_batch(*batch, return_dict=True) for batch in batches]
-    return {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
+
+def _make_variables(trainer: keras.Model, images: np.ndarray, targets: np.ndarray) -> None:
+    """Make the variables of optimiser, loss and metrics now, if they are not there: in a program, none can be made."""
+    if not trainer.optimizer.built:
+        trainer.optimizer.build(trainer.trainable_variables)
+    logits = ops.zeros((len(images), *trainer.output_shape[1:]))
+    trainer.compute_metrics(images, ops.convert_to_tensor(targets), logits)
 
 
 def _targets(

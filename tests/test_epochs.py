@@ -1,4 +1,4 @@
-"""On Keras's JAX backend, training gives the numbers that Keras gives there, many steps in one program."""
+"""Many steps in one program give the numbers of Keras's steps, on TensorFlow and on Keras's JAX backend."""
 
 import os
 import subprocess
@@ -28,22 +28,19 @@ TRAINING = (
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the process that it starts")
-def test_training_on_jax_passes_these_tests_and_those_of_training() -> None:
+def test_on_jax_these_tests_pass_and_those_of_training_that_rest_on_them() -> None:
     pytest.importorskip("jax")
     tests = [HERE, *(f"{HERE.with_name('test_training.py')}::{name}" for name in TRAINING)]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *map(str, tests)]
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PRECISION": "float32"}
     ran = subprocess.run(command, env=environment, cwd=HERE.parents[1], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-4000:]
-    assert "7 passed, 1 skipped" in ran.stdout
+    assert "10 passed, 1 skipped" in ran.stdout
 
 
-@on_jax
-@pytest.mark.parametrize("piece", [2, 8])  # of seven steps, so that a last piece is filled up, or the only one
+@pytest.mark.parametrize("piece", [2, 8])  # of seven steps, so that the last piece is shorter, or is the only one
 def test_an_epoch_in_pieces_gives_the_numbers_of_step_by_step(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
-    from helpers import jax_epochs
-
-    monkeypatch.setattr(jax_epochs, "PIECE", piece)
+    monkeypatch.setattr("helpers.showing.LONGEST_PIECE", piece)
     dataset = toy_dataset()
     targets = np.eye(3, dtype=np.float32)[dataset.train.labels]
     # Of a bias before a normalization, AdamW would make steps out of rounding.
@@ -65,6 +62,20 @@ def test_an_epoch_in_pieces_gives_the_numbers_of_step_by_step(monkeypatch: pytes
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=mine.path)
     others = training._variables(trainer())
     assert max(np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in zip(training._variables(whole), others)) > 1e-3
+
+
+@pytest.mark.parametrize(("largest", "steps"), [(2**25, [4, 3]), (2 * 8 * 25, [2, 2, 2, 1]), (1, [1] * 7)])
+def test_pieces_hold_no_more_steps_and_bytes_than_they_may(
+    monkeypatch: pytest.MonkeyPatch, largest: int, steps: list[int]
+) -> None:
+    monkeypatch.setattr("helpers.showing.LONGEST_PIECE", 4)
+    monkeypatch.setattr("helpers.showing.LARGEST_PIECE", largest)
+    images = np.arange(56, dtype=np.uint8)[:, None, None, None] * np.ones((5, 5, 1), np.uint8)
+    showing = order_epoch(56, (7, 8), 0.0, np.random.default_rng(0))
+    pieces = list(showing.pieces(images, np.arange(56)))
+    assert [len(shown) for shown, _ in pieces] == steps
+    np.testing.assert_array_equal(np.concatenate([targets for _, targets in pieces]), showing.places)
+    np.testing.assert_array_equal(np.concatenate([shown for shown, _ in pieces])[..., 0, 0, 0], showing.places)
 
 
 @on_jax
