@@ -26,7 +26,7 @@ from helpers.twins import prediction_twin, training_twin
 
 NETWORK = "vgg9"
 BATCH = 128
-IMAGES = 4 * BATCH
+IMAGES = 8 * BATCH
 PLAIN, FIT, TORCH = "Keras float32", "Keras float32, fit", "PyTorch bfloat16"
 
 Runs = dict[str, Callable[[], object]]

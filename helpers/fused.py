@@ -13,8 +13,10 @@ from helpers.models import enlarge
 # each of its taps: 1.2 to 4 times as fast as measured, with AMX and without. At 36 it depends; in float32 it is slower.
 SMALL_MAP_PRECISION, SMALL_MAP = "bfloat16", 16
 # From so many values an image on, what stands between two convolutions is faster in the loops of `helpers.loops`: vgg9
-# as a whole at least 1.09 times. Smaller maps gain nothing but by dropout, and float32 little.
-LOOPED_PRECISION, LARGE_MAPS, LARGE_DROPPED_MAPS = "bfloat16", 16_000, 4_000
+# as a whole at least 1.09 times, slim8 1.04 times. Smaller maps gain nothing, and float32 little.
+LOOPED_PRECISION, LARGE_MAPS = "bfloat16", 4_000
+# From so many filters on, a `GreyUnit` is faster than its parts: 1.15 to 1.9 and 1.1 to 2.5 times as measured.
+PAYING_FILTERS = {"bfloat16": 32, "float32": 8}
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
@@ -47,40 +49,40 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return (shape[0], *(size and size // 2 for size in shape[1:3]), shape[3]) if self.pooled else shape
 
     def _normalize_batch(self, images):
-        scale, offset = self._parameters(images)
-        if self.rectified and _pays_to_loop(self, images, LARGE_MAPS):
+        scale, offset = self.parameters()
+        if self.rectified and _pays_to_loop(self, images):
             outputs, mean, variance = self._normalize_in_loops(images, scale, offset)
         else:
             outputs, mean, variance = _normalize_batch(images, scale, offset, self.epsilon)
             outputs = self._finish(outputs)
-        self._move(self.moving_mean, mean)
-        self._move(self.moving_variance, variance)
+        self.move(mean, variance)
         return outputs
 
     def _normalize_in_loops(self, images, scale, offset):
-        if self.pooled:
-            return _pool_normalize_and_rectify(images, scale, offset, self.moving_mean, self.epsilon)
-        return _normalize_and_rectify(images, scale, offset, self.epsilon)
+        normalize = _pool_normalize_and_rectify if self.pooled else _normalize_and_rectify
+        return normalize(images, scale, offset, self.moving_mean, self.epsilon)
 
     def _normalize(self, images):
         import tensorflow as tf
 
         options = {"mean": self.moving_mean, "variance": self.moving_variance, "epsilon": self.epsilon}
-        normalized = tf.compat.v1.nn.fused_batch_norm(images, *self._parameters(images), **options, is_training=False)
+        normalized = tf.compat.v1.nn.fused_batch_norm(images, *self.parameters(), **options, is_training=False)
         return self._finish(normalized[0])
 
-    def _parameters(self, images):
-        scale = self.gamma if self.scale else ops.ones(images.shape[-1:])
-        offset = self.beta if self.center else ops.zeros(images.shape[-1:])
-        return scale, offset
+    def parameters(self):
+        """Give scale and offset, (C,) float32: 1 and 0 where it has none."""
+        channels = self.moving_mean.shape
+        return self.gamma if self.scale else ops.ones(channels), self.beta if self.center else ops.zeros(channels)
 
     def _finish(self, outputs):
         """Pool and rectify; in this order, the latter has fewer values to do, and they come out the same."""
         outputs = ops.max_pool(outputs, 2, strides=2) if self.pooled else outputs
         return ops.relu(outputs) if self.rectified else outputs
 
-    def _move(self, average: keras.Variable, value) -> None:
-        average.assign(average * self.momentum + value * (1 - self.momentum))
+    def move(self, mean, variance) -> None:
+        """Move the moving statistics towards those of a batch, (C,) float32."""
+        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + value * (1 - self.momentum))
 
 
 def _normalize_batch(images, scale, offset, epsilon: float):
@@ -93,40 +95,31 @@ def _normalize_batch(images, scale, offset, epsilon: float):
     return outputs, mean, variance * (count - 1) / count
 
 
-def _normalize_and_rectify(images, scale, offset, epsilon: float):
-    """Do as `_normalize_batch`, and rectify.
-
-    The gradient is that of Ioffe and Szegedy, 2015, section 3, in two goes through memory; TensorFlow's operations
-    for it and for that of ReLU go through it eight times.
-    """
+def _normalize_and_rectify(images, scale, offset, near, epsilon: float):
+    """Do as `_normalize_batch`, and rectify. near: (C,) float32, somewhere near the means."""
     import tensorflow as tf
 
     from helpers import loops
 
     @tf.custom_gradient
-    def normalize(images, scale, offset):
-        outputs, mean, variance = _normalize_batch(images, scale, offset, epsilon)
+    def normalize(images, scale, offset, near):
+        outputs, mean, variance = loops.normalize_and_rectify(images, scale, offset, near, epsilon)
 
         def gradient(upstream, *_of_statistics):
-            count, inverse = _values_per_channel(images), tf.math.rsqrt(variance + epsilon)
-            factor = scale * inverse
-            shift = offset - mean * factor
-            total, product = loops.rectified_sums(upstream, images, factor, shift, mean)
-            slope = -factor * inverse**2 * product / count
-            constant = -slope * mean - factor * total / count
-            return loops.rectified_gradient(upstream, images, factor, shift, slope, constant), inverse * product, total
+            given = images, scale, offset, mean, variance, epsilon
+            return *loops.gradient_of_normalize_and_rectify(upstream, *given), None
 
-        return (tf.nn.relu(outputs), mean, variance), gradient
+        return (outputs, mean, variance), gradient
 
     # As variables, they would be none of the function's arguments, and have no gradient by way of them.
-    return normalize(images, tf.convert_to_tensor(scale), tf.convert_to_tensor(offset))
+    return normalize(images, *map(tf.convert_to_tensor, (scale, offset, near)))
 
 
 def _pool_normalize_and_rectify(images, scale, offset, near, epsilon: float):
     """Do as `_normalize_and_rectify`, and take the largest of two by two positions.
 
     They are chosen before they are normalized, which leaves a quarter to do: a positive factor keeps their order, and
-    where it is negative the smallest is chosen. near: (C,) float32, somewhere near the means.
+    where it is negative the smallest is chosen.
     """
     import tensorflow as tf
 
@@ -142,13 +135,10 @@ def _pool_normalize_and_rectify(images, scale, offset, near, epsilon: float):
         chosen = pooled, sign * factor, offset - mean * factor
 
         def gradient(upstream, *_of_statistics):
-            count = _values_per_channel(images)
-            total, product = loops.rectified_sums(upstream, *chosen, sign * mean)
-            slope = -factor * inverse**2 * sign * product / count
-            constant = -slope * mean - factor * total / count
-            routed = _route(loops.passed(upstream, *chosen), signed, pooled)
-            given = loops.affine_gradient(routed, images, factor, slope, constant)
-            return given, inverse * sign * product, total, None
+            passed, total, product = loops.passed_with_sums(upstream, *chosen, sign * mean)
+            product, routed = sign * product, _route(passed, signed, pooled)
+            given = loops.gradient_of_normalize(routed, images, scale, mean, variance, total, product, epsilon)
+            return given, inverse * product, total, None
 
         return (loops.rectified(*chosen), mean, variance), gradient
 
@@ -180,7 +170,7 @@ class FusedDropout(layers.Dropout):
             return super().call(inputs, training=training)
         drawn, dropped = self._draw(ops.shape(inputs)), min(2**8 - 1, round(self.rate * 2**8))
         scale = 2**8 / (2**8 - dropped)
-        if _pays_to_loop(self, inputs, LARGE_DROPPED_MAPS):
+        if _pays_to_loop(self, inputs):
             return _drop_in_loops(inputs, drawn, dropped, scale)
         return inputs * (ops.cast(drawn >= dropped, inputs.dtype) * scale)
 
@@ -219,11 +209,15 @@ class FusedConv2D(layers.Conv2D):
             return super().convolution_op(inputs, kernel)
         return _convolve_small_maps(inputs, ops.cast(kernel, inputs.dtype))
 
-    def _has_small_maps(self, inputs) -> bool:
+    def is_usual(self) -> bool:
+        """Whether the filters are 3 x 3, stand at every position, and see all channels and zeros around the maps."""
         usual = (self.kernel_size, self.strides, self.padding, self.dilation_rate, self.groups)
+        return usual == ((3, 3), (1, 1), "same", (1, 1), 1)
+
+    def _has_small_maps(self, inputs) -> bool:
         size = inputs.shape[1:3]
         pays = self.compute_dtype == SMALL_MAP_PRECISION and None not in size and size[0] * size[1] <= SMALL_MAP
-        return pays and usual == ((3, 3), (1, 1), "same", (1, 1), 1)
+        return pays and self.is_usual()
 
 
 def _convolve_small_maps(images, kernel):
@@ -253,6 +247,59 @@ def filter_gradient(images, upstream):
         for j in range(3)
     ]
     return ops.reshape(ops.stack(taps), (3, 3, channels, -1))
+
+
+class GreyUnit(layers.Layer):
+    """A convolution of images of one channel, batch normalization of its maps, and ReLU: see `helpers.patches`.
+
+    Outputs, gradients and moving statistics are Keras's up to rounding.
+    """
+
+    def __init__(self, convolution: FusedConv2D, normalization: FusedBatchNormalization) -> None:
+        super().__init__(name=convolution.name, dtype="float32")  # in bfloat16, Keras would hand it rounded weights
+        self.convolution, self.normalization = convolution, normalization
+
+    @property
+    def parts(self) -> tuple[FusedConv2D, FusedBatchNormalization]:
+        """The layers whose weights it has."""
+        return self.convolution, self.normalization
+
+    @staticmethod
+    def can_be(convolution: layers.Layer, normalization: layers.Layer, channels: int) -> bool:
+        """Whether such a layer does the work of these two faster; the first of them sees so many channels."""
+        if not (isinstance(convolution, FusedConv2D) and isinstance(normalization, FusedBatchNormalization)):
+            return False
+        linear = convolution.activation is keras.activations.linear
+        usual = channels == 1 and convolution.is_usual() and linear and not normalization.renorm
+        pays = convolution.filters >= PAYING_FILTERS.get(convolution.compute_dtype, np.inf)
+        return usual and pays and normalization.rectified and not normalization.pooled
+
+    def build(self, shape) -> None:
+        """Make the weights of both."""
+        self.convolution.build(shape)
+        self.normalization.build(self.compute_output_shape(shape))
+
+    def compute_output_shape(self, shape):
+        """Give the shape of the maps."""
+        return self.convolution.compute_output_shape(shape)
+
+    def call(self, images, training: bool = False):
+        """Give the rectified maps (N, H, W, D) of images (N, H, W, 1)."""
+        learns = training and self.normalization.trainable
+        if learns and _on_tensorflow() and None not in images.shape:
+            return self._unite(images)
+        return self.normalization(self.convolution(images), training=training)
+
+    def _unite(self, images):
+        from helpers import patches
+
+        convolution, normalization = self.convolution, self.normalization
+        images = ops.cast(images, convolution.compute_dtype)
+        bias = convolution.bias if convolution.use_bias else ops.zeros(convolution.filters)
+        weights = convolution.kernel, bias, *normalization.parameters()
+        outputs, mean, variance = patches.convolve_normalize_and_rectify(images, *weights, normalization.epsilon)
+        normalization.move(mean, variance)
+        return outputs
 
 
 class FusedEnlargement(layers.Layer):
@@ -289,15 +336,24 @@ class FusedEnlargement(layers.Layer):
 
 
 class FusedAdamW(keras.optimizers.AdamW):
-    """AdamW whose step on a variable is one operation of TensorFlow, where Keras takes a dozen."""
+    """AdamW whose step on a variable is two operations of TensorFlow, where Keras takes more than a dozen."""
+
+    def _apply_weight_decay(self, variables) -> None:
+        if not self._is_fused():
+            super()._apply_weight_decay(variables)
+
+    def _is_fused(self) -> bool:
+        return _on_tensorflow() and not self.amsgrad
 
     def update_step(self, gradient, variable, learning_rate) -> None:
-        """Move one variable and its two moments."""
-        if not _on_tensorflow() or self.amsgrad:
+        """Move one variable, which decays first, and its two moments."""
+        if not self._is_fused():
             super().update_step(gradient, variable, learning_rate)
             return
         import tensorflow as tf
 
+        if self.weight_decay and self._use_weight_decay(variable):
+            variable.assign(variable * (1 - self.weight_decay * ops.cast(learning_rate, "float32")))
         place, step = self._get_variable_index(variable), ops.cast(self.iterations + 1, "float32")
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -317,7 +373,7 @@ def _on_tensorflow() -> bool:
     return keras.backend.backend() == "tensorflow"
 
 
-def _pays_to_loop(layer: layers.Layer, maps, least: int) -> bool:
+def _pays_to_loop(layer: layers.Layer, maps) -> bool:
     """Whether the loops of `helpers.loops` pay on these maps: where there is much to go through, and its size known."""
-    known = len(maps.shape) == 4 and None not in maps.shape[1:]
-    return layer.compute_dtype == LOOPED_PRECISION and known and np.prod(maps.shape[1:]) >= least
+    known = len(maps.shape) == 4 and None not in maps.shape
+    return layer.compute_dtype == LOOPED_PRECISION and known and np.prod(maps.shape[1:]) >= LARGE_MAPS

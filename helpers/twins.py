@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from helpers.fused import FusedBatchNormalization, FusedConv2D, FusedDropout, FusedEnlargement
+from helpers.fused import FusedBatchNormalization, FusedConv2D, FusedDropout, FusedEnlargement, GreyUnit
 from helpers.models import ENLARGEMENT
 from helpers.precision import Precision
 
@@ -38,8 +38,12 @@ def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
 
     if _is_chain(model):
         inputs = tensor = keras.Input(model.input_shape[1:])
-        for layer, options in _merged_layers(model):
-            tensor = copy(layer, **options)(tensor)
+        queue = deque(copy(layer, **options) for layer, options in _merged_layers(model))
+        while queue:
+            layer = queue.popleft()
+            if queue and GreyUnit.can_be(layer, queue[0], tensor.shape[-1]):
+                layer = GreyUnit(layer, queue.popleft())
+            tensor = layer(tensor)
         twin = keras.Model(inputs, tensor, name=model.name)
     else:
         twin = keras.models.clone_model(model, clone_function=copy)
@@ -112,7 +116,7 @@ def enlarging(model: keras.Model, factor: tuple[int, int]) -> keras.Model:
     inputs = tensor = keras.Input(model.input_shape[1:])
     kept = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
     kept = [layer for layer in kept if not layer.name.startswith(ENLARGEMENT)]
-    first = next(layer for layer in kept if isinstance(layer, layers.Conv2D))
+    first = next(layer for layer in kept if isinstance(layer, layers.Conv2D | GreyUnit))
     for layer in kept:
         if layer is first and factor != (1, 1):
             tensor = FusedEnlargement(factor, name=ENLARGEMENT)(tensor)
@@ -154,11 +158,16 @@ def _statistics(norm: layers.BatchNormalization) -> Iterator[np.ndarray]:
 def _folded_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, layers.BatchNormalization | None]]:
     """List the layers that a prediction twin has, each with the batch normalization that it takes in."""
     taken_in = None
-    for layer, after in pairwise([*model.layers, None]):
+    for layer, after in pairwise([*parts_of(model), None]):
         if layer is taken_in or isinstance(layer, layers.InputLayer | layers.Dropout):
             continue
         taken_in = after if _takes_in(layer, after) else None
         yield layer, taken_in
+
+
+def parts_of(model: keras.Model) -> list[layers.Layer]:
+    """List a model's layers in order, and in place of a `GreyUnit` the two that it is made of."""
+    return [part for layer in model.layers for part in (layer.parts if isinstance(layer, GreyUnit) else [layer])]
 
 
 def _takes_in(layer: layers.Layer, after: layers.Layer | None) -> bool:
