@@ -118,7 +118,7 @@ def _passed_sums(upstream, maps, factor, shift, mean):
 
 
 def _statistics_gradient(factor, inverse, mean, total, product, count):
-    """Give slope and constant of the part of a gradient, slope * maps + constant, that is by way of mean and variance."""
+    """Give slope and constant of the part of a gradient, slope * maps + constant, by way of mean and variance."""
     slope = -factor * inverse**2 * product / count
     return slope, -slope * mean - factor * total / count
 

@@ -45,10 +45,18 @@ def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
                 layer = GreyUnit(layer, queue.popleft())
             tensor = layer(tensor)
         twin = keras.Model(inputs, tensor, name=model.name)
+        _keep_moot_biases(twin)
     else:
         twin = keras.models.clone_model(model, clone_function=copy)
     twin.set_weights(model.get_weights())
     return twin
+
+
+def _keep_moot_biases(twin: keras.Model) -> None:
+    """Leave the biases that normalization takes out again as they are: what they would learn is rounding errors."""
+    for layer, after in pairwise(parts_of(twin)):
+        if _takes_in(layer, after) and layer.use_bias and after.trainable:
+            layer.bias.trainable = False
 
 
 def _merged_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, dict[str, bool]]]:

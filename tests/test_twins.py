@@ -158,6 +158,21 @@ def test_a_training_twin_takes_the_step_of_its_network(
     assert off < (FLOAT32 if precision == "float32" else BFLOAT16)
 
 
+def test_a_training_twin_learns_no_bias_that_normalization_takes_out_again(pixels: np.ndarray) -> None:
+    twin = shaken(twins.training_twin(network(), "float32"))
+    before = {weight.path: weight.numpy() for weight in twin.trainable_variables + twin.non_trainable_variables}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    twin.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
+    twin.train_on_batch(pixels, np.arange(len(pixels)) % 3)
+    kept = {
+        weight.path.split(network().name + "/")[-1]
+        for weight in twin.variables
+        if weight.path in before and np.array_equal(weight.numpy(), before[weight.path])
+    }
+    moot = {f"{name}/bias" for name in (*(f"conv{i}" for i in range(1, 10)), "dense1", "dense2")}
+    assert {name for name in kept if "bias" in name} == moot  # that of the logits is learned
+
+
 def test_a_training_twin_has_one_layer_for_normalization_relu_and_pooling() -> None:
     twin = twins.training_twin(network(), "float32")
     assert not {keras.layers.ReLU, keras.layers.MaxPooling2D} & {type(layer) for layer in twin.layers}
