@@ -15,7 +15,7 @@ SMALL_MAP_PRECISION, SMALL_MAP = "bfloat16", 16
 # From so many values an image on, what stands between two convolutions is faster in the loops of `helpers.loops`: vgg9
 # as a whole at least 1.09 times, slim8 1.04 times. Smaller maps gain nothing, and float32 little.
 LOOPED_PRECISION, LARGE_MAPS = "bfloat16", 4_000
-# From so many filters on, a `GreyUnit` is faster than its parts: 1.15 to 1.9 and 1.1 to 2.5 times as measured.
+# From so many filters on, a `GreyUnit` is faster than its parts: 1.15 to 1.95 and 1.1 to 2.5 times as measured.
 PAYING_FILTERS = {"bfloat16": 32, "float32": 8}
 
 
