@@ -55,7 +55,7 @@ report: $(ready)
 	@$(run) -m helpers.build report --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --image-size "$$IMAGE_SIZE" --set "$$SET"
 
 train: $(ready)
-	@$(run) -m helpers.shipping train --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --networks "$$NETWORKS"
+	@$(run) -m helpers.build.shipping train --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --networks "$$NETWORKS"
 
 # Training on Keras's JAX backend is tested too.
 .venv/.jax: $(ready) requirements-jax.txt
@@ -69,7 +69,7 @@ bench: $(ready)
 	@$(run) -m helpers.bench
 
 data: $(ready)
-	@$(run) -m helpers.download "$$DATASET"
+	@$(run) -m helpers.data.download "$$DATASET"
 
 kill: $(ready)
 	@$(run) tests/kill_report.py --kills 50

@@ -1,0 +1,51 @@
+"""The door of the package: what notebooks use, imported when it is first asked for, and nothing else.
+
+open_run:       the run of a data set, a recipe and a seed: its data, networks and answers
+activations:    what every layer makes of one image
+architectures:  the networks by name, and what they are built of
+ascent:         images that raise a filter's output, and deep dream
+confusion:      accuracies and their differences, and which classes are confused
+faithfulness:   how far a map agrees with known evidence
+lime_study:     how much of a LIME explanation is chance
+loop:           training, and what a history comes to
+plots:          every figure
+prediction:     logits and probabilities of many images
+saliency:       which pixels a class depends on, by gradients
+scorecard:      the grades in one table and in words
+studies:        what is computed of a run at length, once, and kept
+superpixels:    LIME
+
+`__init__.pyi` says the same to type checkers and to the check for stale answers.
+"""
+
+from importlib import import_module
+
+_MODULES = {
+    "studies": "helpers.studies",
+    "activations": "helpers.explain.activations",
+    "ascent": "helpers.explain.ascent",
+    "saliency": "helpers.explain.saliency",
+    "superpixels": "helpers.explain.superpixels",
+    "confusion": "helpers.grade.confusion",
+    "faithfulness": "helpers.grade.faithfulness",
+    "lime_study": "helpers.grade.lime_study",
+    "scorecard": "helpers.grade.scorecard",
+    "architectures": "helpers.networks.architectures",
+    "prediction": "helpers.networks.prediction",
+    "plots": "helpers.report.plots",
+    "open_run": "helpers.run",
+    "loop": "helpers.training.loop",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"helpers offers no {name!r}; it offers {', '.join(_MODULES)}.")
+    module = import_module(_MODULES[name])
+    return getattr(module, name, module)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.files import draft_path, writing
+from helpers.base.files import draft_path, writing
 
 if TYPE_CHECKING:
     import pandas as pd

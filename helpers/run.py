@@ -13,18 +13,20 @@ import keras
 import numpy as np
 import pandas as pd
 
-from helpers import audit, pretrained, views
 from helpers.answers import Answer, AnswerError, load_answer
-from helpers.datasets import ROOT, Dataset, Split, load_dataset
-from helpers.files import read_sealed, write_atomically, write_json, write_sealed
-from helpers.models import build_cnn, build_dnn, multiplications
-from helpers.networks import load_or_train
-from helpers.precision import choose_precision
-from helpers.prediction import predict_logits, predict_views, softmax
-from helpers.pretrained import Shelf
-from helpers.recipes import Member, Plan, Recipe, get_recipe, slow_down
-from helpers.training import Trained
-from helpers.twins import prediction_twin
+from helpers.base.files import ROOT, read_sealed, write_atomically, write_json, write_sealed
+from helpers.data import audit
+from helpers.data.datasets import Dataset, Split, load_dataset
+from helpers.networks import views
+from helpers.networks.architectures import build_cnn, build_dnn, multiplications
+from helpers.networks.fast.twins import prediction_twin
+from helpers.networks.precision import choose_precision
+from helpers.networks.prediction import predict_logits, predict_views, softmax
+from helpers.training import pretrained
+from helpers.training.loop import Trained
+from helpers.training.pretrained import Shelf
+from helpers.training.recipes import Member, Plan, Recipe, get_recipe, slow_down
+from helpers.training.stored import load_or_train
 
 # What is left out of the CNN in each ablation; none of them sees changed images.
 ABLATIONS: dict[str, dict[str, object]] = {

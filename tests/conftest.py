@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.datasets import Dataset, Split
+from helpers.data.datasets import Dataset, Split
 
 # Tests compare reports to the byte, and a report says of what day it is: no midnight comes between them.
 os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(time.time())))

@@ -26,8 +26,9 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from helpers.build import NEEDS
-from helpers.datasets import CACHE, ROOT, identify
+from helpers.base.files import ROOT
+from helpers.build.report import NEEDS
+from helpers.data.datasets import CACHE, identify
 
 KINDS = ("everything", "networks", "answers", "pdf")  # what a round removes before it starts the driver
 SHARES = (0.1, 0.4, 0.3, 0.2)  # how often
@@ -54,7 +55,16 @@ class Project:
 
     def start(self) -> subprocess.Popen[str]:
         """Start the driver as `make report` does, with as little training as possible."""
-        command = [sys.executable, "-m", "helpers.build", "report", "--recipe", "tiny", "--dataset", self.dataset]
+        command = [
+            sys.executable,
+            "-m",
+            "helpers.build",
+            "report",
+            "--recipe",
+            "tiny",
+            "--dataset",
+            self.dataset,
+        ]
         command += ["--reports", str(self.reports)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(

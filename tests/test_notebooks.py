@@ -6,9 +6,9 @@ import re
 import nbformat
 import pytest
 
-from helpers.build import COMMON, NEEDS
-from helpers.datasets import ROOT
-from helpers.notebook import read_parameters
+from helpers.base.files import ROOT
+from helpers.build.notebook import read_parameters
+from helpers.build.report import COMMON, NEEDS
 
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 COMMON_LINES = """\

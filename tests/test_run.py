@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from conftest import toy_dataset
 
-from helpers.confusion import class_report
-from helpers.datasets import Split
-from helpers.prediction import softmax
-from helpers.recipes import Member, get_recipe, slow_down
+from helpers.data.datasets import Split
+from helpers.grade.confusion import class_report
+from helpers.networks.prediction import softmax
+from helpers.networks.views import four_crops, ten_views
 from helpers.run import Run, Sample, open_run
-from helpers.views import four_crops, ten_views
+from helpers.training.recipes import Member, get_recipe, slow_down
 
 NAMES = ("top", "middle", "bottom")
 

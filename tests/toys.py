@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from helpers.recipes import MILD, Phase, Plan
+from helpers.training.recipes import MILD, Phase, Plan
 
 PLAN = Plan((Phase("adamw", 0.01, epochs=2), Phase("sgd", 0.01, epochs=2)), batch_size=16, augmentation=MILD)
 

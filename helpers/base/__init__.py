@@ -1,0 +1,1 @@
+"""What every room stands on: files that are written at once or not at all, and the machine. Imports no other room."""

@@ -1,0 +1,1 @@
+"""What `make bench` runs: one file a subject, each with a `main`. May import every room."""

@@ -1,0 +1,142 @@
+"""Time the explanations of vgg9 against those of tf-keras-vis, and others against their own forward passes."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from helpers.bench.turns import alternate, comparison, missing
+from helpers.explain import ascent, saliency, superpixels
+from helpers.grade import insertion
+from helpers.networks import architectures, inference
+
+FACES, SAMPLES, FILTERS, STEPS, PAIRS = 64, 20, 64, 50, 50
+PEER = "tf-keras-vis"
+Candidates = dict[str, Callable[[], object]]
+
+
+def main() -> None:
+    """Print a table a task, with the speed as a multiple of the peer's, or of the bare forward passes."""
+    model = architectures.build_cnn("vgg9")
+    lowered = inference.lower_precision(model)
+    reason = missing("tf_keras_vis")
+    if reason:
+        print(f"{PEER} is left out: {reason} (requirements-peers.txt)")
+    tasks = {
+        f"gradient maps of {FACES} faces": (gradients, FACES, "maps"),
+        f"SmoothGrad, {SAMPLES} samples of {FACES} faces": (smooth_gradients, FACES, "maps"),
+        f"Grad-CAM of {FACES} faces": (class_activation_maps, FACES, "maps"),
+        f"{FILTERS} filters maximised for {STEPS} steps": (maximised_filters, FILTERS * STEPS, "steps"),
+    }
+    for title, (task, work, unit) in tasks.items():
+        candidates = task(model, lowered, peer=reason is None)
+        print(f"\n{title}")
+        print(comparison(alternate(candidates), work=work, unit=unit))
+    print("\nLIME of 4 faces, 1,000 copies each, beside the forward passes of 4,000 faces")
+    print(comparison(alternate(lime(model)), work=4000, unit="passes"))
+    print(
+        f"\nInsertion and deletion of {PAIRS} faces in {insertion.STEPS} steps, beside the forward passes in bfloat16"
+    )
+    times = alternate(insertion_deletion(model), rounds=3)
+    print(comparison(times, work=PAIRS, unit="pairs"))
+    print(f"At this rate, 1,000 pairs take {times['insertion and deletion'].median() * 1000 / PAIRS:.0f} s.")
+
+
+def gradients(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
+    images, classes = faces()
+    candidates = {
+        "float32": lambda: saliency.gradient(model, images, classes),
+        "bfloat16": lambda: saliency.gradient(lowered, images, classes),
+    }
+    return _with_peer(candidates, peer, lambda: _peer_saliency(model, images, classes, samples=0))
+
+
+def smooth_gradients(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
+    images, classes = faces()
+    candidates = {
+        "float32": lambda: saliency.smooth_gradient(model, images, classes, SAMPLES),
+        "bfloat16": lambda: saliency.smooth_gradient(lowered, images, classes, SAMPLES),
+    }
+    return _with_peer(candidates, peer, lambda: _peer_saliency(model, images, classes, samples=SAMPLES))
+
+
+def class_activation_maps(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
+    images, classes = faces()
+    candidates = {
+        "float32": lambda: saliency.grad_cam(model, images, classes),
+        "bfloat16": lambda: saliency.grad_cam(lowered, images, classes),
+    }
+    return _with_peer(candidates, peer, lambda: _peer_grad_cam(model, images, classes))
+
+
+def maximised_filters(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
+    """Maximise every filter of the fourth convolution, the first that has 64."""
+    layer, other = (architectures.convolution(one, 4) for one in (model, lowered))
+    candidates = {
+        "float32": lambda: ascent.maximise_filters(model, layer, range(FILTERS), STEPS),
+        "bfloat16": lambda: ascent.maximise_filters(lowered, other, range(FILTERS), STEPS),
+    }
+    return _with_peer(candidates, peer, lambda: _peer_maximisation(model, layer))
+
+
+def lime(model: keras.Model) -> Candidates:
+    images, classes = faces()
+    copies = np.repeat(images[:4], 1000, axis=0)
+    return {
+        "forward passes": lambda: inference.all_logits(model, copies),
+        "LIME": lambda: superpixels.explain_images(model, images[:4], classes[:4], samples=1000, seed=0),
+    }
+
+
+def insertion_deletion(model: keras.Model) -> Candidates:
+    images, classes = (values[:PAIRS] for values in faces())
+    hidden, ranks = insertion.substrate(images, "blur"), {"map": insertion.pixel_ranks(images[..., 0], seed=0)}
+    copies = np.repeat(images, 2 * (insertion.STEPS - 1), axis=0)
+
+    def forward() -> np.ndarray:
+        with inference.bfloat16():
+            return inference.all_logits(model, copies)
+
+    return {
+        "forward passes": forward,
+        "insertion and deletion": lambda: insertion.insertion_deletion(model, images, classes, ranks, hidden),
+    }
+
+
+def faces() -> tuple[np.ndarray, np.ndarray]:
+    """Draw images of the size of faces, and a class for each; how long a pass takes does not depend on them."""
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (FACES, 48, 48, 1), dtype=np.uint8), random.integers(0, 7, FACES)
+
+
+def _with_peer(candidates: Candidates, peer: bool, run: Callable[[], object]) -> Candidates:
+    return {PEER: run} | candidates if peer else candidates
+
+
+def _peer_saliency(model: keras.Model, images: np.ndarray, classes: np.ndarray, samples: int) -> np.ndarray:
+    from tf_keras_vis.saliency import Saliency
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    explainer = Saliency(model, clone=False)
+    return explainer(CategoricalScore(classes.tolist()), images.astype(np.float32), smooth_samples=samples)
+
+
+def _peer_grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    from tf_keras_vis.gradcam import Gradcam
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    return Gradcam(model, clone=False)(CategoricalScore(classes.tolist()), images.astype(np.float32))
+
+
+def _peer_maximisation(model: keras.Model, layer: keras.layers.Layer) -> np.ndarray:
+    from tf_keras_vis.activation_maximization import ActivationMaximization
+    from tf_keras_vis.utils.scores import CategoricalScore
+
+    cut = keras.Model(model.inputs, layer.output)
+    start = np.repeat(ascent.grey_noise((48, 48, 1), 0)[np.newaxis], FILTERS, axis=0)
+    scores = CategoricalScore(list(range(FILTERS)))
+    return ActivationMaximization(cut, clone=False)(scores, seed_input=start, steps=STEPS)
+
+
+if __name__ == "__main__":
+    main()

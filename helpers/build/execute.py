@@ -1,0 +1,138 @@
+"""Run one notebook from top to bottom with papermill, and say what failed."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import TextIOBase
+from pathlib import Path
+
+from helpers.base.files import writing
+from helpers.build.notebook import UsageError, read_cells, source
+
+MARKER = "training "
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a notebook did not finish, and where.
+
+    cell counts the notebook's cells from 1, as its source file has them; 0 if no cell is to blame.
+    """
+
+    notebook: str
+    cell: int
+    line: str
+    error: str
+    message: str
+    partial: Path
+
+    def __str__(self) -> str:
+        place = f"in cell {self.cell} ({self.line})" if self.cell else "outside its cells"
+        what = f"{self.notebook} failed {place}: {self.error}: {self.message}"
+        return f"{what}\n  partial notebook: {self.partial}"
+
+
+class ProgressLines(TextIOBase):
+    """A text stream that passes on whole lines that start with the marker, and drops the others."""
+
+    def __init__(self, forward: Callable[[str], None]) -> None:
+        self._forward = forward
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        """Take any piece of text; lines may come in parts."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.startswith(MARKER):
+                self._forward(line.rstrip())
+        return len(text)
+
+
+def partial_path(finished: Path) -> Path:
+    """Name the file that holds a notebook's outputs as long as it has not finished."""
+    return finished.with_suffix(".partial.ipynb")
+
+
+def run_notebook(
+    notebook: Path, finished: Path, parameters: Mapping[str, object], forward: Callable[[str], None]
+) -> None:
+    """Execute a notebook in its own folder and store it, with its outputs, as `finished`.
+
+    Until every cell has succeeded the outputs are in a file beside that. What libraries write past Python,
+    such as the last words of a process that dies, is in the `.log` beside it. forward receives the lines of
+    training progress that the notebook prints. Raises what papermill raises; see `describe_failure`.
+    """
+    import papermill  # takes seconds to import, and is not needed where nothing has to run
+
+    # papermill only warns of an unknown parameter, and misreads some comments; `check_names` does it strictly
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    partial = partial_path(finished)
+    with writing(partial):
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        papermill.execute_notebook(
+            notebook,
+            partial,
+            dict(parameters),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            stdout_file=ProgressLines(forward),
+            # papermill's own cwd changes the folder of the whole process, and notebooks run side by side
+            resources={"metadata": {"path": str(notebook.parent)}},
+            kernel_manager_class=_own_kernels(finished.with_suffix(".log")),
+        )
+        partial.replace(finished)
+
+
+def _own_kernels(log: Path) -> type:
+    """Give a kernel manager whose kernels end with this process and have `log` as their standard error stream."""
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnKernelManager(AsyncKernelManager):
+        def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+            command = super().format_kernel_cmd(extra_arguments)
+            return ["helpers.build.kernel" if word == "ipykernel_launcher" else word for word in command]
+
+        async def start_kernel(self, **options: object) -> None:
+            with log.open("wb") as stream:
+                await super().start_kernel(stderr=stream, **options)
+
+    return OwnKernelManager
+
+
+def describe_failure(finished: Path, error: Exception) -> Failure:
+    """Describe the error that ended a notebook's run, by the cell in which it arose."""
+    partial = partial_path(finished)
+    cells = _readable_cells(partial)
+    kind = getattr(error, "ename", type(error).__name__)
+    message = _COLOUR.sub("", str(getattr(error, "evalue", error))).strip()
+    last = max((i for i, cell in enumerate(cells) if _was_started(cell)), default=None)
+    if last is None:
+        return Failure(finished.stem, 0, "", kind, message, partial)
+    return Failure(finished.stem, _source_number(cells, last), _first_line(cells[last]), kind, message, partial)
+
+
+def _readable_cells(partial: Path) -> list[dict]:
+    """Read what there is of a partial notebook; where the disk was full it may be cut short."""
+    try:
+        return read_cells(partial)
+    except (UsageError, OSError):
+        return []
+
+
+def _was_started(cell: Mapping) -> bool:
+    times = cell["metadata"].get("papermill", {})
+    return cell["cell_type"] == "code" and bool(times.get("start_time"))
+
+
+def _source_number(cells: list[dict], index: int) -> int:
+    """Count a cell's place from 1 without the cells that papermill added before it."""
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    return sum(not added & set(cell["metadata"].get("tags", [])) for cell in cells[: index + 1])
+
+
+def _first_line(cell: Mapping) -> str:
+    return source(cell).strip().split("\n")[0]

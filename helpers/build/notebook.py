@@ -1,0 +1,168 @@
+"""What a notebook file says before it is run: its code, its parameters and the helpers that it imports.
+
+Read as JSON and by syntax tree, without Jupyter, so that a build with nothing to do stays fast.
+"""
+
+import ast
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class UsageError(ValueError):
+    """A request that cannot be met; its message is one sentence that names the legal values."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a parameters cell, `NAME = default  # note`."""
+
+    name: str
+    default: object
+    note: str
+
+
+def read_cells(path: Path) -> list[dict]:
+    """Read a notebook's cells. Raises UsageError if the file is missing or not a notebook."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist; restore it, every notebook is needed.") from None
+    except (json.JSONDecodeError, KeyError, TypeError):
+        raise UsageError(f"{path} is not a Jupyter notebook; restore it or save it again.") from None
+
+
+def source(cell: Mapping) -> str:
+    """Join a cell's text, which notebook files hold as a string or as a list of lines."""
+    return "".join(cell["source"])
+
+
+def code_sources(path: Path) -> list[str]:
+    """List the text of a notebook's code cells, in order."""
+    return [source(cell) for cell in read_cells(path) if cell["cell_type"] == "code"]
+
+
+def read_parameters(path: Path) -> dict[str, Parameter]:
+    """Read the parameters that a notebook declares, by name, in order.
+
+    Raises UsageError unless exactly one code cell is tagged `parameters` and holds nothing but
+    assignments of literals to single names.
+    """
+    tagged = [cell for cell in read_cells(path) if "parameters" in cell["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise UsageError(f"{path} has {len(tagged)} cells tagged 'parameters'; tag exactly one of them.")
+    try:
+        declared = _declarations(source(tagged[0]))
+    except (SyntaxError, ValueError):
+        raise UsageError(
+            f"The parameters cell of {path} may only hold lines like `NAME = 1  # meaning`; correct it."
+        ) from None
+    return {parameter.name: parameter for parameter in declared}
+
+
+def _declarations(text: str) -> list[Parameter]:
+    """Read `NAME = literal  # note` lines; ValueError on any other statement."""
+    lines = text.splitlines()
+    return [_declaration(statement, lines) for statement in ast.parse(text).body]
+
+
+def _declaration(statement: ast.stmt, lines: list[str]) -> Parameter:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            last_line = lines[value.end_lineno - 1].encode()
+            note = last_line[value.end_col_offset :].decode().strip(" #")
+            return Parameter(name, ast.literal_eval(value), note)
+    raise ValueError("not an assignment to one name")
+
+
+def convert(parameter: Parameter, text: str) -> object:
+    """Turn the text of an override into a value of the same type as the parameter's default.
+
+    Raises UsageError, with the parameter's own note, if the text is no such value.
+    """
+    if isinstance(parameter.default, str):
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        value = text
+    if not _same_type(value, parameter.default):
+        kind = type(parameter.default).__name__
+        raise UsageError(f"{parameter.name}={text}: a value of type {kind} is needed ({parameter.note}).")
+    return value
+
+
+def _same_type(value: object, default: object) -> bool:
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return default is None or type(value) is type(default)
+
+
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Check that a notebook declares these parameters; UsageError with the legal names if not."""
+    legal = read_parameters(path)
+    for name in names:
+        if name not in legal:
+            raise UsageError(f"{path.stem} has no parameter {name}; it has {', '.join(legal)}.")
+
+
+def imported_files(sources: Iterable[str], package: Path) -> list[Path]:
+    """List the package's files that these sources import, directly or through one another, sorted.
+
+    sources: Python texts; one that does not parse counts as importing nothing, and fails when it is run.
+    package: the package's folder, whose name is the name it is imported by. A name that a folder's `__init__.pyi`
+    promises leads to where it lives, and what that folder offers besides is not counted.
+    """
+    found: set[Path] = set()
+    pending = list(sources)
+    while pending:
+        new = {path for name in _import_paths(pending.pop(), package.name) for path in _files(name, package)} - found
+        found |= new
+        pending += [path.read_text(encoding="utf-8") for path in new]
+    return sorted(found)
+
+
+def _files(path: str, package: Path) -> Iterator[Path]:
+    """List the files that a dotted path into the package runs through: each folder's `__init__`, and a module."""
+    first, *parts = path.split(".")
+    place = package
+    if first != package.name:
+        return
+    yield from filter(Path.is_file, [place / "__init__.py"])
+    for part in parts:
+        stub, place = place / "__init__.pyi", place / part
+        if place.is_dir():
+            yield from filter(Path.is_file, [place / "__init__.py"])
+        elif (module := place.with_suffix(".py")).is_file():
+            yield module
+            return
+        elif stub.is_file():
+            yield from (file for target in _promised(stub, part, package.name) for file in _files(target, package))
+            return
+        else:
+            return
+
+
+def _promised(stub: Path, name: str, package: str) -> list[str]:
+    """Spell out where a stub's imports say that a name lives."""
+    return [path for path in _import_paths(stub.read_text(encoding="utf-8"), package) if path.split(".")[-1] == name]
+
+
+def _import_paths(text: str, package: str) -> list[str]:
+    """Spell each import of a text as a dotted path, relative ones from the package on."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except SyntaxError:
+        return []
+    return [path for node in nodes for path in _paths_of(node, package)]
+
+
+def _paths_of(node: ast.AST, package: str) -> list[str]:
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=module, names=names, level=level):
+            base = ".".join(part for part in (package if level else "", module or "") if part)
+            return [f"{base}.{alias.name}" for alias in names]
+    return []

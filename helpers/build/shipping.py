@@ -1,0 +1,305 @@
+"""Train the networks of a recipe without a report, pack them for shipping, and tabulate what is shipped.
+
+    python -m helpers.build.shipping train --dataset path/to/fer2013.zip --recipe full
+    python -m helpers.build.shipping pack  --dataset path/to/fer2013.zip --recipe full
+    python -m helpers.build.shipping table --run reports/fer2013
+
+Networks that are shipped learn from all training images and are chosen on the validation split, which in FER2013 is
+PublicTest; where the data have no test split, nothing is kept back for one.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.training import pretrained
+from helpers.answers import AnswerError, load_answer
+from helpers.grade.confusion import accuracy_table
+from helpers.base.files import ROOT
+from helpers.data.datasets import DatasetError, load_dataset
+from helpers.base.files import write_atomically
+from helpers.training.pretrained import PretrainedError, Shelf, open_shelf
+from helpers.training.recipes import RECIPES, get_recipe
+from helpers.run import Run
+from helpers.training.loop import Trained, TrainingError
+
+# What the reference answers state for FER2013: network, parameters where they are known, accuracy.
+REFERENCES = (
+    ("A: CNN (on what A calls validation images)", 1_696_583, 0.6634),
+    ("A: DNN (on what A calls validation images)", 1_698_183, 0.3967),
+    ("B: member 1", None, 0.68180),
+    ("B: member 2", None, 0.68124),
+    ("B: ensemble of both", None, 0.70632),
+    ("B: per-image normalization, no augmentation", None, 0.64781),
+    ("B: no normalization, no augmentation", None, 0.64530),
+    ("B: no normalization, no batch norm", None, 0.56338),
+)
+LARGEST_ENSEMBLE = 5
+MARK = "<!-- accuracies of the shipped networks -->"
+# The rows of notebook 02's ablation table, and the networks that they are.
+ABLATION_ROWS = ("cnn_plain", "cnn_normalized", "cnn_bare")  # after the CNN that is taken apart
+
+
+def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "reports") -> Run:
+    """Open a run whose networks are to be shipped: where the data lack a test split, all training images are kept.
+
+    In that case its folder is apart from that of the report, which keeps a tenth of the training images back.
+    Raises ValueError on a recipe or data set that does not exist.
+    """
+    chosen, usual = get_recipe(recipe), load_dataset(dataset)
+    if usual.missing != ("test",):
+        return Run(reports / usual.name, usual, chosen, seed)
+    return Run(reports / usual.name / "shipping", load_dataset(dataset, keep_training=True), chosen, seed)
+
+
+def train_all(run: Run, names: Sequence[str] = ()) -> None:
+    """Train the named networks of the recipe, by default all, and say how each ended.
+
+    Finished ones are only loaded, and an interrupted one goes on where it was.
+    """
+    wanted = list(names or run.networks)
+    for number, name in enumerate(wanted, start=1):
+        last = run.network(name).history.iloc[-1]
+        print(
+            f"[{number}/{len(wanted)}] {name}: {last['val_accuracy']:.1%} on the validation split "
+            f"after {last['epoch']:.0f} epochs",
+            flush=True,
+        )
+
+
+def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Shelf:
+    """Pack every network of the run that is trained into a folder, with its manifest, and say which are not there.
+
+    ensemble: names of its members, at most five, by default those of the recipe that are trained. Raises
+    PretrainedError if what a report needs is not trained, or too large.
+    """
+    trained = {name: record for name in _trained_names(run) if (record := _read_record(run, name))}
+    seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
+    usual = [name for name in run.recipe.ensemble if name in trained]
+    compared = run.recipe.compared or "cnn"
+    members = _members(ensemble or usual)
+    for name in (*pretrained.REQUIRED, *members, compared):
+        if name not in trained:
+            raise PretrainedError(
+                f"{run.folder / 'models'} has no trained network {name!r}, which a report needs; it has "
+                f"{', '.join(trained) or 'none'}; train it with `make train NETWORKS={name}`."
+            )
+    dataset = run.dataset
+    manifest = {
+        "title": dataset.title,
+        "classes": [*dataset.class_names],
+        "image_shape": [*dataset.image_shape],
+        "protocol": "trained on all training images, chosen on the validation split (of FER2013: PublicTest)",
+        "seeds": seeds,
+        "ensemble": members,
+        "compared": compared,
+        "networks": {name: _pack_one(run, folder, name, record) for name, record in trained.items()},
+    }
+    for name in run.networks.keys() - trained.keys():
+        print(f"{name} is not trained, and so not packed")
+    return pretrained.finish(folder, manifest)
+
+
+def _members(names: Sequence[str]) -> list[str]:
+    if len(names) > LARGEST_ENSEMBLE:
+        raise PretrainedError(f"The ensemble has {len(names)} members and may have {LARGEST_ENSEMBLE}; leave some out.")
+    return list(names)
+
+
+def _trained_names(run: Run) -> list[str]:
+    """Name the trained networks: those of the recipe in its order, then others that lie beside them."""
+    found = sorted(path.stem for path in (run.folder / "models").glob("*.keras") if not path.name.startswith("."))
+    return [name for name in run.networks if name in found] + [name for name in found if name not in run.networks]
+
+
+def _read_record(run: Run, name: str) -> dict[str, Any] | None:
+    file = run.folder / "models" / f"{name}.json"
+    return json.loads(file.read_text()) if file.is_file() else None
+
+
+def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write one network's files and describe it; its accuracies are those of the weights as they are stored."""
+    import keras
+
+    models = run.folder / "models"
+    history = pd.read_csv(models / f"{name}.csv")
+    model = keras.models.load_model(models / f"{name}.keras", compile=False)
+    files = pretrained.ship(folder, name, model, history)
+    stored = pretrained.unpack((folder / f"{name}.npz").read_bytes())
+    print(f"packed {name}", flush=True)
+    return {
+        "architecture": model.name,
+        "parameters": model.count_params(),
+        "recipe": run.recipe.name,
+        "plan": record["plan"],
+        "teachers": [*run.networks[name].teachers] if name in run.networks else [],
+        "seed": record["seed"],
+        "epochs": len(history),
+        "seconds": round(float(history["seconds"].sum())),
+        "data": record["data"],
+        "machine": record["machine"],
+        "accuracy": _measure(run, Trained(stored, history)),
+        "command": f"make train DATASET=<archive> RECIPE={run.recipe.name} SEED={run.seed} NETWORKS={name}",
+        "files": files,
+    }
+
+
+def _measure(run: Run, trained: Trained) -> dict[str, Any]:
+    """Measure a network on the split that it was chosen on: on all images, and on those without a twin in training."""
+    labels, alone = run.split("validation").labels, run.without_twin("validation")
+    probabilities = run.predict(trained, "validation")
+    (row,) = accuracy_table(labels, {"all": probabilities}).to_dict("records")
+    (free,) = accuracy_table(labels[alone], {"all": probabilities[alone]}).to_dict("records")
+    name = "PublicTest" if run.dataset.title == "FER2013" else "validation"
+    kinds = {"all": (row, len(labels)), "twin_free": (free, int(alone.sum()))}
+    return {
+        name: {
+            kind: {"images": images, **{key: found[key] for key in ("accuracy", "low", "high")}}
+            for kind, (found, images) in kinds.items()
+        }
+    }
+
+
+def tabulate(run: Path, shelf: Shelf) -> str:
+    """Write the accuracies of a report as a Markdown table, with the reference answers' beside them.
+
+    run: folder of a report that was made with RECIPE=pretrained. Every accuracy is one that the report measured; the
+    manifest gives only how a network was trained. Raises AnswerError where there is no such report.
+    """
+    tested = _tested(run)
+    columns = ["network", "parameters", f"{tested}, all", f"{tested}, without twins", "epochs, time", "machine"]
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    lines += [_line(row, shelf) for row in _measured(run, shelf)]
+    if tested == "PublicTest":
+        lines += [f"| {name} | {_count(count)} | {accuracy:.2%} | | | |" for name, count, accuracy in REFERENCES]
+    numbers = load_answer(run, "01_train_cnn")["numbers"]
+    seeds = np.array(numbers["cnn.test_accuracy_by_seed"])
+    spread = f", standard deviation {100 * seeds.std(ddof=1):.1f} points" if len(seeds) > 1 else ""
+    recipes = sorted({shelf.record(name)["recipe"] for name in shelf.names})
+    trained = f"Seeds of the headline network: {len(seeds)}, mean {seeds.mean():.1%}{spread}."
+    return "\n".join([*lines, "", f"Recipe: {', '.join(recipes)}. {trained}"])
+
+
+def insert(page: Path, text: str) -> None:
+    """Put a text between the two marks of a page, in place of what is there; ValueError where it has no marks."""
+    parts = page.read_text(encoding="utf-8").split(MARK)
+    if len(parts) != 3:
+        raise ValueError(f"{page} does not have the mark {MARK} twice; put it before and after the place of the table.")
+    write_atomically(page, f"{parts[0]}{MARK}\n\n{text}\n\n{MARK}{parts[2]}".encode())
+
+
+def _tested(run: Path) -> str:
+    """Name the test split of a report on FER2013: where networks were chosen on it, it is PublicTest."""
+    return "PublicTest" if "test_images" in load_answer(run, "01_train_cnn")["numbers"] else "PrivateTest"
+
+
+def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
+    """Go through the rows of the report's tables, each network once, with the name under which it is shipped."""
+    manifest, seen = shelf.manifest, set()
+    repeated = _rows(run, "01_train_cnn", "seeds") if len(manifest["seeds"]) > 1 else []
+    headline = [row for row in _rows(run, "01_train_cnn", "accuracy") if row["split"] == "test"]
+    compared = _rows(run, "02_compare_dnn", "accuracy")
+    others = {"CNN": manifest["compared"], "DNN": "dnn"}
+    ablated = [manifest["compared"], *ABLATION_ROWS]
+    named = [
+        *zip(manifest["seeds"], repeated),
+        *zip(_names_of_rows(manifest["ensemble"]), headline),
+        *((others.get(row["network"], row["network"]), row) for row in compared),
+        *zip(ablated, _rows(run, "02_compare_dnn", "ablation")),
+    ]
+    for name, row in named:
+        if name not in seen:
+            seen.add(name)
+            yield {**row, "name": name}
+
+
+def _names_of_rows(members: Sequence[str]) -> list[str]:
+    """Name the rows of notebook 01's accuracy table: CNN and ensemble's members, then what is made of their answers."""
+    shown = list(dict.fromkeys(["cnn", *members]))
+    cropped = [f"`{name}`, four crops of each image" for name in shown]
+    return [*shown, f"ensemble ({', '.join(members)})", *cropped, "ensemble, four crops of each image"]
+
+
+def _rows(run: Path, notebook: str, table: str) -> list[dict[str, Any]]:
+    blocks = load_answer(run, notebook)["blocks"]
+    block = next(block for block in blocks if block["kind"] == "table" and block["name"] == table)
+    return [dict(zip(block["columns"], row)) for row in block["rows"]]
+
+
+def _line(row: Mapping[str, Any], shelf: Shelf) -> str:
+    measured = [_interval(row, ""), _interval(row, "twin-free ")]
+    if row["name"] not in shelf.names:
+        return f"| {row['name']} | | {' | '.join(measured)} | | |"
+    record = shelf.record(row["name"])
+    made = f"{record['epochs']}, {record['seconds'] / 60:.1f} min"
+    taught = f", taught by {', '.join(record['teachers'])}" if record.get("teachers") else ""
+    first = f"`{row['name']}` ({record['architecture']}, seed {record['seed']}{taught})"
+    return " | ".join([f"| {first}", _count(record["parameters"]), *measured, made, f"{record['machine']} |"])
+
+
+def _interval(row: Mapping[str, Any], kind: str) -> str:
+    if row.get(f"{kind}accuracy") is None:
+        return ""
+    return f"{row[f'{kind}accuracy']:.2%} ({row[f'{kind}low']:.1%} to {row[f'{kind}high']:.1%})"
+
+
+def _count(parameters: int | None) -> str:
+    return "" if parameters is None else f"{parameters:,}"
+
+
+def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.build.shipping", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, dest="command")
+    for name, task in {"train": "train the recipe's networks", "pack": "pack what is trained for shipping"}.items():
+        command = commands.add_parser(name, help=task)
+        command.add_argument("--dataset", required=True, help="faces, fer2013, or a path to an archive or a folder")
+        command.add_argument("--recipe", default="full", help=" or ".join(RECIPES))
+        command.add_argument("--seed", default=0, type=int, help="seed of every random number, at least 0")
+        command.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
+    commands.choices["train"].add_argument("--networks", default="", help="only these, with blanks between")
+    pack = commands.choices["pack"]
+    pack.add_argument("--folder", default=pretrained.FOLDER, type=Path, help="where the packed networks go")
+    pack.add_argument("--ensemble", default="", help="names of the ensemble's members, with blanks between")
+    table = commands.add_parser("table", help="print the accuracies of a report made from them, as Markdown")
+    table.add_argument("--run", required=True, type=Path, help="folder of the report")
+    table.add_argument("--into", type=Path, help="page to write it into, between two marks, instead of printing it")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 if all went well, 2 on a wrong request, 130 if it was stopped."""
+    arguments = parse_arguments(words)
+    try:
+        _obey(arguments)
+    except (DatasetError, PretrainedError, AnswerError, TrainingError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped; what was trained is kept, and the same command goes on from there.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _obey(arguments: argparse.Namespace) -> None:
+    if arguments.command == "table":
+        text = tabulate(arguments.run, open_shelf())
+        insert(arguments.into, text) if arguments.into else print(text)
+        return
+    run = open_training(arguments.dataset, arguments.recipe, arguments.seed, arguments.reports)
+    if arguments.command == "train":
+        train_all(run, arguments.networks.split())
+        print(f"The networks are in {run.folder / 'models'}.")
+    else:
+        shelf = pack_all(run, arguments.folder, arguments.ensemble.split())
+        print(f"{len(shelf.names)} networks are packed in {arguments.folder}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""What a notebook's answer was made from, and which of it changed since.
+
+An answer has a stamp beside it, and so has the PDF: a small JSON file with the components that went into
+it and its own digest. A component's value is either readable ("quick", "5") or a digest ("sha256:...").
+"""
+
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from helpers.base.files import write_json
+from helpers.build.notebook import code_sources, imported_files
+
+# Pinned, but without influence on what a notebook computes or draws.
+TOOLS = frozenset(
+    {
+        "typst",
+        "papermill",
+        "nbformat",
+        "jupyterlab",
+        "filelock",
+        "pytest-xdist",
+        "pytest",
+        "nbval",
+        "pypdf",
+        "psutil",
+        "ruff",
+        "kagglehub",
+    }
+)
+
+Components = Mapping[str, str]
+
+
+def digest(data: bytes) -> str:
+    """Give the digest of some bytes, marked as one."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Give the digest of a file's content, or "missing"."""
+    return digest(path.read_bytes()) if path.is_file() else "missing"
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object; an empty one if the file is missing or cut short."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+def package_versions(requirements: Path) -> dict[str, str]:
+    """Give Python's version and those of the pinned packages that are installed, tools left out."""
+    names = re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==", requirements.read_text(encoding="utf-8"), re.MULTILINE)
+    installed = {name: _version(name) for name in names if name not in TOOLS}
+    return {"python": platform.python_version()} | {name: v for name, v in installed.items() if v}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def components(
+    notebook: Path,
+    package: Path,
+    parameters: Mapping[str, object],
+    facts: Mapping[str, str],
+    needed: Iterable[Path],
+) -> dict[str, str]:
+    """List what an answer is made from.
+
+    notebook: its file; of it only the code counts. package: folder of the helpers, of which only the imported
+    ones count. parameters: the values given to the notebook. facts: what all notebooks of a run share, such
+    as the data's digest. needed: answers made before, of which only the numbers count.
+    """
+    code = code_sources(notebook)
+    return {
+        "its code": digest("\0".join(code).encode()),
+        **{f"parameter {name}": repr(value) for name, value in parameters.items()},
+        **files_components(imported_files(code, package), package),
+        **facts,
+        **{f"the numbers of {path.stem}": _numbers_digest(path) for path in needed},
+    }
+
+
+def files_components(files: Iterable[Path], package: Path) -> dict[str, str]:
+    """List a package's source files with their digests, each under its path from the package's folder on."""
+    return {str(path.relative_to(package.parent)): file_digest(path) for path in files}
+
+
+def _numbers_digest(answer: Path) -> str:
+    return digest(json.dumps(read_json(answer).get("numbers"), sort_keys=True).encode())
+
+
+def differences(before: Components, now: Components) -> list[str]:
+    """Say what changed between two lists of components, one clause a component."""
+    names = [*now, *(name for name in before if name not in now)]
+    return [_difference(name, before.get(name), now.get(name)) for name in names if before.get(name) != now.get(name)]
+
+
+def _difference(name: str, before: str | None, now: str | None) -> str:
+    if before is None:
+        return f"{name} is new"
+    if now is None:
+        return f"{name} is no longer used"
+    readable = not (before + now).count("sha256:")
+    return f"{name} changed from {before} to {now}" if readable else f"{name} changed"
+
+
+def shorten(clauses: list[str], shown: int = 3) -> str:
+    """Join clauses to one line that names at most the first few."""
+    more = len(clauses) - shown
+    return ", ".join(clauses[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def stamp_path(product: Path) -> Path:
+    """Name the stamp that lies beside a file."""
+    return product.with_suffix(".stamp.json")
+
+
+def why_stale(product: Path, now: Components) -> str | None:
+    """Say in one clause why an answer, or the PDF, has to be made again; None if it stands as it is.
+
+    product: the file, with its stamp beside it; of an answer, the files that belong to it are checked too.
+    """
+    stamp = read_json(stamp_path(product))
+    if not stamp or not product.is_file():
+        return f"{product.name} does not exist yet"
+    if changed := differences(stamp["components"], now):
+        return shorten(changed)
+    if stamp["digest"] != file_digest(product):
+        return f"{product.name} was written outside the build"
+    return _damage(product) if product.suffix == ".json" else None
+
+
+def _damage(answer: Path) -> str | None:
+    """Name the first file of an answer that is missing or is not what the answer says it is."""
+    for name, expected in read_json(answer).get("files", {}).items():
+        found = file_digest(answer.parents[1] / name)
+        if found.removeprefix("sha256:") != expected:
+            return f"{name} is missing" if found == "missing" else f"{name} was written outside the build"
+    return None
+
+
+def modified(path: Path) -> int:
+    """Give the time of a file's last change in nanoseconds; 0 if there is none."""
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
+def write_stamp(product: Path, made_from: Components, **facts: object) -> None:
+    """Record what a file was made from, with further facts such as the day it was finished."""
+    write_json(stamp_path(product), {"components": made_from, "digest": file_digest(product), **facts})

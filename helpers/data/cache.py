@@ -1,0 +1,262 @@
+"""The cache: data decoded once into a folder of arrays, checked by size and hash, memory-mapped ever after."""
+
+import hashlib
+import json
+import os
+import shutil
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import accumulate, islice, pairwise
+from pathlib import Path
+
+import numpy as np
+
+from helpers.base.files import draft_path, locked, remove_drafts, write_json, writing
+from helpers.data import faces
+from helpers.data.decode import scale, scale_masks
+from helpers.data.sources import SPLITS, Contents, DatasetError, Record, printable, visible_files
+from helpers.data.splits import arrange, drop_empty_classes, keep_training, missing_splits, shuffle_within
+
+MAX_UNREADABLE = 0.01  # share of the images that may be left out
+Facts = dict[str, object]
+_SPLIT_INDEX = {"": -1} | {split: index for index, split in enumerate(SPLITS)}
+_ROUND = 1024  # images written at a time
+
+
+def content_digest(path: Path, cache: Path) -> str:
+    """Hash the content of a file or folder, or recall it where sizes and times are those of last time."""
+    files = visible_files(path) if path.is_dir() else {"": path}
+    stamp = digest_lines(f"{name} {_state(file)}" for name, file in files.items())
+    memo = cache / "known" / f"{digest_lines([str(path)])[:16]}.json"
+    with suppress(OSError, ValueError, KeyError):
+        known = json.loads(memo.read_text())
+        if known["stamp"] == stamp:
+            return known["digest"]
+    hash_file = _try_sha256 if path.is_dir() else file_sha256
+    digest = digest_lines(f"{name} {hash_file(file)}" for name, file in files.items())
+    with suppress(OSError):  # it only saves time, so that a full or read-only disk is no reason to stop
+        write_json(memo, {"stamp": stamp, "digest": digest})
+    return digest
+
+
+def digest_lines(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _state(file: Path) -> str:
+    """Give a file's size and time; a link that leads nowhere has neither."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return "nothing"
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def _try_sha256(file: Path) -> str:
+    """Hash one file of many, of which some may be unreadable, and pipes, which would be waited for."""
+    try:
+        return file_sha256(file) if file.is_file() else "nothing"
+    except OSError:
+        return "unreadable"
+
+
+def file_sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def ensure(folder: Path, write: Callable[[Path], Facts]) -> None:
+    """Fill a cache folder unless it holds what was written before; of several processes one does it.
+
+    write: puts the arrays into the folder that it is given and returns facts about them. A folder is written
+    beside its place and moved there at the end, so that it is whole or absent. Raises WriteError where the disk
+    refuses.
+    """
+    if is_intact(folder):
+        return
+    with locked(folder.with_suffix(".lock")):
+        if not is_intact(folder):
+            _fill(folder, write)
+
+
+def _fill(folder: Path, write: Callable[[Path], Facts]) -> None:
+    remove_drafts(folder.parent)
+    draft = draft_path(folder)
+    try:
+        with writing(folder):
+            draft.mkdir()
+        facts = write(draft)
+        with writing(folder):
+            facts |= {"files": _describe_files(draft)}
+            write_json(draft / "dataset.json", facts | {"seal": _seal(facts)})
+            shutil.rmtree(folder, ignore_errors=True)
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_faces(draft: Path, image_size: int | None) -> Facts:
+    """Draw the embedded faces into a folder, scaled where a size is given; returns the facts about them."""
+    drawn = faces.generate()
+    images, labels, evidence = (np.concatenate([drawn[split][part] for split in SPLITS]) for part in range(3))
+    if image_size:
+        images, evidence = scale(images, image_size), scale_masks(evidence, image_size)
+    for name, values in (("images", images), ("labels", labels), ("evidence", evidence)):
+        _write_array(draft / f"{name}.npy", values.shape, values.dtype, [values.data])
+    return {
+        "title": "Schematic faces (generated)",
+        "class_names": faces.CLASS_NAMES,
+        "bounds": _bounds(len(drawn[split][1]) for split in SPLITS),
+        "notes": ("The faces are drawn by a program, so every pixel's part in the expression is known.",),
+        "split_notes": (),
+        "skipped": (),
+        "missing": (),
+        "keep_training": None,
+    }
+
+
+def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
+    """Decode and split what a path holds into a folder; returns the facts about it."""
+    scratch = draft / "decoded"
+    labels, given, twins, skipped = _decode_records(contents.records, scratch)
+    _check_skipped(path, skipped, len(labels))
+    class_names, labels, class_notes = drop_empty_classes(contents.class_names, labels)
+    splits, notes = arrange(path, class_names, contents.split_names, labels, given, twins)
+    order = shuffle_within(splits)
+    _write_array(
+        draft / "images.npy",
+        (len(labels), *contents.shape),
+        np.dtype(np.uint8),
+        _pick(scratch, order, int(np.prod(contents.shape))),
+    )
+    scratch.unlink()
+    _write_array(draft / "labels.npy", labels.shape, labels.dtype, [labels[order].data])
+    return {
+        "title": contents.title,
+        "class_names": class_names,
+        "bounds": _bounds(np.bincount(splits, minlength=len(SPLITS)).tolist()),
+        "notes": (*contents.notes, *class_notes, *_skipped_notes(len(skipped), len(labels))),
+        "split_notes": notes,
+        "skipped": skipped,
+        "missing": missing_splits(given),
+        "keep_training": keep_training(given, twins, contents.split_names),
+    }
+
+
+def _decode_records(
+    records: Iterable[Record], scratch: Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str]]]:
+    """Write the pixels one behind the other; return labels, given splits, twins, and what was left out."""
+    facts, skipped = array("q"), []
+    records = iter(records)
+    with writing(scratch):
+        file = scratch.open("wb")
+    with file:
+        while round_ := list(islice(records, _ROUND)):
+            skipped += [(record.name, record.pixels) for record in round_ if isinstance(record.pixels, str)]
+            kept = [record for record in round_ if not isinstance(record.pixels, str)]
+            pixels = [record.pixels.tobytes() for record in kept]
+            with writing(scratch):
+                file.writelines(pixels)
+            for record, content in zip(kept, pixels, strict=True):
+                facts.extend((record.label, _SPLIT_INDEX[record.split], _hash(content)))
+        with writing(scratch):
+            file.flush()
+    labels, given, twins = np.array(facts, np.int64).reshape(-1, 3).T
+    return labels, given, twins, skipped
+
+
+def _hash(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), signed=True)
+
+
+def _check_skipped(path: Path, skipped: Sequence[tuple[str, str]], kept: int) -> None:
+    if not kept + len(skipped):
+        raise DatasetError(f"{path} holds no images with a label; give a data set that has some.")
+    if len(skipped) > MAX_UNREADABLE * (kept + len(skipped)):
+        first = "; ".join(f"{name} {printable(reason).rstrip('.')}" for name, reason in skipped[:10])
+        raise DatasetError(
+            f"{path}: {len(skipped):,} of {kept + len(skipped):,} images cannot be read, more than "
+            f"{MAX_UNREADABLE:.0%}; repair or remove them, the first being: {first}."
+        )
+
+
+def _skipped_notes(skipped: int, kept: int) -> tuple[str, ...]:
+    note = f"Images that cannot be read, {skipped:,} of {kept + skipped:,}, are left out; skipped.csv lists them."
+    return (note,) if skipped else ()
+
+
+def _pick(scratch: Path, order: np.ndarray, size: int) -> Iterator[bytes]:
+    """Read images of `size` bytes in this order; not memory-mapped, so that they do not count as memory in use."""
+    with scratch.open("rb", buffering=0) as file:
+        for place in order.tolist():
+            file.seek(place * size)
+            yield file.read(size)
+
+
+def _write_array(file: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iterable[bytes | memoryview]) -> None:
+    """Write an array, given in parts, as a .npy file, and see that it reaches the disk.
+
+    A memory-mapped file would not do: where the disk is full, writing into one ends the process without a word.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    with writing(file), file.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        stream.writelines(parts)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _bounds(counts: Iterable[int]) -> dict[str, tuple[int, int]]:
+    ends = list(accumulate(counts, initial=0))
+    return dict(zip(SPLITS, pairwise(ends), strict=True))
+
+
+def _describe_files(folder: Path) -> dict[str, dict[str, int | str]]:
+    stats = {file: file.stat() for file in sorted(folder.glob("*.npy"))}
+    return {
+        file.name: {"size": stat.st_size, "times": _times(stat), "sha256": file_sha256(file)}
+        for file, stat in stats.items()
+    }
+
+
+def _times(stat: os.stat_result) -> list[int]:
+    """When a file's content and when anything about it changed last; the second cannot be set back at will."""
+    return [stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _seal(facts: Mapping[str, object]) -> str:
+    """Condense the facts themselves, so that a change of them is noticed too."""
+    return digest_lines([json.dumps(facts, sort_keys=True)])
+
+
+def is_intact(folder: Path) -> bool:
+    """Tell whether a cache folder holds what was written; a file is hashed only if one of its times has changed."""
+    try:
+        facts = read_facts(folder)
+        seal = facts.pop("seal")
+        files = facts["files"].items()
+        return seal == _seal(facts) and all(_is_unchanged(folder / name, **file) for name, file in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _is_unchanged(file: Path, size: int, times: list[int], sha256: str) -> bool:
+    status = file.stat()
+    return status.st_size == size and (_times(status) == times or file_sha256(file) == sha256)
+
+
+def read_facts(folder: Path) -> Facts:
+    """Read the facts about a cache folder."""
+    return json.loads((folder / "dataset.json").read_text())
+
+
+def read_arrays(folder: Path, facts: Facts) -> dict[str, dict[str, np.ndarray]]:
+    """Open the arrays of a cache folder, by name and split, memory-mapped."""
+    return {Path(name).stem: _cut(folder / name, facts["bounds"]) for name in facts["files"]}
+
+
+def _cut(file: Path, bounds: Mapping[str, tuple[int, int]]) -> dict[str, np.ndarray]:
+    array = np.load(file, mmap_mode="r")
+    return {split: array[start:end] for split, (start, end) in bounds.items()}

@@ -1,0 +1,243 @@
+"""Labelled images from any source: decoded once, split once, memory-mapped ever after.
+
+A source is a known name, an archive or a folder. What it holds is recognised by its content: pictures in
+class folders, Parquet files, or a table of pixels. Each becomes a stream of records, the records become one
+cache folder `data/cache/<fingerprint>/`, and the cache folder becomes a Dataset.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from helpers.base.files import ROOT
+from helpers.data import cache as store
+from helpers.data import faces
+from helpers.data.readers.parquet import find_shards, read_parquet
+from helpers.data.readers.pictures import find_pictures, read_pictures
+from helpers.data.readers.tables import find_table, read_table
+from helpers.data.sources import (
+    FER2013_SIZE,
+    SPLITS,
+    Contents,
+    DatasetError,
+    Record,
+    list_members,
+    printable,
+    reading,
+)
+
+CACHE = ROOT / "data" / "cache"
+KNOWN_NAMES = ("faces", "fer2013", "food11")
+
+_KNOWN_FILES = {
+    "fer2013": tuple(
+        f"{stem}{ending}"
+        for stem in ("fer2013", "icml_face_data")
+        for ending in (".zip", "", ".csv", ".csv.gz", ".csv.zip", ".tar.gz")
+    ),
+    "food11": ("food11.zip", "food11"),
+}
+_TAKEN_NAMES = ("faces", "sample", "")  # of run folders; only a whole disk has no name
+_ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv", ".parquet"}
+_SIZES = (24, 512)  # pixels a side: least that the deepest network can pool, most that is sensible to train on
+_LAYOUT = 1  # raised when the same source is decoded or split differently
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set.
+
+    images: (N, H, W, C) uint8, memory-mapped; labels: (N,) int64, index into the data set's class names.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images in three splits; nothing may be chosen on the test split.
+
+    name: of the run; fingerprint: changes when the images do; title: for people; notes: whole sentences that
+    a report must state; evidence: split -> (N, H, W) bool, or None; skipped: images left out, each with why;
+    missing: splits that the source lacks, so that others stand in for them.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    fingerprint: str
+    title: str
+    notes: tuple[str, ...]
+    evidence: Mapping[str, np.ndarray] | None
+    skipped: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of every image."""
+        return self.train.images.shape[1:]
+
+    @property
+    def validates_on_test(self) -> bool:
+        """Whether the validation and the test split are the same images."""
+        return np.may_share_memory(self.validation.labels, self.test.labels)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from: name of the run, fingerprint of the content, path (None for the faces)."""
+
+    name: str
+    fingerprint: str
+    path: Path | None
+
+
+def load_dataset(
+    name_or_path: str, cache: Path | None = None, image_size: int | None = None, keep_training: bool = False
+) -> Dataset:
+    """Open a data set, decoding it into the cache, by default CACHE, the first time.
+
+    name_or_path: "faces", "fer2013" (looked for under data/), or a path, relative to the repository root or
+    else to the working directory; image_size: pixels a side, 24 to 512, by default 48 for the faces and
+    FER2013, 64 for other images.
+    keep_training: where the source lacks a validation or a test split, take none of its training images for
+    validation; the split that it has is then both. Such a data set has a fingerprint of its own.
+    Raises DatasetError where there is no such data, or where they cannot be used.
+    """
+    cache = cache or CACHE
+    source = identify(name_or_path, cache, image_size)
+    folder = cache / source.fingerprint
+    store.ensure(folder, lambda draft: _write(draft, source.path, image_size))
+    return _open(source, folder, keep_training)
+
+
+def identify(name_or_path: str, cache: Path | None = None, image_size: int | None = None) -> Source:
+    """Find a data set and fingerprint its content, without decoding an image.
+
+    Files are hashed once and then known by size and time. Arguments and errors are those of load_dataset, but
+    that only missing data are an error.
+    """
+    if image_size is not None and not _SIZES[0] <= image_size <= _SIZES[1]:
+        raise DatasetError(f"Images cannot be {image_size} pixels a side; choose {_SIZES[0]} to {_SIZES[1]}.")
+    path = _locate(name_or_path)
+    if path is None and image_size == FER2013_SIZE:
+        image_size = None  # the size that the faces have anyway
+    if path is None:
+        digest = store.file_sha256(Path(faces.__file__))
+    else:
+        with reading(path):
+            digest = store.content_digest(path, cache or CACHE)
+    fingerprint = hashlib.sha256(f"{digest} {image_size} {_LAYOUT}".encode()).hexdigest()[:16]
+    name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path, fingerprint)
+    return Source(name, fingerprint, path)
+
+
+def _locate(name_or_path: str) -> Path | None:
+    """Return the path of a data set, or None for the embedded faces."""
+    if name_or_path == "faces":
+        return None
+    if name_or_path in _KNOWN_FILES:
+        return _first_existing([ROOT / "data" / file for file in _KNOWN_FILES[name_or_path]], name_or_path)
+    path = Path(name_or_path)
+    with suppress(RuntimeError):  # where there is no such user, "~" is part of the name
+        path = path.expanduser()
+    return _first_existing(list(dict.fromkeys([ROOT / path, Path.cwd() / path])), name_or_path)
+
+
+def _first_existing(candidates: Sequence[Path], name_or_path: str) -> Path:
+    for path in candidates:
+        if name_or_path and _exists(path):
+            return _check_kind(path.resolve())
+    *names, last = map(repr, KNOWN_NAMES)
+    get = f"`make data DATASET={name_or_path}` downloads it, or " if name_or_path in _KNOWN_FILES else ""
+    raise DatasetError(
+        f"There is no data set {name_or_path!r} (looked for {', '.join(map(_shown, candidates))}); {get}DATASET "
+        f"is {', '.join(names)} or {last}, or the path of an archive or a folder of images."
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def _check_kind(path: Path) -> Path:
+    if not path.is_dir() and not path.is_file():  # a pipe would be waited for, a device might never end
+        raise DatasetError(f"{path} is neither a file nor a folder; give an archive or a folder of images.")
+    return path
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path))
+
+
+def _run_name(path: Path, fingerprint: str) -> str:
+    name = path.name
+    while path.is_file() and Path(name).suffix.lower() in _ARCHIVE_ENDINGS:
+        name = Path(name).stem
+    # the report of somebody's faces.zip must not overwrite that of the embedded faces
+    return printable(f"{name}-{fingerprint[:6]}" if name in _TAKEN_NAMES else name)
+
+
+def _write(draft: Path, path: Path | None, image_size: int | None) -> store.Facts:
+    """Write the arrays of a source, None for the faces, into a cache folder."""
+    if path is None:
+        return store.write_faces(draft, image_size)
+    with reading(path):
+        contents = _recognise(path, image_size)
+    return store.write_contents(draft, path, replace(contents, records=_guarded(path, contents.records)))
+
+
+def _guarded(path: Path, records: Iterable[Record]) -> Iterator[Record]:
+    with reading(path):
+        yield from records
+
+
+def _recognise(path: Path, image_size: int | None) -> Contents:
+    """Find the reader for what a path holds; in a folder with nothing else, for the one archive in it."""
+    members = list_members(path)
+    if pictures := find_pictures(members):
+        return read_pictures(path, members, pictures, image_size)
+    if shards := find_shards(members):
+        return read_parquet(path, members, shards, image_size)
+    if table := find_table(path, members):
+        return read_table(table, members.files[table], image_size or FER2013_SIZE)
+    archives = [path / name for name in members.files if PurePosixPath(name).suffix.lower() in _ARCHIVE_ENDINGS]
+    if path.is_dir() and len(archives) == 1 and archives[0].is_file():
+        return _recognise(archives[0], image_size)
+    raise DatasetError(
+        f"{path} holds no labelled images; give a folder or a zip with a folder of images for each class, Parquet "
+        "files of the Hugging Face hub, or a CSV with the columns emotion,pixels,Usage or label,feature (plain, .gz, "
+        ".zip or .tar.gz)."
+    )
+
+
+def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
+    facts = store.read_facts(folder)
+    changed = keep_training and bool(facts["missing"])
+    if changed and facts["keep_training"] is None:
+        raise DatasetError(
+            f"{source.path} does not say which of its images are for training; give data that are divided into splits."
+        )
+    facts |= facts["keep_training"] if changed else {}
+    arrays = store.read_arrays(folder, facts)
+    return Dataset(
+        name=source.name,
+        class_names=tuple(facts["class_names"]),
+        **{split: Split(arrays["images"][split], arrays["labels"][split]) for split in SPLITS},
+        fingerprint=f"{source.fingerprint}-kept" if changed else source.fingerprint,
+        title=facts["title"],
+        notes=(*facts["notes"], *facts["split_notes"]),
+        evidence=arrays.get("evidence"),
+        skipped=tuple(map(tuple, facts["skipped"])),
+        missing=tuple(facts["missing"]),
+    )

@@ -1,0 +1,128 @@
+"""Download the public copy of a known data set: `make data DATASET=fer2013`.
+
+The copy comes from Kaggle by `kagglehub`, which needs no account for it. A download that was broken off goes on where
+it stopped. What came is opened as a report would open it, and its images are counted, before it gets its place.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.base.files import ROOT, WriteError, writing
+from helpers.data.datasets import CACHE, SPLITS, Dataset, DatasetError, load_dataset
+
+DATA = ROOT / "data"
+
+
+@dataclass(frozen=True)
+class PublicCopy:
+    """A data set on Kaggle: its handle there, and how many images each split is known to have."""
+
+    handle: str
+    images: Mapping[str, int]
+
+
+PUBLIC_COPIES = {
+    "fer2013": PublicCopy("msambare/fer2013", {"train": 28_709, "validation": 3_589, "test": 3_589}),
+    "food11": PublicCopy("trolukovich/food11-image-dataset", {"train": 9_866, "validation": 3_430, "test": 3_347}),
+}
+
+
+class DownloadError(RuntimeError):
+    """A download that did not succeed; the message is one sentence for the user."""
+
+
+def download(name: str, data: Path = DATA, cache: Path = CACHE) -> Path:
+    """Download a data set into `data/<name>` unless it is there, check it, and return its folder.
+
+    Raises DownloadError on a name that has no public copy, where Kaggle cannot be reached, and where what came is not
+    the data set; WriteError where the disk refuses.
+    """
+    if name not in PUBLIC_COPIES:
+        raise DownloadError(f"There is no public copy of {name!r} to download; choose {' or '.join(PUBLIC_COPIES)}.")
+    target, scratch = data / name, data / "downloads" / name
+    if target.exists():
+        check(name, target, cache)
+        return target
+    fetched = _fetch(name, scratch)
+    try:
+        check(name, fetched, cache)
+    except DownloadError:
+        shutil.rmtree(scratch)  # else the next download would find it there and take it for whole
+        raise
+    with writing(target):
+        fetched.rename(target)
+    shutil.rmtree(scratch)
+    return target
+
+
+def _fetch(name: str, scratch: Path) -> Path:
+    """Have kagglehub download a copy into a folder of the project; returns the folder that holds the images."""
+    os.environ["KAGGLEHUB_CACHE"] = str(scratch)  # else it would write into the user's home
+    handle, again = PUBLIC_COPIES[name].handle, f"`make data DATASET={name}`"
+    try:
+        import kagglehub
+        import requests
+    except ImportError as error:
+        raise DownloadError(f"The package {error.name} is not installed; run `make setup`, then {again}.") from error
+    try:
+        with writing(scratch):
+            scratch.mkdir(parents=True, exist_ok=True)
+            return Path(kagglehub.dataset_download(handle))
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise DownloadError(
+            f"Kaggle cannot be reached from here; connect to the network and run {again} again, which goes on where it "
+            f"stopped, or download https://www.kaggle.com/datasets/{handle} elsewhere and save the archive as "
+            f"data/{name}.zip."
+        ) from error
+    except WriteError:
+        raise
+    except Exception as error:  # kagglehub has a dozen errors of its own, without a common base
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise DownloadError(f"Kaggle did not give {handle} ({reason}); run {again} again later.") from error
+
+
+def check(name: str, path: Path, cache: Path = CACHE) -> Dataset:
+    """Open a copy as a report would and count its images; DownloadError unless each split is as published."""
+    try:
+        dataset = load_dataset(str(path), cache)
+    except DatasetError as error:
+        raise DownloadError(f"What Kaggle gave for {name} cannot be used: {error}") from error
+    expected = PUBLIC_COPIES[name].images
+    found = {split: len(getattr(dataset, split).labels) for split in SPLITS}
+    unreadable = len(dataset.skipped)
+    too_many = any(found[split] > expected[split] for split in SPLITS)
+    if too_many or sum(found.values()) + unreadable != sum(expected.values()):
+        raise DownloadError(
+            f"{path} holds {_listed(found)} images instead of {_listed(expected)}, so it is not {name} as published; "
+            f"remove it and run `make data DATASET={name}` again."
+        )
+    return dataset
+
+
+def _listed(images: Mapping[str, int]) -> str:
+    return " + ".join(f"{images[split]:,}" for split in SPLITS)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the command line; 0 if the data set is there, 2 with one sentence if it is not."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.data.download", description=__doc__.splitlines()[0])
+    parser.add_argument("name", help=" or ".join(PUBLIC_COPIES))
+    arguments = parser.parse_args(words)
+    try:
+        path = download(arguments.name)
+    except (DownloadError, WriteError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    images = PUBLIC_COPIES[arguments.name].images
+    print(f"{path} is {arguments.name}: {_listed(images)} images to train, validate and test on, as published.")
+    print(f"Go on with `make report DATASET={arguments.name}`.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""Parquet files as the Hugging Face hub serves sets of images: encoded images and labels, in shards named by split.
+
+https://huggingface.co/docs/hub/datasets-image and .../datasets/about_dataset_features describe the form.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from helpers.data.decode import decode_all, has_colour
+from helpers.data.readers.pictures import OTHER_SPLIT_NAMES, PROBES, find_split, leftover_notes, sort_classes
+from helpers.data.sources import OTHER_SIZE, Contents, DatasetError, Members, Opener, Record, UnreadableError, printable
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+_LABEL_NAMES = ("label", "labels", "class", "emotion")  # of columns, best first
+_UNLABELLED = (None, -1)  # as the hub marks images whose label is kept back
+_ROWS = 64  # rows read at a time
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Names of the columns of images and of labels, and of the classes where the file tells them."""
+
+    image: str
+    label: str
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Shard:
+    name: str
+    split: str  # one of SPLITS, or "" where the name does not say
+    file: "ParquetFile"
+    labels: list[Any]  # of each row: a number, a text, or one of _UNLABELLED
+
+
+def find_shards(members: Members) -> list[str]:
+    """List the names of all Parquet files, sorted."""
+    return sorted(name for name in members.files if name.lower().endswith(".parquet"))
+
+
+def read_parquet(path: Path, members: Members, names: Sequence[str], image_size: int | None) -> Contents:
+    """Read the shards of one set of images.
+
+    Raises DatasetError where a shard is damaged, where there is no column of images or none of labels, or where
+    the shards differ in these.
+    """
+    found = [_read_shard(path, name, members.files[name]) for name in names]
+    if len({columns for columns, _ in found}) > 1:
+        raise DatasetError(f"{path} holds Parquet files of several data sets; give a folder with those of one.")
+    columns, shards = found[0][0], [shard for _, shard in found]
+    used = [shard for shard in shards if shard.split] or shards
+    class_names = columns.class_names or sort_classes({str(label) for shard in used for label in _known_labels(shard)})
+    size = image_size or OTHER_SIZE
+    mode = "RGB" if has_colour(_probe(used, columns.image), size) else "L"
+    images = decode_all(_open_images(path, used, columns.image), size, mode)
+    count = sum(len(shard.labels) for shard in shards) - sum(len(_known_labels(shard)) for shard in used)
+    return Contents(
+        f"Images of {len(class_names)} classes",
+        tuple(map(printable, class_names)),
+        OTHER_SPLIT_NAMES,
+        (size, size, len(mode)),
+        leftover_notes(count),
+        (
+            _record(*row, columns.class_names, class_names, image)
+            for row, image in zip(_list_rows(used), images, strict=True)
+        ),
+    )
+
+
+def _read_shard(path: Path, name: str, opener: Opener) -> tuple[_Columns, _Shard]:
+    from pyarrow.parquet import ParquetFile
+
+    with _intact(path, name):
+        file = ParquetFile(opener())
+        columns = _find_columns(path, name, file.schema_arrow)
+        labels = file.read(columns=[columns.label]).column(0).to_pylist()
+    return columns, _Shard(printable(name), _find_split(name), file, labels)
+
+
+@contextmanager
+def _intact(path: Path, name: str) -> Iterator[None]:
+    """Turn what reading a damaged Parquet file raises into a DatasetError."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError, UnreadableError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DatasetError(
+            f"{path} holds the Parquet file {printable(name)}, which cannot be read ({reason}); download it again."
+        ) from error
+
+
+def _find_columns(path: Path, name: str, schema: "pyarrow.Schema") -> _Columns:
+    features = _read_features(schema)
+    images = [field.name for field in schema if _holds_images(field, features)]
+    declared = [key for key, feature in features.items() if feature.get("_type") == "ClassLabel"]
+    labels = [key for key in _LABEL_NAMES if key in declared] + declared
+    labels += [key for key in _LABEL_NAMES if key in schema.names]
+    for kind, found in (("images", images), ("labels", labels)):
+        if not found:
+            raise DatasetError(
+                f"{path} holds the Parquet file {printable(name)}, whose columns {', '.join(map(repr, schema.names))} "
+                f"include none of {kind}; give files with the columns image and label."
+            )
+    return _Columns(images[0], labels[0], tuple(features.get(labels[0], {}).get("names", ())))
+
+
+def _read_features(schema: "pyarrow.Schema") -> dict[str, dict]:
+    """Read what the hub's library writes about columns; empty where it has written nothing that can be read."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _holds_images(field: "pyarrow.Field", features: dict[str, dict]) -> bool:
+    from pyarrow import types
+
+    if types.is_struct(field.type):
+        return field.type.get_field_index("bytes") >= 0 and features.get(field.name, {}).get("_type") in (None, "Image")
+    return types.is_binary(field.type) or types.is_large_binary(field.type)
+
+
+def _find_split(name: str) -> str:
+    """Read the split off a name such as `data/train-00000-of-00002.parquet` or `default/train/0000.parquet`."""
+    path = PurePosixPath(name)
+    places = [path.stem, *(parent.name for parent in path.parents)]
+    return next((split for place in places if (split := find_split(place))), "")
+
+
+def _known_labels(shard: _Shard) -> list[Any]:
+    return [label for label in shard.labels if label not in _UNLABELLED]
+
+
+def _list_rows(shards: Sequence[_Shard]) -> Iterator[tuple[str, Any, str]]:
+    """Give name, label and split of every labelled row."""
+    for shard in shards:
+        for number, label in enumerate(shard.labels, start=1):
+            if label not in _UNLABELLED:
+                yield f"{shard.name}, row {number}", label, shard.split
+
+
+def _open_images(path: Path, shards: Sequence[_Shard], column: str) -> Iterator[Opener]:
+    """Give the encoded image of every labelled row."""
+    for shard in shards:
+        with _intact(path, shard.name):
+            for label, image in zip(shard.labels, _read_images(shard.file, column), strict=True):
+                if label not in _UNLABELLED:
+                    yield partial(_open_image, image)
+
+
+def _read_images(file: "ParquetFile", column: str, **options: Any) -> Iterator[dict | bytes | None]:
+    for batch in file.iter_batches(_ROWS, columns=[column], **options):
+        yield from batch.column(0).to_pylist()
+
+
+def _open_image(image: dict | bytes | None) -> io.BytesIO:
+    data = image.get("bytes") if isinstance(image, dict) else image
+    if data is None:
+        raise UnreadableError("holds no image, at most the path of one")
+    return io.BytesIO(data)
+
+
+def _probe(shards: Sequence[_Shard], column: str) -> Iterator[Opener]:
+    """Open the first few images of row groups from all shards."""
+    groups = [(shard.file, group) for shard in shards for group in range(shard.file.num_row_groups)]
+    chosen = groups[:: max(1, len(groups) // 16)]
+    for file, group in chosen:
+        images = _read_images(file, column, row_groups=[group])
+        yield from (partial(_open_image, image) for image in islice(images, max(1, PROBES // len(chosen))))
+
+
+def _record(
+    name: str, label: Any, split: str, declared: Sequence[str], class_names: Sequence[str], pixels: np.ndarray | str
+) -> Record:
+    """Make a record; declared: the names that whole numbers count from 0, empty where labels are names themselves."""
+    if declared and isinstance(label, int):
+        label = declared[label] if 0 <= label < len(declared) else label
+    if str(label) not in class_names:
+        return Record(name, 0, split, f"is of class {label}, and there are {len(class_names)}, counted from 0")
+    return Record(name, class_names.index(str(label)), split, pixels)

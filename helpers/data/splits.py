@@ -1,0 +1,141 @@
+"""Which image goes into which split: as the source says, or class by class at random, with twins on one side."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from helpers.data.sources import SPLITS, DatasetError
+
+_TRAIN, _VALIDATION, _TEST = range(len(SPLITS))
+_ONE_PIECE_NOTE = (
+    "These data come in one piece, so 80 % of the images are the training, 10 % the validation and 10 % the "
+    "test split, drawn class by class, with identical images kept on one side."
+)
+_SPLIT_SEED = 0
+
+
+def drop_empty_classes(names: Sequence[str], labels: np.ndarray) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    """Take out classes without images: returns the names left, (N,) int64 labels counted in these, and notes."""
+    present = np.unique(labels)
+    empty = [name for index, name in enumerate(names) if index not in present]
+    note = f"There is no image of {', '.join(map(repr, empty))}, so the report leaves out what has none."
+    return tuple(names[index] for index in present), np.searchsorted(present, labels), (note,) if empty else ()
+
+
+def arrange(
+    path: Path,
+    class_names: Sequence[str],
+    split_names: Mapping[str, str],
+    labels: np.ndarray,
+    given: np.ndarray,
+    twins: np.ndarray,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Give each image its split; returns (N,) int64, index into SPLITS, and notes that say what was done.
+
+    split_names: what the source calls each of SPLITS; labels: (N,) int64; given: (N,) int64, index into SPLITS
+    or -1; twins: (N,) int64, equal for equal images. Raises DatasetError where a class lacks images to train or
+    to test on.
+    """
+    present = set(given.tolist())
+    if len(present) == 1:
+        splits, notes = deal(labels, twins, (0.8, 0.1, 0.1)), (_ONE_PIECE_NOTE,)
+    elif _TRAIN in present:
+        splits, notes = _complete(given, labels, twins, split_names)
+    else:
+        raise DatasetError(f"{path} has no {split_names['train']} images; add some, or take the splits away.")
+    _check_classes(path, class_names, labels, splits)
+    if _VALIDATION not in splits:
+        raise DatasetError(
+            f"{path} has too few {split_names['train']} images to hold some out for validation; add more."
+        )
+    return splits, notes + _twin_notes(splits, twins)
+
+
+def _complete(
+    given: np.ndarray, labels: np.ndarray, twins: np.ndarray, names: Mapping[str, str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Where the validation or the test split is missing, validate on a tenth of the training images."""
+    missing = [split for index, split in enumerate(SPLITS) if index not in given]
+    if not missing:
+        return given, ()
+    is_train = given == _TRAIN
+    splits = np.full_like(given, _TEST)
+    splits[is_train] = deal(labels[is_train], twins[is_train], (0.9, 0.1))
+    stand_in = f"the {names['validation']} images are the test split and " if missing == ["test"] else ""
+    tenth = f"a tenth of the {names['train']} images, drawn class by class, is the validation split."
+    return splits, (f"These data have no {names[missing[0]]} images, so {stand_in}{tenth}",)
+
+
+def deal(labels: np.ndarray, twins: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """Divide images among the first splits, class by class, at random; identical images stay together.
+
+    Every class has an image in each of these splits, if it has that many different ones.
+    """
+    generator = np.random.default_rng(_SPLIT_SEED)
+    _, first, group, sizes = np.unique(twins, return_index=True, return_inverse=True, return_counts=True)
+    dealt = np.zeros(len(first), np.int64)
+    for label in np.unique(labels[first]):
+        groups = generator.permutation(np.flatnonzero(labels[first] == label))
+        middles = np.cumsum(sizes[groups]) - sizes[groups] / 2
+        dealt[groups] = np.searchsorted(np.cumsum(shares)[:-1] * sizes[groups].sum(), middles)
+        if len(groups) >= len(shares):
+            _fill_gaps(dealt, groups, len(shares))
+    return dealt[group]
+
+
+def _fill_gaps(dealt: np.ndarray, groups: np.ndarray, count: int) -> None:
+    """Give each of `count` splits one of these groups where it has none: the last split the last one, and so on."""
+    for place, split in enumerate(range(count - 1, 0, -1), start=1):
+        if split not in dealt[groups]:
+            dealt[groups[-place]] = split
+
+
+def _check_classes(path: Path, names: Sequence[str], labels: np.ndarray, splits: np.ndarray) -> None:
+    if len(names) < 2:
+        raise DatasetError(f"{path} has images of one class only, {names[0]!r}; add a second class.")
+    for split, kind in ((_TRAIN, "training"), (_TEST, "test")):
+        lacking = np.setdiff1d(labels, labels[splits == split])
+        if len(lacking):
+            named = ", ".join(repr(names[label]) for label in lacking)
+            raise DatasetError(f"{path} has no {kind} image of {named}; add some, or take that class out.")
+
+
+def _twin_notes(splits: np.ndarray, twins: np.ndarray) -> tuple[str, ...]:
+    tested = twins[splits == _TEST]
+    known = np.isin(tested, twins[splits == _TRAIN]).sum()
+    note = f"The test split shares {known:,} of its {len(tested):,} images with the training split."
+    return (note,) if known else ()
+
+
+def keep_training(given: np.ndarray, twins: np.ndarray, names: Mapping[str, str]) -> dict[str, object] | None:
+    """Say what differs where no training image is held out: bounds and notes; None where the source has no splits.
+
+    given, twins: as in `arrange`. Images are ordered by split, so the training images stay neighbours.
+    """
+    missing = missing_splits(given)
+    if len(missing) != 1:
+        return None
+    only = next(split for split in ("validation", "test") if split not in missing)
+    train, tested = int((given == _TRAIN).sum()), int((given == SPLITS.index(only)).sum())
+    note = (
+        f"These data have no {names[missing[0]]} images, so the {names[only]} images are both the validation split, "
+        "by which networks are chosen, and the test split: their accuracies there flatter them."
+    )
+    both = (train, train + tested)
+    return {
+        "bounds": {"train": (0, train), "validation": both, "test": both},
+        "split_notes": (note, *_twin_notes(np.where(given == _TRAIN, _TRAIN, _TEST), twins)),
+    }
+
+
+def missing_splits(given: np.ndarray) -> list[str]:
+    """Name the splits that the source does not have; all three where it is in one piece."""
+    present = set(given.tolist())
+    return [split for index, split in enumerate(SPLITS) if index not in present or len(present) == 1]
+
+
+def shuffle_within(splits: np.ndarray) -> np.ndarray:
+    """Order images by split and at random within each, so that the head of a split is a fair sample of it."""
+    shuffled = np.random.default_rng(_SPLIT_SEED).permutation(len(splits))
+    return shuffled[np.argsort(splits[shuffled], kind="stable")]

@@ -1,0 +1,4 @@
+"""One file a method: arrays of images and classes in, maps out; nothing here draws or knows of a run.
+
+May import `base` and `networks`.
+"""

@@ -1,0 +1,169 @@
+"""What every layer of a network makes of an image, read with keract."""
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import filterfalse, pairwise
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import layers
+from skimage.transform import resize
+
+from helpers.explain.keract_bridge import is_input, keract
+from helpers.networks.architectures import ENLARGEMENT
+
+ROLES = {
+    "Conv2D": "conv",
+    "BatchNormalization": "norm",
+    "ReLU": "relu",
+    "MaxPooling2D": "pool",
+    "AveragePooling2D": "pool",
+    "GlobalAveragePooling2D": "average",
+    "Dropout": "dropout",
+    "UpSampling2D": "enlarge",
+}
+
+BATCH = 32  # images at a time: all layers of a large network take some 20 MB an image
+
+
+def activations(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Give the output of every layer, pooling layers included, in the order of the model.
+
+    images: (N, H, W, C) in 0..255. Returns layer name -> float32 array (N, ...); the input itself is left
+    out.
+    """
+    return _without_input(model, keract.get_activations(model, images.astype(np.float32)))
+
+
+def gradients(model: keras.Model, image: np.ndarray, label: int) -> dict[str, np.ndarray]:
+    """Give the gradient of one class's logit with respect to the output of every layer.
+
+    image: (H, W, C) in 0..255; label: a class of the model. Returns layer name -> (1, ...) float32, signed.
+    The logit serves as keract's loss: a confident network's cross-entropy has next to no gradient.
+    Raises ValueError on a class that the model does not have.
+    """
+    classes = model.output_shape[-1]
+    if not 0 <= label < classes:
+        raise ValueError(f"Class {label} is unknown to the model: give one of 0 to {classes - 1}.")
+    scored = keras.Model(model.input, model.output)
+    scored.compile(loss=_chosen_logit)
+    target = keras.ops.one_hot([label], classes)
+    found = keract.get_gradients_of_activations(scored, image[np.newaxis].astype(np.float32), target)
+    return _without_input(model, found)
+
+
+def layer_labels(model: keras.Model) -> dict[str, str]:
+    """Name every layer by its role and its number among its kind, as in "conv 3" or "pool 1"."""
+    seen: Counter[str] = Counter()
+    labels = {}
+    for layer in filterfalse(is_input, model.layers):
+        role = ROLES.get(type(layer).__name__, type(layer).__name__.lower())
+        seen[role] += 1
+        labels[layer.name] = f"{role} {seen[role]}"
+    return labels
+
+
+def stages(model: keras.Model) -> list[str]:
+    """List the names of the layers that rectify or pool a map, in order: what the next layers get to see.
+
+    What makes images larger before the first convolution is none of them, though it may average pixels.
+    """
+    kinds = (layers.ReLU, layers.Activation, layers.MaxPooling2D, layers.AveragePooling2D)
+    found = [layer for layer in model.layers if isinstance(layer, kinds) and len(layer.output.shape) == 4]
+    return [layer.name for layer in found if not layer.name.startswith(ENLARGEMENT)]
+
+
+def pooling_pairs(model: keras.Model) -> list[tuple[str, str]]:
+    """Pair each pooling layer with the stage before it: (name before, name of the pooling layer)."""
+    pools = (layers.MaxPooling2D, layers.AveragePooling2D)
+    names = stages(model)
+    return [(a, b) for a, b in pairwise(names) if isinstance(model.get_layer(b), pools)]
+
+
+def maps_only(outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Keep the layers that still have a picture: (N, h, w, channels) with more than one pixel."""
+    return {name: value for name, value in outputs.items() if value.ndim == 4 and value[0, ..., 0].size > 1}
+
+
+def heatmap(activation: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Average the channels of one layer into one map, enlarged to the size of the image.
+
+    activation: (h, w, channels); each channel is divided by its own maximum first, so that a loud one does
+    not drown the others, and counts as zero where it has no positive output. Returns `shape` float32 in 0..1,
+    bilinear.
+    """
+    positive = activation.clip(min=0)
+    peaks = positive.max(axis=(0, 1))
+    mean = (positive / np.where(peaks > 0, peaks, 1)).mean(axis=2)
+    return resize(mean, shape, order=1, mode="edge").astype(np.float32)
+
+
+def contribution(activation: np.ndarray, gradient: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Add up, over the channels, activation times gradient: what each place adds to the logit, to first
+    order.
+
+    activation, gradient: (h, w, channels). Returns `shape` float32, signed, enlarged bilinearly.
+    """
+    return resize((activation * gradient).sum(axis=2), shape, order=1, mode="edge").astype(np.float32)
+
+
+def layer_statistics(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
+    """Measure what depth and pooling do, one layer a row.
+
+    images: (N, H, W, C) in 0..255. Index: the layers' names. Columns: kind, height and width (1 for a
+    vector), channels, units (the outputs for one image), silent (share of the outputs that are exactly zero,
+    mean over the images), dead (share of the channels that are zero everywhere, on every image), shift
+    (correlation of the layer's output before and after the image is moved right by one pixel, mean over the
+    images; 1 says that the layer does not notice).
+    """
+    sums = [_batch_sums(model, images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    kinds = {layer.name: type(layer).__name__ for layer in model.layers}
+    rows = {name: _row(kinds[name], [batch[name] for batch in sums], len(images)) for name in sums[0]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+
+def _batch_sums(model: keras.Model, images: np.ndarray) -> dict[str, dict]:
+    moved = np.roll(images, 1, axis=2)
+    moved[:, :, 0] = images[:, :, 0]
+    still, shifted = activations(model, images), activations(model, moved)
+    return {name: _layer_sums(still[name], shifted[name]) for name in still}
+
+
+def _layer_sums(values: np.ndarray, shifted: np.ndarray) -> dict:
+    zero = values == 0
+    return {
+        "shape": (1, 1, *values.shape[1:])[-3:],
+        "silent": zero.reshape(len(zero), -1).mean(axis=1).sum(),
+        "quiet": zero.all(axis=tuple(range(zero.ndim - 1))),
+        "shift": _correlation(values, shifted).sum(),
+    }
+
+
+def _row(kind: str, batches: list[dict], images: int) -> dict:
+    height, width, channels = batches[0]["shape"]
+    return {
+        "kind": kind,
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "units": height * width * channels,
+        "silent": sum(batch["silent"] for batch in batches) / images,
+        "dead": np.logical_and.reduce([batch["quiet"] for batch in batches]).mean(),
+        "shift": sum(batch["shift"] for batch in batches) / images,
+    }
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    a, b = (values.reshape(len(values), -1) for values in (first, second))
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.divide((a * b).sum(axis=1), norms, out=np.ones_like(norms), where=norms > 0)
+
+
+def _chosen_logit(target, logits):
+    return keras.ops.sum(target * logits, axis=-1)
+
+
+def _without_input(model: keras.Model, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {layer.name: found[layer.name] for layer in model.layers if not is_input(layer)}

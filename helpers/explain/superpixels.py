@@ -1,0 +1,303 @@
+"""LIME: which patches of an image argue for a class, found by hiding patches and fitting a linear model."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import numpy as np
+import pandas as pd
+from skimage.color import gray2rgb
+from skimage.segmentation import slic
+
+from helpers.networks.inference import all_logits
+from helpers.networks.prediction import softmax
+
+with warnings.catch_warnings():
+    # lime imports a progress bar that asks for notebook widgets; it is not used here.
+    warnings.simplefilter("ignore")
+    from lime.lime_base import LimeBase
+    from lime.lime_image import LimeImageExplainer
+
+FILLS = ("image mean", "superpixel mean", "black")
+LAB_RANGE = 200  # colours of a photo lie up to about 200 apart in Lab, greys of an image up to 1
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What each superpixel of one image adds to the probability of one class.
+
+    segments: (H, W) int64, 0..n-1; label: the class explained; weights: (n,) float32, signed, in probability;
+    intercept: the linear model's probability with every superpixel hidden; r2: how well the linear model fits
+    the network around this image (its weighted R2, at most 1); probability: the network's own, for the whole
+    image; fill: what a hidden superpixel was painted with, one of FILLS.
+    """
+
+    segments: np.ndarray
+    label: int
+    weights: np.ndarray
+    intercept: float
+    r2: float
+    probability: float
+    fill: str
+
+    def weight_map(self) -> np.ndarray:
+        """Paint each superpixel with its weight: (H, W) float32, signed."""
+        return self.weights[self.segments]
+
+    def strongest(self, top: int) -> np.ndarray:
+        """Mark the superpixels that argue most for the class: (H, W) bool, at most `top`, all positive."""
+        ranked = np.argsort(-self.weights)[:top]
+        return np.isin(self.segments, ranked[self.weights[ranked] > 0])
+
+    def concentration(self, top: int) -> float:
+        """Give the share of all positive weight that the `top` strongest superpixels hold (0..1)."""
+        positive = np.sort(self.weights.clip(min=0))[::-1]
+        return float(positive[:top].sum() / max(positive.sum(), np.finfo(np.float32).tiny))
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A class and its rival, explained on the same copies of the same images."""
+
+    own: list[Explanation]
+    rival: list[Explanation]
+
+
+def segment(image: np.ndarray, segments: int = 50, compactness: float = 0.1) -> np.ndarray:
+    """Cut an image into superpixels of similar grey (or of similar colour in Lab).
+
+    image: (H, W, C) uint8 with C 1 or 3; segments: how many are asked for (fewer may come); compactness:
+    weight of nearness against likeness, on a grey scale of 0..1. Returns (H, W) int64 that uses every label
+    of 0..n-1. Raises ValueError on another shape. Achanta et al., 2012 (SLIC).
+    """
+    if image.ndim != 3 or image.shape[2] not in (1, 3):
+        raise ValueError(f"An image of shape {image.shape} cannot be cut: give (H, W, 1) or (H, W, 3).")
+    if image.shape[2] == 1:
+        labels = slic(image[..., 0], segments, compactness, channel_axis=None, start_label=0)
+    else:
+        labels = slic(image, segments, compactness * LAB_RANGE, convert2lab=True, start_label=0)
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
+
+
+def mask_out(image: np.ndarray, fill: np.ndarray, segments: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Hide superpixels of one image, many choices at once.
+
+    image, fill: (H, W, C); segments: (H, W) int; keep: (N, n), nonzero where superpixel j of copy i stays
+    visible. Returns (N, H, W, C) of the image's dtype.
+    """
+    return np.where(keep.astype(bool)[:, segments, np.newaxis], image, fill)
+
+
+def fill_image(image: np.ndarray, segments: np.ndarray, fill: str) -> np.ndarray:
+    """Paint an image as it looks with every superpixel hidden: (H, W, C) of the image's dtype; fill: one of FILLS."""
+    if fill == "superpixel mean":
+        counts = np.bincount(segments.ravel())
+        means = [np.bincount(segments.ravel(), channel.ravel()) / counts for channel in np.moveaxis(image, -1, 0)]
+        return np.stack(means, axis=-1)[segments].astype(image.dtype)
+    return np.broadcast_to(_hide_colour(image, fill), image.shape).astype(image.dtype)
+
+
+def probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Give the softmax of a model's logits for raw pixels (N, H, W, C): (N, classes) float32."""
+    return softmax(all_logits(model, images))
+
+
+def explain(model: keras.Model, image: np.ndarray, label: int, samples: int, seed: int, **options) -> Explanation:
+    """Explain one class of one image; `explain_labels` names the options."""
+    return explain_labels(model, image, [label], samples, seed, **options)[0]
+
+
+def explain_labels(
+    model: keras.Model,
+    image: np.ndarray,
+    labels: Sequence[int],
+    samples: int,
+    seed: int,
+    *,
+    segments: int = 50,
+    compactness: float = 0.1,
+    fill: str = "image mean",
+    batch_size: int = 256,
+) -> list[Explanation]:
+    """Explain several classes of one image from the same perturbed copies.
+
+    image: (H, W, C) uint8; labels: classes of the model; samples: perturbed copies, of which the first is the
+    image itself; seed: of their choice; fill: what hides a superpixel, one of FILLS. Returns an Explanation a
+    label. Raises ValueError on an unknown class or fill, or on fewer than two samples. Ribeiro et al., 2016.
+    """
+    _check(model, labels, samples, fill)
+    explainer = _BatchedExplainer(image.shape[2], random_state=seed, feature_selection="none")
+    found = explainer.explain_instance(
+        gray2rgb(image[..., 0]) if image.shape[2] == 1 else image,
+        classifier_fn=lambda copies: probabilities(model, copies),
+        labels=labels,
+        top_labels=None,
+        hide_color=_hide_colour(image, fill),
+        num_samples=samples,
+        batch_size=batch_size,
+        segmentation_fn=lambda rgb: segment(rgb[..., : image.shape[2]], segments, compactness),
+    )
+    return [_explanation(explainer, found, int(label), fill) for label in labels]
+
+
+def explain_images(
+    model: keras.Model, images: np.ndarray, labels: Sequence[int], samples: int, seed: int, **options
+) -> list[Explanation]:
+    """Explain one class of each image, with one seed; `explain_labels` names the options.
+
+    images: (N, H, W, C) uint8; labels: (N,) int. Returns N explanations.
+    """
+    pairs = zip(images, labels, strict=True)
+    return [explain(model, image, int(label), samples, seed, **options) for image, label in pairs]
+
+
+def explain_contest(
+    model: keras.Model, images: np.ndarray, label: int, rival: int, samples: int, seed: int, **options
+) -> Contest:
+    """Explain a class and its rival on each image (N, H, W, C) uint8; options as in `explain_labels`."""
+    pairs = [explain_labels(model, image, [label, rival], samples, seed, **options) for image in images]
+    return Contest([own for own, _ in pairs], [other for _, other in pairs])
+
+
+def find_rival(probabilities: np.ndarray, labels: np.ndarray, label: int) -> int:
+    """Find the class that images of one class are most often taken for, or else nearly taken for.
+
+    probabilities: (N, classes); labels: (N,) int. Ties are broken by the mean probability.
+    """
+    own = probabilities[labels == label]
+    score = np.bincount(own.argmax(axis=1), minlength=own.shape[1]) + own.mean(axis=0)
+    score[label] = -1
+    return int(score.argmax())
+
+
+def draw_images(labels: np.ndarray, label: int, count: int, seed: int) -> np.ndarray:
+    """Draw the places of images of one class without replacement: (<= count,) int64, in order."""
+    own = np.flatnonzero(labels == label)
+    return np.sort(np.random.default_rng(seed).choice(own, min(count, len(own)), replace=False))
+
+
+def draw_maps(explanations: Sequence[Explanation], top: int) -> tuple[np.ndarray, np.ndarray]:
+    """Stack the weight maps, (N, H, W) float32, and masks of the strongest superpixels, (N, H, W) bool."""
+    weights = np.stack([explanation.weight_map() for explanation in explanations])
+    return weights, np.stack([explanation.strongest(top) for explanation in explanations])
+
+
+def share_inside(marked: np.ndarray, explanations: Sequence[Explanation], top: int) -> pd.DataFrame:
+    """Say how much of what is marked lies in the strongest superpixels: a row an image, columns inside and chance.
+
+    marked: (N, H, W) bool, at least one pixel an image; chance is the superpixels' share of the image, what pixels
+    marked at random would give on average.
+    """
+    _, strongest = draw_maps(explanations, top)
+    inside = (marked & strongest).sum(axis=(1, 2)) / marked.sum(axis=(1, 2))
+    return pd.DataFrame({"inside": inside, "chance": strongest.mean(axis=(1, 2))})
+
+
+def weight_correlation(first: Sequence[Explanation], second: Sequence[Explanation]) -> np.ndarray:
+    """Correlate two explanations of each image, superpixel by superpixel: (N,), -1..1.
+
+    Between two seeds, 1 says that chance plays no part. Between two classes, -1 says that what argues for
+    the one argues against the other, and 1 that the same superpixels argue for both.
+    """
+    return np.array([np.corrcoef(a.weights, b.weights)[0, 1] for a, b in zip(first, second, strict=True)])
+
+
+def compare(contest: Contest, top: int, evidence: np.ndarray | None = None) -> pd.DataFrame:
+    """Grade the explanations of a class and set them against those of its rival, one image a row.
+
+    Adds to the columns of `grades` the column rivalry, the correlation between the weights of the two.
+    """
+    return grades(contest.own, top, evidence).assign(rivalry=weight_correlation(contest.own, contest.rival))
+
+
+def grades(explanations: Sequence[Explanation], top: int, evidence: np.ndarray | None = None) -> pd.DataFrame:
+    """Tabulate what can be measured of each explanation, one a row.
+
+    evidence: (N, H, W) bool or None. Columns: label, probability, superpixels, r2, concentration; with
+    evidence also overlap (the share of the strongest superpixels' pixels that lies in the evidence) and
+    chance (the evidence's share of the image, what a blind choice would reach); both are NaN where there is
+    no evidence.
+    """
+    frame = pd.DataFrame([_grade(explanation, top) for explanation in explanations])
+    if evidence is None:
+        return frame
+    shown = np.stack([explanation.strongest(top) for explanation in explanations])
+    chance = evidence.mean(axis=(1, 2))
+    overlap = (shown & evidence).sum(axis=(1, 2)) / shown.sum(axis=(1, 2)).clip(min=1)
+    present = chance > 0
+    return frame.assign(overlap=np.where(present, overlap, np.nan), chance=np.where(present, chance, np.nan))
+
+
+def agreement(explanations: Sequence[Explanation]) -> float:
+    """Give the mean correlation between the weight maps of different images: -1..1, NaN for one."""
+    maps = np.stack([explanation.weight_map().ravel() for explanation in explanations])
+    if len(maps) < 2:
+        return float("nan")
+    return float(np.corrcoef(maps)[np.triu_indices(len(maps), k=1)].mean())
+
+
+class _ScoredBase(LimeBase):
+    """lime's linear model, keeping the R2 of every label where lime keeps that of the last one."""
+
+    def explain_instance_with_data(self, data, labels, distances, label, num_features, **options):
+        fit = super().explain_instance_with_data(data, labels, distances, label, num_features, **options)
+        self.scores[label], self.probabilities[label] = float(fit[2]), float(labels[0, label])
+        return fit
+
+
+class _BatchedExplainer(LimeImageExplainer):
+    """lime's explainer, which hides superpixels one image after the other, hiding them in whole batches."""
+
+    def __init__(self, channels: int, **options):
+        super().__init__(**options)
+        self.channels = channels  # lime sees a grey image in three equal ones
+        self.base = _ScoredBase(self.base.kernel_fn, random_state=self.random_state)
+        self.base.scores, self.base.probabilities = {}, {}
+
+    def data_labels(self, image, fudged_image, segments, classifier_fn, num_samples, batch_size=256):
+        keep = self.random_state.randint(0, 2, (num_samples, segments.max() + 1))
+        keep[0] = 1
+        masked = partial(mask_out, image[..., : self.channels], fudged_image[..., : self.channels], segments)
+        chunks = [keep[start : start + batch_size] for start in range(0, num_samples, batch_size)]
+        return keep, np.concatenate([classifier_fn(masked(chunk)) for chunk in chunks])
+
+
+def _hide_colour(image: np.ndarray, fill: str) -> np.ndarray | int | None:
+    """Translate a fill into lime's hide_color, for which None means the superpixel's own mean."""
+    return {"image mean": image.mean(axis=(0, 1)), "superpixel mean": None, "black": 0}[fill]
+
+
+def _explanation(explainer: _BatchedExplainer, found, label: int, fill: str) -> Explanation:
+    weights = [weight for _, weight in sorted(found.local_exp[label])]
+    return Explanation(
+        segments=found.segments,
+        label=label,
+        weights=np.asarray(weights, dtype=np.float32),
+        intercept=float(found.intercept[label]),
+        r2=explainer.base.scores[label],
+        probability=explainer.base.probabilities[label],
+        fill=fill,
+    )
+
+
+def _grade(explanation: Explanation, top: int) -> dict[str, float]:
+    return {
+        "label": explanation.label,
+        "probability": explanation.probability,
+        "superpixels": len(explanation.weights),
+        "r2": explanation.r2,
+        "concentration": explanation.concentration(top),
+    }
+
+
+def _check(model: keras.Model, labels: Sequence[int], samples: int, fill: str) -> None:
+    classes = model.output_shape[-1]
+    for label in labels:
+        if not 0 <= label < classes:
+            raise ValueError(f"Class {label} is unknown to the model: give one of 0 to {classes - 1}.")
+    if samples < 2:
+        raise ValueError(f"{samples} samples cannot be fitted: give at least 2, better 20 a superpixel.")
+    if fill not in FILLS:
+        raise ValueError(f"Fill {fill!r} is unknown: give one of {', '.join(FILLS)}.")

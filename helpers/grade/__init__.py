@@ -1,0 +1,4 @@
+"""What predictions and explanations are worth: confusion and accuracy, insertion and deletion, randomisation, evidence.
+
+May import `base`, `networks` and `explain`.
+"""

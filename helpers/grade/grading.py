@@ -1,0 +1,221 @@
+"""Grade every method on one network: insertion and deletion, random weights, another class, the truth."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from io import BytesIO
+
+import keras
+import numpy as np
+
+from helpers.explain import perturbation, saliency, superpixels
+from helpers.grade import faithfulness, insertion, sanity
+from helpers.networks import inference
+from helpers.networks.inference import bfloat16
+
+Explainer = Callable[[keras.Model, np.ndarray, np.ndarray], np.ndarray]
+
+# Methods that take many passes an image; the cascade shows them at two of its depths only.
+SLOW = ("SmoothGrad", "integrated gradients", "occlusion", "RISE", "LIME")
+# The code that grades depend on; when it changes, grades that were kept are computed anew.
+COMPUTING = (faithfulness, inference, insertion, perturbation, saliency, sanity, superpixels)
+TRUTH = {
+    "pointing game": faithfulness.pointing_game,
+    "relevance mass": faithfulness.relevance_mass,
+    "relevance rank": faithfulness.relevance_rank,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the methods are graded with.
+
+    samples, steps, masks, copies: noisy copies for SmoothGrad, steps of integrated gradients, masks of RISE and
+    copies of LIME, an image; segments: superpixels of LIME; seed: of every random choice; randomised: images
+    that are explained again on networks with random weights.
+    """
+
+    samples: int = 8
+    steps: int = 8
+    masks: int = 100
+    copies: int = 150
+    segments: int = 25
+    seed: int = 0
+    randomised: int = 24
+
+
+@dataclass(frozen=True)
+class Grades:
+    """The grades of M methods, and of the baselines after them, over N images.
+
+    methods: (M,) names; names: (M + 3,) names of methods and baselines; correct: (N,) bool, whether the network
+    was right; areas: (M + 3, substrates, 2, N) float32, under the insertion and the deletion curve; curves:
+    (2, M + 3, substrates, 2, steps + 1) float32, their means over right and over wrong answers, nan where there
+    are none; layers: names from the logits down; likeness: (2, M, layers) float32, rank correlation and SSIM
+    between the map and that of the network randomised so far, nan where not measured; sensitivity: (M,)
+    float32, rank correlation between the maps for the class and for the runner-up; few: the number of images, int,
+    that likeness and sensitivity are means over; truth: (3, M + 3, N)
+    float32, the grades of TRUTH, and chance: (N,) float32, both nan where there is no evidence or the network
+    was wrong.
+    """
+
+    methods: np.ndarray
+    names: np.ndarray
+    correct: np.ndarray
+    areas: np.ndarray
+    curves: np.ndarray
+    layers: np.ndarray
+    likeness: np.ndarray
+    sensitivity: np.ndarray
+    few: np.ndarray
+    truth: np.ndarray
+    chance: np.ndarray
+
+    def scores(self) -> np.ndarray:
+        """Give insertion less deletion, mean over the substrates: (M + 3, N) float32 in -1..1."""
+        return (self.areas[:, :, 0] - self.areas[:, :, 1]).mean(axis=1)
+
+    def half(self) -> int:
+        """Give the place among the layers at which the upper half of them is random."""
+        return (len(self.layers) + 1) // 2 - 1
+
+    def knows_truth(self) -> bool:
+        """Say whether any image has evidence."""
+        return bool(np.isfinite(self.chance).any())
+
+    def to_bytes(self) -> bytes:
+        """Write as an .npz file."""
+        buffer = BytesIO()
+        np.savez(buffer, **{field.name: getattr(self, field.name) for field in fields(self)})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Grades":
+        """Read what `to_bytes` wrote."""
+        with np.load(BytesIO(content)) as arrays:
+            return cls(**dict(arrays))
+
+
+def explainers(settings: Settings) -> dict[str, Explainer]:
+    """Give every method as a function of model, images and classes, whose largest value is the pixel to look at first.
+
+    Methods that say how much a pixel matters, whichever way, give magnitudes; those that say how much it speaks
+    for the class give signed values.
+    """
+    seed = settings.seed
+    return {
+        "gradient": lambda *task: saliency.gradient(*task, signed=False),
+        "gradient × input": saliency.gradient_times_input,
+        "SmoothGrad": lambda *task: saliency.smooth_gradient(*task, settings.samples, seed=seed, signed=False),
+        "integrated gradients": lambda *task: saliency.integrated_gradients(*task, settings.steps),
+        "guided backprop.": lambda *task: saliency.guided_backpropagation(*task, signed=False),
+        "Grad-CAM": saliency.grad_cam,
+        "Grad-CAM++": saliency.grad_cam_plus_plus,
+        "occlusion": lambda model, images, classes: perturbation.occlusion(
+            model, images, classes, stride=max(1, min(images.shape[1:3]) // 8)
+        ),
+        "RISE": lambda *task: perturbation.rise(*task, settings.masks, seed=seed),
+        "LIME": lambda *task: _lime(*task, settings),
+    }
+
+
+def grade(
+    model: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    evidence: np.ndarray | None,
+    settings: Settings,
+    methods: Sequence[str] = (),
+) -> Grades:
+    """Grade methods on one network: explain the class that it gave to each image, and ask what the maps are worth.
+
+    images: (N, H, W, C) uint8; labels: (N,) int; probabilities: (N, classes), the network's; evidence: (N, H, W)
+    bool or None; methods: names among those of `explainers`, or none for all.
+    """
+    chosen = {name: explain for name, explain in explainers(settings).items() if not methods or name in methods}
+    classes = probabilities.argmax(axis=1)
+    with bfloat16():  # the methods that average hundreds of passes gain, and the order of pixels hardly moves
+        maps = {name: explain(model, images, classes) for name, explain in chosen.items()}
+    everything = {**maps, **insertion.baselines(images, settings.seed)}
+    correct, few = classes == labels, slice(0, settings.randomised)
+    areas, curves = _insertion_deletion(model, images, classes, everything, correct, settings.seed)
+    few_maps = {name: values[few] for name, values in maps.items()}
+    layers, likeness = _randomise(model, images[few], classes[few], few_maps, chosen, settings.seed)
+    rivals = {
+        name: explain(model, images[few], sanity.runner_up(probabilities[few])) for name, explain in chosen.items()
+    }
+    sensitivity = [sanity.rank_correlation(few_maps[name], rivals[name]).mean() for name in chosen]
+    truth, chance = _against_truth(everything, evidence, correct)
+    return Grades(
+        methods=np.array([*maps]),
+        names=np.array([*everything]),
+        correct=correct,
+        areas=areas,
+        curves=curves,
+        layers=layers,
+        likeness=likeness,
+        sensitivity=np.array(sensitivity, np.float32),
+        few=np.array(len(images[few])),
+        truth=truth,
+        chance=chance,
+    )
+
+
+def _lime(model: keras.Model, images: np.ndarray, classes: np.ndarray, settings: Settings) -> np.ndarray:
+    options = {"samples": settings.copies, "seed": settings.seed, "segments": settings.segments}
+    found = superpixels.explain_images(model, images, classes, **options)
+    return np.stack([explanation.weight_map() for explanation in found])
+
+
+def _insertion_deletion(
+    model: keras.Model,
+    images: np.ndarray,
+    classes: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    correct: np.ndarray,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    ranks = {name: insertion.pixel_ranks(values, seed) for name, values in maps.items()}
+    areas, curves = [], []
+    for kind in insertion.SUBSTRATES:
+        hidden = insertion.substrate(images, kind)
+        found = insertion.insertion_deletion(model, images, classes, ranks, hidden).values()
+        areas.append([one.areas() for one in found])
+        curves.append([[one.insertion, one.deletion] for one in found])
+    steps = np.moveaxis(np.array(curves, np.float32), 0, 1)  # (names, substrates, 2, N, steps + 1)
+    means = np.stack([_mean_or_nan(steps, correct), _mean_or_nan(steps, ~correct)])
+    return np.moveaxis(np.array(areas, np.float32), 0, 1), means
+
+
+def _mean_or_nan(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    return steps[..., chosen, :].mean(axis=-2) if chosen.any() else np.full_like(steps[..., 0, :], np.nan)
+
+
+def _randomise(
+    model: keras.Model,
+    images: np.ndarray,
+    classes: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    chosen: Mapping[str, Explainer],
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    layers = sanity.cascade_layers(model)
+    depths = {(len(layers) + 1) // 2 - 1, len(layers) - 1}  # half and all of the layers
+    likeness = np.full((2, len(maps), len(layers)), np.nan, np.float32)
+    for depth, (_, randomised) in enumerate(sanity.cascade(model, seed)):
+        for place, (name, explain) in enumerate(chosen.items()):
+            if name not in SLOW or depth in depths:
+                pair = maps[name], explain(randomised, images, classes)
+                likeness[0, place, depth] = sanity.rank_correlation(*pair).mean()
+                likeness[1, place, depth] = sanity.structural_similarities(*pair).mean()
+    return np.array(layers), likeness
+
+
+def _against_truth(
+    maps: Mapping[str, np.ndarray], evidence: np.ndarray | None, correct: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    if evidence is None:
+        return np.full((len(TRUTH), len(maps), len(correct)), np.nan, np.float32), np.full(len(correct), np.nan)
+    found = np.array([[grade(values, evidence) for values in maps.values()] for grade in TRUTH.values()])
+    chance = np.where(correct, faithfulness.chance_level(evidence), np.nan)
+    return np.where(correct, found, np.nan).astype(np.float32), chance.astype(np.float32)

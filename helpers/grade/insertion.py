@@ -1,0 +1,189 @@
+"""Insertion and deletion: does the network's answer hang on the pixels that a map puts first?"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.ndimage import gaussian_filter
+from scipy.stats import bootstrap
+from skimage.filters import sobel
+
+from helpers.grade.faithfulness import BLOB, centred_gaussian
+from helpers.networks.inference import bfloat16, call
+
+STEPS = 48
+SUBSTRATES = ("blur", "mean")  # what stands where a pixel of the image is not shown
+BLUR_WIDTH = 0.1  # standard deviation, as a share of the image's shorter side
+RANDOM, EDGES = "random order", "edge map"
+BASELINES = (RANDOM, BLOB, EDGES)  # orders of the pixels that no network had a part in
+PIXELS_AT_ONCE = 512 * 48 * 48  # masked copies in flight, which bounds the memory
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The probability of one class of each image, as the pixels that a map puts first come and go.
+
+    insertion: (N, steps + 1) float32, from the substrate alone to the whole image; deletion: (N, steps + 1)
+    float32, from the whole image to the substrate alone.
+    """
+
+    insertion: np.ndarray
+    deletion: np.ndarray
+
+    def areas(self) -> np.ndarray:
+        """Give the areas under both curves: (2, N) float32 in 0..1; a good map's is high, then low."""
+        return np.trapezoid([self.insertion, self.deletion], dx=1 / (self.insertion.shape[1] - 1), axis=-1)
+
+
+def baselines(images: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Draw the maps that a method has to beat: chance, a blob in the middle, and edges.
+
+    images: (N, H, W, C) uint8. Returns (N, H, W) float32 by the names of BASELINES.
+    """
+    shape = images.shape[:3]
+    random = np.random.default_rng(seed).random(shape, dtype=np.float32)
+    return dict(zip(BASELINES, [random, centred_gaussian(shape), edge_map(images)], strict=True))
+
+
+def edge_map(images: np.ndarray) -> np.ndarray:
+    """Find the edges of each image, which no network was asked about: Sobel's slope of the mean channel.
+
+    images: (N, H, W, C). Returns (N, H, W) float32, >= 0.
+    """
+    slopes = np.stack([sobel(image.mean(axis=-1) / 255) for image in images])
+    return slopes.astype(np.float32).round(6)  # what is left of an even patch is zero, not a rounding error
+
+
+def substrate(images: np.ndarray, kind: str) -> np.ndarray:
+    """Make what hides the pixels of each image: the image blurred, or its mean colour.
+
+    images: (N, H, W, C) uint8; kind: one of SUBSTRATES. Returns uint8 of the same shape. Raises ValueError on
+    another kind.
+    """
+    if kind not in SUBSTRATES:
+        raise ValueError(f"There is no substrate {kind!r}: choose one of {', '.join(SUBSTRATES)}.")
+    pixels = images.astype(np.float32)
+    if kind == "mean":
+        hidden = np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
+    else:
+        width = BLUR_WIDTH * min(images.shape[1:3])
+        hidden = gaussian_filter(pixels, (0, width, width, 0), mode="nearest")
+    return hidden.round().astype(np.uint8)
+
+
+def pixel_ranks(maps: np.ndarray, seed: int) -> np.ndarray:
+    """Rank the pixels of each map, from 0 for the largest value; equal values are ranked by chance.
+
+    maps: (N, H, W) float. Returns (N, H, W) int32 that holds every rank once an image. Without chance, coarse
+    maps would be read from the top left corner of each of their cells.
+    """
+    flat = maps.reshape(len(maps), -1)
+    chance = np.random.default_rng(seed).random(flat.shape, dtype=np.float32)
+    order = np.lexsort((chance, -flat), axis=1)
+    ranks = np.empty(flat.shape, np.int32)
+    np.put_along_axis(ranks, order, np.arange(flat.shape[1], dtype=np.int32)[None], axis=1)
+    return ranks.reshape(maps.shape)
+
+
+def insertion_deletion(
+    model: keras.Model,
+    images: np.ndarray,
+    classes: np.ndarray,
+    ranks: Mapping[str, np.ndarray],
+    hidden: np.ndarray,
+    steps: int = STEPS,
+) -> dict[str, Curves]:
+    """Put the pixels of each image in, and take them out, in the order of several maps.
+
+    images: (N, H, W, C) uint8; classes: (N,) int, whose probability is followed; ranks: (N, H, W) int32 by name, as
+    `pixel_ranks` makes them of maps; hidden: (N, H, W, C) uint8, shown where the image is not, as from `substrate`.
+    Every step takes an equal share of the pixels, and the ends, which do not depend on the order, are computed
+    once. The network runs in bfloat16 where the processor can, with batch normalization folded. Petsiuk et al., 2018.
+    """
+    with bfloat16():
+        whole, bare = (_probabilities(model, ends, classes) for ends in (images, hidden))
+        return {
+            name: _curves(model, images, hidden, classes, order, (whole, bare), steps) for name, order in ranks.items()
+        }
+
+
+def intervals(values: np.ndarray, seed: int, resamples: int = 2000) -> np.ndarray:
+    """Give 95% bootstrap intervals of means over images.
+
+    values: (..., N); for a paired comparison, the differences image by image. Returns (2, ...): the lower and
+    the upper ends. All means are taken over the same resampled images.
+    """
+    found = bootstrap(
+        (values,),
+        np.mean,
+        axis=-1,
+        n_resamples=resamples,
+        batch=200,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return np.stack(found.confidence_interval)
+
+
+def _curves(
+    model: keras.Model,
+    images: np.ndarray,
+    hidden: np.ndarray,
+    classes: np.ndarray,
+    ranks: np.ndarray,
+    ends: tuple[np.ndarray, np.ndarray],
+    steps: int,
+) -> Curves:
+    whole, bare = (end[:, np.newaxis] for end in ends)
+    inner = _inner_points(model, images, hidden, classes, ranks, steps)
+    return Curves(
+        np.concatenate([bare, inner[:, 0], whole], axis=1), np.concatenate([whole, inner[:, 1], bare], axis=1)
+    )
+
+
+def _inner_points(
+    model: keras.Model, images: np.ndarray, hidden: np.ndarray, classes: np.ndarray, ranks: np.ndarray, steps: int
+) -> np.ndarray:
+    """Give the points of the curves between their ends: (N, 2, steps - 1), insertion first."""
+    pixels = ranks[0].size
+    counts = np.tile(np.arange(1, steps) * pixels // steps, 2).astype(ranks.dtype)
+    inserted = np.arange(len(counts)) < len(counts) // 2
+    found = np.empty(len(images) * len(counts), np.float32)
+    function = _probability_function(model)
+    for chunk in _chunks(len(found), pixels):
+        # NumPy masks bytes at ten times the rate at which a small network takes them: no need to do it in the graph.
+        rows, points = np.divmod(np.arange(chunk.start, chunk.stop), len(counts))
+        first = ranks[rows] < counts[points, np.newaxis, np.newaxis]
+        shown = (first == inserted[points, np.newaxis, np.newaxis])[..., np.newaxis]
+        found[chunk] = function(np.where(shown, images[rows], hidden[rows]), classes[rows].astype(np.int32))
+    return found.reshape(len(images), 2, steps - 1)
+
+
+def _probabilities(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Give each image's probability of its class: (N,) float32."""
+    found = np.empty(len(images), np.float32)
+    function = _probability_function(model)
+    for chunk in _chunks(len(images), images[0, ..., 0].size):
+        found[chunk] = function(images[chunk], classes[chunk].astype(np.int32))
+    return found
+
+
+def _chunks(count: int, pixels: int) -> Iterator[slice]:
+    size = max(1, PIXELS_AT_ONCE // pixels)
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+@lru_cache(maxsize=4)
+def _probability_function(model: keras.Model) -> Callable[..., tf.Tensor]:
+    """Compile: run the model on images and pick the probability of a class of each."""
+    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
+
+    @tf.function(input_signature=[images, tf.TensorSpec((None,), tf.int32)])
+    def function(images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+        probabilities = tf.nn.softmax(tf.cast(call(model, tf.cast(images, tf.float32)), tf.float32))
+        return tf.gather(probabilities, classes, axis=1, batch_dims=1)
+
+    return function

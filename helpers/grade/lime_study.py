@@ -1,0 +1,200 @@
+"""How much of a LIME explanation is chance: the same images explained with several seeds, samples and cuts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from helpers.explain import superpixels
+from helpers.networks.inference import FORWARD_AT_ONCE, all_logits, bfloat16, chunks
+from helpers.networks.prediction import softmax
+
+SAMPLES = (250, 1000, 3000)
+SEGMENTS = (25, 50, 100)
+FORMATS = {"found": ".0f", "rank correlation": ".2f", "overlap": ".0%", "chance": ".0%", "flips": ".0%", "r2": ".2f"}
+# What a caption says of the explanations in a figure.
+CAPTION = (
+    "In the study of LIME with {copies:,} copies and {cut} superpixels asked for, two seeds' weights have a rank "
+    "correlation of {correlation:.2f}, and the linear model explains {fit:.0%}."
+)
+STABLE = 0.9  # rank correlation between two seeds from which more samples are not worth their time
+KERNEL_WIDTH = 0.25  # lime's own
+
+
+@dataclass(frozen=True)
+class Fits:
+    """One image cut in one way and explained with several seeds, on growing numbers of copies.
+
+    weights: (seeds, sample counts, superpixels) float64; r2: (seeds, sample counts) float64.
+    """
+
+    weights: np.ndarray
+    r2: np.ndarray
+
+
+def study(
+    model: keras.Model,
+    images: np.ndarray,
+    labels: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    samples: Sequence[int] = SAMPLES,
+    segments: Sequence[int] = SEGMENTS,
+    compactness: float = 0.1,
+    fill: str = "image mean",
+    top: int = 5,
+) -> pd.DataFrame:
+    """Explain images with several seeds, numbers of copies and cuts, and measure what the seeds agree on.
+
+    images: (N, H, W, C) uint8; labels: (N,) int, the class explained; seeds: at least two; samples: numbers of
+    copies, ascending; segments: superpixels asked for; the others as in `superpixels.explain_labels`. The
+    copies of a smaller number are the first of the larger one, so that a seed costs one set of passes. Returns
+    a row a cut and number of copies, with means over images and pairs of seeds: found, the superpixels; rank
+    correlation of their weights; overlap of the `top` strongest, and chance, what two blind choices share;
+    flips, the share of superpixels that change sign; r2.
+    """
+    rows = []
+    for wanted in segments:
+        fits = [
+            explain_often(model, image, int(label), seeds, samples, wanted, compactness, fill)
+            for image, label in zip(images, labels, strict=True)
+        ]
+        for place, count in enumerate(samples):
+            measured = pd.DataFrame([_agreement(found, place, top) for found in fits]).mean()
+            rows.append({"segments": wanted, "samples": count, **measured})
+    return pd.DataFrame(rows)
+
+
+def choose(table: pd.DataFrame) -> tuple[int, int]:
+    """Choose samples and segments by a study: the cut whose linear fit explains most among those that are stable.
+
+    A cut is stable with the fewest samples at which two seeds' rank correlation reaches STABLE. Where none does,
+    the most stable row is chosen. Returns samples and segments.
+    """
+    stable = table[table["rank correlation"] >= STABLE]
+    if stable.empty:
+        best = table.loc[table["rank correlation"].idxmax()]
+    else:
+        fewest = stable.sort_values("samples").drop_duplicates("segments")
+        best = fewest.loc[fewest["r2"].idxmax()]
+    return int(best["samples"]), int(best["segments"])
+
+
+def caption_values(table: pd.DataFrame, samples: int, segments: int) -> dict[str, object]:
+    """Give the values of CAPTION for explanations made with these samples and segments, or with the nearest studied."""
+    distance = np.abs(np.log(table["samples"] / samples)) + np.abs(np.log(table["segments"] / segments))
+    nearest = table.loc[distance.idxmin()]
+    return {
+        "copies": int(nearest["samples"]),
+        "cut": int(nearest["segments"]),
+        "correlation": float(nearest["rank correlation"]),
+        "fit": float(nearest["r2"]),
+    }
+
+
+def sentences(table: pd.DataFrame, samples: int, segments: int) -> list[tuple[str, dict[str, object]]]:
+    """Say how stable the explanations in use are and whether the study would choose them: templates with values."""
+    wanted, cut = choose(table)
+    chosen = table[(table["samples"] == wanted) & (table["segments"] == cut)].iloc[0]
+    measured = {name: float(chosen[name]) for name in ("overlap", "chance", "flips", "r2")}
+    said: list[tuple[str, dict[str, object]]] = [
+        (
+            "With {samples:,} copies and {segments} superpixels asked for, two seeds rank the superpixels with a "
+            "correlation of {correlation:.2f}, share {overlap:.0%} of the strongest (chance: {chance:.0%}) and give "
+            "{flips:.0%} of the superpixels opposite signs; the linear model explains {r2:.0%}.",
+            {"samples": wanted, "segments": cut, "correlation": float(chosen["rank correlation"]), **measured},
+        )
+    ]
+    if chosen["rank correlation"] < STABLE:
+        said.append(("None of the choices reaches a correlation of {stable:.1f}.", {"stable": STABLE}))
+    if (wanted, cut) == (samples, segments):
+        said.append(("This is the choice by these numbers, and the one that this notebook makes.", {}))
+    else:
+        template = (
+            "This is the choice by these numbers; the explanations of this notebook are made with {samples:,} copies "
+            "and {segments} superpixels instead."
+        )
+        said.append((template, {"samples": samples, "segments": segments}))
+    return said
+
+
+def explain_often(
+    model: keras.Model,
+    image: np.ndarray,
+    label: int,
+    seeds: Sequence[int],
+    samples: Sequence[int] = SAMPLES,
+    segments: int = 50,
+    compactness: float = 0.1,
+    fill: str = "image mean",
+) -> Fits:
+    """Explain one class of one image (H, W, C) uint8 with several seeds, on the first 250, 1000, ... copies of each."""
+    cut = superpixels.segment(image, segments, compactness)
+    hidden = superpixels.fill_image(image, cut, fill)
+    weights, r2 = [], []
+    for seed in seeds:
+        keep = _draw_copies(seed, max(samples), cut.max() + 1)
+        answers = _probabilities(model, image, hidden, cut, keep)[:, label]
+        found = [fit_weights(keep[:count], answers[:count]) for count in samples]
+        weights.append([pair[0] for pair in found])
+        r2.append([pair[1] for pair in found])
+    return Fits(np.array(weights), np.array(r2))
+
+
+def fit_weights(keep: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, float]:
+    """Fit lime's linear model: a ridge regression in which copies near the whole image count most.
+
+    keep: (N, n) of 0 and 1, the first row all 1; answers: (N,). Returns the weights (n,) and the weighted R2.
+    """
+    distance = 1 - np.sqrt(keep.mean(axis=1))  # cosine distance to a row of ones
+    kernel = np.sqrt(np.exp(-(distance**2) / KERNEL_WIDTH**2))
+    shares = kernel / kernel.sum()
+    columns, target = keep - shares @ keep, answers - shares @ answers
+    weighted = columns * kernel[:, None]
+    weights = np.linalg.solve(weighted.T @ columns + np.eye(keep.shape[1]), weighted.T @ target)
+    missed = kernel @ (target - columns @ weights) ** 2
+    spread = kernel @ target**2
+    return weights, float(1 - missed / spread) if spread > 0 else 0.0
+
+
+def _draw_copies(seed: int, count: int, superpixels: int) -> np.ndarray:
+    """Draw which superpixels stay in each copy, as lime does, so that the first copies are those of a smaller draw."""
+    random = np.random.RandomState(seed)
+    random.randint(1000)  # lime first draws a seed for a segmentation of its own, which is not used
+    keep = random.randint(0, 2, (count, superpixels))
+    keep[0] = 1
+    return keep
+
+
+def _probabilities(
+    model: keras.Model, image: np.ndarray, hidden: np.ndarray, cut: np.ndarray, keep: np.ndarray
+) -> np.ndarray:
+    with bfloat16():
+        cuts = chunks(len(keep), (1, *image.shape), FORWARD_AT_ONCE)
+        parts = (superpixels.mask_out(image, hidden, cut, keep[chunk]) for chunk in cuts)
+        return softmax(np.concatenate([all_logits(model, part) for part in parts]))
+
+
+def _agreement(fits: Fits, place: int, top: int) -> dict[str, float]:
+    weights = fits.weights[:, place]
+    count = weights.shape[1]
+    pairs = list(combinations(weights, 2))
+    strongest = [set(np.argsort(-one, kind="stable")[:top]) for one in weights]
+    shared = [len(first & second) for first, second in combinations(strongest, 2)]
+    return {
+        "found": count,
+        "rank correlation": float(np.mean([_rank_correlation(*pair) for pair in pairs])),
+        "overlap": float(np.mean(shared)) / min(top, count),
+        "chance": min(top, count) / count,
+        "flips": float(np.mean([(np.sign(first) != np.sign(second)).mean() for first, second in pairs])),
+        "r2": float(fits.r2[:, place].mean()),
+    }
+
+
+def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    even = min(np.ptp(first), np.ptp(second)) == 0
+    return 0.0 if even else float(spearmanr(first, second).statistic)

@@ -1,0 +1,4 @@
+"""Architectures, what can be asked of a network, predictions and views of images; `fast` makes networks faster.
+
+May import `base`.
+"""

@@ -1,0 +1,201 @@
+"""Twins of a network that compute the same thing faster: one to train in its place, one to predict in its place.
+
+A network is built, saved and explained as plain Keras in float32. A twin shares nothing with it but the values of its
+weights; its layers never reach a file.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import pairwise
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from helpers.networks.architectures import ENLARGEMENT
+from helpers.networks.fast.fused import FusedBatchNormalization, FusedConv2D, FusedDropout, FusedEnlargement, GreyUnit
+from helpers.networks.precision import Precision
+
+# Layers that a training twin has in place of Keras's own.
+FUSED = {
+    layers.BatchNormalization: FusedBatchNormalization,
+    layers.Conv2D: FusedConv2D,
+    layers.Dropout: FusedDropout,
+}
+
+
+def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
+    """Copy a network into one that trains faster: in this precision, with the layers of `helpers.networks.fast.fused`.
+
+    The twin's weights are float32 and in the same order, so `set_weights` brings them back. What prepares the pixels
+    and what makes the logits computes in float32 in any case.
+    """
+    low, enlargement = _low_precision_layers(model, precision), _fused_enlargement(model)
+
+    def copy(layer: layers.Layer, **options) -> layers.Layer:
+        kind = FUSED.get(type(layer), type(layer))
+        return enlargement.get(layer.name) or kind.from_config({**_config(layer, low), **options})
+
+    if _is_chain(model):
+        inputs = tensor = keras.Input(model.input_shape[1:])
+        queue = deque(copy(layer, **options) for layer, options in _merged_layers(model))
+        while queue:
+            layer = queue.popleft()
+            if queue and GreyUnit.can_be(layer, queue[0], tensor.shape[-1]):
+                layer = GreyUnit(layer, queue.popleft())
+            tensor = layer(tensor)
+        twin = keras.Model(inputs, tensor, name=model.name)
+        _keep_moot_biases(twin)
+    else:
+        twin = keras.models.clone_model(model, clone_function=copy)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def _keep_moot_biases(twin: keras.Model) -> None:
+    """Leave the biases that normalization takes out again as they are: what they would learn is rounding errors."""
+    for layer, after in pairwise(parts_of(twin)):
+        if _takes_in(layer, after) and layer.use_bias and after.trainable:
+            layer.bias.trainable = False
+
+
+def _merged_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, dict[str, bool]]]:
+    """List the layers of a chain for a training twin, each with what it does in place of layers that follow it.
+
+    A batch normalization does the work of a ReLU behind it, and then of the max pooling behind that one.
+    """
+    queue = deque(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
+    while queue:
+        layer, merged = queue.popleft(), {}
+        if type(layer) is layers.BatchNormalization and queue and _is_rectifier(queue[0]):
+            queue.popleft()
+            merged["rectified"] = True
+            if queue and _halves(queue[0]):
+                queue.popleft()
+                merged["pooled"] = True
+        yield layer, merged
+
+
+def _is_rectifier(layer: layers.Layer) -> bool:
+    usual = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}
+    return type(layer) is layers.ReLU and all(getattr(layer, name) == value for name, value in usual.items())
+
+
+def _halves(layer: layers.Layer) -> bool:
+    usual = {"pool_size": (2, 2), "strides": (2, 2), "padding": "valid", "data_format": "channels_last"}
+    return type(layer) is layers.MaxPooling2D and all(getattr(layer, name) == value for name, value in usual.items())
+
+
+def prediction_twin(model: keras.Model, precision: Precision) -> keras.Model:
+    """Copy a network into one that gives its logits faster: in this precision, and without batch normalization.
+
+    Each batch normalization becomes part of the convolution or dense layer that it follows, and what acts in training
+    alone is left out. `folded_weights` brings the twin up to date when the network's weights change. A network that
+    is no chain of layers is copied as a training twin. Raises ValueError if given one whose layers do several's work.
+    """
+    if any(getattr(layer, "rectified", False) for layer in model.layers):
+        raise ValueError(f"{model.name} is a training twin: make its prediction twin of the network itself.")
+    if not _is_chain(model):
+        return training_twin(model, precision)
+    low, enlargement = _low_precision_layers(model, precision), _fused_enlargement(model)
+    inputs = tensor = keras.Input(model.input_shape[1:])
+    for layer, norm in _folded_layers(model):
+        config = {**_config(layer, low), **({"use_bias": True} if norm else {})}
+        tensor = (enlargement.get(layer.name) or type(layer).from_config(config))(tensor)
+    twin = keras.Model(inputs, tensor, name=model.name)
+    twin.set_weights(folded_weights(model))
+    return twin
+
+
+def folded_weights(model: keras.Model) -> list[np.ndarray]:
+    """Give the weights that a network's prediction twin computes with, in its order."""
+    if not _is_chain(model):
+        return model.get_weights()
+    return [weight for layer, norm in _folded_layers(model) for weight in _fold(layer, norm)]
+
+
+def enlarging(model: keras.Model, factor: tuple[int, int]) -> keras.Model:
+    """Give a twin that is a chain and enlarges images by another factor; it shares the layers and weights of this one.
+
+    factor: (3, 2) by three halves, (1, 1) not at all. A network that averages its last maps takes images of any size.
+    Small ones are faster to learn from, and what was learned from them is a good start for learning from larger ones
+    (Touvron et al., 2019).
+    """
+    inputs = tensor = keras.Input(model.input_shape[1:])
+    kept = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
+    kept = [layer for layer in kept if not layer.name.startswith(ENLARGEMENT)]
+    first = next(layer for layer in kept if isinstance(layer, layers.Conv2D | GreyUnit))
+    for layer in kept:
+        if layer is first and factor != (1, 1):
+            tensor = FusedEnlargement(factor, name=ENLARGEMENT)(tensor)
+        tensor = layer(tensor)
+    return keras.Model(inputs, tensor, name=model.name)
+
+
+def _fused_enlargement(model: keras.Model) -> dict[str, layers.Layer]:
+    """Give by name what takes the place of the layers of `models.enlarge`: one layer does it all, the other nothing."""
+    named = {type(layer): layer for layer in model.layers if layer.name.startswith(ENLARGEMENT)}
+    larger, smaller = named.get(layers.UpSampling2D), named.get(layers.AveragePooling2D)
+    if larger is None or larger.interpolation != "bilinear":
+        return {}
+    factor = larger.size[0], smaller.pool_size[0] if smaller else 1
+    nothing = {smaller.name: layers.Identity(name=smaller.name)} if smaller else {}
+    return {larger.name: FusedEnlargement(factor, name=larger.name), **nothing}
+
+
+def _fold(layer: layers.Layer, norm: layers.BatchNormalization | None) -> list[np.ndarray]:
+    """Give a layer's weights such that it gives what it and the normalization after it gave: kernel and bias."""
+    weights = layer.get_weights()
+    if norm is None:
+        return weights
+    scale, offset, mean, variance = _statistics(norm)
+    factor = scale / np.sqrt(variance + norm.epsilon)
+    bias = weights[1] if layer.use_bias else 0
+    return [weights[0] * factor, (bias - mean) * factor + offset]
+
+
+def _statistics(norm: layers.BatchNormalization) -> Iterator[np.ndarray]:
+    """Give scale, offset, mean and variance of each channel; float64, since they are multiplied with each other."""
+    channels = norm.moving_mean.shape
+    scale = norm.gamma if norm.scale else np.ones(channels)
+    offset = norm.beta if norm.center else np.zeros(channels)
+    every = (scale, offset, norm.moving_mean, norm.moving_variance)
+    return (np.asarray(ops.convert_to_numpy(values), np.float64) for values in every)
+
+
+def _folded_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, layers.BatchNormalization | None]]:
+    """List the layers that a prediction twin has, each with the batch normalization that it takes in."""
+    taken_in = None
+    for layer, after in pairwise([*parts_of(model), None]):
+        if layer is taken_in or isinstance(layer, layers.InputLayer | layers.Dropout):
+            continue
+        taken_in = after if _takes_in(layer, after) else None
+        yield layer, taken_in
+
+
+def parts_of(model: keras.Model) -> list[layers.Layer]:
+    """List a model's layers in order, and in place of a `GreyUnit` the two that it is made of."""
+    return [part for layer in model.layers for part in (layer.parts if isinstance(layer, GreyUnit) else [layer])]
+
+
+def _takes_in(layer: layers.Layer, after: layers.Layer | None) -> bool:
+    linear = isinstance(layer, layers.Conv2D | layers.Dense) and layer.activation is keras.activations.linear
+    return linear and isinstance(after, layers.BatchNormalization)
+
+
+def _is_chain(model: keras.Model) -> bool:
+    """Whether each layer takes the output of the one before, and nothing else."""
+    if isinstance(model, keras.Sequential):
+        return True
+    return all(after.input is before.output for before, after in pairwise(model.layers))
+
+
+def _config(layer: layers.Layer, low: set[str]) -> dict:
+    return {**layer.get_config(), **({"dtype": "mixed_bfloat16"} if layer.name in low else {})}
+
+
+def _low_precision_layers(model: keras.Model, precision: Precision) -> set[str]:
+    """Name the layers that compute in bfloat16: from the first that has a kernel to the one before the last."""
+    weighted = [i for i, layer in enumerate(model.layers) if isinstance(layer, layers.Conv2D | layers.Dense)]
+    chosen = model.layers[weighted[0] : weighted[-1]] if precision == "bfloat16" and weighted else []
+    return {layer.name for layer in chosen}

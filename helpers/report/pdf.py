@@ -1,0 +1,320 @@
+"""The saved answers of a run, set as one PDF by Typst.
+
+Python composes the document: plain strings and sizes, every sentence already rendered. `report.typ` only lays
+it out, and sets each string as text, so that nothing in it is ever read as markup.
+"""
+
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import typst
+from pypdf import PdfReader
+
+from helpers.answers import TRUST, TRUST_TABLE, load_answer, render, render_block, table_cells
+from helpers.base.files import write_atomically
+
+TEMPLATE = Path(__file__).with_suffix(".typ")
+_TYPEFACES = re.compile(r"^#set text\(font: .*\)$", re.MULTILINE)
+REPORT_NAME = "report.pdf"
+TEXT_WIDTH_MM = 170.0
+TALLEST_FIGURE_MM = 215.0  # leaves room for a caption of five lines
+STAMP_KEYS = ("dataset", "title", "fingerprint", "seed", "recipe", "versions", "date", "notes", "machine")
+NOT_PRINTED = {"kind", "file", "words"}  # of the document's keys; of the words some may have no place
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+# What the layout itself says; everything else that is printed comes from the answers and the stamp.
+WORDS = {
+    "title": "What a convolutional network learned",
+    "contents": "The questions",
+    "headlines": "Headline numbers",
+    "trust": TRUST,
+    "trust_intro": (
+        "A map looks convincing whether or not it shows what the network does, so the methods of this report are "
+        "graded. The table of the headline numbers gives the grades, and this page says what they come to; what "
+        "is measured, and the figures, stand under the questions named here. Insertion puts the pixels into a "
+        "hidden image, the most important first, and deletion takes them away: a map that is right lets the "
+        "probability rise early in the one and fall early in the other. A map of edges, a blob in the middle and "
+        "a random order have not asked the network, so a method has to beat them. With random weights in the "
+        "upper half of the network, a map that explains what was learned has to change; one that stays shows the "
+        "image. Asked about another class, it has to change too. Where the data set marks which pixels make the "
+        "class, the relevance has to lie there."
+    ),
+    "question": "Question",
+    "figure": "Figure",
+    "table": "Table",
+    "notes": "Notes",
+}
+
+
+class ReportError(ValueError):
+    """The report cannot be set, or what was set is not what the answers say."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One headline number: what it is, its value, and what is to be said beside it."""
+
+    label: str
+    value: str
+    detail: str = ""
+
+
+# Label, value and detail, as templates over the keys of the answers' numbers.
+HEADLINES = (
+    Headline(
+        "Test accuracy of the CNN",
+        "{cnn.test_accuracy:.1%}",
+        "95% interval: {cnn.test_accuracy_low:.1%} to {cnn.test_accuracy_high:.1%}",
+    ),
+    Headline(
+        "Validation accuracy of the CNN",
+        "{cnn.validation_accuracy:.1%}",
+        "95% interval: {cnn.validation_accuracy_low:.1%} to {cnn.validation_accuracy_high:.1%}",
+    ),
+    Headline(
+        "Test accuracy of the ensemble",
+        "{ensemble.test_accuracy:.1%}",
+        "95% interval: {ensemble.test_accuracy_low:.1%} to {ensemble.test_accuracy_high:.1%}; "
+        "from four crops of each image {ensemble_four_crops.test_accuracy:.1%}",
+    ),
+    Headline(
+        "Test accuracy of the DNN",
+        "{dnn.test_accuracy:.1%}",
+        "95% interval: {dnn.test_accuracy_low:.1%} to {dnn.test_accuracy_high:.1%}",
+    ),
+    Headline("The test images", "{test_images}"),
+    Headline("Parameters of the CNN", "{cnn.parameters:,}"),
+    Headline("Most confused", "{most_confused}"),
+    Headline(
+        "Most confused",
+        "{most_confused.true} taken for {most_confused.predicted}",
+        "{most_confused.share:.1%} of its test images",
+    ),
+)
+
+
+def build_report(folder: Path, notebooks: Sequence[str], stamp: Mapping[str, Any]) -> Path:
+    """Set the answers of a run as `report.pdf` in its folder and return the path.
+
+    folder: the run's folder; notebooks: their names, in the order of the report; stamp: what the run was made
+    from, with the keys of STAMP_KEYS ("versions" a mapping, "notes" a list of sentences, "date" in ISO 8601).
+    The same answers and stamp give the same bytes. Raises AnswerError on an answer that is missing or
+    incomplete, ReportError on a stamp without one of its keys and on a character that no font has.
+    """
+    _check_stamp(stamp)
+    document = _compose([load_answer(folder, notebook) for notebook in notebooks], stamp)
+    pdf = _compile(Path(folder), document, _timestamp(stamp["date"]))
+    _check_pdf(pdf, document)
+    write_atomically(Path(folder) / REPORT_NAME, pdf)
+    return Path(folder) / REPORT_NAME
+
+
+def headlines(answers: Sequence[Mapping[str, Any]]) -> list[Headline]:
+    """Pick the headline numbers that the answers have, formatted, in the order of the table HEADLINES."""
+    numbers = {key: value for answer in answers for key, value in _flatten(answer["numbers"])}
+    return [
+        Headline(line.label, _fill(line.value, numbers), _fill(line.detail, numbers))
+        for line in HEADLINES
+        if _names(line.value) <= numbers.keys()
+    ]
+
+
+def _flatten(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in numbers.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _names(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+def _fill(template: str, numbers: Mapping[str, Any]) -> str:
+    names = _names(template)
+    return render(template, {name: numbers[name] for name in names}) if names <= numbers.keys() else ""
+
+
+def _check_stamp(stamp: Mapping[str, Any]) -> None:
+    for key in STAMP_KEYS:
+        if key not in stamp:
+            raise ReportError(f"The report's stamp lacks {key!r}; give {', '.join(STAMP_KEYS)}.")
+
+
+def _timestamp(date: str) -> int:
+    """Read a date as seconds since 1970; a date without a time zone is taken as UTC."""
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        raise ReportError(f"The stamp's date {date!r} is no date; write it as in '2025-01-31'.") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _compose(answers: Sequence[Mapping[str, Any]], stamp: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "words": WORDS,
+        "subtitle": stamp["title"],
+        "stamp": _stamp_lines(stamp),
+        "notes": list(stamp["notes"]),
+        "headlines": [asdict(line) for line in headlines(answers)],
+        "grades": next((_parts("table", [block])[0] for answer in answers for block in _grades(answer)), None),
+        "trust": [part for part in map(_trust, answers) if part["blocks"]],
+        "sections": [_section(answer) for answer in answers],
+    }
+
+
+def _stamp_lines(stamp: Mapping[str, Any]) -> list[list[str]]:
+    versions = [f"{name}{NO_BREAK}{version}" for name, version in stamp["versions"].items()]
+    lines = {
+        "Data set": stamp["dataset"],
+        "Fingerprint": stamp["fingerprint"],
+        "Recipe": stamp["recipe"],
+        "Seed": stamp["seed"],
+        "Date": stamp["date"],
+        "Machine": stamp["machine"],
+        "Packages": ", ".join(versions),
+    }
+    return [[label, str(value)] for label, value in lines.items()]
+
+
+def _section(answer: Mapping[str, Any]) -> dict[str, Any]:
+    runs = groupby(answer["blocks"], key=lambda block: block["kind"])
+    return {
+        "number": str(int(answer["notebook"][:2])),
+        "title": answer["title"],
+        "question": answer["question"],
+        "blocks": [part for kind, blocks in runs for part in _parts(kind, list(blocks))],
+    }
+
+
+def _grades(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Find the table of grades among an answer's blocks."""
+    return [block for block in answer["blocks"] if block["kind"] == "table" and block["name"] == TRUST_TABLE]
+
+
+def _trust(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather the sentences and tables that an answer has under the heading of trust, without the table of grades."""
+    shown = [block for block in _under(TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
+    chosen = [block for block in shown if block not in _grades(answer)]
+    runs = groupby(chosen, key=lambda block: block["kind"])
+    return {
+        "number": str(int(answer["notebook"][:2])),
+        "title": answer["title"],
+        "blocks": [part for kind, blocks in runs for part in _parts(kind, list(blocks))],
+    }
+
+
+def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the blocks that stand under a heading, down to the next one."""
+    inside = False
+    for block in blocks:
+        if block["kind"] == "heading":
+            inside = render_block(block) == heading
+        elif inside:
+            yield block
+
+
+def _parts(kind: str, blocks: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Set a run of blocks of one kind; sentences that follow each other make one paragraph."""
+    if kind == "text":
+        return [{"kind": kind, "text": " ".join(map(render_block, blocks))}]
+    return [{"kind": kind, "text": render_block(block), **_content(block)} for block in blocks]
+
+
+def _content(block: Mapping[str, Any]) -> dict[str, Any]:
+    if block["kind"] == "figure":
+        return {
+            "file": f"/{block['file']}",
+            "width_mm": _printed_width(block["width_mm"], block["height_mm"]),
+        }
+    if block["kind"] == "table":
+        return {"columns": block["columns"], "numeric": block["numeric"], "cells": table_cells(block)}
+    return {}
+
+
+def _printed_width(width: float, height: float) -> float:
+    """Keep a figure at the size it was designed for, or reduce it until it fits the page."""
+    return width * min(1.0, TEXT_WIDTH_MM / width, TALLEST_FIGURE_MM / height)
+
+
+def _compile(folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes:
+    try:
+        return typst.compile(
+            TEMPLATE.read_bytes(),
+            root=str(folder.resolve()),
+            sys_inputs={"document": json.dumps(document, ensure_ascii=False)},
+            timestamp=timestamp,
+        )
+    except typst.TypstError as error:
+        raise ReportError(f"Typst cannot set the report: {error.message}.") from error
+
+
+def _check_pdf(pdf: bytes, document: Mapping[str, Any]) -> None:
+    printed = _read_pdf(pdf)
+    for text in _texts(document):
+        _check_characters(text, set(printed))
+    for section in document["sections"]:
+        if _plain_text(section["title"]) not in printed:
+            raise ReportError(f"The report does not hold the title {section['title']!r}; report this as a fault.")
+
+
+def _texts(part: Any) -> Iterator[str]:
+    """Yield every text of the document that is certainly printed."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, Mapping):
+        yield from _texts([value for key, value in part.items() if key not in NOT_PRINTED])
+    elif isinstance(part, list):
+        for item in part:
+            yield from _texts(item)
+
+
+def missing_characters(text: str) -> str:
+    """Give the characters of a text that the report cannot show, since no font on this machine has them."""
+    pdf = typst.compile(
+        f"{_TYPEFACES.search(TEMPLATE.read_text())[0]}\n#sys.inputs.text".encode(), sys_inputs={"text": text}
+    )
+    return _missing(text, _read_pdf(pdf))
+
+
+def _read_pdf(pdf: bytes) -> str:
+    return _plain_text("".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages))
+
+
+def _missing(text: str, printed: Iterable[str]) -> str:
+    return "".join(sorted(set(_plain_text(text)) - set(printed)))
+
+
+def _check_characters(text: str, printed: set[str]) -> None:
+    if missing := _missing(text, printed):
+        raise ReportError(describe_missing(missing, text))
+
+
+def describe_missing(missing: str, text: str) -> str:
+    """Say in one sentence which characters of a text no font has."""
+    named = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing)
+    return (
+        f"No font on this machine has the characters {named} of {text!r}; install a font that has them, "
+        "or write the text without them."
+    )
+
+
+def _plain_text(text: str) -> str:
+    """Take apart ligatures and accents, and leave out what prints nothing, so that texts can be compared."""
+    decomposed = unicodedata.normalize("NFKD", re.sub(r"\s", "", text))
+    return "".join(character for character in decomposed if not _invisible(character))
+
+
+def _invisible(character: str) -> bool:
+    selector = 0xFE00 <= ord(character) <= 0xFE0F  # chooses among pictures of the character before it
+    return selector or unicodedata.category(character)[0] in "CZ"

@@ -1,0 +1,4 @@
+"""Plans and recipes, augmentation, the loop, and stored and shipped networks.
+
+May import `base`, `data` and `networks`.
+"""

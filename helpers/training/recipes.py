@@ -1,0 +1,207 @@
+"""Recipes: how each network of a run is built and trained, in what order, and for how long."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from helpers.training.augmentation import Augmentation
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with one optimiser."""
+
+    optimizer: Literal["adamw", "adadelta", "sgd"]
+    learning_rate: float
+    epochs: int
+    schedule: Literal["constant", "cosine"] = "cosine"
+    until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
+    weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
+    augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup
+    enlargement: tuple[int, int] | None = None  # of images in place of the network's own; Touvron et al., 2019
+    distillation: float = 0.0  # share of the target that teachers give in place of the label; Hinton et al., 2015
+    own_share: float = 0.0  # of what teachers say, what the network itself says at first; Furlanello et al., 2018
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one network is trained."""
+
+    phases: tuple[Phase, ...]
+    batch_size: int
+    augmentation: Augmentation
+    max_images: int | None = None  # images shown in all; fewer epochs, at least one, are made to fit
+    label_smoothing: float = 0.0  # share of the target that is spread evenly over all classes
+    mixup: float = 0.0  # blend pairs of images by weights from Beta(mixup, mixup); 0: never
+
+    @property
+    def needs_teachers(self) -> bool:
+        """Whether a part of what is learned is what other networks take the training images for."""
+        return any(phase.distillation and phase.own_share < 1 for phase in self.phases)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A further network for the ensemble, beside the headline CNN's trainings."""
+
+    architecture: str
+    plan: Plan
+    draw: int = 0  # networks that differ in nothing else differ in this, and so in their seed
+    teachers: tuple[str, ...] = ()  # who teaches it, if its plan asks for that; (): all trainings of the headline CNN
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The training budget of a whole run."""
+
+    name: str
+    cnn: str  # architecture of the headline CNN
+    plan: Plan
+    second_augmentation: Augmentation  # of the ensemble's second member
+    seeds: int = 1  # how often the headline CNN is trained, each time with another seed
+    compared: str = ""  # architecture that is compared with a DNN and taken apart; "": the headline CNN itself
+    compared_plan: Plan | None = None  # of that one and its DNN; None: the headline CNN's
+    others: Mapping[str, Plan] = field(default_factory=dict)  # further architectures, each with its matched DNN
+    members: Mapping[str, Member] = field(default_factory=dict)  # further networks for the ensemble, by name
+    ensemble: tuple[str, ...] = ("cnn", "cnn_second")  # names of the networks whose answers are averaged
+
+    @property
+    def second_plan(self) -> Plan:
+        """The plan of the ensemble's second member, with smaller steps.
+
+        It sees images that are changed more, from which large steps now and then learn nothing for epochs.
+        """
+        return slow_down(replace(self.plan, augmentation=self.second_augmentation), 0.6)
+
+    @property
+    def usual_plan(self) -> Plan:
+        """The plan of the CNN that is compared with a DNN and taken apart, and of all that it is compared with."""
+        return self.compared_plan or self.plan
+
+    @property
+    def plain_plan(self) -> Plan:
+        """The same budget without augmentation."""
+        return replace(self.usual_plan, augmentation=Augmentation())
+
+
+def slow_down(plan: Plan, factor: float = 0.1) -> Plan:
+    """Give the same plan with smaller steps, for networks without batch normalization.
+
+    At the rate that suits a network with it, one without it may never leave its starting point.
+    """
+    phases = (replace(phase, learning_rate=phase.learning_rate * factor) for phase in plan.phases)
+    return replace(plan, phases=tuple(phases))
+
+
+MILD = Augmentation(flip=True, shift=0.06, rotation=6.0)
+STRONG = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1, border="constant")
+WIDE = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1)
+ERASED = replace(WIDE, shift=0.15, zoom=0.15, erasing=0.3)
+QUICK_PLAN = Plan(
+    (Phase("adamw", 1e-2, epochs=9, weight_decay=1e-3),), batch_size=64, augmentation=MILD, max_images=120_000
+)
+# For a GPU, where an epoch takes a second.
+LONG_PLAN = Plan(
+    (Phase("sgd", 0.1, epochs=200, weight_decay=5e-3),),
+    batch_size=256,
+    augmentation=ERASED,
+    label_smoothing=0.1,
+    mixup=0.2,
+)
+# For two cores and about half an hour a network.
+CPU_PLAN = Plan(
+    (Phase("adamw", 3e-3, epochs=60, weight_decay=0.05),),
+    batch_size=128,
+    augmentation=ERASED,
+    label_smoothing=0.1,
+    mixup=0.2,
+)
+# A student is shown what its teachers take each image for: many labels of FER2013 are doubtful, and theirs are not
+# sure of what the image leaves open. It learns from larger and larger images, which take up to twice as long, and in
+# the end, twice, also from what it took the training images for itself.
+CPU_STUDENT_PLAN = replace(
+    CPU_PLAN,
+    phases=(
+        Phase("adamw", 3e-3, epochs=56, weight_decay=0.05, distillation=0.7, enlargement=(1, 1)),
+        Phase("adamw", 1.5e-3, epochs=60, weight_decay=0.05, distillation=0.7, enlargement=(4, 3)),
+        Phase("adamw", 1.2e-3, epochs=46, weight_decay=0.05, distillation=0.7, own_share=0.5),
+        Phase("adamw", 1e-3, epochs=22, weight_decay=0.05, distillation=0.7, own_share=0.5),
+    ),
+    label_smoothing=0.0,
+)
+# Long enough for a network to know images by heart that are not changed.
+CPU_COMPARED_PLAN = replace(QUICK_PLAN, phases=(Phase("adamw", 1e-2, epochs=40, weight_decay=1e-3),), max_images=None)
+# For two cores and three hours. Dense layers with dropout and no batch normalization stay at the most frequent class
+# for epochs if they see augmented images, or large steps, from the start.
+CPU_VGG9_PLAN = Plan(
+    (
+        Phase("sgd", 0.01, epochs=3, schedule="constant", augmented=False),
+        Phase("adamw", 1.5e-3, epochs=35, weight_decay=0.05),
+        Phase("adamw", 1e-3, epochs=20, weight_decay=0.05),
+        Phase("adamw", 1e-3, epochs=10, weight_decay=0.05, distillation=0.7),
+        Phase("adamw", 1e-3, epochs=24, weight_decay=0.05, distillation=0.7),
+    ),
+    batch_size=128,
+    augmentation=WIDE,
+    label_smoothing=0.1,
+)
+CPU_WIDE5_PLAN = Plan(
+    (Phase("adamw", 2e-3, epochs=18, weight_decay=0.05),), batch_size=128, augmentation=WIDE, label_smoothing=0.1
+)
+# Of the assignment's reference B: Adadelta up to 60 % on the validation split, then SGD; for three hours on two cores.
+CPU_VGG12_PLAN = Plan(
+    (
+        Phase("adadelta", 1.0, epochs=16, schedule="constant", until_accuracy=0.6),
+        Phase("sgd", 0.02, epochs=8),
+    ),
+    batch_size=64,
+    augmentation=MILD,
+)
+CPU_RECIPE = Recipe(
+    "cpu",
+    "slim8",
+    CPU_PLAN,
+    WIDE,
+    3,
+    "vgg9_small",
+    CPU_COMPARED_PLAN,
+    others={"vgg9": CPU_VGG9_PLAN, "vgg12": CPU_VGG12_PLAN, "wide5": CPU_WIDE5_PLAN},
+    members={"student": Member("wide8", CPU_STUDENT_PLAN)},
+    ensemble=("cnn", "cnn_second", "student"),
+)
+# Larger networks that learn from labels alone, each in another way so that they err in other places, and a small one
+# that learns from them.
+LARGE_MEMBERS = {
+    "even10_adamw": Member("even10", replace(LONG_PLAN, phases=(Phase("adamw", 3e-3, epochs=200, weight_decay=0.1),))),
+    "even10_sgd": Member("even10", LONG_PLAN, draw=1),
+    "even10_mixed": Member(
+        "even10", replace(LONG_PLAN, phases=(Phase("adamw", 3e-3, epochs=200, weight_decay=0.05),), mixup=0.4), draw=2
+    ),
+}
+TAUGHT_PLAN = replace(
+    LONG_PLAN, phases=(Phase("sgd", 0.1, epochs=160, weight_decay=5e-3, distillation=0.7),), label_smoothing=0.0
+)
+FULL_RECIPE = replace(
+    CPU_RECIPE,
+    name="full",
+    members={
+        **CPU_RECIPE.members,
+        **LARGE_MEMBERS,
+        "wide8_taught": Member("wide8", TAUGHT_PLAN, draw=4, teachers=tuple(LARGE_MEMBERS)),
+    },
+    ensemble=("student", "even10_adamw", "even10_sgd", "wide8_taught"),
+)
+RECIPES: dict[str, Recipe] = {
+    "quick": Recipe("quick", "vgg9_small", QUICK_PLAN, STRONG),
+    "full": FULL_RECIPE,
+    "cpu": CPU_RECIPE,
+    "pretrained": Recipe("pretrained", "vgg9", QUICK_PLAN, STRONG),  # trains nothing: its networks are shipped
+    "tiny": Recipe("tiny", "vgg9_small", replace(QUICK_PLAN, max_images=1000), STRONG),
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """Look a recipe up by name; raises ValueError naming the legal ones."""
+    if name not in RECIPES:
+        raise ValueError(f"There is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
+    return RECIPES[name]

@@ -1,0 +1,44 @@
+"""What the bench of training compares is the same work."""
+
+import numpy as np
+import pytest
+
+from helpers.bench import training
+from helpers.networks.architectures import build_cnn
+from helpers.training.augmentation import augmentation_layers
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "IMAGES", 4)
+    monkeypatch.setattr(training, "BATCH", 2)
+    monkeypatch.setattr(training, "NETWORK", "vgg9_small")
+
+
+def test_all_ways_with_keras_predict_the_same_classes() -> None:
+    logits = {name: run() for name, run in training.inference_runs().items()}
+    for found in logits.values():
+        np.testing.assert_allclose(found, logits[training.PLAIN], atol=0.05)
+
+
+def test_all_kinds_of_changes_are_measured() -> None:
+    assert len(augmentation_layers(training.ERASED, 0)) == 2
+    changed, images = training.augmentation_run()(), training._data()[0][: training.BATCH]
+    assert changed.shape == images.shape and np.abs(changed - images).mean() > 10  # of 255 grey levels
+
+
+def test_the_network_in_pytorch_has_as_many_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(training, "NETWORK", "vgg9")
+    network, wanted = training.torch_network(), build_cnn("vgg9")
+    counted = sum(value.numel() for name, value in network.state_dict().items() if "num_batches" not in name)
+    assert counted == wanted.count_params()
+
+
+def test_without_pytorch_its_rows_are_left_out_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training, "missing", lambda package: f"{package} not installed")
+    with training.torch_workers("training") as workers:
+        assert workers == {}
+    assert "torch not installed; see requirements-bench.txt" in capsys.readouterr().out

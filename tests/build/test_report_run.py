@@ -1,0 +1,136 @@
+"""A whole report, from nothing to the PDF, with as little training as possible."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kill_report import Difference, Project, check, disturb
+from PIL import Image
+from pypdf import PdfReader
+
+from helpers.build.report import NEEDS
+from helpers.base.files import ROOT
+
+REQUIRED_NUMBERS = {
+    "01_train_cnn": (
+        "cnn.parameters",
+        "cnn.test_accuracy",
+        "cnn.validation_accuracy",
+        "ensemble.test_accuracy",
+    ),
+    "02_compare_dnn": ("dnn.parameters", "dnn.test_accuracy"),
+    "03_confusion_matrix": ("most_confused",),
+}
+
+
+def make_report(reports: Path, dataset: str) -> subprocess.CompletedProcess[str]:
+    """Run the driver as `make report` does."""
+    command = [sys.executable, "-m", "helpers.build", "report", "--dataset", dataset, "--recipe", "tiny"]
+    return subprocess.run(
+        [*command, "--reports", str(reports)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+
+
+def is_blank(image: Image.Image, least: float = 0.005) -> bool:
+    """Say whether fewer than this share of an image's pixels differ from its most common grey."""
+    grey = np.asarray(image.convert("L")).ravel()
+    return bool((grey != np.bincount(grey).argmax()).mean() < least)
+
+
+def test_an_empty_picture_counts_as_blank_and_a_thin_line_does_not() -> None:
+    pixels = np.full((300, 400), 255, np.uint8)
+    assert is_blank(Image.fromarray(pixels))
+    pixels[150:153, :] = 0
+    assert not is_blank(Image.fromarray(pixels))
+
+
+def plain(text: str) -> str:
+    """Reduce a text to its letters and digits, so that line breaks and hyphens do not matter."""
+    return re.sub(r"\W+|_", "", text).lower()
+
+
+def check_run(run: Path) -> None:
+    """Check that a run's folder holds all answers, with pictures that show something, and the PDF."""
+    answers = {name: json.loads((run / "answers" / f"{name}.json").read_text()) for name in NEEDS}
+    for name, keys in REQUIRED_NUMBERS.items():
+        assert set(keys) <= answers[name]["numbers"].keys()
+    pictures = [run / file for answer in answers.values() for file in answer["files"] if file.endswith(".png")]
+    assert len(pictures) >= len(NEEDS)
+    for picture in pictures:
+        assert picture.with_suffix(".pdf").is_file(), picture
+        assert not is_blank(Image.open(picture)), picture
+    check_pdf(run / "report.pdf", list(answers.values()))
+
+
+def check_pdf(path: Path, answers: list[dict]) -> None:
+    """Check that each question begins on a page of its own, in order, under its number, title and wording."""
+    pages = [plain(page.extract_text()) for page in PdfReader(path).pages]
+    heads = [plain(f"{i} {answer['title']} Question {answer['question']}") for i, answer in enumerate(answers, 1)]
+    starts = [[i for i, page in enumerate(pages) if head in page] for head in heads]
+    assert all(len(found) == 1 for found in starts), starts
+    assert starts == sorted(starts) and len({found[0] for found in starts}) == len(answers)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    reports = tmp_path_factory.mktemp("reports with a blank")
+    return reports / "faces", make_report(reports, "faces")
+
+
+def test_the_report_on_the_embedded_faces_is_whole(faces) -> None:
+    run, made = faces
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert str(run / "report.pdf") in made.stdout and "Test accuracy of the CNN" in made.stdout
+    check_run(run)
+
+
+def test_nothing_changed_means_nothing_done(faces) -> None:
+    run, _ = faces
+    before = (run / "report.pdf").stat().st_mtime_ns
+    again = make_report(run.parent, "faces")
+    assert again.returncode == 0
+    assert again.stdout.count("skipped, nothing changed") == len(NEEDS) + 1
+    assert (run / "report.pdf").stat().st_mtime_ns == before
+
+
+def test_the_same_answers_give_the_same_bytes(faces) -> None:
+    run, _ = faces
+    before = (run / "report.pdf").read_bytes()
+    (run / "report.pdf").unlink()
+    assert make_report(run.parent, "faces").returncode == 0
+    assert (run / "report.pdf").read_bytes() == before
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("pdf", 2.0), ("answers", 12.0), ("networks", 12.0)])
+def test_a_killed_report_is_finished_by_the_next_one(faces, kind: str, seconds: float) -> None:
+    project = Project("faces", faces[0].parent)
+    assert disturb(project, project.content(), kills=1, seed=1, limits={kind: seconds}).total() == 1
+
+
+def test_a_report_that_differs_from_the_undisturbed_one_would_be_noticed(faces) -> None:
+    project = Project("faces", faces[0].parent)
+    expected = project.content()
+    check(project, expected)
+    draft = project.run / ".01_train_cnn.1.1.draft"
+    draft.touch()
+    with pytest.raises(Difference, match="draft"):
+        check(project, expected)
+    draft.unlink()
+    with pytest.raises(Difference, match=r"report\.pdf"):
+        check(project, expected | {"report.pdf": "another"})
+
+
+def test_the_report_on_fer2013_is_whole(shared_data: Path, tmp_path: Path) -> None:
+    made = make_report(tmp_path, str(shared_data / "fer2013.zip"))
+    assert made.returncode == 0, made.stdout + made.stderr
+    check_run(tmp_path / "fer2013")

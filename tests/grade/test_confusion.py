@@ -1,0 +1,148 @@
+"""Counts, rates and tests of significance agree with values worked out by hand."""
+
+from math import comb
+
+import numpy as np
+import pytest
+
+from helpers.grade import confusion
+
+LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
+PREDICTED = np.array([0, 0, 1, 1, 1, 1, 2, 2, 2, 0])
+NAMES = ("angry", "disgust", "fear")
+
+
+def test_the_matrix_counts_true_classes_in_rows() -> None:
+    counts = confusion.matrix(LABELS, PREDICTED, 3)
+    assert counts.tolist() == [[2, 2, 0], [0, 2, 0], [1, 0, 3]]
+    assert confusion.matrix(LABELS, PREDICTED, 4).shape == (4, 4)  # a class without images keeps its place
+
+
+def test_row_shares_sum_to_one_where_there_are_images() -> None:
+    shares = confusion.row_shares(np.array([[3, 1], [0, 0]]))
+    assert shares.tolist() == [[0.75, 0.25], [0, 0]]
+
+
+def test_rates_follow_from_the_matrix() -> None:
+    report = confusion.class_report(LABELS, PREDICTED, NAMES).set_index("class")
+    assert report.loc["angry", "recall"] == pytest.approx(2 / 4)
+    assert report.loc["angry", "precision"] == pytest.approx(2 / 3)
+    assert report.loc["disgust", "f1"] == pytest.approx(2 * 0.5 * 1 / 1.5)
+    assert report["images"].tolist() == [4, 2, 4]
+
+
+def test_pairs_come_by_falling_share_and_leave_the_diagonal_out() -> None:
+    pairs = confusion.most_confused(confusion.matrix(LABELS, PREDICTED, 3), NAMES)
+    assert [(pair.true, pair.predicted, pair.count, pair.share) for pair in pairs] == [
+        ("angry", "disgust", 2, 0.5),
+        ("fear", "angry", 1, 0.25),
+    ]
+
+
+def test_the_interval_is_wilsons() -> None:
+    # Wilson's interval for 8 of 10, with z = 1.959964, worked out from the formula.
+    z, n, share = 1.959964, 10, 0.8
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    interval = confusion.accuracy_interval(np.zeros(10, int), np.array([0] * 8 + [1] * 2))
+    assert interval.value == 0.8
+    assert (interval.low, interval.high) == (
+        pytest.approx(centre - half, abs=1e-6),
+        pytest.approx(centre + half, abs=1e-6),
+    )
+
+
+def test_the_interval_holds_the_truth_in_about_95_of_100_cases() -> None:
+    random, hits = np.random.default_rng(0), 0
+    for _ in range(400):
+        interval = confusion.accuracy_interval(np.zeros(200, int), (random.random(200) > 0.7).astype(int))
+        hits += interval.low <= 0.7 <= interval.high
+    assert 0.92 <= hits / 400 <= 0.98
+    assert not 0.92 <= 0.8 <= 0.98  # an 80 % interval would be noticed
+
+
+def test_mcnemar_is_the_exact_binomial_test_on_the_images_that_differ() -> None:
+    labels = np.zeros(20, int)
+    first, second = np.zeros(20, int), np.zeros(20, int)
+    first[:1], second[1:8] = 1, 1  # one image that only the second gets right, seven that only the first does
+    expected = 2 * sum(comb(8, k) for k in (0, 1)) / 2**8
+    assert confusion.mcnemar(labels, first, second) == pytest.approx(expected)
+    assert confusion.mcnemar(labels, first, first) == 1.0
+
+
+def test_a_comparison_names_who_is_better() -> None:
+    compared = confusion.compare(LABELS, LABELS, PREDICTED)
+    assert compared.difference == pytest.approx(0.3)
+    assert (compared.only_first, compared.only_second) == (3, 0)
+
+
+def test_symmetry_tells_likeness_from_one_way_mistakes() -> None:
+    mutual = np.array([[5, 4, 1], [4, 5, 1], [1, 1, 8]])
+    one_way = np.array([[5, 5, 0], [0, 10, 0], [3, 0, 7]])
+    assert confusion.symmetry(mutual) == pytest.approx(1)
+    assert confusion.symmetry(one_way) < 0.5
+    assert confusion.symmetry(np.eye(3, dtype=int)) == 0
+
+
+def test_confident_mistakes_come_first() -> None:
+    probabilities = np.array([[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.2, 0.8]])
+    mistakes = confusion.confident_mistakes(probabilities, np.array([0, 0, 0, 1]), true=0, predicted=1, top=5)
+    assert mistakes.tolist() == [1, 0]
+
+
+def test_the_recall_of_a_class_has_an_interval_of_its_own() -> None:
+    interval = confusion.recall_interval(np.array([[8, 2], [1, 9]]), 0)
+    assert interval == confusion.accuracy_interval(np.zeros(10, int), np.array([0] * 8 + [1] * 2))
+
+
+def test_an_accuracy_of_no_images_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one image"):
+        confusion.accuracy_interval(np.array([], int), np.array([], int))
+
+
+def differing(images: int, only_first: int, only_second: int) -> confusion.Comparison:
+    """Compare two classifiers that are both right on half of the images, apart from these."""
+    labels = np.zeros(images, int)
+    first, second = np.arange(images) % 2, np.arange(images) % 2
+    wrong = np.flatnonzero(first)
+    first[wrong[:only_first]] = 0
+    second[wrong[only_first : only_first + only_second]] = 0
+    return confusion.compare(labels, first, second)
+
+
+def test_a_difference_is_claimed_only_beyond_the_paired_test_and_the_intervals() -> None:
+    small = differing(3590, only_first=40, only_second=0)  # the paired test is sure of 1.1 points, an accuracy is not
+    assert small.p_value < 1e-9 and small.difference < small.margin and not small.is_difference(0.05)
+    even = differing(100, only_first=30, only_second=18)  # 12 points, which chance explains
+    assert even.p_value > 0.05 and even.difference > even.margin and not even.is_difference(0.05)
+    assert differing(3590, only_first=200, only_second=20).is_difference(0.05)
+    assert small.margin == pytest.approx(1.96 * 0.5 / np.sqrt(3590), rel=0.01)
+
+
+def test_an_accuracy_table_tells_images_without_twins_apart_where_there_are_twins() -> None:
+    labels, right = np.zeros(8, int), np.eye(2)[[0, 0, 0, 0, 0, 1, 1, 1]]
+    alone = np.array([False, False, True, True, True, True, True, True])
+    table = confusion.accuracy_table(labels, {"CNN": right}, alone)
+    assert table["accuracy"][0] == 5 / 8 and table["twin-free accuracy"][0] == 3 / 6
+    assert table["twin-free low"][0] < 3 / 6 < table["twin-free high"][0]
+    for nothing_to_tell in (None, np.ones(8, bool)):
+        columns = confusion.accuracy_table(labels, {"CNN": right}, nothing_to_tell).columns
+        assert [*columns] == ["network", "accuracy", "low", "high"]
+    assert confusion.accuracy_table(labels, {"CNN": right}, np.zeros(8, bool))["twin-free accuracy"].isna().all()
+
+
+def test_numbers_are_named_after_network_split_and_kind() -> None:
+    table = confusion.accuracy_table(np.zeros(4, int), {"member 2": np.eye(2)[[0, 0, 0, 1]]}, np.arange(4) > 0)
+    numbers = confusion.accuracy_numbers({"test": table})
+    assert [*numbers] == [
+        f"member_2.test_{kind}accuracy{limit}" for kind in ("", "twin_free_") for limit in ("", "_low", "_high")
+    ]
+    assert numbers["member_2.test_accuracy"] == 3 / 4 and numbers["member_2.test_twin_free_accuracy"] == 2 / 3
+
+
+def test_a_pair_comes_with_the_interval_of_its_share() -> None:
+    counts = confusion.matrix(LABELS, PREDICTED, 3)
+    table = confusion.pair_table(confusion.most_confused(counts, NAMES))
+    expected = confusion.accuracy_interval(np.zeros(4, int), np.array([0, 0, 1, 1]))
+    assert (table["low"][0], table["high"][0]) == (expected.low, expected.high)
+    assert (table["low"] < table["share"]).all() and (table["share"] < table["high"]).all()

@@ -1,0 +1,103 @@
+"""Grades against the evidence: full marks for the truth, none for its opposite, chance for a blank map."""
+
+import numpy as np
+import pytest
+
+from helpers.grade import faithfulness
+
+GRADES = {
+    "pointing_game": faithfulness.pointing_game,
+    "relevance_mass": faithfulness.relevance_mass,
+    "relevance_rank": faithfulness.relevance_rank,
+}
+every_grade = pytest.mark.parametrize("grade", GRADES.values(), ids=GRADES)
+
+
+@pytest.fixture
+def evidence() -> np.ndarray:
+    """Three masks of different size; the third image has no evidence."""
+    mask = np.zeros((3, 8, 10), bool)
+    mask[0, 2:4, 3:8] = True
+    mask[1, 5:, :6] = True
+    return mask
+
+
+@every_grade
+def test_evidence_itself_gets_full_marks_and_its_opposite_none(grade, evidence):
+    np.testing.assert_array_equal(grade(evidence.astype(np.float32), evidence), [1, 1, np.nan])
+    np.testing.assert_array_equal(grade((~evidence).astype(np.float32), evidence), [0, 0, np.nan])
+
+
+@every_grade
+@pytest.mark.parametrize("value", [0, 1e-30, 3])
+def test_map_that_singles_out_nothing_gets_the_chance_level(grade, evidence, value):
+    flat = np.full(evidence.shape, value, np.float32)
+    np.testing.assert_allclose(grade(flat, evidence), [10 / 80, 18 / 80, np.nan], rtol=1e-5)
+
+
+@every_grade
+def test_random_maps_get_the_chance_level_on_average(grade, evidence):
+    many = np.repeat(evidence[:2], 3000, axis=0)
+    maps = np.random.default_rng(0).random(many.shape, dtype=np.float32)
+    found = grade(maps, many).reshape(2, -1).mean(axis=1)
+    np.testing.assert_allclose(found, faithfulness.chance_level(evidence)[:2], atol=0.03)
+
+
+@every_grade
+def test_scale_and_sign_do_not_matter(grade, evidence):
+    maps = np.random.default_rng(1).normal(size=evidence.shape)
+    np.testing.assert_allclose(grade(-1000 * maps, evidence), grade(maps, evidence), rtol=1e-6)
+
+
+def test_rank_counts_as_many_pixels_as_the_evidence_has():
+    evidence = np.array([[[True, True, False, False]]])
+    maps = np.array([[[4.0, 1.0, 3.0, 2.0]]])
+    assert faithfulness.relevance_rank(maps, evidence) == [0.5]
+
+
+def test_mass_is_the_share_of_the_magnitude():
+    evidence = np.array([[[True, True, False, False]]])
+    maps = np.array([[[4.0, -1.0, 3.0, -2.0]]])
+    assert faithfulness.relevance_mass(maps, evidence) == [0.5]
+
+
+def test_pointing_game_shares_out_a_tie():
+    evidence = np.array([[[True, True, False, False]]])
+    assert faithfulness.pointing_game(np.array([[[2.0, 1.0, -2.0, 0.0]]]), evidence) == [0.5]
+
+
+class TestTables:
+    @pytest.fixture
+    def maps(self, evidence) -> dict[str, np.ndarray]:
+        return {"truth": evidence.astype(np.float32), "blank": np.zeros(evidence.shape, np.float32)}
+
+    def test_grades_hold_every_method_the_blob_and_chance(self, maps, evidence):
+        grades = faithfulness.grade(maps, evidence)
+        assert list(grades.index) == ["truth", "blank", faithfulness.BLOB, faithfulness.CHANCE]
+        assert (grades.loc["truth"] == 1).all()
+        np.testing.assert_allclose(grades.loc["blank"], grades.loc[faithfulness.CHANCE], rtol=1e-5)
+
+    def test_comparison_counts_the_methods_above_the_blob(self):
+        corner = np.zeros((2, 8, 10), bool)
+        corner[:, :3, :3] = True
+        maps = {"truth": corner.astype(np.float32), "opposite": (~corner).astype(np.float32)}
+        found = faithfulness.compare_with_blob(faithfulness.grade(maps, corner))
+        assert (found["best"], found["share"], found["methods"]) == ("truth", 1, 2)
+        assert (found["mass"], found["rank"], found["points"]) == (1, 1, 1)
+        assert 0 < found["blob"] < found["chance"] < 1
+
+    def test_mass_by_class_leaves_out_classes_without_evidence(self, maps, evidence):
+        found = faithfulness.mass_by_class(maps, evidence, np.array(["sad", "happy", "neutral"]))
+        assert list(found.columns) == ["sad", "happy"]
+        np.testing.assert_allclose(found.loc["truth"], 1)
+        np.testing.assert_allclose(found.loc["chance"], [10 / 80, 18 / 80])
+
+    def test_mean_evidence_gives_every_image_the_same_say(self, evidence):
+        found = faithfulness.mean_evidence(evidence, np.array([1, 1, 0]), 3)
+        assert np.isnan(found[[0, 2]]).all()
+        np.testing.assert_allclose([found[1][evidence[i]].sum() for i in (0, 1)], 0.5, rtol=1e-5)
+
+    def test_blob_is_symmetric_and_highest_in_the_middle(self):
+        (blob,) = faithfulness.centred_gaussian((1, 9, 11))
+        assert blob[4, 5] == blob.max() == 1
+        np.testing.assert_allclose(blob, blob[::-1, ::-1], rtol=1e-6)

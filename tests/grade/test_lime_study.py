@@ -1,0 +1,117 @@
+"""The study of LIME: its fits are lime's, its measures know agreement from chance, and its choice follows."""
+
+from contextlib import nullcontext
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.explain import superpixels
+from helpers.grade import lime_study
+
+
+@pytest.fixture(scope="module")
+def curved() -> keras.Model:
+    """A small random network that no linear model fits."""
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((24, 24, 1))
+    flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(pixels))
+    return keras.Model(pixels, keras.layers.Dense(3)(keras.layers.Dense(8, activation="tanh")(flat)))
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    rows, columns = np.mgrid[:24, :24] / 24
+    grey = 90 + 60 * np.sin(9 * rows) * np.cos(7 * columns)
+    return np.stack([grey, grey.T + 20, grey[::-1]])[..., None].clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("fill", superpixels.FILLS)
+def test_each_fit_is_the_one_that_lime_makes_of_as_many_copies(curved, images, fill, monkeypatch):
+    monkeypatch.setattr(lime_study, "bfloat16", nullcontext)
+    found = lime_study.explain_often(curved, images[0], 1, [3, 4], (100, 400), 20, fill=fill)
+    for place, count in enumerate((100, 400)):
+        for row, seed in enumerate((3, 4)):
+            wanted = superpixels.explain(curved, images[0], 1, count, seed, segments=20, fill=fill)
+            spread = np.abs(wanted.weights).max()
+            np.testing.assert_allclose(found.weights[row, place], wanted.weights, atol=1e-3 * spread)
+            assert found.r2[row, place] == pytest.approx(wanted.r2, abs=1e-3)
+    assert np.abs(found.weights[0, 0] - found.weights[1, 0]).max() > 0.02 * spread  # the tolerance can fail
+
+
+def test_a_linear_answer_is_fitted_exactly():
+    keep = np.random.RandomState(0).randint(0, 2, (4000, 6))
+    keep[0] = 1
+    weights, r2 = lime_study.fit_weights(keep, 0.2 + keep @ np.arange(-2, 4))
+    np.testing.assert_allclose(weights, np.arange(-2, 4), atol=0.02)
+    assert r2 > 0.999
+
+
+def test_an_answer_that_never_changes_has_no_weights():
+    weights, r2 = lime_study.fit_weights(np.ones((5, 3), int), np.full(5, 0.7))
+    assert not weights.any() and r2 == 0
+
+
+@pytest.fixture(scope="module")
+def table(curved, images) -> pd.DataFrame:
+    return lime_study.study(curved, images, [0, 1, 2], range(4), samples=(60, 600), segments=(9, 30), top=3)
+
+
+class TestStudy:
+    def test_there_is_a_row_for_each_cut_and_number_of_copies(self, table):
+        assert list(zip(table["segments"], table["samples"])) == [(9, 60), (9, 600), (30, 60), (30, 600)]
+        assert table.loc[2, "found"] > table.loc[0, "found"]
+
+    def test_more_copies_leave_less_to_chance(self, table):
+        few, many = (table[table["samples"] == count].reset_index() for count in (60, 600))
+        assert (many["rank correlation"] > few["rank correlation"]).all()
+        assert (many["flips"] < few["flips"]).all()
+        assert (many["overlap"] >= few["overlap"]).all() and (many["overlap"] > many["chance"]).all()
+
+    def test_it_comes_out_the_same_again(self, curved, images, table):
+        again = lime_study.study(curved, images, [0, 1, 2], range(4), samples=(60, 600), segments=(9, 30), top=3)
+        pd.testing.assert_frame_equal(table, again)
+
+
+def test_weights_drawn_at_random_agree_by_chance_only():
+    random = np.random.default_rng(0)
+    fits = lime_study.Fits(random.normal(size=(60, 1, 40)), np.zeros((60, 1)))
+    found = lime_study._agreement(fits, 0, top=5)
+    assert found["rank correlation"] == pytest.approx(0, abs=0.02)
+    assert found["flips"] == pytest.approx(0.5, abs=0.02)
+    assert found["overlap"] == pytest.approx(found["chance"], abs=0.02) and found["chance"] == 5 / 40
+
+
+class TestChoice:
+    @staticmethod
+    def table(correlations: list[float], r2: list[float]) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "segments": [25, 25, 50, 50],
+                "samples": [250, 1000, 250, 1000],
+                "rank correlation": correlations,
+                "r2": r2,
+            }
+        )
+
+    def test_the_fewest_samples_that_are_stable_and_the_best_fit_among_cuts(self):
+        assert lime_study.choose(self.table([0.92, 0.97, 0.8, 0.93], [0.7, 0.6, 0.9, 0.5])) == (250, 25)
+        assert lime_study.choose(self.table([0.92, 0.97, 0.8, 0.93], [0.7, 0.6, 0.9, 0.8])) == (1000, 50)
+
+    def test_where_nothing_is_stable_the_most_stable(self):
+        assert lime_study.choose(self.table([0.5, 0.7, 0.4, 0.6], [0.7, 0.6, 0.9, 0.9])) == (1000, 25)
+
+
+def test_a_caption_speaks_of_the_nearest_setting_that_was_studied() -> None:
+    table = pd.DataFrame(
+        {
+            "segments": [25, 25, 50],
+            "samples": [250, 3000, 3000],
+            "rank correlation": [0.1, 0.2, 0.3],
+            "r2": [0.4, 0.5, 0.6],
+        }
+    )
+    assert lime_study.caption_values(table, 3000, 50)["correlation"] == 0.3
+    assert lime_study.caption_values(table, 2000, 20)["fit"] == 0.5
+    assert lime_study.caption_values(table, 100, 30) == {"copies": 250, "cut": 25, "correlation": 0.1, "fit": 0.4}

@@ -1,0 +1,53 @@
+"""The precision is the one asked for, or else the one that the processor and the network's size allow."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from helpers.networks import precision
+
+LARGE, SMALL = precision.WORK_WORTH_BFLOAT16, precision.WORK_WORTH_BFLOAT16 - 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "able", "chosen"),
+    [
+        (None, True, ("bfloat16", "float32")),
+        ("auto", True, ("bfloat16", "float32")),
+        ("auto", False, ("float32", "float32")),
+        ("float32", True, ("float32", "float32")),
+        ("bfloat16", False, ("bfloat16", "bfloat16")),
+    ],
+)
+def test_the_request_decides_and_otherwise_processor_and_size(
+    asked: str | None, able: bool, chosen: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(precision.VARIABLE, raising=False)
+    if asked:
+        monkeypatch.setenv(precision.VARIABLE, asked)
+    monkeypatch.setattr(precision, "supports_bfloat16", lambda: able)
+    assert (precision.choose_precision(LARGE), precision.choose_precision(SMALL)) == chosen
+    assert precision.describe_precision().startswith(chosen[0])
+
+
+@pytest.mark.parametrize(("device", "able"), [("gpu", True), ("cpu", False)])
+def test_on_jax_only_a_gpu_has_bfloat16(device: str, able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(default_backend=lambda: device))
+    monkeypatch.setattr(precision, "processor_flags", lambda: set() if able else {"amx_bf16"})
+    assert precision.supports_bfloat16.__wrapped__() is able
+
+
+def test_an_unknown_precision_is_an_error_that_names_the_legal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(precision.VARIABLE, "half")
+    with pytest.raises(ValueError, match=r"'half'.*auto, float32, bfloat16"):
+        precision.choose_precision(LARGE)
+
+
+def test_the_processor_is_read_from_what_the_system_says(tmp_path: Path) -> None:
+    description = tmp_path / "cpuinfo"
+    description.write_text("processor\t: 0\nflags\t\t: fpu avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n")
+    assert precision.processor_flags(description) == {"fpu", "avx512_bf16"}
+    assert precision.processor_flags(tmp_path / "missing") == set()

@@ -1,0 +1,208 @@
+"""The PDF: what it holds, what it refuses, and that nothing on a page is cut or read as markup."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from pypdf import PdfReader
+
+from helpers.answers import TRUST, TRUST_TABLE, Answer, AnswerError
+from helpers.report import pdf
+from helpers.report.pdf import ReportError, build_report, headlines
+
+TITLES = {"01_train_cnn": "How well does a CNN read faces?", "03_confusion_matrix": "What is taken for what?"}
+STAMP = {
+    "dataset": "faces",
+    "title": "Schematic faces (generated)",
+    "fingerprint": "3f9ac1d27b08",
+    "seed": 0,
+    "recipe": "tiny",
+    "versions": {"numpy": "2.4.1"},
+    "date": "2025-01-31",
+    "notes": ["The test split serves nothing else."],
+    "machine": "a test",
+}
+ODD = "#tag $x$ *bold* _it_ @ref <label> \\n `raw` = head // comment {{}} \N{RIGHTWARDS ARROW} \N{MINUS SIGN}1"
+
+
+def draw(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height))
+    figure.subplots().plot([0, 1])
+    return figure
+
+
+def save_answers(folder: Path, sentence: str = "A sentence.", size: tuple[float, float] = (3, 2)) -> Path:
+    for name, title in TITLES.items():
+        answer = Answer(folder, name, title, "Which question is it?")
+        answer.say(sentence)
+        answer.figure("curve", draw(*size), "The caption of a curve.")
+        answer.save()
+    return folder
+
+
+def pages(report: Path) -> list[str]:
+    return [page.extract_text() for page in PdfReader(report).pages]
+
+
+def test_each_question_has_a_page_with_its_answer(tmp_path: Path) -> None:
+    report = build_report(save_answers(tmp_path), list(TITLES), STAMP)
+    texts = pages(report)
+    assert report == tmp_path / "report.pdf"
+    assert len(texts) == 1 + len(TITLES)
+    for title, text in zip(TITLES.values(), texts[1:], strict=True):
+        assert title in texts[0] and title in text
+        assert "A sentence." in text and "The caption of a curve." in text
+    assert "Figure 2" in texts[2] and "Figure 1" not in texts[2]
+
+
+def test_the_stamp_is_printed(tmp_path: Path) -> None:
+    first = pages(build_report(save_answers(tmp_path), list(TITLES), STAMP))[0].replace("\N{NO-BREAK SPACE}", " ")
+    for text in (STAMP["title"], STAMP["fingerprint"], STAMP["date"], "numpy 2.4.1", *STAMP["notes"]):
+        assert text in first
+
+
+def test_the_same_answers_and_stamp_give_the_same_bytes(tmp_path: Path) -> None:
+    folder = save_answers(tmp_path)
+    first = build_report(folder, list(TITLES), STAMP).read_bytes()
+    assert build_report(folder, list(TITLES), STAMP).read_bytes() == first
+    assert build_report(folder, list(TITLES), STAMP | {"date": "2025-02-01"}).read_bytes() != first
+
+
+def test_text_is_never_markup(tmp_path: Path) -> None:
+    report = build_report(save_answers(tmp_path, sentence=ODD), list(TITLES), STAMP | {"title": ODD})
+    printed = " ".join("".join(pages(report)).split())
+    assert ODD.replace("{{}}", "{}") in printed
+
+
+def test_a_character_that_no_font_has_is_named(tmp_path: Path) -> None:
+    save_answers(tmp_path, sentence="The class \N{CUNEIFORM SIGN A}.")
+    with pytest.raises(ReportError, match=r"U\+12000.*of 'The class"):
+        build_report(tmp_path, list(TITLES), STAMP)
+    assert not list(tmp_path.glob("*report*"))
+
+
+def test_accents_and_ligatures_are_no_missing_characters(tmp_path: Path) -> None:
+    text = "Caf\u00e9, cafe\u0301, \ufb01lter, offic\u00ada\u200bl, 2\u00bd \u2026"
+    build_report(save_answers(tmp_path, sentence=text), list(TITLES), STAMP)
+
+
+@pytest.mark.parametrize("size", [(2, 1), (6.7, 3), (10, 3), (3, 14)])
+def test_a_figure_stays_inside_the_margins_and_is_never_enlarged(tmp_path: Path, size: tuple[float, float]) -> None:
+    reader = PdfReader(build_report(save_answers(tmp_path, size=size), list(TITLES), STAMP))
+    page = next(page for page in reader.pages[1:] if "Figure 1" in page.extract_text())
+    left, bottom, right, top = figure_box(page)
+    margin = 20 / 25.4 * 72
+    assert left >= margin - 0.5 and right <= float(page.mediabox.width) - margin + 0.5
+    assert bottom >= margin and top <= float(page.mediabox.height) - margin
+    assert right - left <= size[0] * 72 + 0.5
+    assert (right - left) / (top - bottom) == pytest.approx(size[0] / size[1], rel=0.01)
+
+
+def figure_box(page: object) -> tuple[float, float, float, float]:
+    """Find where the page draws its embedded figure, in points."""
+    boxes = []
+
+    def visit(operator: bytes, operands: list, matrix: list[float], text_matrix: list[float]) -> None:
+        if operator == b"Do":
+            form = page["/Resources"]["/XObject"][operands[0]]
+            width, height = map(float, form["/BBox"][2:])
+            boxes.append((matrix[4], matrix[5], matrix[4] + matrix[0] * width, matrix[5] + matrix[3] * height))
+
+    page.extract_text(visitor_operand_before=visit)
+    left, y, right, other = boxes[0]
+    return left, min(y, other), right, max(y, other)
+
+
+def test_a_long_table_goes_on_under_a_repeated_header(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "01_train_cnn", "Title", "Question?")
+    frame = pd.DataFrame({"layer": [f"conv_{k}" for k in range(120)], "weights": range(1000, 1120)})
+    answer.table("layers", frame, "All layers.")
+    answer.save()
+    words = [text.split() for text in pages(build_report(tmp_path, ["01_train_cnn"], STAMP))[1:]]
+    assert len(words) > 1
+    assert all("weights" in page for page in words)
+    assert [word for page in words for word in page if word.startswith("conv_")] == list(frame["layer"])
+
+
+def test_headlines_are_those_that_the_answers_have() -> None:
+    numbers = {"cnn.test_accuracy": 0.8766, "cnn.parameters": 1696583, "other": 1}
+    lines = headlines([{"numbers": numbers}, {"numbers": {"most_confused": {"true": "fear", "predicted": "sad"}}}])
+    assert [line.value for line in lines] == ["87.7%", "1,696,583", "fear taken for sad"]
+    assert [line.detail for line in lines] == ["", "", ""]
+
+
+def test_a_headline_gives_its_interval() -> None:
+    numbers = {"cnn.test_accuracy": 0.88, "cnn.test_accuracy_low": 0.86, "cnn.test_accuracy_high": 0.9}
+    assert headlines([{"numbers": numbers}])[0].detail == "95% interval: 86.0% to 90.0%"
+
+
+def test_headline_numbers_are_printed(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "01_train_cnn", "Title", "Question?")
+    answer.number("cnn.parameters", 1696583)
+    answer.save()
+    assert "1,696,583" in pages(build_report(tmp_path, ["01_train_cnn"], STAMP))[1]
+
+
+def test_a_report_is_never_built_from_a_spoilt_answer(tmp_path: Path) -> None:
+    save_answers(tmp_path)
+    (tmp_path / "figures" / "03_curve.pdf").write_bytes(b"other")
+    with pytest.raises(AnswerError, match=r"03_curve\.pdf"):
+        build_report(tmp_path, list(TITLES), STAMP)
+    with pytest.raises(AnswerError, match="05_gradient_ascent has no saved answer"):
+        build_report(tmp_path, ["05_gradient_ascent"], STAMP)
+    assert not (tmp_path / "report.pdf").exists()
+
+
+def test_a_wrong_stamp_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="lacks 'seed'"):
+        build_report(tmp_path, [], {key: value for key, value in STAMP.items() if key != "seed"})
+    with pytest.raises(ReportError, match="'yesterday' is no date"):
+        build_report(tmp_path, [], STAMP | {"date": "yesterday"})
+
+
+def test_importing_the_report_is_light() -> None:
+    heavy = "{'tensorflow', 'keras', 'pandas', 'matplotlib'} & set(sys.modules)"
+    code = f"import sys, helpers.report.pdf; sys.exit(str({heavy}) if {heavy} else 0)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_characters_that_no_font_has_are_told_from_those_that_one_has() -> None:
+    assert pdf.missing_characters("Käse, Ωμέγα, ﬁre, ½") == ""
+    assert {*pdf.missing_characters("a \N{CUNEIFORM SIGN A}")} <= {"\N{CUNEIFORM SIGN A}"}
+
+
+def save_graded(folder: Path) -> Path:
+    """Save an answer whose middle part says how far its pictures can be trusted."""
+    answer = Answer(folder, "04_saliency_maps", "Maps", "Where does it look?")
+    answer.say("Before the grades.")
+    answer.heading(TRUST)
+    frame = pd.DataFrame({"method": ["gradient", "LIME"], "score": [0.25, 0.5]})
+    answer.table(TRUST_TABLE, frame, "The grades of {count} methods.", count=2)
+    answer.say("{worse} does worse than the edge map.", worse="gradient")
+    answer.table("study", frame.rename(columns={"score": "studied"}), "A study.")
+    answer.figure("curves", draw(3, 2), "The curves.")
+    answer.heading("Another part")
+    answer.say("After the grades.")
+    answer.number("cnn.parameters", 1000)
+    answer.save()
+    return folder
+
+
+def test_grades_stand_on_the_summary_page_and_on_a_page_of_their_own(tmp_path: Path) -> None:
+    save_answers(save_graded(tmp_path))
+    contents, summary, trust, *sections = pages(build_report(tmp_path, ["04_saliency_maps", *TITLES], STAMP))
+    assert "1,000" in summary and "The grades of 2 methods." in summary and "0.250" in summary
+    printed = " ".join(trust.split())
+    assert TRUST in printed and "gradient does worse than the edge map." in printed and "studied" in printed
+    for text in ("Before the grades", "After the grades", "The curves", "The grades of 2 methods"):
+        assert text not in printed
+    assert "Table 1 The grades of 2 methods." in " ".join(sections[0].split())
+    assert [title in contents for title in ("Maps", *TITLES.values())] == [True] * 3
+    assert "4 Maps" in " ".join(contents.split()) and contents.split("Maps")[1].split("look?")[1].split()[0] == "4"
+
+
+def test_without_grades_there_is_no_page_for_them(tmp_path: Path) -> None:
+    assert not any(TRUST in page for page in pages(build_report(save_answers(tmp_path), list(TITLES), STAMP)))

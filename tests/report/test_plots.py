@@ -1,0 +1,244 @@
+"""Figures draw what they are given: nothing blank, nothing cut, labels where they belong."""
+
+import inspect
+from io import BytesIO
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from helpers.report import plots
+
+RANDOM = np.random.default_rng(0)
+NAMES = ("angry", "noodles/pasta", "surprise")
+FACES = RANDOM.integers(0, 256, (6, 16, 16, 1)).astype(np.uint8)
+HISTORY = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3],
+        "phase": [1, 1, 2],
+        "loss": [2.0, 1.5, 1.2],
+        "val_loss": [1.9, 1.6, 1.4],
+        "accuracy": [0.3, 0.5, 0.6],
+        "val_accuracy": [0.35, 0.45, 0.5],
+        "learning_rate": [1e-2, 5e-3, 1e-3],
+    }
+)
+COUNTS = np.array([[5, 1, 0], [2, 3, 1], [0, 0, 8]])
+REPORT = pd.DataFrame({"class": NAMES, "precision": [0.5, 0.6, 0.7], "recall": [0.6, 0.2, 0.9], "f1": [0.5, 0.3, 0.8]})
+TILES = RANDOM.uniform(0, 255, (9, 16, 16, 1))
+SIGNED = RANDOM.uniform(-1, 1, (6, 16, 16))
+SEGMENTS = np.broadcast_to(np.arange(16) // 4, (6, 16, 16))
+PROFILE = pd.DataFrame(
+    {
+        "height": [8, 8, 4],
+        "width": [8, 8, 4],
+        "channels": [4, 8, 8],
+        "silent": 0.4,
+        "dead": 0.1,
+        "shift": [0.7, 0.8, 0.9],
+    },
+    ["relu 1", "relu 2", "pool 1"],
+)
+FIGURES = {
+    "image_grid": lambda: plots.image_grid(FACES, [*"abcdef"], columns=4),
+    "prediction_grid": lambda: plots.prediction_grid(
+        FACES, np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 2, 2, 0]), np.full(6, 0.5), NAMES
+    ),
+    "training_curves": lambda: plots.training_curves({"CNN": HISTORY, "DNN": HISTORY}),
+    "block_diagram": lambda: plots.block_diagram([("input", "pixels", "16"), ("dense", "dense 3", "3")] * 5),
+    "confusion_heatmaps": lambda: plots.confusion_heatmaps(COUNTS, COUNTS / 10, NAMES),
+    "class_bars": lambda: plots.class_bars(REPORT),
+    "accuracy_intervals": lambda: plots.accuracy_intervals(
+        NAMES, np.array([0.5, 0.6, 0.7]), np.array([0.4, 0.5, 0.6]), np.array([0.6, 0.7, 0.8])
+    ),
+    "filter_mosaics": lambda: plots.filter_mosaics({"made": TILES, "output": RANDOM.random((9, 6, 6))}, FACES[0]),
+    "ascent_progress": lambda: plots.ascent_progress(
+        {0: TILES, 10: TILES, 40: TILES},
+        np.arange(0, 41, 2),
+        np.cumsum(RANDOM.random((21, 9)), axis=0),
+        [0, 4],
+        ["row 1", "row 2"],
+    ),
+    "image_rows": lambda: plots.image_rows({"first": FACES, "second": FACES[:3]}, [*"abcdef"]),
+    "filters_on_images": lambda: plots.filters_on_images(
+        FACES[:2], np.stack([FACES[:3], FACES[3:]]), RANDOM.random((2, 3, 4, 4)), ["row 1, column 2", "row 3, column 4"]
+    ),
+    "dream_panels": lambda: plots.dream_panels(
+        FACES[0], FACES[1], np.arange(9), np.cumsum(RANDOM.random((2, 9)), axis=1), ["16", "22"]
+    ),
+    "explanation_sheet": lambda: plots.explanation_sheet(
+        FACES, {"gradient": SIGNED, "Grad-CAM": np.abs(SIGNED)}, {"top 10%": SIGNED > 0.9}, [*"abcdef"]
+    ),
+    "mean_map_sheet": lambda: plots.mean_map_sheet(FACES, {"gradient": np.abs(SIGNED) / 100}, [*"abcdef"]),
+    "grade_dots": lambda: plots.grade_dots(
+        pd.DataFrame(RANDOM.random((2, 3)), ["gradient", "Grad-CAM"], NAMES), pd.Series(0.1, NAMES), "relevance mass"
+    ),
+    "perturbation_curves": lambda: plots.perturbation_curves(
+        {"right": RANDOM.random((5, 4, 9)), "wrong": RANDOM.random((5, 4, 9))}, [*"abcde"], [*"wxyz"], "c"
+    ),
+    "paired_differences": lambda: plots.paired_differences(
+        {name: pd.DataFrame({"value": [0.1, 0.3], "low": 0.0, "high": 0.4}, ["a", "b"]) for name in ("right", "wrong")},
+        "difference",
+    ),
+    "cascade_lines": lambda: plots.cascade_lines(
+        {"rank": RANDOM.random((3, 4)), "SSIM": np.array([[0.9, np.nan, 0.5, 0.1]] * 3)}, [*"abc"], [*"wxyz"], 1, 0.5
+    ),
+    "superpixel_sheet": lambda: plots.superpixel_sheet(
+        FACES, SEGMENTS, {"weights": SIGNED}, {"strongest": SIGNED > 0.9}, [*"abcdef"]
+    ),
+    "measure_strips": lambda: plots.measure_strips(
+        pd.DataFrame({"class": [*"aabb"], "r2": RANDOM.random(4), "chance": 0.2}),
+        "class",
+        {"r2": "fit"},
+        {"r2": "chance"},
+    ),
+    "layer_overview": lambda: plots.layer_overview(
+        {f"conv {i}": RANDOM.random((8, 8, 5)) for i in range(6)} | {"dense 1": RANDOM.random(30)}, channels=4
+    ),
+    "channel_mosaics": lambda: plots.channel_mosaics({"conv 1": RANDOM.random((8, 8, 5))}),
+    "heatmap_grid": lambda: plots.heatmap_grid(FACES[0], {"conv 1": SIGNED[0], "conv 2": SIGNED[1]}, signed=True),
+    "depth_profile": lambda: plots.depth_profile(PROFILE, ["pool 1"]),
+}
+
+
+def test_every_figure_has_its_test() -> None:
+    functions = inspect.getmembers(plots, inspect.isfunction)
+    makers = {name for name, made in functions if made.__annotations__.get("return") is Figure and name[0] != "_"}
+    assert makers - {"new_figure"} == FIGURES.keys()
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return np.asarray(Image.open(buffer).convert("L"))
+
+
+def is_cut(figure: Figure) -> bool:
+    """Say whether something that a figure draws reaches over its edge, by more than a hundredth of an inch."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    drawn = figure.get_tightbbox(renderer)
+    width, height = figure.get_size_inches()
+    return min(drawn.x0, drawn.y0) < -0.01 or drawn.x1 > width + 0.01 or drawn.y1 > height + 0.01
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_as_wide_as_the_text_not_blank_and_not_cut(name: str) -> None:
+    figure = FIGURES[name]()
+    assert figure.get_figwidth() == pytest.approx(plots.TEXT_WIDTH)
+    assert pixels(figure).std() > 5
+    assert not is_cut(figure)
+    assert not formulas(figure)
+
+
+def formulas(figure: Figure) -> list[str]:
+    """List the texts of a drawn figure that are meant to be set as formulas, which figures do not do."""
+    figure.draw(FigureCanvasAgg(figure).get_renderer())
+    return [text.get_text() for text in figure.findobj(Text) if "mathdefault" in text.get_text()]
+
+
+def test_a_scale_that_is_labelled_with_formulas_would_be_noticed() -> None:
+    figure = plots.new_figure(1)
+    axes = figure.add_subplot()
+    axes.set(yscale="log", ylim=(0.001, 1))
+    assert formulas(figure)
+
+
+def test_a_text_that_is_cut_would_be_noticed() -> None:
+    figure = plots.new_figure(1)
+    figure.text(0.9, 0.5, "a sentence too long for what is left of the line")
+    assert is_cut(figure)
+
+
+def test_a_blank_figure_would_be_noticed() -> None:
+    assert pixels(plots.new_figure(1)).std() < 5
+
+
+def test_a_mosaic_holds_every_tile_in_reading_order() -> None:
+    tiles = np.arange(5)[:, None, None] * np.ones((5, 3, 4))
+    sheet = plots.mosaic(tiles, columns=2, gap=1)
+    assert sheet.shape == (3 * 4 - 1, 2 * 5 - 1)
+    for i in range(5):
+        assert np.all(sheet[i // 2 * 4 : i // 2 * 4 + 3, i % 2 * 5 : i % 2 * 5 + 4] == i)
+    assert np.all(np.isnan(sheet[8:, 5:]))
+
+
+def test_mistakes_are_marked_and_right_answers_are_not() -> None:
+    figure = FIGURES["prediction_grid"]()
+    titles = [(axes.get_title(), axes.title.get_color()) for axes in figure.axes if axes.get_visible()]
+    assert titles[0] == ("angry\n\N{CHECK MARK} angry 50%", "black")
+    assert titles[1] == ("angry\n\N{MULTIPLICATION SIGN} noodles/pasta\n50%", plots.MISTAKE)
+
+
+def test_each_confused_pair_may_begin_a_row() -> None:
+    labels, predicted = np.array([0, 0, 1, 1, 1, 2]), np.array([1, 1, 2, 2, 2, 0])
+    figure = plots.prediction_grid(FACES, labels, predicted, np.full(6, 0.5), NAMES, columns=3, row_per_pair=True)
+    shown = [axes.get_visible() for axes in figure.axes]
+    assert shown == [True, True, False, True, True, True, True, False, False]
+
+
+def test_the_matrix_shows_every_count_and_share() -> None:
+    left, right = FIGURES["confusion_heatmaps"]().axes
+    assert [text.get_text() for text in left.texts] == [str(count) for count in COUNTS.ravel()]
+    assert right.texts[0].get_text() == "50%"
+
+
+LONG_NAMES = ("apple_pie", "baby_back_ribs", "baklava", "beef_carpaccio", "beef_tartare", "beet_salad", "beignets")
+LONG_NAMES += ("bibimbap", "bread_pudding", "breakfast_burrito", "Vegetable-Fruit")
+MANY = np.arange(len(LONG_NAMES))
+PHOTOS = RANDOM.integers(0, 256, (len(LONG_NAMES), 16, 16, 3)).astype(np.uint8)
+LONG_REPORT = pd.DataFrame({"class": LONG_NAMES, "precision": 0.5, "recall": 0.6, "f1": 0.55})
+LONG_FIGURES = {
+    "prediction_grid": lambda: plots.prediction_grid(PHOTOS, MANY, MANY[::-1], np.full(len(MANY), 0.5), LONG_NAMES),
+    "class_bars": lambda: plots.class_bars(LONG_REPORT),
+    "confusion_heatmaps": lambda: plots.confusion_heatmaps(
+        np.diag(MANY * 100), np.full((len(MANY), len(MANY)), 0.25), LONG_NAMES
+    ),
+    "explanation_sheet": lambda: plots.explanation_sheet(PHOTOS, {"gradient": PHOTOS[..., 0] / 255}, {}, LONG_NAMES),
+    "superpixel_sheet": lambda: plots.superpixel_sheet(
+        PHOTOS, None, {"for breakfast_burrito": PHOTOS[..., 0] / 255}, {}, LONG_NAMES
+    ),
+}
+
+
+def overlapping(figure: Figure) -> list[tuple[str, str]]:
+    """List the pairs of upright texts of a figure that cover or touch each other."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    texts = [
+        text for text in figure.findobj(Text) if text.get_text() and text.get_visible() and not text.get_rotation()
+    ]
+    boxes = [
+        (text.get_text(), text.get_window_extent(renderer))
+        for text in texts
+        if text.axes is None or text.axes.get_visible()
+    ]
+    return [(one, other) for (one, a), (other, b) in combinations(boxes, 2) if a.padded(1).overlaps(b)]
+
+
+@pytest.mark.parametrize("name", LONG_FIGURES)
+def test_long_class_names_are_neither_cut_nor_on_top_of_each_other(name: str) -> None:
+    figure = LONG_FIGURES[name]()
+    assert not is_cut(figure)
+    assert overlapping(figure) == []
+
+
+def test_names_on_top_of_each_other_would_be_noticed() -> None:
+    figure = plots.image_grid(PHOTOS[:7], ["breakfast_burrito 100%"] * 7, columns=7)
+    assert overlapping(figure)
+
+
+def test_dollar_signs_in_a_class_name_are_letters() -> None:
+    figure = plots.new_figure(1.0)
+    text = figure.text(0.5, 0.5, "$x_1$ [50%]")
+    assert not text.get_parse_math()
+
+
+def test_characters_that_figures_cannot_show_are_known() -> None:
+    assert plots.missing_characters("Käse Ω\N{ZERO WIDTH JOINER}") == ""
+    assert plots.missing_characters("a\N{CUNEIFORM SIGN A}a") == "\N{CUNEIFORM SIGN A}"

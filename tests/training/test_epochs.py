@@ -1,0 +1,88 @@
+"""Many steps in one program give the numbers of Keras's steps, on TensorFlow and on Keras's JAX backend."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import toy_dataset
+from toys import PLAN, build
+
+from helpers.networks.fast import fused
+from helpers.training import loop
+from helpers.training.batches import order_epoch
+from helpers.training.recipes import Phase
+
+on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="run by the first test, in a process of its own")
+HERE = Path(__file__)
+# Of the tests of training, those that rest on how an epoch is shown.
+TRAINING = (
+    "test_training_learns",
+    "test_an_epoch_gives_the_numbers_of_keras_fit",
+    "test_an_interrupted_training_ends_with_the_same_numbers[2]",
+    "test_a_loss_that_is_no_number_stops_training",
+)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the process that it starts")
+def test_on_jax_these_tests_pass_and_those_of_training_that_rest_on_them() -> None:
+    pytest.importorskip("jax")
+    tests = [HERE, *(f"{HERE.with_name('test_training.py')}::{name}" for name in TRAINING)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *map(str, tests)]
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PRECISION": "float32"}
+    ran = subprocess.run(command, env=environment, cwd=HERE.parents[1], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout[-4000:]
+    assert "10 passed, 1 skipped" in ran.stdout
+
+
+@pytest.mark.parametrize("piece", [2, 8])  # of seven steps, so that the last piece is shorter, or is the only one
+def test_an_epoch_in_pieces_gives_the_numbers_of_step_by_step(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr("helpers.training.batches.LONGEST_PIECE", piece)
+    dataset = toy_dataset()
+    targets = np.eye(3, dtype=np.float32)[dataset.train.labels]
+    # Of a bias before a normalization, AdamW would make steps out of rounding.
+    plan = replace(PLAN, label_smoothing=0.1, phases=(Phase("sgd", 0.01, epochs=1, weight_decay=0.1),))
+    showing = order_epoch(len(targets), (7, 8), 0.4, np.random.default_rng(0))
+
+    def trainer() -> keras.Model:
+        return loop._trainer(build(), plan, plan.phases[0], dataset, 1)
+
+    whole, stepwise = trainer(), trainer()
+    metrics = loop.fit_once(whole, dataset.train.images, targets, showing)
+    steps = [
+        stepwise.train_on_batch(*showing.batch(dataset.train.images, targets, step), return_dict=True)
+        for step in range(7)
+    ]
+    assert metrics == pytest.approx({name: np.mean([step[name] for step in steps]) for name in metrics}, rel=1e-4)
+    assert metrics["loss"] != pytest.approx(steps[-1]["loss"], rel=1e-4)
+    for mine, theirs in zip(loop._variables(whole), loop._variables(stepwise), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=mine.path)
+    others = loop._variables(trainer())
+    assert max(np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in zip(loop._variables(whole), others)) > 1e-3
+
+
+@pytest.mark.parametrize(("largest", "steps"), [(2**25, [4, 3]), (2 * 8 * 25, [2, 2, 2, 1]), (1, [1] * 7)])
+def test_pieces_hold_no_more_steps_and_bytes_than_they_may(
+    monkeypatch: pytest.MonkeyPatch, largest: int, steps: list[int]
+) -> None:
+    monkeypatch.setattr("helpers.training.batches.LONGEST_PIECE", 4)
+    monkeypatch.setattr("helpers.training.batches.LARGEST_PIECE", largest)
+    images = np.arange(56, dtype=np.uint8)[:, None, None, None] * np.ones((5, 5, 1), np.uint8)
+    showing = order_epoch(56, (7, 8), 0.0, np.random.default_rng(0))
+    pieces = list(showing.pieces(images, np.arange(56)))
+    assert [len(shown) for shown, _ in pieces] == steps
+    np.testing.assert_array_equal(np.concatenate([targets for _, targets in pieces]), showing.places)
+    np.testing.assert_array_equal(np.concatenate([shown for shown, _ in pieces])[..., 0, 0, 0], showing.places)
+
+
+@on_jax
+def test_normalization_that_also_pools_does_so_on_jax() -> None:
+    images = np.random.default_rng(0).normal(size=(3, 4, 6, 2)).astype(np.float32)
+    layer = fused.FusedBatchNormalization(rectified=True, pooled=True)
+    plain = keras.layers.BatchNormalization()(images, training=True)
+    expected = np.maximum(np.asarray(plain).reshape(3, 2, 2, 3, 2, 2).max(axis=(2, 4)), 0)
+    np.testing.assert_allclose(layer(images, training=True), expected, atol=1e-5)
