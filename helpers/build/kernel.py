@@ -1,8 +1,8 @@
 """A Jupyter kernel that ends with the process that started it, even where that is killed outright.
 
-Started as `python -m helpers.build.kernel` in place of `python -m ipykernel_launcher`, with the same arguments. A kernel
-has a session of its own, so that no signal to the driver's group reaches it, and one that went on without its
-driver would train and write beside the kernels of the next build.
+Started as `python -m helpers.build.kernel` in place of `python -m ipykernel_launcher`, with the same arguments.
+A kernel has a session of its own, so that no signal to the driver's group reaches it, and one that went on without
+its driver would train and write beside the kernels of the next build.
 """
 
 import ctypes

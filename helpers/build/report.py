@@ -21,14 +21,13 @@ from threading import Thread
 
 from filelock import FileLock, Timeout
 
-from helpers.training import pretrained
+from helpers.base.files import ROOT, WriteError, remove_drafts, writing
 from helpers.build import stale
-from helpers.base.files import ROOT
-from helpers.data.datasets import KNOWN_NAMES, DatasetError, identify, load_dataset
 from helpers.build.execute import Failure, describe_failure, run_notebook
-from helpers.base.files import WriteError, remove_drafts, writing
 from helpers.build.notebook import UsageError, check_names, convert, imported_files, read_parameters
+from helpers.data.datasets import KNOWN_NAMES, DatasetError, identify, load_dataset
 from helpers.networks.precision import describe_precision
+from helpers.training import pretrained
 from helpers.training.pretrained import PretrainedError
 
 # Each notebook, and those that have to end before it starts. Networks are no reason to wait: whichever notebook
@@ -318,7 +317,8 @@ def _check_fonts(names: Sequence[str]) -> None:
     """See that figures and PDF can show these names, before hours go into what could not be set."""
     for name in names:
         if not name.isascii():
-            from helpers.report import plots, pdf as report
+            from helpers.report import pdf as report
+            from helpers.report import plots
 
             if missing := report.missing_characters(name) or plots.missing_characters(name):
                 raise PdfError(report.describe_missing(missing, name))

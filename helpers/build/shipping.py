@@ -18,16 +18,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.training import pretrained
 from helpers.answers import AnswerError, load_answer
-from helpers.grade.confusion import accuracy_table
-from helpers.base.files import ROOT
+from helpers.base.files import ROOT, write_atomically
 from helpers.data.datasets import DatasetError, load_dataset
-from helpers.base.files import write_atomically
+from helpers.grade.confusion import accuracy_table
+from helpers.run import Run
+from helpers.training import pretrained
+from helpers.training.loop import Trained, TrainingError
 from helpers.training.pretrained import PretrainedError, Shelf, open_shelf
 from helpers.training.recipes import RECIPES, get_recipe
-from helpers.run import Run
-from helpers.training.loop import Trained, TrainingError
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
 REFERENCES = (

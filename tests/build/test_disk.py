@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers.answers import Answer, AnswerError, load_answer
-from helpers.data.datasets import load_dataset
 from helpers.base.files import WriteError, locked, write_atomically
+from helpers.data.datasets import load_dataset
 from helpers.report.pdf import STAMP_KEYS, build_report
 
 NOTEBOOK = "03_confusion_matrix"

@@ -17,11 +17,11 @@ import nbformat
 import psutil
 import pytest
 
+from helpers.base.files import ROOT
 from helpers.build import report as driver
 from helpers.build import stale
-from helpers.build.report import Build, parse_settings, run_notebooks, set_pdf, sole_build
-from helpers.base.files import ROOT
 from helpers.build.notebook import UsageError
+from helpers.build.report import Build, parse_settings, run_notebooks, set_pdf, sole_build
 
 SAVE = """
 import json, sys

@@ -13,8 +13,8 @@ from kill_report import Difference, Project, check, disturb
 from PIL import Image
 from pypdf import PdfReader
 
-from helpers.build.report import NEEDS
 from helpers.base.files import ROOT
+from helpers.build.report import NEEDS
 
 REQUIRED_NUMBERS = {
     "01_train_cnn": (

@@ -9,15 +9,14 @@ import pandas as pd
 import pytest
 from conftest import write_fer2013_table
 
+from helpers.base.files import ROOT, write_json
 from helpers.build import report as driver
-from helpers.training import pretrained
 from helpers.build import shipping
-from helpers.base.files import ROOT
 from helpers.build.execute import run_notebook
-from helpers.base.files import write_json
+from helpers.run import Run, open_run
+from helpers.training import pretrained
 from helpers.training.pretrained import PretrainedError, Shelf, open_shelf
 from helpers.training.recipes import Member
-from helpers.run import Run, open_run
 
 NAMES = ("cnn", "cnn_second", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare", "cnn_seed1", "vgg12")
 
