@@ -32,10 +32,6 @@ MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 MM_PER_INCH = 25.4
 
-# Notebooks put under this heading how far their pictures can be believed; the report gathers it on one page.
-TRUST = "How far can these pictures be trusted?"
-TRUST_TABLE = "trust"  # name of the table of grades, which also stands on the report's summary page
-
 ANSWER_KEYS = {"notebook", "title", "question", "numbers", "blocks", "files"}
 NOTEBOOK_NAME = re.compile(r"\d\d_[a-z0-9_]+")
 PART_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from helpers.answers import TRUST, TRUST_TABLE
 from helpers.grade import faithfulness, insertion, sanity
 from helpers.grade.grading import TRUTH, Grades
+from helpers.report.words import en as words
 
 SCORE, STANDING, LIKENESS, LOOKS, OTHER = "in − out", "to edges", "half random", "SSIM", "other class"  # columns
 FOUND = ["pointing", "mass", "rank"]
@@ -14,7 +14,7 @@ CHANCE, PASSING = insertion.RANDOM, sanity.PASSING
 PANELS = [f"{kind}, {hidden}" for hidden in insertion.SUBSTRATES for kind in ("insertion", "deletion")]
 
 # What the notebooks share.
-HEADING, TABLE = TRUST, TRUST_TABLE
+HEADING, TABLE = words.TRUST, words.TRUST_TABLE
 TABLE_CAPTION = (
     "Grades of every method: insertion (in) and deletion (out) with two substrates, their difference and how it stands "
     "to that of the edge map, over {images} test images, {wrong} of them answered wrongly; rank correlation and "

@@ -19,8 +19,9 @@ from typing import Any
 import typst
 from pypdf import PdfReader
 
-from helpers.answers import TRUST, TRUST_TABLE, load_answer, render, render_block, table_cells
+from helpers.answers import load_answer, render, render_block, table_cells
 from helpers.base.files import write_atomically
+from helpers.report.words import en as words
 
 TEMPLATE = Path(__file__).with_suffix(".typ")
 _TYPEFACES = re.compile(r"^#set text\(font: .*\)$", re.MULTILINE)
@@ -30,29 +31,6 @@ TALLEST_FIGURE_MM = 215.0  # leaves room for a caption of five lines
 STAMP_KEYS = ("dataset", "title", "fingerprint", "seed", "recipe", "versions", "date", "notes", "machine")
 NOT_PRINTED = {"kind", "file", "words"}  # of the document's keys; of the words some may have no place
 NO_BREAK = "\N{NO-BREAK SPACE}"
-
-# What the layout itself says; everything else that is printed comes from the answers and the stamp.
-WORDS = {
-    "title": "What a convolutional network learned",
-    "contents": "The questions",
-    "headlines": "Headline numbers",
-    "trust": TRUST,
-    "trust_intro": (
-        "A map looks convincing whether or not it shows what the network does, so the methods of this report are "
-        "graded. The table of the headline numbers gives the grades, and this page says what they come to; what "
-        "is measured, and the figures, stand under the questions named here. Insertion puts the pixels into a "
-        "hidden image, the most important first, and deletion takes them away: a map that is right lets the "
-        "probability rise early in the one and fall early in the other. A map of edges, a blob in the middle and "
-        "a random order have not asked the network, so a method has to beat them. With random weights in the "
-        "upper half of the network, a map that explains what was learned has to change; one that stays shows the "
-        "image. Asked about another class, it has to change too. Where the data set marks which pixels make the "
-        "class, the relevance has to lie there."
-    ),
-    "question": "Question",
-    "figure": "Figure",
-    "table": "Table",
-    "notes": "Notes",
-}
 
 
 class ReportError(ValueError):
@@ -66,40 +44,6 @@ class Headline:
     label: str
     value: str
     detail: str = ""
-
-
-# Label, value and detail, as templates over the keys of the answers' numbers.
-HEADLINES = (
-    Headline(
-        "Test accuracy of the CNN",
-        "{cnn.test_accuracy:.1%}",
-        "95% interval: {cnn.test_accuracy_low:.1%} to {cnn.test_accuracy_high:.1%}",
-    ),
-    Headline(
-        "Validation accuracy of the CNN",
-        "{cnn.validation_accuracy:.1%}",
-        "95% interval: {cnn.validation_accuracy_low:.1%} to {cnn.validation_accuracy_high:.1%}",
-    ),
-    Headline(
-        "Test accuracy of the ensemble",
-        "{ensemble.test_accuracy:.1%}",
-        "95% interval: {ensemble.test_accuracy_low:.1%} to {ensemble.test_accuracy_high:.1%}; "
-        "from four crops of each image {ensemble_four_crops.test_accuracy:.1%}",
-    ),
-    Headline(
-        "Test accuracy of the DNN",
-        "{dnn.test_accuracy:.1%}",
-        "95% interval: {dnn.test_accuracy_low:.1%} to {dnn.test_accuracy_high:.1%}",
-    ),
-    Headline("The test images", "{test_images}"),
-    Headline("Parameters of the CNN", "{cnn.parameters:,}"),
-    Headline("Most confused", "{most_confused}"),
-    Headline(
-        "Most confused",
-        "{most_confused.true} taken for {most_confused.predicted}",
-        "{most_confused.share:.1%} of its test images",
-    ),
-)
 
 
 def build_report(folder: Path, notebooks: Sequence[str], stamp: Mapping[str, Any]) -> Path:
@@ -119,12 +63,12 @@ def build_report(folder: Path, notebooks: Sequence[str], stamp: Mapping[str, Any
 
 
 def headlines(answers: Sequence[Mapping[str, Any]]) -> list[Headline]:
-    """Pick the headline numbers that the answers have, formatted, in the order of the table HEADLINES."""
+    """Pick the headline numbers that the answers have, formatted, in the order of `words.HEADLINES`."""
     numbers = {key: value for answer in answers for key, value in _flatten(answer["numbers"])}
     return [
-        Headline(line.label, _fill(line.value, numbers), _fill(line.detail, numbers))
-        for line in HEADLINES
-        if _names(line.value) <= numbers.keys()
+        Headline(label, _fill(value, numbers), _fill(detail, numbers))
+        for label, value, detail in words.HEADLINES
+        if _names(value) <= numbers.keys()
     ]
 
 
@@ -162,7 +106,7 @@ def _timestamp(date: str) -> int:
 
 def _compose(answers: Sequence[Mapping[str, Any]], stamp: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "words": WORDS,
+        "words": words.LAYOUT,
         "subtitle": stamp["title"],
         "stamp": _stamp_lines(stamp),
         "notes": list(stamp["notes"]),
@@ -174,17 +118,8 @@ def _compose(answers: Sequence[Mapping[str, Any]], stamp: Mapping[str, Any]) -> 
 
 
 def _stamp_lines(stamp: Mapping[str, Any]) -> list[list[str]]:
-    versions = [f"{name}{NO_BREAK}{version}" for name, version in stamp["versions"].items()]
-    lines = {
-        "Data set": stamp["dataset"],
-        "Fingerprint": stamp["fingerprint"],
-        "Recipe": stamp["recipe"],
-        "Seed": stamp["seed"],
-        "Date": stamp["date"],
-        "Machine": stamp["machine"],
-        "Packages": ", ".join(versions),
-    }
-    return [[label, str(value)] for label, value in lines.items()]
+    packages = ", ".join(f"{name}{NO_BREAK}{version}" for name, version in stamp["versions"].items())
+    return [[label, packages if key == "versions" else str(stamp[key])] for key, label in words.STAMP.items()]
 
 
 def _section(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,12 +134,12 @@ def _section(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def _grades(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Find the table of grades among an answer's blocks."""
-    return [block for block in answer["blocks"] if block["kind"] == "table" and block["name"] == TRUST_TABLE]
+    return [block for block in answer["blocks"] if block["kind"] == "table" and block["name"] == words.TRUST_TABLE]
 
 
 def _trust(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Gather the sentences and tables that an answer has under the heading of trust, without the table of grades."""
-    shown = [block for block in _under(TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
+    shown = [block for block in _under(words.TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
     chosen = [block for block in shown if block not in _grades(answer)]
     runs = groupby(chosen, key=lambda block: block["kind"])
     return {

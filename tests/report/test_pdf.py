@@ -9,9 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 from pypdf import PdfReader
 
-from helpers.answers import TRUST, TRUST_TABLE, Answer, AnswerError
+from helpers.answers import Answer, AnswerError
 from helpers.report import pdf
 from helpers.report.pdf import ReportError, build_report, headlines
+from helpers.report.words.en import TRUST, TRUST_TABLE
 
 TITLES = {"01_train_cnn": "How well does a CNN read faces?", "03_confusion_matrix": "What is taken for what?"}
 STAMP = {
