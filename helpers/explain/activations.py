@@ -81,11 +81,6 @@ def pooling_pairs(model: keras.Model) -> list[tuple[str, str]]:
     return [(a, b) for a, b in pairwise(names) if isinstance(model.get_layer(b), pools)]
 
 
-def maps_only(outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Keep the layers that still have a picture: (N, h, w, channels) with more than one pixel."""
-    return {name: value for name, value in outputs.items() if value.ndim == 4 and value[0, ..., 0].size > 1}
-
-
 def heatmap(activation: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Average the channels of one layer into one map, enlarged to the size of the image.
 

@@ -88,8 +88,8 @@ def maximise_filters(
     filters only. keep: numbers of steps after which the images are kept as snapshots. The objective is
     that of the images as they are, unshifted, after every step or, where steps alternate with moved views,
     every second one and the last. Raises ValueError on an unknown filter, a layer of another model, or
-    settings out of range. Erhan et al., 2009; penalties and jitter as in Mahendran and Vedaldi, 2016;
-    frequencies as in Olah et al., 2017.
+    settings out of range. Erhan et al., 2009; jitter as in Mahendran and Vedaldi, 2016; frequencies as
+    in Olah et al., 2017.
     """
     chosen = _check_filters(layer, filters)
     _check_steps(steps, keep)
@@ -103,29 +103,6 @@ def maximise_filters(
     return Ascent(chosen, kept[steps], measured, objective, {stop: kept[stop] for stop in sorted(set(keep))})
 
 
-def deep_dream(
-    model: keras.Model,
-    layer: keras.layers.Layer,
-    image: np.ndarray,
-    octaves: int = 3,
-    octave_scale: float = 1.4,
-    steps: int = 20,
-    settings: Settings = DEFAULTS,
-    *,
-    seed: int = 0,
-) -> Dream:
-    """Exaggerate in a real image whatever the layer already finds in it.
-
-    image: (H, W, C) in 0..255; layer: a layer with output (N, h, w, F), best one after its ReLU, because
-    the objective is the mean square of all its outputs and would also drive negative ones away from zero.
-    Octave k works on the image enlarged octave_scale ** k times: a face of 48 pixels is too small to be
-    shrunk first, as is done with photographs. The change made in one octave is enlarged into the next,
-    and the change made by all is brought back to (H, W). Raises ValueError on settings out of range.
-    Mordvintsev et al., 2015.
-    """
-    return deep_dreams(model, layer, image[np.newaxis], octaves, octave_scale, steps, settings, seed=seed)[0]
-
-
 def deep_dreams(
     model: keras.Model,
     layer: keras.layers.Layer,
@@ -137,7 +114,15 @@ def deep_dreams(
     *,
     seed: int = 0,
 ) -> list[Dream]:
-    """Dream of several images (N, H, W, C) as one batch; arguments, errors and each result as with `deep_dream`."""
+    """Exaggerate in real images whatever the layer already finds in them; gives a dream an image.
+
+    images: (N, H, W, C) in 0..255, dreamt of as one batch; layer: a layer with output (N, h, w, F), best one
+    after its ReLU, because the objective is the mean square of all its outputs and would also drive negative
+    ones away from zero. Octave k works on the image enlarged octave_scale ** k times: a face of 48 pixels is
+    too small to be shrunk first, as is done with photographs. The change made in one octave is enlarged into
+    the next, and the change made by all is brought back to (H, W). Raises ValueError on settings out of
+    range. Mordvintsev et al., 2015.
+    """
     _check_steps(steps)
     if octaves < 1 or octave_scale <= 0:
         raise ValueError(f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}.")
@@ -173,7 +158,7 @@ def strongest_change(before: np.ndarray, after: np.ndarray, share: float = 0.1) 
 
 
 def dream_objective(model: keras.Model, layer: keras.layers.Layer, images: np.ndarray) -> np.ndarray:
-    """Mean square of a layer's outputs on each image, the quantity that deep_dream raises; (N,) float32."""
+    """Mean square of a layer's outputs on each image, the quantity that deep_dreams raises; (N,) float32."""
     return tf.reduce_mean(tf.square(_outputs(cut_model(model, layer), images)), axis=(1, 2, 3)).numpy()
 
 
@@ -202,19 +187,6 @@ def filter_responses(
         for first in range(0, len(images), batch_size)
     ]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
-
-
-def strongest_images(
-    model: keras.Model, layer: keras.layers.Layer, images: np.ndarray, top_k: int = 5, by: str = "mean"
-) -> tuple[np.ndarray, np.ndarray]:
-    """The images to which each filter responds most, strongest first.
-
-    images: (N, H, W, C) in 0..255. Returns indices (F, top_k) int64 and responses (F, top_k) float32.
-    Raises ValueError when there are fewer than top_k images.
-    """
-    if not 1 <= top_k <= len(images):
-        raise ValueError(f"top_k is {top_k}: it must lie between 1 and the number of images, {len(images)}.")
-    return rank_images(filter_responses(model, [layer], images, by)[0], top_k)
 
 
 def rank_images(responses: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,51 +12,6 @@ BLOB, CHANCE = "centred Gaussian", "chance"  # rows of the table of grades that 
 # Each grade gives a map that singles out nothing the level of chance: ties count by their expected value.
 
 
-def grade(maps: Mapping[str, np.ndarray], evidence: np.ndarray) -> pd.DataFrame:
-    """Grade maps against the evidence, and beside them what needs no network: a centred blob, and chance.
-
-    maps: (N, H, W) by the method's name; evidence: (N, H, W) bool. Returns a row a method and a column a
-    grade, each the mean over the images that have evidence.
-    """
-    methods = {**maps, BLOB: centred_gaussian(evidence.shape)}
-    grades = {
-        "pointing game": pointing_game,
-        "relevance mass": relevance_mass,
-        "relevance rank": relevance_rank,
-    }
-    means = {
-        name: [np.nanmean(function(values, evidence)) for function in grades.values()]
-        for name, values in methods.items()
-    }
-    means[CHANCE] = [np.nanmean(chance_level(evidence))] * len(grades)
-    return pd.DataFrame.from_dict(means, orient="index", columns=list(grades)).rename_axis("method")
-
-
-def compare_with_blob(grades: pd.DataFrame) -> dict[str, str | float | int]:
-    """Sum up a table of grades: which method has the largest relevance mass, and how many beat the blob.
-
-    grades: as given by `grade`. Returns values for a sentence: best, share, blob, chance, methods, and by
-    grade the number of methods above the blob: mass, rank, points.
-    """
-    methods, mass = grades.drop([BLOB, CHANCE]), grades["relevance mass"]
-    better = methods.gt(grades.loc[BLOB]).sum()
-    best = methods["relevance mass"].idxmax()
-    return {
-        **{
-            "best": best,
-            "share": mass[best],
-            "blob": mass[BLOB],
-            "chance": mass[CHANCE],
-            "methods": len(methods),
-        },
-        **{
-            "mass": better["relevance mass"],
-            "rank": better["relevance rank"],
-            "points": better["pointing game"],
-        },
-    }
-
-
 def mean_evidence(evidence: np.ndarray, classes: np.ndarray, class_count: int) -> np.ndarray:
     """Average the evidence of each class as if it were a map, every image having the same say.
 

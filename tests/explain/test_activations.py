@@ -142,12 +142,6 @@ def test_a_silent_layer_gives_a_blank_heatmap():
     np.testing.assert_array_equal(activations.heatmap(-np.ones((3, 3, 2)), (6, 6)), 0)
 
 
-def test_maps_only_leaves_vectors_out(model, images):
-    kept = activations.maps_only(activations.activations(model, images))
-    assert all(value.ndim == 4 for value in kept.values())
-    assert not any("dense" in name or "flatten" in name for name in kept)
-
-
 def test_layer_statistics_equal_a_direct_count(model, images, monkeypatch):
     monkeypatch.setattr(activations, "BATCH", 3)
     table = activations.layer_statistics(model, images)

@@ -71,21 +71,6 @@ class TestTables:
     def maps(self, evidence) -> dict[str, np.ndarray]:
         return {"truth": evidence.astype(np.float32), "blank": np.zeros(evidence.shape, np.float32)}
 
-    def test_grades_hold_every_method_the_blob_and_chance(self, maps, evidence):
-        grades = faithfulness.grade(maps, evidence)
-        assert list(grades.index) == ["truth", "blank", faithfulness.BLOB, faithfulness.CHANCE]
-        assert (grades.loc["truth"] == 1).all()
-        np.testing.assert_allclose(grades.loc["blank"], grades.loc[faithfulness.CHANCE], rtol=1e-5)
-
-    def test_comparison_counts_the_methods_above_the_blob(self):
-        corner = np.zeros((2, 8, 10), bool)
-        corner[:, :3, :3] = True
-        maps = {"truth": corner.astype(np.float32), "opposite": (~corner).astype(np.float32)}
-        found = faithfulness.compare_with_blob(faithfulness.grade(maps, corner))
-        assert (found["best"], found["share"], found["methods"]) == ("truth", 1, 2)
-        assert (found["mass"], found["rank"], found["points"]) == (1, 1, 1)
-        assert 0 < found["blob"] < found["chance"] < 1
-
     def test_mass_by_class_leaves_out_classes_without_evidence(self, maps, evidence):
         found = faithfulness.mass_by_class(maps, evidence, np.array(["sad", "happy", "neutral"]))
         assert list(found.columns) == ["sad", "happy"]
