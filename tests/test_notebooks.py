@@ -8,7 +8,7 @@ import pytest
 
 from helpers.base.files import ROOT
 from helpers.build.notebook import read_parameters
-from helpers.build.report import COMMON, NEEDS
+from helpers.build.plan import COMMON, NEEDS
 
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 COMMON_LINES = """\

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import TextIOBase
@@ -48,6 +49,12 @@ class ProgressLines(TextIOBase):
             if line.startswith(MARKER):
                 self._forward(line.rstrip())
         return len(text)
+
+
+def say(line: str) -> None:
+    """Print a line at once; whole lines, since several notebooks may report side by side."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def partial_path(finished: Path) -> Path:

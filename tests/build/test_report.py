@@ -20,8 +20,11 @@ import pytest
 from helpers.base.files import ROOT
 from helpers.build import report as driver
 from helpers.build import stale
+from helpers.build.lock import sole_build
 from helpers.build.notebook import UsageError
-from helpers.build.report import Build, parse_settings, run_notebooks, set_pdf, sole_build
+from helpers.build.plan import Build, parse_settings
+from helpers.build.product import set_pdf
+from helpers.build.schedule import run_notebooks
 
 SAVE = """
 import json, sys
@@ -215,12 +218,13 @@ def sleeping_build(toy: Build) -> Iterator[subprocess.Popen]:
     nap = "import os, time\nfrom pathlib import Path\nPath('pid').write_text(str(os.getpid()))\ntime.sleep(600)"
     write_notebook(toy.notebooks, "01_a", nap)
     text = (
-        "import signal, sys; from pathlib import Path, PosixPath; from helpers import build\n"
+        "import signal, sys; from pathlib import Path, PosixPath\n"
+        "from helpers.build import report; from helpers.build.plan import Build\n"
         # what runs in the background is started deaf to Ctrl-C, and so would be its children
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"toy = build.{change(toy, needs={'01_a': ()})!r}\n"
-        "build.plan = lambda arguments: toy\n"
-        "sys.exit(build.main(['report']))"
+        f"toy = {change(toy, needs={'01_a': ()})!r}\n"
+        "report.plan = lambda arguments: toy\n"
+        "sys.exit(report.main(['report']))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", text], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -231,7 +235,7 @@ def sleeping_build(toy: Build) -> Iterator[subprocess.Popen]:
     process.communicate()
 
 
-def wait_for(condition, seconds: float = 30) -> None:
+def wait_for(condition, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

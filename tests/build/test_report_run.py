@@ -14,7 +14,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from helpers.base.files import ROOT
-from helpers.build.report import NEEDS
+from helpers.build.plan import NEEDS
 
 REQUIRED_NUMBERS = {
     "01_train_cnn": (

@@ -1,0 +1,222 @@
+"""A build as the command line asks for it: what is known, and checked, before anything runs."""
+
+import argparse
+import os
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from helpers.base.files import ROOT
+from helpers.build import stale
+from helpers.build.notebook import UsageError, check_names, convert, read_parameters
+from helpers.data.datasets import KNOWN_NAMES, identify, load_dataset
+from helpers.networks.precision import describe_precision
+from helpers.training import pretrained
+
+# Each notebook, and those that have to end before it starts. Networks are no reason to wait: whichever notebook
+# needs one first trains it, and the others wait for just that network.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "01_train_cnn": (),
+    "02_compare_dnn": (),
+    "03_confusion_matrix": (),
+    "04_saliency_maps": (),
+    "05_gradient_ascent": (),
+    "06_lime": ("03_confusion_matrix",),
+    "07_keract_activations": (),
+}
+
+
+# Started after all others: it trains networks that no other notebook reads, and training keeps every core busy by
+# itself, while the others are often bound to one.
+LAST = ("02_compare_dnn",)
+
+
+# What a recipe changes in single notebooks, beyond the training budget that it names.
+RECIPES: dict[str, dict[str, dict[str, object]]] = {
+    "quick": {},
+    "full": {},
+    "cpu": {},
+    "pretrained": {},
+    "tiny": {
+        "04_saliency_maps": {"SAMPLES": 3, "STEPS": 4, "MEAN_SAMPLES": 2, "MEAN_STEPS": 2, "GRADED_IMAGES": 10},
+        "05_gradient_ascent": {"STEPS": 20, "DREAM_STEPS": 3, "LIME_SAMPLES": 50},
+        "06_lime": {"SAMPLES": 100, "IMAGES_PER_CLASS": 2, "STUDY_SEEDS": 2, "STUDY_IMAGES": 1},
+        "07_keract_activations": {"IMAGES": 32},
+    },
+}
+
+
+# Parameters that every notebook has and that have options of their own.
+COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")
+
+
+class PdfError(ValueError):
+    """A PDF that cannot be set; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a build is given.
+
+    notebooks, package: folders of the notebooks and of the helpers. needs: for each notebook those that come
+    first. run: the run's folder. common: values of the parameters that all notebooks share. chosen: further
+    values by notebook. facts, versions: what all answers of the run are made from, such as the data's digest,
+    and by package its version. day: the date of the answers that it makes, such as "2025-01-31".
+    """
+
+    notebooks: Path
+    package: Path
+    needs: Mapping[str, tuple[str, ...]]
+    run: Path
+    common: Mapping[str, object]
+    chosen: Mapping[str, Mapping[str, object]]
+    facts: Mapping[str, str]
+    versions: Mapping[str, str]
+    day: str
+
+    def answer(self, name: str) -> Path:
+        """Name the file of a notebook's answer."""
+        return self.run / "answers" / f"{name}.json"
+
+    def notebook(self, name: str) -> Path:
+        """Name the file of a notebook."""
+        return self.notebooks / f"{name}.ipynb"
+
+    def finished(self, name: str) -> Path:
+        """Name the file of a notebook with the outputs of this run."""
+        return self.run / "notebooks" / f"{name}.ipynb"
+
+    def label(self, name: str) -> str:
+        """Give a notebook's name with its place among all of them, such as "[4/7] 04_saliency_maps"."""
+        return f"[{[*self.needs].index(name) + 1}/{len(self.needs)}] {name}"
+
+    def components(self, name: str) -> dict[str, str]:
+        """List what a notebook's answer would be made from now."""
+        needed = [self.answer(other) for other in self.needs[name]]
+        return stale.components(
+            self.notebook(name),
+            self.package,
+            self.chosen.get(name, {}),
+            {**self.facts, **self.versions},
+            needed,
+        )
+
+
+def check(build: Build) -> None:
+    """Check every notebook's parameters before any of them runs; UsageError naming the legal ones if not."""
+    for name in build.needs:
+        check_names(build.notebook(name), [*build.common, *build.chosen.get(name, {})])
+
+
+def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) -> dict[str, dict[str, object]]:
+    """Read overrides such as `05_gradient_ascent.LAYER=5` into values by notebook and parameter.
+
+    Raises UsageError on a word of another form, and on a notebook, parameter or value that does not exist.
+    """
+    chosen: dict[str, dict[str, object]] = {}
+    for word in words:
+        target, equals, text = word.partition("=")
+        name, dot, parameter = target.partition(".")
+        if not (equals and dot):
+            raise UsageError(f"{word!r} sets nothing; write NOTEBOOK.NAME=VALUE, as in 05_gradient_ascent.LAYER=5.")
+        if name not in names:
+            raise UsageError(f"There is no notebook {name!r}; choose one of {', '.join(names)}.")
+        if parameter in COMMON:
+            raise UsageError(
+                f"{parameter} holds for the whole run; give it as --{parameter.lower().replace('_', '-')}."
+            )
+        check_names(notebooks / f"{name}.ipynb", [parameter])
+        declared = read_parameters(notebooks / f"{name}.ipynb")[parameter]
+        chosen.setdefault(name, {})[parameter] = convert(declared, text)
+    return chosen
+
+
+def plan(arguments: argparse.Namespace) -> Build:
+    """Turn the command line into a build; UsageError on a value that does not exist, DatasetError on unusable data."""
+    if arguments.recipe not in RECIPES:
+        raise UsageError(f"There is no recipe {arguments.recipe!r}; choose one of {', '.join(RECIPES)}.")
+    seed, image_size = _seed(arguments.seed), _image_size(arguments.image_size)
+    data = identify(arguments.dataset, image_size=image_size or None)
+    settings = [word for text in arguments.set for word in _words(text)]
+    chosen = parse_settings(settings, ROOT / "notebooks", NEEDS)
+    # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
+    loaded = load_dataset(arguments.dataset, image_size=image_size or None)
+    _check_fonts([loaded.name, *loaded.class_names])
+    preset = RECIPES[arguments.recipe]
+    return Build(
+        notebooks=ROOT / "notebooks",
+        package=ROOT / "helpers",
+        needs=NEEDS,
+        run=arguments.reports.resolve() / data.name,
+        common={
+            "DATASET": arguments.dataset if arguments.dataset in KNOWN_NAMES else str(data.path),
+            "RECIPE": arguments.recipe,
+            "SEED": seed,
+            "REPORTS": str(arguments.reports.resolve()),
+            "IMAGE_SIZE": image_size,
+        },
+        chosen={name: {**preset.get(name, {}), **chosen.get(name, {})} for name in NEEDS},
+        facts={
+            "the data": f"sha256:{data.fingerprint}",
+            "the recipe": arguments.recipe,
+            "the seed": str(seed),
+            "the precision": _precision(),
+            **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
+        },
+        versions=stale.package_versions(ROOT / "requirements.txt"),
+        day=_day(os.environ.get("SOURCE_DATE_EPOCH", "")),
+    )
+
+
+def _pretrained_facts(dataset: str, image_size: int) -> dict[str, str]:
+    """Give the digest of the shipped networks; PretrainedError unless they are whole and made for these data."""
+    shelf = pretrained.open_shelf()
+    shelf.check(load_dataset(dataset, image_size=image_size or None, keep_training=True))
+    return {"the pretrained networks": f"sha256:{shelf.digest()}"}
+
+
+def _check_fonts(names: Sequence[str]) -> None:
+    """See that figures and PDF can show these names, before hours go into what could not be set."""
+    for name in names:
+        if not name.isascii():
+            from helpers.report import pdf as report
+            from helpers.report import plots
+
+            if missing := report.missing_characters(name) or plots.missing_characters(name):
+                raise PdfError(report.describe_missing(missing, name))
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"The seed {text!r} is no whole number of at least 0; choose one, such as 0.")
+    return int(text)
+
+
+def _day(epoch: str) -> str:
+    """Give the day of a time in seconds since 1970, as reproducible builds are told it; today if there is none."""
+    try:
+        return (datetime.fromtimestamp(int(epoch), UTC).date() if epoch else date.today()).isoformat()
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"SOURCE_DATE_EPOCH={epoch} is no time; give seconds since 1970, or leave it out.") from None
+
+
+def _precision() -> str:
+    try:
+        return describe_precision()
+    except ValueError as error:
+        raise UsageError(error) from None
+
+
+def _image_size(text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"The image size {text!r} is no whole number; choose one, such as 96, or 0 for the default.")
+    return int(text)
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise UsageError(f"The settings {text!r} hold a quotation mark without its pair; add it.") from None

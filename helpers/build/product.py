@@ -1,0 +1,59 @@
+"""The PDF of a run, set from its answers once all of them are up to date."""
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+
+from helpers.build import stale
+from helpers.build.execute import say
+from helpers.build.notebook import imported_files
+from helpers.build.plan import Build, PdfError
+
+
+def set_pdf(build: Build) -> None:
+    """Set the run's PDF from its answers unless it is up to date; every answer has to be."""
+    pdf, stamp = build.run / "report.pdf", report_stamp(build)
+    now = report_components(build, stamp)
+    reason = stale.why_stale(pdf, now)
+    say(f"report.pdf: set, {reason}" if reason else "report.pdf: skipped, nothing changed")
+    if reason:
+        from helpers.report.pdf import build_report
+
+        try:
+            build_report(build.run, [*build.needs], stamp)
+        except ValueError as error:  # of answers or characters that cannot be set; the message is a sentence
+            raise PdfError(error) from error
+        stale.write_stamp(pdf, now)
+
+
+def report_stamp(build: Build) -> dict[str, object]:
+    """Collect what the PDF says about its own making; its date is the day of the newest answer."""
+    days = [stale.read_json(stale.stamp_path(build.answer(name)))["day"] for name in build.needs]
+    return {
+        "dataset": build.run.name,
+        **stale.read_json(build.run / "run.json"),
+        "seed": build.common["SEED"],
+        "recipe": build.common["RECIPE"],
+        "versions": {**build.versions, "typst": metadata.version("typst")},
+        "date": max(days),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def report_components(build: Build, stamp: Mapping[str, object]) -> dict[str, str]:
+    """List what the PDF is made from: the answers, the code that sets it, its stamp."""
+    code = imported_files([f"import {build.package.name}.report.pdf"], build.package)
+    return {
+        **{f"the answer of {name}": stale.file_digest(build.answer(name)) for name in build.needs},
+        **stale.files_components([*code, *sorted(build.package.rglob("*.typ"))], build.package),
+        **{f"the {key}": str(value) for key, value in stamp.items()},
+    }
+
+
+def headlines(build: Build) -> list[str]:
+    """Give the run's headline numbers as the PDF words them, one a line, aligned."""
+    from helpers.report.pdf import headlines
+
+    lines = headlines([stale.read_json(build.answer(name)) for name in build.needs])
+    return [f"  {line.label:<32}{line.value}" for line in lines]

@@ -1,0 +1,80 @@
+"""Running the notebooks whose answers are stale, several side by side, each after those it needs."""
+
+import time
+from collections.abc import Mapping
+from queue import Queue
+from threading import Thread
+
+from helpers.build import stale
+from helpers.build.execute import Failure, describe_failure, run_notebook, say
+from helpers.build.plan import LAST, Build
+
+
+def run_notebooks(build: Build, jobs: int) -> list[Failure]:
+    """Run every stale notebook, at most `jobs` at a time, each after those it needs; give the failures.
+
+    A notebook that needs a failed one is not run; the others are.
+    """
+    stands: dict[str, bool] = {}  # by notebook that is settled: whether its answer is up to date
+    running: set[str] = set()
+    failures: list[Failure] = []
+    finished: Queue[tuple[str, Failure | None, float]] = Queue()
+    while len(stands) < len(build.needs):
+        name = _next(build.needs, stands, running) if len(running) < jobs else None
+        if name is None:
+            name, failure, seconds = finished.get()
+            say(f"{build.label(name)}: {'failed after' if failure else 'done in'} {seconds:.0f} s")
+            running.remove(name)
+            stands[name] = failure is None
+            failures += [failure] if failure else []
+        elif _must_run(build, name, stands):
+            running.add(name)
+            # made here, not by the thread: Python 3.11 cannot build syntax trees in two threads at a time
+            made_from = build.components(name)
+            Thread(target=_work, args=(build, name, made_from, finished), daemon=True).start()
+        else:
+            stands[name] = all(stands[other] for other in build.needs[name])
+    return failures
+
+
+def _next(needs: Mapping[str, tuple[str, ...]], stands: Mapping[str, bool], running: set[str]) -> str | None:
+    """Give the first notebook that is neither settled nor running and whose needs all are; those in LAST last."""
+    ready = (name for name in sorted(needs, key=LAST.__contains__) if name not in stands and name not in running)
+    return next((name for name in ready if all(other in stands for other in needs[name])), None)
+
+
+def _must_run(build: Build, name: str, stands: Mapping[str, bool]) -> bool:
+    """Decide whether a notebook runs, and print why or why not."""
+    lost = [other for other in build.needs[name] if not stands[other]]
+    if lost:
+        say(f"{build.label(name)}: not run, {lost[0]} failed")
+        return False
+    reason = stale.why_stale(build.answer(name), build.components(name))
+    say(f"{build.label(name)}: runs, {reason}" if reason else f"{build.label(name)}: skipped, nothing changed")
+    return reason is not None
+
+
+def _work(build: Build, name: str, made_from: stale.Components, finished: Queue) -> None:
+    """Run one notebook and put its name, its failure, if any, and the seconds that it took into the queue."""
+    began = time.monotonic()
+    failure = None
+    try:
+        _make_answer(build, name, made_from)
+    except Exception as error:  # whatever stops one notebook is reported at the end, and the others go on
+        failure = describe_failure(build.finished(name), error)
+    finished.put((name, failure, time.monotonic() - began))
+
+
+def _make_answer(build: Build, name: str, made_from: stale.Components) -> None:
+    """Run one notebook and stamp its answer with what it was made from when the run began."""
+    answer = build.answer(name)
+    before = stale.modified(answer)
+    run_notebook(
+        build.notebook(name),
+        build.finished(name),
+        {**build.common, **build.chosen.get(name, {})},
+        lambda line: say(f"      {name}: {line}"),
+    )
+    if stale.modified(answer) == before:
+        raise RuntimeError("the notebook ran to its end and saved no answer")
+    stale.write_stamp(answer, made_from, day=build.day)
