@@ -255,11 +255,24 @@ class Run:
         """Tell which images of a split are identical to no training image: (N,) bool."""
         return audit.without_twin(self.split(split).images, self.dataset.train.images)
 
+    def near_twins(self, split: str = "test") -> np.ndarray:
+        """Tell which images of a split are near-duplicates of a training image, or in training of another: (N,) bool.
+
+        Byte-identical images are among them, where they show something; none is where all images are alike.
+        """
+        sizes = {name: len(self.split(name).labels) for name in ("train", *self.tested_splits)}
+        pairs = np.empty((0, 2), np.int64) if self._near_pairs is None else self._near_pairs
+        return audit.near_twins(pairs, sizes)[split]
+
+    @cached_property
+    def _near_pairs(self) -> np.ndarray | None:
+        return audit.near_pairs(*(self.split(name).images for name in ("train", *self.tested_splits)))
+
     def audit(self) -> pd.DataFrame:
-        """Count copies, conflicting labels and blank images, as `audit.audit` does, in each split."""
+        """Count copies, conflicting labels and images that show little, as `audit.audit` does, in each split."""
         splits = {name: self.split(name) for name in ("train", *self.tested_splits)}
         images = {name: split.images for name, split in splits.items()}
-        return audit.audit(images, {name: split.labels for name, split in splits.items()})
+        return audit.audit(images, {name: split.labels for name, split in splits.items()}, self._near_pairs)
 
     def kept(self, name: str, made_from: Iterable[object], compute: Callable[[], bytes]) -> bytes:
         """Give what `compute` makes of the headline CNN, computed once and kept beside its weights.

@@ -77,12 +77,13 @@ def test_an_image_is_blank_when_each_channel_is_of_one_value() -> None:
     images[0] = [200, 10, 0]
     images[1] = [200, 10, 0]
     images[1, 5, 5, 2] = 1
-    assert audit.blank(images).tolist() == [True, False, False]
+    assert audit.doubtful(images)["blank"].tolist() == [True, False, False]
 
 
 def test_no_images_are_no_error() -> None:
     empty = noise(0)
-    assert audit.image_keys(empty).shape == audit.blank(empty).shape == (0,)
+    assert audit.image_keys(empty).shape == (0,) and audit.doubtful(empty).shape == (0, 4)
+    assert audit.near_pairs(empty).shape == (0, 2)
     assert audit.without_twin(empty, noise(3)).shape == (0,)
 
 

@@ -1,0 +1,106 @@
+"""How much of a data set is doubtful, split by split, and which images are copies of others."""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers.data.audit.near import chunks
+from helpers.data.audit.quality import doubtful
+
+
+def image_keys(images: np.ndarray) -> np.ndarray:
+    """Give each image a number that byte-identical images share: (N,) int64.
+
+    images: (N, H, W, C) uint8. The number is a 64-bit hash: among a million different images the chance that any
+    two share one is below one in ten million.
+    """
+    return np.concatenate([np.empty(0, np.int64), *map(_hash_rows, chunks(images))])
+
+
+def without_twin(images: np.ndarray, training: np.ndarray) -> np.ndarray:
+    """Tell which images are byte-identical to no training image: (N,) bool.
+
+    images, training: (N, H, W, C) uint8. An accuracy on the others may be recall of what was learned by heart.
+    """
+    return ~np.isin(image_keys(images), image_keys(training))
+
+
+def near_twins(pairs: np.ndarray, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Tell by split which images are near-duplicates of an image of the first split, (N,) bool; in it, of another.
+
+    pairs: (P, 2) int, places in all splits one after another, as `near_pairs` gives them; sizes: images by split.
+    """
+    ends = np.cumsum([0, *sizes.values()])
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    found = np.zeros(ends[-1], bool)
+    found[both[both[:, 1] < ends[1], 0]] = True
+    return dict(zip(sizes, np.split(found, ends[1:-1]), strict=True))
+
+
+def audit(
+    images: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], pairs: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Count what is doubtful in each split and in all together, one row a finding.
+
+    images: (N, H, W, C) uint8 and labels: (N,) int, by name of the split; the first split is the one that is learned
+    from. pairs: the near-duplicates of all splits, one after another, as `near_pairs` gives them; None: not looked
+    for. Columns: finding, one for each split, and all. A count that has no meaning for a split is missing.
+    """
+    splits = [*images]
+    facts = pd.concat({split: _facts(images[split], labels[split]) for split in splits}, names=["split"]).reset_index()
+    near = {} if pairs is None else _near_facts(facts, pairs, splits[0])
+    facts = facts.assign(**near)
+    parts = {**{split: facts[facts["split"] == split] for split in splits}, "all": facts}
+    learned, conflicting = parts[splits[0]]["key"], _conflicting(facts)
+    others = {name: parts[name] for name in splits[1:]}
+    findings = {
+        "images": {name: len(part) for name, part in parts.items()},
+        **{f"{kind} images": _sums(parts, kind) for kind in ("blank", "faint", "dark", "blurred")},
+        "copies of another image there": {name: part["key"].duplicated().sum() for name, part in parts.items()},
+        f"images with a twin in {splits[0]}": {name: part["key"].isin(learned).sum() for name, part in others.items()},
+        "images with a twin of another label": {
+            name: part["key"].isin(conflicting).sum() for name, part in parts.items()
+        },
+        "groups of twins with conflicting labels": {name: len(_conflicting(part)) for name, part in parts.items()},
+    }
+    if near:
+        findings |= {
+            "images with a near-duplicate": _sums(parts, "near"),
+            f"images with a near-duplicate in {splits[0]}": _sums(others, "near learned"),
+            "images with a near-duplicate of another label": _sums(parts, "near conflict"),
+        }
+    table = pd.DataFrame.from_dict(findings, orient="index", columns=[*parts]).astype("Int64")
+    return table.rename_axis("finding").reset_index()
+
+
+def _sums(parts: Mapping[str, pd.DataFrame], column: str) -> dict[str, int]:
+    return {name: int(part[column].sum()) for name, part in parts.items()}
+
+
+def _hash_rows(images: np.ndarray) -> np.ndarray:
+    digests = b"".join(hashlib.blake2b(image.data, digest_size=8).digest() for image in np.ascontiguousarray(images))
+    return np.frombuffer(digests, np.int64)
+
+
+def _facts(images: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"key": image_keys(images), "label": labels}).join(doubtful(images))
+
+
+def _near_facts(facts: pd.DataFrame, pairs: np.ndarray, learned: str) -> dict[str, np.ndarray]:
+    """Tell of each image whether any other is near it, one of those learned from, and one of another label."""
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    labels, first = facts["label"].to_numpy(), (facts["split"] == learned).to_numpy()
+    conditions = {
+        "near": np.ones(len(both), bool),
+        "near learned": first[both[:, 1]],
+        "near conflict": labels[both[:, 0]] != labels[both[:, 1]],
+    }
+    return {name: np.isin(np.arange(len(facts)), both[held, 0]) for name, held in conditions.items()}
+
+
+def _conflicting(facts: pd.DataFrame) -> pd.Index:
+    """Give the keys of the groups of identical images that do not all have the same label."""
+    counts = facts.groupby("key")["label"].nunique()
+    return counts.index[counts > 1]
