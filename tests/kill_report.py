@@ -27,12 +27,13 @@ import psutil
 from PIL import Image
 
 from helpers.base.files import ROOT
-from helpers.build.plan import NEEDS
+from helpers.build.notebook import find_notebooks
 from helpers.data.datasets import CACHE, identify
 
 KINDS = ("everything", "networks", "answers", "pdf")  # what a round removes before it starts the driver
 SHARES = (0.1, 0.4, 0.3, 0.2)  # how often
-USES = {"cnn": [*NEEDS], "cnn_second": ["01_train_cnn"], "dnn": ["02_compare_dnn"], "cnn_plain": ["02_compare_dnn"]}
+NAMES = [*find_notebooks(ROOT / "notebooks")]
+USES = {"cnn": NAMES, "cnn_second": ["01_train_cnn"], "dnn": ["02_compare_dnn"], "cnn_plain": ["02_compare_dnn"]}
 KEPT = ("answers", "figures", "tables", "report.pdf", "run.json")  # of a run's folder, what is compared
 PATIENCE = 1800  # seconds until a start that nobody kills counts as hanging
 
@@ -109,7 +110,7 @@ def remove(project: Project, kind: str, random: np.random.Generator) -> None:
         (project.run / "models" / f"{network}.json").unlink()
         chosen = random.choice(USES[network], 1)
     else:
-        chosen = random.choice([*NEEDS], random.integers(1, 3), replace=False) if kind == "answers" else []
+        chosen = random.choice(NAMES, random.integers(1, 3), replace=False) if kind == "answers" else []
     for name in chosen:
         (project.run / "answers" / f"{name}.json").unlink()
 

@@ -6,12 +6,28 @@ Read as JSON and by syntax tree, without Jupyter, so that a build with nothing t
 import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 
 class UsageError(ValueError):
     """A request that cannot be met; its message is one sentence that names the legal values."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A notebook's place in a report, as its own metadata say it under the key `report`.
+
+    needs: the notebooks that have to end before it starts; networks are no reason, since whichever notebook needs one
+    first trains it, and the others wait for just that network. last: whether it starts after all others, as one should
+    that keeps every core busy by itself. recipes: by recipe, the parameters of this notebook that it sets.
+    """
+
+    needs: tuple[str, ...] = ()
+    last: bool = False
+    recipes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -23,13 +39,56 @@ class Parameter:
     note: str
 
 
+def find_notebooks(folder: Path) -> dict[str, Place]:
+    """Find the notebooks of a report, those that begin with a number such as `08_`, in order, and their places.
+
+    Raises UsageError, naming the notebook, if there is none, if two have one number, if one's metadata say what they
+    cannot, and if some wait for each other.
+    """
+    names = sorted(path.stem for path in folder.glob("[0-9][0-9]_*.ipynb"))
+    if not names:
+        raise UsageError(f"{folder} holds no notebook named like 01_train_cnn.ipynb; restore them.")
+    for first, second in pairwise(names):
+        if first[:2] == second[:2]:
+            raise UsageError(f"{first} and {second} have one number; give one of them a number of its own.")
+    places = {name: _place(folder / f"{name}.ipynb") for name in names}
+    for name, place in places.items():
+        if unknown := sorted({*place.needs} - {*names}):
+            raise UsageError(f"{name} needs {unknown[0]}, which is not there; choose from {', '.join(names)}.")
+    _check_order(places)
+    return places
+
+
+def _place(path: Path) -> Place:
+    said = _read(path)["metadata"].get("report", {})
+    try:
+        place = Place(**{**said, "needs": tuple(said.get("needs", ()))})
+        place.recipes.items()
+    except (TypeError, AttributeError):
+        legal = ", ".join(each.name for each in fields(Place))
+        raise UsageError(f"The metadata 'report' of {path.stem} may only hold {legal}; correct them.") from None
+    return place
+
+
+def _check_order(places: Mapping[str, Place]) -> None:
+    try:
+        TopologicalSorter({name: place.needs for name, place in places.items()}).prepare()
+    except CycleError as error:
+        raise UsageError(f"The notebooks {', '.join(error.args[1])} wait for each other; correct 'needs'.") from None
+
+
 def read_cells(path: Path) -> list[dict]:
     """Read a notebook's cells. Raises UsageError if the file is missing or not a notebook."""
+    return _read(path)["cells"]
+
+
+def _read(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["cells"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {"cells": content["cells"], "metadata": content.get("metadata", {})}
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist; restore it, every notebook is needed.") from None
-    except (json.JSONDecodeError, KeyError, TypeError):
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
         raise UsageError(f"{path} is not a Jupyter notebook; restore it or save it again.") from None
 
 

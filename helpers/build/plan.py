@@ -10,43 +10,13 @@ from pathlib import Path
 
 from helpers.base.files import ROOT
 from helpers.build import stale
-from helpers.build.notebook import UsageError, check_names, convert, read_parameters
+from helpers.build.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.data.datasets import KNOWN_NAMES, identify, load_dataset
 from helpers.networks.precision import describe_precision
 from helpers.training import pretrained
 
-# Each notebook, and those that have to end before it starts. Networks are no reason to wait: whichever notebook
-# needs one first trains it, and the others wait for just that network.
-NEEDS: dict[str, tuple[str, ...]] = {
-    "01_train_cnn": (),
-    "02_compare_dnn": (),
-    "03_confusion_matrix": (),
-    "04_saliency_maps": (),
-    "05_gradient_ascent": (),
-    "06_lime": ("03_confusion_matrix",),
-    "07_keract_activations": (),
-}
-
-
-# Started after all others: it trains networks that no other notebook reads, and training keeps every core busy by
-# itself, while the others are often bound to one.
-LAST = ("02_compare_dnn",)
-
-
-# What a recipe changes in single notebooks, beyond the training budget that it names.
-RECIPES: dict[str, dict[str, dict[str, object]]] = {
-    "quick": {},
-    "full": {},
-    "cpu": {},
-    "pretrained": {},
-    "tiny": {
-        "04_saliency_maps": {"SAMPLES": 3, "STEPS": 4, "MEAN_SAMPLES": 2, "MEAN_STEPS": 2, "GRADED_IMAGES": 10},
-        "05_gradient_ascent": {"STEPS": 20, "DREAM_STEPS": 3, "LIME_SAMPLES": 50},
-        "06_lime": {"SAMPLES": 100, "IMAGES_PER_CLASS": 2, "STUDY_SEEDS": 2, "STUDY_IMAGES": 1},
-        "07_keract_activations": {"IMAGES": 32},
-    },
-}
-
+# Of training's recipes, which import Keras, the names; see `recipes` in a notebook's metadata for what else they set.
+RECIPES = ("quick", "full", "cpu", "pretrained", "tiny")
 
 # Parameters that every notebook has and that have options of their own.
 COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")
@@ -60,15 +30,15 @@ class PdfError(ValueError):
 class Build:
     """What a build is given.
 
-    notebooks, package: folders of the notebooks and of the helpers. needs: for each notebook those that come
-    first. run: the run's folder. common: values of the parameters that all notebooks share. chosen: further
-    values by notebook. facts, versions: what all answers of the run are made from, such as the data's digest,
-    and by package its version. day: the date of the answers that it makes, such as "2025-01-31".
+    notebooks, package: folders of the notebooks and of the helpers. places: each notebook's place in the report.
+    run: the run's folder. common: values of the parameters that all notebooks share. chosen: further values by
+    notebook. facts, versions: what all answers of the run are made from, such as the data's digest, and by package
+    its version. day: the date of the answers that it makes, such as "2025-01-31".
     """
 
     notebooks: Path
     package: Path
-    needs: Mapping[str, tuple[str, ...]]
+    places: Mapping[str, Place]
     run: Path
     common: Mapping[str, object]
     chosen: Mapping[str, Mapping[str, object]]
@@ -90,11 +60,11 @@ class Build:
 
     def label(self, name: str) -> str:
         """Give a notebook's name with its place among all of them, such as "[4/7] 04_saliency_maps"."""
-        return f"[{[*self.needs].index(name) + 1}/{len(self.needs)}] {name}"
+        return f"[{[*self.places].index(name) + 1}/{len(self.places)}] {name}"
 
     def components(self, name: str) -> dict[str, str]:
         """List what a notebook's answer would be made from now."""
-        needed = [self.answer(other) for other in self.needs[name]]
+        needed = [self.answer(other) for other in self.places[name].needs]
         return stale.components(
             self.notebook(name),
             self.package,
@@ -106,7 +76,7 @@ class Build:
 
 def check(build: Build) -> None:
     """Check every notebook's parameters before any of them runs; UsageError naming the legal ones if not."""
-    for name in build.needs:
+    for name in build.places:
         check_names(build.notebook(name), [*build.common, *build.chosen.get(name, {})])
 
 
@@ -133,22 +103,22 @@ def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) 
     return chosen
 
 
-def plan(arguments: argparse.Namespace) -> Build:
+def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") -> Build:
     """Turn the command line into a build; UsageError on a value that does not exist, DatasetError on unusable data."""
     if arguments.recipe not in RECIPES:
         raise UsageError(f"There is no recipe {arguments.recipe!r}; choose one of {', '.join(RECIPES)}.")
     seed, image_size = _seed(arguments.seed), _image_size(arguments.image_size)
     data = identify(arguments.dataset, image_size=image_size or None)
     settings = [word for text in arguments.set for word in _words(text)]
-    chosen = parse_settings(settings, ROOT / "notebooks", NEEDS)
+    places = find_notebooks(notebooks)
+    chosen = parse_settings(settings, notebooks, places)
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
     loaded = load_dataset(arguments.dataset, image_size=image_size or None)
     _check_fonts([loaded.name, *loaded.class_names])
-    preset = RECIPES[arguments.recipe]
     return Build(
-        notebooks=ROOT / "notebooks",
+        notebooks=notebooks,
         package=ROOT / "helpers",
-        needs=NEEDS,
+        places=places,
         run=arguments.reports.resolve() / data.name,
         common={
             "DATASET": arguments.dataset if arguments.dataset in KNOWN_NAMES else str(data.path),
@@ -157,7 +127,9 @@ def plan(arguments: argparse.Namespace) -> Build:
             "REPORTS": str(arguments.reports.resolve()),
             "IMAGE_SIZE": image_size,
         },
-        chosen={name: {**preset.get(name, {}), **chosen.get(name, {})} for name in NEEDS},
+        chosen={
+            name: {**place.recipes.get(arguments.recipe, {}), **chosen.get(name, {})} for name, place in places.items()
+        },
         facts={
             "the data": f"sha256:{data.fingerprint}",
             "the recipe": arguments.recipe,

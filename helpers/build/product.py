@@ -21,7 +21,7 @@ def set_pdf(build: Build) -> None:
         from helpers.report.pdf import build_report
 
         try:
-            build_report(build.run, [*build.needs], stamp)
+            build_report(build.run, [*build.places], stamp)
         except ValueError as error:  # of answers or characters that cannot be set; the message is a sentence
             raise PdfError(error) from error
         stale.write_stamp(pdf, now)
@@ -29,7 +29,7 @@ def set_pdf(build: Build) -> None:
 
 def report_stamp(build: Build) -> dict[str, object]:
     """Collect what the PDF says about its own making; its date is the day of the newest answer."""
-    days = [stale.read_json(stale.stamp_path(build.answer(name)))["day"] for name in build.needs]
+    days = [stale.read_json(stale.stamp_path(build.answer(name)))["day"] for name in build.places]
     return {
         "dataset": build.run.name,
         **stale.read_json(build.run / "run.json"),
@@ -45,7 +45,7 @@ def report_components(build: Build, stamp: Mapping[str, object]) -> dict[str, st
     """List what the PDF is made from: the answers, the code that sets it, its stamp."""
     code = imported_files([f"import {build.package.name}.report.pdf"], build.package)
     return {
-        **{f"the answer of {name}": stale.file_digest(build.answer(name)) for name in build.needs},
+        **{f"the answer of {name}": stale.file_digest(build.answer(name)) for name in build.places},
         **stale.files_components([*code, *sorted(build.package.rglob("*.typ"))], build.package),
         **{f"the {key}": str(value) for key, value in stamp.items()},
     }
@@ -55,5 +55,5 @@ def headlines(build: Build) -> list[str]:
     """Give the run's headline numbers as the PDF words them, one a line, aligned."""
     from helpers.report.pdf import headlines
 
-    lines = headlines([stale.read_json(build.answer(name)) for name in build.needs])
+    lines = headlines([stale.read_json(build.answer(name)) for name in build.places])
     return [f"  {line.label:<32}{line.value}" for line in lines]

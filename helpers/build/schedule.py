@@ -7,7 +7,8 @@ from threading import Thread
 
 from helpers.build import stale
 from helpers.build.execute import Failure, describe_failure, run_notebook, say
-from helpers.build.plan import LAST, Build
+from helpers.build.notebook import Place
+from helpers.build.plan import Build
 
 
 def run_notebooks(build: Build, jobs: int) -> list[Failure]:
@@ -19,8 +20,8 @@ def run_notebooks(build: Build, jobs: int) -> list[Failure]:
     running: set[str] = set()
     failures: list[Failure] = []
     finished: Queue[tuple[str, Failure | None, float]] = Queue()
-    while len(stands) < len(build.needs):
-        name = _next(build.needs, stands, running) if len(running) < jobs else None
+    while len(stands) < len(build.places):
+        name = _next(build.places, stands, running) if len(running) < jobs else None
         if name is None:
             name, failure, seconds = finished.get()
             say(f"{build.label(name)}: {'failed after' if failure else 'done in'} {seconds:.0f} s")
@@ -33,19 +34,20 @@ def run_notebooks(build: Build, jobs: int) -> list[Failure]:
             made_from = build.components(name)
             Thread(target=_work, args=(build, name, made_from, finished), daemon=True).start()
         else:
-            stands[name] = all(stands[other] for other in build.needs[name])
+            stands[name] = all(stands[other] for other in build.places[name].needs)
     return failures
 
 
-def _next(needs: Mapping[str, tuple[str, ...]], stands: Mapping[str, bool], running: set[str]) -> str | None:
-    """Give the first notebook that is neither settled nor running and whose needs all are; those in LAST last."""
-    ready = (name for name in sorted(needs, key=LAST.__contains__) if name not in stands and name not in running)
-    return next((name for name in ready if all(other in stands for other in needs[name])), None)
+def _next(places: Mapping[str, Place], stands: Mapping[str, bool], running: set[str]) -> str | None:
+    """Give the first notebook that is neither settled nor running and whose needs all are, last ones last."""
+    waiting = [name for name in places if name not in stands and name not in running]
+    ready = sorted(waiting, key=lambda name: places[name].last)
+    return next((name for name in ready if all(other in stands for other in places[name].needs)), None)
 
 
 def _must_run(build: Build, name: str, stands: Mapping[str, bool]) -> bool:
     """Decide whether a notebook runs, and print why or why not."""
-    lost = [other for other in build.needs[name] if not stands[other]]
+    lost = [other for other in build.places[name].needs if not stands[other]]
     if lost:
         say(f"{build.label(name)}: not run, {lost[0]} failed")
         return False

@@ -21,8 +21,8 @@ from helpers.base.files import ROOT
 from helpers.build import report as driver
 from helpers.build import stale
 from helpers.build.lock import sole_build
-from helpers.build.notebook import UsageError
-from helpers.build.plan import Build, parse_settings
+from helpers.build.notebook import Place, UsageError, find_notebooks
+from helpers.build.plan import RECIPES, Build, parse_settings
 from helpers.build.product import set_pdf
 from helpers.build.schedule import run_notebooks
 
@@ -60,7 +60,7 @@ def toy(tmp_path: Path) -> Build:
     return Build(
         notebooks=notebooks,
         package=package,
-        needs={"01_a": (), "02_b": ("01_a",), "03_c": ()},
+        places={"01_a": Place(), "02_b": Place(needs=("01_a",)), "03_c": Place()},
         run=tmp_path / "reports" / "toy",
         common={"REPORTS": str(tmp_path / "reports")},
         chosen={},
@@ -81,11 +81,11 @@ def lines(capsys: pytest.CaptureFixture[str], word: str = ": ") -> list[str]:
 def test_only_what_changed_runs_again_and_the_reason_is_printed(toy: Build, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_notebooks(toy, jobs=2) == []
     assert lines(capsys, "runs") == [
-        f"[{i}/3] {name}: runs, {name}.json does not exist yet" for i, name in enumerate(toy.needs, 1)
+        f"[{i}/3] {name}: runs, {name}.json does not exist yet" for i, name in enumerate(toy.places, 1)
     ]
 
     assert run_notebooks(toy, jobs=2) == []
-    assert lines(capsys) == [f"[{i}/3] {name}: skipped, nothing changed" for i, name in enumerate(toy.needs, 1)]
+    assert lines(capsys) == [f"[{i}/3] {name}: skipped, nothing changed" for i, name in enumerate(toy.places, 1)]
 
     (toy.package / "first.py").write_text("VALUE = 2\n")
     assert run_notebooks(toy, jobs=1) == []
@@ -134,7 +134,7 @@ def test_a_notebook_that_saves_nothing_is_a_failure_even_after_an_earlier_answer
 
 def test_only_training_progress_is_passed_on(toy: Build, capsys: pytest.CaptureFixture[str]) -> None:
     write_notebook(toy.notebooks, "03_c", "print('training cnn: epoch 1')\nprint('chatter', end='')\nprint('!')")
-    run_notebooks(change(toy, needs={"03_c": ()}), jobs=1)
+    run_notebooks(change(toy, places={"03_c": Place()}), jobs=1)
     printed = capsys.readouterr().out
     assert "03_c: training cnn: epoch 1\n" in printed
     assert "chatter" not in printed
@@ -153,7 +153,7 @@ else:
 """
     write_notebook(toy.notebooks, "01_a", meet.format(me="a", other="c"))
     write_notebook(toy.notebooks, "03_c", meet.format(me="c", other="a"))
-    assert run_notebooks(change(toy, needs={"01_a": (), "03_c": ()}), jobs=2) == []
+    assert run_notebooks(change(toy, places={"01_a": Place(), "03_c": Place()}), jobs=2) == []
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def typesetter(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
 
 
 def test_the_pdf_is_set_when_an_answer_or_the_stamp_changed(toy: Build, typesetter: list[dict]) -> None:
-    toy = change(toy, needs={"03_c": ()})
+    toy = change(toy, places={"03_c": Place()})
     assert run_notebooks(toy, jobs=1) == []
     toy = change(toy, common={"SEED": 0, "RECIPE": "quick"})
     set_pdf(toy)
@@ -220,9 +220,10 @@ def sleeping_build(toy: Build) -> Iterator[subprocess.Popen]:
     text = (
         "import signal, sys; from pathlib import Path, PosixPath\n"
         "from helpers.build import report; from helpers.build.plan import Build\n"
+        "from helpers.build.notebook import Place\n"
         # what runs in the background is started deaf to Ctrl-C, and so would be its children
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"toy = {change(toy, needs={'01_a': ()})!r}\n"
+        f"toy = {change(toy, places={'01_a': Place()})!r}\n"
         "report.plan = lambda arguments: toy\n"
         "sys.exit(report.main(['report']))"
     )
@@ -271,7 +272,7 @@ def test_a_killed_build_leaves_no_kernel_and_no_lock(toy: Build, sleeping_build:
     write_notebook(toy.notebooks, "01_a")
     with sole_build(toy.run):
         assert not draft.exists()
-    assert run_notebooks(change(toy, needs={"01_a": ()}), jobs=1) == []
+    assert run_notebooks(change(toy, places={"01_a": Place()}), jobs=1) == []
 
 
 def test_a_partial_notebook_that_cannot_be_written_is_a_failure_and_no_standstill(
@@ -282,7 +283,7 @@ def test_a_partial_notebook_that_cannot_be_written_is_a_failure_and_no_standstil
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     monkeypatch.setattr("papermill.execute.write_ipynb", cut_short)
-    (failure,) = run_notebooks(change(toy, needs={"03_c": ()}), jobs=1)
+    (failure,) = run_notebooks(change(toy, places={"03_c": Place()}), jobs=1)
     assert (failure.cell, failure.error) == (0, "WriteError")
     assert failure.message.endswith(
         "03_c.partial.ipynb cannot be written: the disk is full; free some space and start again."
@@ -306,7 +307,7 @@ def test_a_run_folder_that_cannot_be_made_is_one_sentence(
 def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
     toy: Build, typesetter: list[dict], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    toy = change(toy, needs={"03_c": ()}, common={**toy.common, "SEED": 0, "RECIPE": "quick"})
+    toy = change(toy, places={"03_c": Place()}, common={**toy.common, "SEED": 0, "RECIPE": "quick"})
     monkeypatch.setattr(driver, "plan", lambda _: toy)
     monkeypatch.setattr(driver, "check", lambda _: None)
     monkeypatch.setattr(driver, "run_notebooks", lambda *_: [])
@@ -339,12 +340,12 @@ def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
 )
 def test_a_wrong_setting_names_the_legal_ones(toy: Build, word: str, told: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_settings([word], toy.notebooks, toy.needs)
+        parse_settings([word], toy.notebooks, toy.places)
     assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_settings_become_values_by_notebook(toy: Build) -> None:
-    assert parse_settings(["01_a.SIZE=5", "02_b.SIZE=-2"], toy.notebooks, toy.needs) == {
+    assert parse_settings(["01_a.SIZE=5", "02_b.SIZE=-2"], toy.notebooks, toy.places) == {
         "01_a": {"SIZE": 5},
         "02_b": {"SIZE": -2},
     }
@@ -379,7 +380,7 @@ def test_a_wrong_request_is_one_sentence_and_exit_code_2(
 
 def test_headlines_are_read_from_the_answers(toy: Build) -> None:
     numbers = {"cnn.parameters": 1696583, "cnn.test_accuracy": 0.9125, "other": 1}
-    for name in toy.needs:
+    for name in toy.places:
         stale.write_json(toy.answer(name), {"numbers": numbers if name == "01_a" else {}})
     told = "\n".join(driver.headlines(toy))
     assert "1,696,583" in told and "91.2%" in told
@@ -394,12 +395,16 @@ def test_the_driver_starts_without_the_heavy_packages() -> None:
 
 def test_recipes_are_those_of_the_training_and_set_only_what_notebooks_have() -> None:
     from helpers.build.notebook import check_names
-    from helpers.training.recipes import RECIPES
+    from helpers.training import recipes
 
-    assert driver.RECIPES.keys() == RECIPES.keys()
-    for preset in driver.RECIPES.values():
-        for name, values in preset.items():
+    assert {*RECIPES} == recipes.RECIPES.keys()
+    set_by_tiny = []
+    for name, place in find_notebooks(ROOT / "notebooks").items():
+        assert place.recipes.keys() <= {*RECIPES}
+        set_by_tiny += place.recipes.get("tiny", {})
+        for values in place.recipes.values():
             check_names(ROOT / "notebooks" / f"{name}.ipynb", values)
+    assert set_by_tiny
 
 
 def test_the_day_of_the_answers_is_today_unless_reproducible_builds_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
