@@ -1,4 +1,4 @@
-"""Figures and the PDF; only this room knows matplotlib and Typst.
+"""Figures, a file a subject, and the PDF; only this room knows matplotlib and Typst.
 
 May import `base` and `answers`; `words` imports nothing, and anything from `grade` on may say what it holds.
 """

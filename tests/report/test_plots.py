@@ -188,6 +188,16 @@ def test_the_matrix_shows_every_count_and_share() -> None:
     assert right.texts[0].get_text() == "50%"
 
 
+def test_every_group_has_its_dots_and_its_mean_however_many_there_are() -> None:
+    table = pd.DataFrame({"class": np.repeat([f"class {i}" for i in range(12)], 3), "fit": np.linspace(0, 1, 36)})
+    (axes,) = plots.measure_strips(table, "class", {"fit": "fit"}, {}).axes
+    drawn = np.concatenate([dots.get_offsets() for dots in axes.collections])
+    np.testing.assert_allclose(sorted(drawn[:, 0]), table["fit"])
+    points = [point for line in axes.lines for point in line.get_xydata() if np.isfinite(point).all()]
+    means = {place: value for value, place in points}
+    np.testing.assert_allclose([means[i] for i in range(12)], table["fit"].to_numpy().reshape(12, 3).mean(axis=1))
+
+
 LONG_NAMES = ("apple_pie", "baby_back_ribs", "baklava", "beef_carpaccio", "beef_tartare", "beet_salad", "beignets")
 LONG_NAMES += ("bibimbap", "bread_pudding", "breakfast_burrito", "Vegetable-Fruit")
 MANY = np.arange(len(LONG_NAMES))

@@ -1,0 +1,49 @@
+"""Estimates with their intervals, one row each."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers.report.plots.style import COLOURS, in_percent, new_figure
+
+
+def accuracy_intervals(names: Sequence[str], values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> Figure:
+    """Draw accuracies as dots with their intervals, one row each, the first on top."""
+    figure = new_figure(0.45 + 0.27 * len(names))
+    axes = _rows(figure, names, "accuracy, with 95% interval")
+    heights = np.arange(len(names))
+    axes.errorbar(
+        values, heights, xerr=[values - lows, highs - values], fmt="o", color=COLOURS[0], capsize=3, markersize=5
+    )
+    in_percent(axes.xaxis)
+    return figure
+
+
+def paired_differences(groups: Mapping[str, pd.DataFrame], title: str) -> Figure:
+    """Draw differences with their intervals, one row a method and one colour a group of images; zero is marked.
+
+    groups: label -> frame indexed by method with columns value, low and high.
+    """
+    names = list(next(iter(groups.values())).index)
+    figure = new_figure(0.75 + 0.21 * len(names))
+    axes = _rows(figure, names, title)
+    axes.axvline(0, color="0.4", linewidth=0.8)
+    for place, (label, frame) in enumerate(groups.items()):
+        heights = np.arange(len(names)) - 0.15 + 0.3 * place / max(1, len(groups) - 1)
+        reach = np.array([frame["value"] - frame["low"], frame["high"] - frame["value"]]).clip(min=0)
+        axes.errorbar(frame["value"], heights, xerr=reach, fmt="o", color=COLOURS[place], markersize=3.5, label=label)
+    figure.legend(loc="outside lower center", ncols=len(groups))
+    return figure
+
+
+def _rows(figure: Figure, names: Sequence[str], title: str) -> Axes:
+    """Make axes with a row a name, the first on top at height 0, the others below at 1, 2, ..."""
+    axes = figure.subplots()
+    axes.set_yticks(range(len(names)), names)
+    axes.set(ylim=(len(names) - 0.5, -0.5), xlabel=title)
+    axes.grid(True, axis="x")
+    axes.tick_params(axis="y", length=0)
+    return axes

@@ -1,0 +1,179 @@
+"""Sheets of explanations: images above their maps and what masks leave of them, one column an image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from skimage.segmentation import mark_boundaries
+
+from helpers.report.plots.images import hide_axes, mosaic
+from helpers.report.plots.style import DIVERGING, SEQUENTIAL, TEXT_WIDTH, letters_in, thin_bar, wrap
+
+BORDER = (1.0, 0.84, 0.04)  # of superpixels: a yellow that is found in no grey image and stands out in grey print
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One row of an explanation sheet: an image, a map or a masked image of each column."""
+
+    label: str
+    tiles: np.ndarray  # images (N, H, W, C) in 0..255, or maps (N, H, W), nan where there is none
+    limits: tuple[float, float] | None = None  # of the colour scale of maps
+    bar_label: str = ""
+
+
+def explanation_sheet(
+    images: np.ndarray,
+    maps: Mapping[str, np.ndarray],
+    masks: Mapping[str, np.ndarray],
+    titles: Sequence[str],
+) -> Figure:
+    """Show each image above its maps and what masks leave of it, one column an image.
+
+    images: (N, H, W, C) in 0..255; maps: (N, H, W) by name, drawn as signed where any value is negative;
+    masks: (N, H, W) bool by name. Each map has a colour scale of its own, to the 99th percentile of its
+    magnitude.
+    """
+    scaled = {name: _to_own_scale(values) for name, values in maps.items()}
+    rows = [
+        SheetRow("image", images),
+        *(
+            SheetRow(name, values, (-1.0 if values.min() < 0 else 0.0, 1.0), "own scale")
+            for name, values in scaled.items()
+        ),
+        *(SheetRow(name, _masked(images, mask)) for name, mask in masks.items()),
+    ]
+    return _draw_sheet(rows, titles)
+
+
+def mean_map_sheet(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
+    """Show the mean image of each class above its mean maps, which share one colour scale a row.
+
+    images: (K, H, W, C) in 0..255; maps: (K, H, W) by name, shares of the relevance; nan for a class without
+    any. The scale counts in multiples of the even share, which all pixels get where none counts more.
+    """
+    times_even = {name: values * np.prod(values.shape[1:]) for name, values in maps.items()}
+    unit = "\N{MULTIPLICATION SIGN} even"
+    rows = [
+        SheetRow(name, values, (0.0, float(np.nanpercentile(values, 99.8))), unit)
+        for name, values in times_even.items()
+    ]
+    return _draw_sheet([SheetRow("mean image", images), *rows], titles)
+
+
+def superpixel_sheet(
+    images: np.ndarray,
+    segments: Sequence[np.ndarray] | None,
+    weights: Mapping[str, np.ndarray],
+    shown: Mapping[str, np.ndarray],
+    titles: Sequence[str],
+    most_columns: int = 12,
+) -> Figure:
+    """Show each image above its superpixels, their signed weights and what masks leave of it, in columns.
+
+    images: (N, H, W, C) in 0..255; segments: (N, H, W) int, or None to leave that row out; weights: (N, H,
+    W) by name, all on one scale that is symmetric about zero and ends at the 99th percentile of their
+    magnitude; shown: (N, H, W) bool by name.
+    """
+    limit = float(np.percentile(np.abs(list(weights.values())), 99)) or 1.0
+    bordered = [] if segments is None else [SheetRow("superpixels", _draw_borders(images, segments))]
+    rows = [
+        SheetRow("image", images),
+        *bordered,
+        *(SheetRow(name, values, (-limit, limit), "probability") for name, values in weights.items()),
+        *(SheetRow(name, _masked(images, mask)) for name, mask in shown.items()),
+    ]
+    return _draw_sheet(rows, titles, most_columns)
+
+
+def _draw_borders(images: np.ndarray, segments: Sequence[np.ndarray]) -> np.ndarray:
+    """Enlarge small images and draw a line of two pixels wherever two superpixels meet: RGB uint8."""
+    scale = max(1, round(192 / images.shape[1]))
+    colours = np.broadcast_to(images, (*images.shape[:3], 3))
+    large, labels = (np.repeat(np.repeat(array, scale, 1), scale, 2) for array in (colours, np.asarray(segments)))
+    marked = [mark_boundaries(image, parts, BORDER) for image, parts in zip(large, labels)]
+    return np.round(np.stack(marked) * 255).astype(np.uint8)
+
+
+def _to_own_scale(maps: np.ndarray) -> np.ndarray:
+    """Divide each map by the 99th percentile of its magnitude, and clip."""
+    limits = np.percentile(np.abs(maps), 99, axis=(1, 2), keepdims=True)
+    limits = np.where(limits > 0, limits, np.maximum(np.abs(maps).max(axis=(1, 2), keepdims=True), 1e-30))
+    return np.clip(maps / limits, -1, 1)
+
+
+def _masked(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Keep the masked pixels, as RGB; the others get a colour that no grey image has."""
+    colours = np.broadcast_to(images, (*images.shape[:3], 3))
+    return np.where(mask[..., None], colours, np.array([190, 205, 228]))
+
+
+def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str], most_columns: int = 12) -> Figure:
+    """Draw rows of tiles under titles, in bands one below another where there are too many columns."""
+    count = len(titles)
+    bands = -(-count // most_columns)
+    columns = -(-count // bands)
+    left, right, gap = 0.82, 0.62, 0.04
+    tile = min(1.05, (TEXT_WIDTH - left - right) / columns)
+    letters = letters_in(tile - 0.06)
+    wrapped = ["\n".join(wrap(line, letters) for line in title.split("\n")) for title in titles]
+    header = 0.05 + 0.12 * max(title.count("\n") + 1 for title in wrapped)
+    tall, wide = rows[0].tiles.shape[1:3]
+    side = tile * tall / (wide + _gap(wide))  # inches from top to bottom of a tile
+    height = bands * (header + len(rows) * (side + gap))
+    figure = Figure(figsize=(left + right + columns * tile, height))
+    for i in range(bands * len(rows)):
+        band, row = divmod(i, len(rows))
+        chosen = slice(band * columns, (band + 1) * columns)
+        bottom = height - (band + 1) * header - i * (side + gap) - side
+        width = len(titles[chosen]) * tile
+        axes = figure.add_axes(_relative((left, bottom, width, side), figure))
+        drawn = _draw_row(axes, rows[row], chosen)
+        if row == 0:
+            _title_columns(axes, wrapped[chosen], wide)
+        if limits := rows[row].limits:
+            bar = figure.add_axes(_relative((left + width + 0.06, bottom + 0.08, 0.07, side - 0.16), figure))
+            _draw_bar(figure, drawn, bar, limits, rows[row].bar_label)
+    return figure
+
+
+def _gap(width: int) -> int:
+    """Give the pixels between two tiles of this width."""
+    return max(1, width // 24)
+
+
+def _relative(box: tuple[float, float, float, float], figure: Figure) -> tuple[float, float, float, float]:
+    """Turn inches from the lower left corner into shares of the figure."""
+    width, height = figure.get_size_inches()
+    return box[0] / width, box[1] / height, box[2] / width, box[3] / height
+
+
+def _draw_row(axes: Axes, row: SheetRow, chosen: slice) -> AxesImage:
+    tiles = row.tiles[chosen]
+    gap = _gap(tiles.shape[2])
+    if row.limits:
+        low, high = row.limits
+        sheet, colours = mosaic(tiles, len(tiles), gap), DIVERGING if low < 0 else SEQUENTIAL
+    else:
+        low, high = 0, 255
+        sheet, colours = mosaic(tiles, len(tiles), gap, fill_value=255).squeeze().astype(np.uint8), "gray"
+    drawn = axes.imshow(sheet, cmap=colours, vmin=low, vmax=high, aspect="auto")
+    hide_axes(axes)
+    axes.set_ylabel(wrap(row.label, 13), rotation=0, ha="right", va="center", fontsize=7, labelpad=4)
+    return drawn
+
+
+def _title_columns(axes: Axes, titles: Sequence[str], width: int) -> None:
+    gap = _gap(width)
+    axes.set_xticks([i * (width + gap) + (width - 1) / 2 for i in range(len(titles))], titles, fontsize=7)
+    axes.tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, length=0, pad=2)
+
+
+def _draw_bar(figure: Figure, drawn: AxesImage, axes: Axes, limits: tuple[float, float], label: str) -> None:
+    low, high = limits
+    bar = figure.colorbar(drawn, cax=axes, ticks=[low, 0, high] if low < 0 else [low, high])
+    thin_bar(bar, [f"{tick:.3g}".replace("-", "\N{MINUS SIGN}") for tick in bar.get_ticks()])
+    bar.set_label(label, fontsize=6, labelpad=1)

@@ -1,0 +1,94 @@
+"""How every figure looks: its width, colours, fonts and scales. Importing this sets matplotlib's defaults."""
+
+from textwrap import fill
+from typing import Any
+
+import seaborn as sns
+from cycler import cycler
+from matplotlib import font_manager, style
+from matplotlib.axis import Axis
+from matplotlib.colorbar import Colorbar
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+TEXT_WIDTH = 6.7  # inches between the margins of the report's page
+SEQUENTIAL = "magma"
+DIVERGING = "vlag"
+MISTAKE = "#b2182b"  # the colour of what is wrong
+COLOURS = sns.color_palette("colorblind", 10).as_hex()
+
+# Of fonts that have what the first lacks, mostly Chinese, the first that is installed helps out letter by letter.
+_HELPING_FONTS = (
+    "Noto Sans CJK TC",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans TC",
+    "Source Han Sans TC",
+    "PingFang TC",
+    "PingFang HK",
+    "Heiti TC",
+    "Microsoft JhengHei",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+    "Noto Emoji",
+    "Segoe UI Symbol",
+)
+FONTS = ["DejaVu Sans", *(name for name in _HELPING_FONTS if name in font_manager.get_font_names())]
+STYLE: dict[str, Any] = {
+    "font.family": FONTS,
+    "text.parse_math": False,  # a dollar sign in the name of a class is a dollar sign
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.grid": False,
+    "grid.color": "0.88",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.4,
+    "image.interpolation": "nearest",
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+}
+style.use(STYLE)
+
+
+def missing_characters(text: str) -> str:
+    """Give the characters of a text that figures cannot show, since none of their fonts has them."""
+    fonts = [font_manager.get_font(font_manager.findfont(family)) for family in FONTS]
+    visible = (c for c in dict.fromkeys(text) if c.isprintable() and c != " ")
+    return "".join(c for c in visible if not any(font.get_char_index(ord(c)) for font in fonts))
+
+
+def new_figure(height: float, width: float = TEXT_WIDTH) -> Figure:
+    """Make an empty figure as wide as the report's text, its height in inches."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def wrap(name: str, letters: int) -> str:
+    """Break a name into lines of at most so many letters; the underscores of a folder's name count as blanks."""
+    return fill(name.replace("_", " "), letters)
+
+
+def letters_in(inches: float) -> int:
+    """Say how many letters of the small print of a figure fit into a width."""
+    return max(6, int(inches * 20))
+
+
+def in_percent(axis: Axis) -> None:
+    """Label an axis of shares in per cent."""
+    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def thin_bar(bar: Colorbar, labels: list[str] | None = None) -> None:
+    """Take the frame and the tick marks off a colour bar, and label its ticks anew if asked."""
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=6, pad=2)
+    if labels:
+        bar.ax.set_yticklabels(labels)
