@@ -5,6 +5,7 @@ import functools
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -198,9 +199,11 @@ def test_faces_carry_their_evidence(few_faces: list[int], cache: Path) -> None:
 
 def test_faces_have_another_fingerprint_when_their_program_changes(tmp_path: Path, monkeypatch, cache: Path) -> None:
     before = identify("faces", cache).fingerprint
-    program = tmp_path / "faces.py"
-    program.write_text(Path(faces.__file__).read_text() + "\n")
-    monkeypatch.setattr(faces, "__file__", str(program))
+    program = shutil.copytree(Path(faces.__file__).parent, tmp_path / "faces")
+    monkeypatch.setattr(faces, "__file__", str(program / "__init__.py"))
+    assert identify("faces", cache).fingerprint == before
+    with (program / "mouth.py").open("a") as file:
+        file.write("\n")
     assert identify("faces", cache).fingerprint != before
 
 

@@ -1,0 +1,63 @@
+"""Schematic faces, drawn from the action units of the Facial Action Coding System (FACS).
+
+Every face comes with the pixels that its expression changed: the truth to grade explanations against.
+
+The bytes depend on the seed alone. Drawing uses +, -, *, /, square root and comparison of float32 numbers,
+which IEEE 754 rounds alike on every machine, and random numbers that are uniform. Hence no sine, exponential,
+power, pairwise sum or dot product of floating-point numbers, and half-angle tangents in place of angles.
+"""
+
+from helpers.data.faces.render import class_counts, draw_faces, draw_intensities, draw_labels, generate, render_faces
+from helpers.data.faces.traits import (
+    BAR_SHARE,
+    BEARD_SHARE,
+    GLASSES_SHARE,
+    HAND_SHARE,
+    MOUSTACHE_SHARE,
+    VARIATION,
+    Number,
+    Traits,
+)
+from helpers.data.faces.units import (
+    ACTION_UNITS,
+    CLASS_NAMES,
+    CLASS_SHARES,
+    EVIDENCE_THRESHOLD,
+    EXPRESSIONS,
+    SIZE,
+    SPLITS,
+    STRONGEST_EXPRESSION,
+    UNIT_SPREAD,
+    WEAKEST_EXPRESSION,
+    Expression,
+    Units,
+)
+
+__all__ = [
+    "ACTION_UNITS",
+    "BAR_SHARE",
+    "BEARD_SHARE",
+    "CLASS_NAMES",
+    "CLASS_SHARES",
+    "EVIDENCE_THRESHOLD",
+    "EXPRESSIONS",
+    "GLASSES_SHARE",
+    "HAND_SHARE",
+    "MOUSTACHE_SHARE",
+    "SIZE",
+    "SPLITS",
+    "STRONGEST_EXPRESSION",
+    "UNIT_SPREAD",
+    "VARIATION",
+    "WEAKEST_EXPRESSION",
+    "Expression",
+    "Number",
+    "Traits",
+    "Units",
+    "class_counts",
+    "draw_faces",
+    "draw_intensities",
+    "draw_labels",
+    "generate",
+    "render_faces",
+]

@@ -1,0 +1,157 @@
+"""Faces from labels or from action units, one by one or a whole data set."""
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+import numpy as np
+
+from helpers.data.faces.camera import add_light, photograph, view_of
+from helpers.data.faces.eyes import draw_brow, draw_eye, draw_glasses
+from helpers.data.faces.head import (
+    draw_cheek,
+    draw_forehead,
+    draw_fringe,
+    draw_frown,
+    draw_head,
+    draw_nose,
+    draw_person,
+)
+from helpers.data.faces.mouth import draw_beard, draw_chin, draw_moustache, draw_mouth, draw_mouth_corner
+from helpers.data.faces.traits import (
+    Traits,
+    check_seed,
+    draw_uniforms,
+    make_generators,
+    make_intensities,
+    make_traits,
+    sensor_noise,
+)
+from helpers.data.faces.units import (
+    CLASS_NAMES,
+    CLASS_SHARES,
+    EVIDENCE_THRESHOLD,
+    SIZE,
+    SPLITS,
+    Units,
+    by_unit,
+    check_intensities,
+)
+
+_SPLIT_STRIDE = 10_000_000  # the faces of split k are numbered from k times this
+_BATCH = 32  # faces drawn at once: their canvases stay in the processor's cache
+
+
+def generate(
+    counts: Sequence[int] = (4200, 600, 1200), seed: int = 0, workers: int | None = None
+) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Draw the training, validation and test split.
+
+    counts: faces a split; workers: threads, by default one a processor (the bytes do not depend on it).
+    Returns split -> (images (N, 48, 48, 1) uint8, labels (N,) int64, evidence (N, 48, 48) bool).
+    Raises ValueError on a negative count or seed.
+    """
+    if len(counts) != len(SPLITS) or min(counts) < 0:
+        raise ValueError(f"counts is {tuple(counts)}: give {len(SPLITS)} numbers of faces, none of them negative.")
+    splits = {}
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for number, (name, count) in enumerate(zip(SPLITS, counts, strict=True)):
+            first = number * _SPLIT_STRIDE
+            labels = draw_labels(count, seed, first)
+            images, evidence = _render_in_pool(pool, labels, seed, first)
+            splits[name] = images, labels, evidence
+    return splits
+
+
+def draw_labels(count: int, seed: int, first_index: int = 0) -> np.ndarray:
+    """Shuffle `count` labels (int64) in FER2013's class proportions, to the nearest whole face."""
+    check_seed(seed)
+    labels = np.repeat(np.arange(len(CLASS_NAMES)), class_counts(count))
+    return np.random.default_rng([seed, first_index, count]).permutation(labels)
+
+
+def class_counts(count: int) -> np.ndarray:
+    """Divide `count` faces in FER2013's class proportions by largest remainder; returns (7,) int64."""
+    exact = np.array(CLASS_SHARES) * count
+    counts = exact // sum(CLASS_SHARES)
+    by_remainder = np.argsort(-(exact % sum(CLASS_SHARES)), kind="stable")
+    counts[by_remainder[: count - sum(counts)]] += 1
+    return counts
+
+
+def render_faces(labels: np.ndarray, seed: int, first_index: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Render a face for each label, as a camera would see it, with the evidence of its expression.
+
+    labels: (N,) int, index into CLASS_NAMES; face i depends on its label, seed and first_index + i alone.
+    Returns images (N, 48, 48, 1) uint8 and evidence (N, 48, 48) bool: the pixels that differ from the
+    same face's at rest by more than EVIDENCE_THRESHOLD, before noise is added.
+    Raises ValueError on a label or seed out of range.
+    """
+    parts = [
+        _render_batch(labels[start : start + _BATCH], seed, first_index + start)
+        for start in range(0, len(labels), _BATCH)
+    ]
+    return _join(parts)
+
+
+def draw_intensities(labels: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
+    """Draw how strongly each action unit acts in the faces that `render_faces` makes of the same arguments.
+
+    labels: (N,) int. Returns (N, 15) float32 in 0..1, columns in the order of ACTION_UNITS.
+    Raises ValueError on a label or seed out of range.
+    """
+    return make_intensities(draw_uniforms(make_generators(seed, first_index, len(labels))), labels)
+
+
+def draw_faces(intensities: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
+    """Draw faces with given action units, without noise.
+
+    intensities: (N, 15) in 0..1, columns in the order of ACTION_UNITS. The same seed and index give the same
+    person, pose, light and occlusion, whatever the intensities.
+    Returns (N, 48, 48) float32 grey levels, not clipped.
+    Raises ValueError on another number of columns, or an intensity or seed out of range.
+    """
+    check_intensities(intensities)
+    face = make_traits(draw_uniforms(make_generators(seed, first_index, len(intensities))))
+    return photograph(_draw_expression(draw_person(face), face, by_unit(intensities)), view_of(face), face)
+
+
+def _render_batch(labels: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:
+    generators = make_generators(seed, first_index, len(labels))
+    uniform = draw_uniforms(generators)
+    face, intensities = make_traits(uniform), make_intensities(uniform, labels)
+    person, view = draw_person(face), view_of(face)
+    drawn = photograph(_draw_expression(person, face, by_unit(intensities)), view, face)
+    rest = photograph(_draw_expression(person, face, by_unit(0 * intensities)), view, face)
+    noisy = np.rint(drawn + face.noise * sensor_noise(generators))
+    return np.clip(noisy, 0, 255).astype(np.uint8)[..., None], np.abs(drawn - rest) > EVIDENCE_THRESHOLD
+
+
+def _render_in_pool(pool: Executor, labels: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:
+    starts = range(0, len(labels), _BATCH)
+    batches = [labels[start : start + _BATCH] for start in starts]
+    firsts = [first_index + start for start in starts]
+    return _join(pool.map(_render_batch, batches, [seed] * len(firsts), firsts))
+
+
+def _join(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    nothing = np.empty((0, SIZE, SIZE, 1), np.uint8), np.empty((0, SIZE, SIZE), bool)
+    images, evidence = zip(nothing, *parts, strict=True)
+    return np.concatenate(images), np.concatenate(evidence)
+
+
+def _draw_expression(person: np.ndarray, face: Traits, unit: Units) -> np.ndarray:
+    canvas = person.copy()
+    for draw in (draw_head, draw_forehead, draw_frown):
+        draw(canvas, face, unit)
+    for side in (-1, 1):
+        draw_cheek(canvas, face, unit, side)
+    for draw in (draw_nose, draw_beard, draw_moustache, draw_chin, draw_mouth):
+        draw(canvas, face, unit)
+    for side in (-1, 1):
+        draw_mouth_corner(canvas, face, unit, side)
+        draw_eye(canvas, face, unit, side)
+        draw_brow(canvas, face, unit, side)
+        draw_glasses(canvas, face, side)
+    draw_fringe(canvas, face)
+    return add_light(canvas, face)
