@@ -7,6 +7,7 @@ import shutil
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from helpers.base.files import draft_path, locked, remove_drafts, write_json, writing
 from helpers.data import faces
 from helpers.data.decode import scale, scale_masks
+from helpers.data.reading import Pixels, Reading, count, unused_notes
 from helpers.data.sources import SPLITS, Contents, DatasetError, Record, printable, visible_files
 from helpers.data.splits import arrange, drop_empty_classes, keep_training, missing_splits, shuffle_within
 
@@ -102,12 +104,12 @@ def write_faces(draft: Path, image_size: int | None) -> Facts:
     images, labels, evidence = (np.concatenate([drawn[split][part] for split in SPLITS]) for part in range(3))
     if image_size:
         images, evidence = scale(images, image_size), scale_masks(evidence, image_size)
+    bounds = _bounds(len(drawn[split][1]) for split in SPLITS)
     for name, values in (("images", images), ("labels", labels), ("evidence", evidence)):
         _write_array(draft / f"{name}.npy", values.shape, values.dtype, [values.data])
     return {
-        "title": "Schematic faces (generated)",
-        "class_names": faces.CLASS_NAMES,
-        "bounds": _bounds(len(drawn[split][1]) for split in SPLITS),
+        "reading": _faces_reading(labels, bounds, images.shape[1]).as_json(),
+        "bounds": bounds,
         "notes": ("The faces are drawn by a program, so every pixel's part in the expression is known.",),
         "split_notes": (),
         "skipped": (),
@@ -116,32 +118,53 @@ def write_faces(draft: Path, image_size: int | None) -> Facts:
     }
 
 
+def _faces_reading(labels: np.ndarray, bounds: Mapping[str, tuple[int, int]], size: int) -> Reading:
+    return Reading(
+        title="Schematic faces (generated)",
+        class_names=faces.CLASS_NAMES,
+        labels_from="the expressions that were drawn",
+        pixels=Pixels(size, colour=False),
+        splits_from="drawn one by one",
+        counts={
+            split: dict(zip(faces.CLASS_NAMES, np.bincount(labels[slice(*bounds[split])]).tolist())) for split in SPLITS
+        },
+    )
+
+
 def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     """Decode and split what a path holds into a folder; returns the facts about it."""
     scratch = draft / "decoded"
     labels, given, twins, skipped = _decode_records(contents.records, scratch)
     _check_skipped(path, skipped, len(labels))
-    class_names, labels, class_notes = drop_empty_classes(contents.class_names, labels)
-    splits, notes = arrange(path, class_names, contents.split_names, labels, given, twins)
+    reading = contents.reading
+    class_names, labels, class_notes = drop_empty_classes(reading.class_names, labels)
+    splits, notes = arrange(path, class_names, reading.split_names, labels, given, twins)
     order = shuffle_within(splits)
     _write_array(
         draft / "images.npy",
-        (len(labels), *contents.shape),
+        (len(labels), *reading.pixels.shape),
         np.dtype(np.uint8),
-        _pick(scratch, order, int(np.prod(contents.shape))),
+        _pick(scratch, order, int(np.prod(reading.pixels.shape))),
     )
     scratch.unlink()
     _write_array(draft / "labels.npy", labels.shape, labels.dtype, [labels[order].data])
+    counted = _count_again(reading, class_names, labels, splits)
+    known = replace(counted, notes=(*reading.notes, *class_notes, *_skipped_notes(len(skipped), len(labels))))
     return {
-        "title": contents.title,
-        "class_names": class_names,
+        "reading": known.as_json(),
         "bounds": _bounds(np.bincount(splits, minlength=len(SPLITS)).tolist()),
-        "notes": (*contents.notes, *class_notes, *_skipped_notes(len(skipped), len(labels))),
+        "notes": (*unused_notes(known), *known.pixels.notes, *known.notes),
         "split_notes": notes,
         "skipped": skipped,
         "missing": missing_splits(given),
-        "keep_training": keep_training(given, twins, contents.split_names),
+        "keep_training": keep_training(given, twins, reading.split_names),
     }
+
+
+def _count_again(reading: Reading, class_names: Sequence[str], labels: np.ndarray, splits: np.ndarray) -> Reading:
+    """Give the reading with the counts that hold now that every image has been looked at and has its split."""
+    pairs = zip(np.take(SPLITS, splits).tolist(), np.take(class_names, labels).tolist())
+    return replace(reading, class_names=tuple(class_names), counts=count(pairs))
 
 
 def _decode_records(

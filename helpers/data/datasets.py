@@ -15,10 +15,9 @@ import numpy as np
 
 from helpers.base.files import ROOT
 from helpers.data import cache as store
-from helpers.data import faces
-from helpers.data.readers.parquet import find_shards, read_parquet
-from helpers.data.readers.pictures import find_pictures, read_pictures
-from helpers.data.readers.tables import find_table, read_table
+from helpers.data import faces, readers
+from helpers.data.options import Options, read_options
+from helpers.data.reading import Reading, from_json
 from helpers.data.sources import (
     FER2013_SIZE,
     SPLITS,
@@ -27,7 +26,7 @@ from helpers.data.sources import (
     Record,
     list_members,
     printable,
-    reading,
+    reading_from,
 )
 
 CACHE = ROOT / "data" / "cache"
@@ -44,7 +43,7 @@ _KNOWN_FILES = {
 _TAKEN_NAMES = ("faces", "sample", "")  # of run folders; only a whole disk has no name
 _ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv", ".parquet"}
 _SIZES = (24, 512)  # pixels a side: least that the deepest network can pool, most that is sensible to train on
-_LAYOUT = 1  # raised when the same source is decoded or split differently
+_LAYOUT = 2  # raised when the same source is decoded or split differently
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Dataset:
 
     name: of the run; fingerprint: changes when the images do; title: for people; notes: whole sentences that
     a report must state; evidence: split -> (N, H, W) bool, or None; skipped: images left out, each with why;
-    missing: splits that the source lacks, so that others stand in for them.
+    missing: splits that the source lacks, so that others stand in for them; reading: how the source was read.
     """
 
     name: str
@@ -78,6 +77,7 @@ class Dataset:
     evidence: Mapping[str, np.ndarray] | None
     skipped: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+    reading: Reading | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -100,7 +100,11 @@ class Source:
 
 
 def load_dataset(
-    name_or_path: str, cache: Path | None = None, image_size: int | None = None, keep_training: bool = False
+    name_or_path: str,
+    cache: Path | None = None,
+    image_size: int | None = None,
+    keep_training: bool = False,
+    options: Options | None = None,
 ) -> Dataset:
     """Open a data set, decoding it into the cache, by default CACHE, the first time.
 
@@ -109,16 +113,20 @@ def load_dataset(
     FER2013, 64 for other images.
     keep_training: where the source lacks a validation or a test split, take none of its training images for
     validation; the split that it has is then both. Such a data set has a fingerprint of its own.
+    options: what the user decides about reading; by default what the environment says.
     Raises DatasetError where there is no such data, or where they cannot be used.
     """
     cache = cache or CACHE
-    source = identify(name_or_path, cache, image_size)
+    options = (options or read_options()).with_size(image_size)
+    source = identify(name_or_path, cache, image_size, options)
     folder = cache / source.fingerprint
-    store.ensure(folder, lambda draft: _write(draft, source.path, image_size))
+    store.ensure(folder, lambda draft: _write(draft, source.path, options))
     return _open(source, folder, keep_training)
 
 
-def identify(name_or_path: str, cache: Path | None = None, image_size: int | None = None) -> Source:
+def identify(
+    name_or_path: str, cache: Path | None = None, image_size: int | None = None, options: Options | None = None
+) -> Source:
     """Find a data set and fingerprint its content, without decoding an image.
 
     Files are hashed once and then known by size and time. Arguments and errors are those of load_dataset, but
@@ -132,9 +140,10 @@ def identify(name_or_path: str, cache: Path | None = None, image_size: int | Non
     if path is None:
         digest = _program_digest(Path(faces.__file__).parent)
     else:
-        with reading(path):
+        with reading_from(path):
             digest = store.content_digest(path, cache or CACHE)
-    fingerprint = hashlib.sha256(f"{digest} {image_size} {_LAYOUT}".encode()).hexdigest()[:16]
+    chosen = (options or read_options()).as_text() if path else ""  # nothing is to be decided about the faces
+    fingerprint = hashlib.sha256(f"{digest} {image_size} {_LAYOUT} {chosen}".encode()).hexdigest()[:16]
     name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path, fingerprint)
     return Source(name, fingerprint, path)
 
@@ -193,37 +202,36 @@ def _run_name(path: Path, fingerprint: str) -> str:
     return printable(f"{name}-{fingerprint[:6]}" if name in _TAKEN_NAMES else name)
 
 
-def _write(draft: Path, path: Path | None, image_size: int | None) -> store.Facts:
+def _write(draft: Path, path: Path | None, options: Options) -> store.Facts:
     """Write the arrays of a source, None for the faces, into a cache folder."""
     if path is None:
-        return store.write_faces(draft, image_size)
-    with reading(path):
-        contents = _recognise(path, image_size)
+        return store.write_faces(draft, options.image_size)
+    contents = recognise(path, options)
     return store.write_contents(draft, path, replace(contents, records=_guarded(path, contents.records)))
 
 
 def _guarded(path: Path, records: Iterable[Record]) -> Iterator[Record]:
-    with reading(path):
+    with reading_from(path):
         yield from records
 
 
-def _recognise(path: Path, image_size: int | None) -> Contents:
-    """Find the reader for what a path holds; in a folder with nothing else, for the one archive in it."""
+def recognise(path: Path, options: Options) -> Contents:
+    """Find how a path is to be read, decoding no more images than that takes; DatasetError where it cannot be."""
+    with reading_from(path):
+        return _recognise(path, options)
+
+
+def _recognise(path: Path, options: Options) -> Contents:
+    """Ask the readers what a path holds; in a folder with nothing else, what the one archive in it holds."""
     members = list_members(path)
-    if pictures := find_pictures(members):
-        return read_pictures(path, members, pictures, image_size)
-    if shards := find_shards(members):
-        return read_parquet(path, members, shards, image_size)
-    if table := find_table(path, members):
-        return read_table(table, members.files[table], image_size or FER2013_SIZE)
+    for reader in readers.READERS:
+        if found := reader.find(path, members):
+            return reader.read(path, members, found, options)
     archives = [path / name for name in members.files if PurePosixPath(name).suffix.lower() in _ARCHIVE_ENDINGS]
     if path.is_dir() and len(archives) == 1 and archives[0].is_file():
-        return _recognise(archives[0], image_size)
-    raise DatasetError(
-        f"{path} holds no labelled images; give a folder or a zip with a folder of images for each class, Parquet "
-        "files of the Hugging Face hub, or a CSV with the columns emotion,pixels,Usage or label,feature (plain, .gz, "
-        ".zip or .tar.gz)."
-    )
+        return _recognise(archives[0], options)
+    kinds = ", ".join(reader.what for reader in readers.READERS)
+    raise DatasetError(f"{path} holds no labelled images; give a folder or an archive with one of these: {kinds}.")
 
 
 def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
@@ -234,15 +242,16 @@ def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
             f"{source.path} does not say which of its images are for training; give data that are divided into splits."
         )
     facts |= facts["keep_training"] if changed else {}
-    arrays = store.read_arrays(folder, facts)
+    arrays, reading = store.read_arrays(folder, facts), from_json(facts["reading"])
     return Dataset(
         name=source.name,
-        class_names=tuple(facts["class_names"]),
+        class_names=reading.class_names,
         **{split: Split(arrays["images"][split], arrays["labels"][split]) for split in SPLITS},
         fingerprint=f"{source.fingerprint}-kept" if changed else source.fingerprint,
-        title=facts["title"],
+        title=reading.title,
         notes=(*facts["notes"], *facts["split_notes"]),
         evidence=arrays.get("evidence"),
         skipped=tuple(map(tuple, facts["skipped"])),
         missing=tuple(facts["missing"]),
+        reading=reading,
     )

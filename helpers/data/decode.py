@@ -5,33 +5,43 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.data.sources import Opener, UnreadableError
+from helpers.data.options import Options
+from helpers.data.reading import Pixels
+from helpers.data.sources import OTHER_SIZE, Opener, UnreadableError
 
 PICTURE_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # no format that runs a program
 MAX_BYTES = 100 * 2**20  # of an image file
 MAX_PIXELS = 2**26  # of an image, as far as it is decoded: some 200 MB in colour
 _BATCH, _ROUND = 32, 1024  # images a task, images under way at once: threads pay off only above single images
+PROBES = 256  # images that decide between grey and colour
 _TINGE = 8  # grey levels by which colours may differ in an image that counts as grey
 
 # Pillow warns of odd metadata and of many pixels; here a picture is either read or left out with a reason.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def has_colour(openers: Iterable[Opener], size: int) -> bool:
+def survey(openers: Iterable[Opener], options: Options, size: int = OTHER_SIZE) -> Pixels:
+    """Look at images and decide how they become arrays; size: pixels a side, where the options do not say."""
+    pixels = Pixels(options.image_size or size, colour=True)
+    return replace(pixels, colour=_has_colour(openers, pixels))
+
+
+def _has_colour(openers: Iterable[Opener], pixels: Pixels) -> bool:
     """Tell whether any of these images has a pixel that is clearly not grey."""
-    images = decode_all(openers, size, "RGB")
+    images = decode_all(openers, pixels)
     return any(not isinstance(image, str) and np.ptp(image, axis=-1).max() > _TINGE for image in images)
 
 
-def decode_all(openers: Iterable[Opener], size: int, mode: str) -> Iterator[np.ndarray | str]:
+def decode_all(openers: Iterable[Opener], pixels: Pixels) -> Iterator[np.ndarray | str]:
     """Decode images on all cores, in order, a bounded number at a time; what is yielded is as `decode` says."""
-    decode_batch = partial(_decode_batch, size=size, mode=mode)
+    decode_batch = partial(_decode_batch, pixels=pixels)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for round_ in _cut_up(openers, _ROUND):
             yield from chain.from_iterable(pool.map(decode_batch, _cut_up(round_, _BATCH)))
@@ -42,16 +52,17 @@ def _cut_up(openers: Iterable[Opener], length: int) -> Iterator[list[Opener]]:
     return iter(lambda: list(islice(rest, length)), [])
 
 
-def _decode_batch(openers: list[Opener], size: int, mode: str) -> list[np.ndarray | str]:
-    return [decode(opener, size, mode) for opener in openers]
+def _decode_batch(openers: list[Opener], pixels: Pixels) -> list[np.ndarray | str]:
+    return [decode(opener, pixels) for opener in openers]
 
 
-def decode(opener: Opener, size: int, mode: str) -> np.ndarray | str:
-    """Decode an image to (size, size, C) uint8, C being 1 for mode "L" and 3 for "RGB", or say why not.
+def decode(opener: Opener, pixels: Pixels) -> np.ndarray | str:
+    """Decode an image to an array of `pixels.shape`, uint8, or say why not.
 
     It is turned as its EXIF data say; of an animation the first picture counts; what is transparent becomes white;
     16 bits become 8.
     """
+    size, mode = pixels.size, "RGB" if pixels.colour else "L"
     try:
         with Image.open(io.BytesIO(_read(opener)), formats=PICTURE_FORMATS) as image:
             image.draft(None, (size, size))

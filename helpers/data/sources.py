@@ -21,8 +21,9 @@ from typing import BinaryIO, NamedTuple, NoReturn
 import numpy as np
 
 from helpers.data import faces
+from helpers.data.reading import SPLITS as SPLITS
+from helpers.data.reading import Reading
 
-SPLITS = ("train", "validation", "test")
 FER2013_CLASSES = faces.CLASS_NAMES
 FER2013_SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 FER2013_SPLIT_NAMES = {split: usage for usage, split in FER2013_SPLITS.items()}
@@ -45,18 +46,21 @@ class Record(NamedTuple):
     label: int
     split: str  # one of SPLITS, or "" where the source does not say
     pixels: np.ndarray | str  # (H, W, C) uint8, or why it cannot be read
+    group: str = ""  # images of one group, such as a patient, stay on one side of a split that is drawn
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a reader makes of a path."""
+    """What a reader makes of a path.
 
-    title: str
-    class_names: tuple[str, ...]
-    split_names: Mapping[str, str]  # what the source calls each of SPLITS
-    shape: tuple[int, int, int]
-    notes: tuple[str, ...]
+    reading: how it is read, known before any image is decoded, the counts of images by split and class among it;
+    records: all labelled images, decoded when they are asked for; preview: a few of each class, decoded likewise, where
+    the reader can give them without going through all records.
+    """
+
+    reading: Reading
     records: Iterable[Record]
+    preview: Iterable[Record] | None = None
 
 
 Opener = Callable[[], BinaryIO]
@@ -71,7 +75,7 @@ class Members:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading_from(path: Path) -> Iterator[None]:
     """Turn the errors that reading a path may raise into DatasetErrors."""
     try:
         yield

@@ -26,6 +26,9 @@ from pyarrow import parquet
 from helpers.build import report as driver
 from helpers.data import datasets, decode, sources
 from helpers.data.datasets import SPLITS, Dataset, load_dataset
+from helpers.data.options import Options
+from helpers.data.readers import READERS
+from helpers.data.reading import Pixels
 from helpers.report import pdf
 
 SIDE = 8  # pixels; most rows need many images and none needs large ones
@@ -199,11 +202,8 @@ def folder_with_pipe(name: str) -> Maker:
 
 # Errors: what is given, and the whole sentence that it is answered with.
 
-NOTHING = (
-    "{path} holds no labelled images; give a folder or a zip with a folder of images for each class, Parquet files of "
-    "the Hugging Face hub, or a CSV with the columns emotion,pixels,Usage or label,feature (plain, .gz, .zip or "
-    ".tar.gz)."
-)
+KINDS = ", ".join(reader.what for reader in READERS)
+NOTHING = f"{{path}} holds no labelled images; give a folder or an archive with one of these: {KINDS}."
 WAY_OUT = "{path} holds the path %r, which leads out of the archive; get it from a source that you trust."
 DAMAGED = "{path} is damaged (%s); download or make it again."
 COLUMNS = (
@@ -749,7 +749,7 @@ IMAGES: dict[str, tuple[bytes, str, np.ndarray]] = {
 @pytest.mark.parametrize("case", IMAGES)
 def test_odd_image_is_decoded_to_these_very_pixels(case: str) -> None:
     content, mode, expected = IMAGES[case]
-    pixels = decode.decode(lambda: io.BytesIO(content), SIDE, mode)
+    pixels = decode.decode(lambda: io.BytesIO(content), Pixels(SIDE, colour=mode == "RGB"))
     assert isinstance(pixels, np.ndarray) and pixels.shape == (SIDE, SIDE, 1) and pixels.dtype == np.uint8
     assert np.abs(pixels[..., 0].astype(int) - expected).max() <= 1
 
@@ -759,4 +759,7 @@ def test_an_image_is_in_colour_when_its_colours_differ_clearly() -> None:
     stained = tinged.copy()
     stained[0, 0] = (200, 20, 20)
     for pixels, coloured in ((tinged, False), (stained, True)):
-        assert decode.has_colour([lambda pixels=pixels: io.BytesIO(encode(pixels))], SIDE) == coloured
+        assert (
+            decode.survey([lambda pixels=pixels: io.BytesIO(encode(pixels))], Options(image_size=SIDE)).colour
+            == coloured
+        )

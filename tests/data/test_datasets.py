@@ -381,7 +381,7 @@ def test_food11_images_without_a_class_are_not_used(tmp_path: Path, cache: Path)
     for index in range(5):
         write_png(folder / "testing" / f"{index:04}.jpg", noise(index))
     dataset = load_dataset(str(folder), cache)
-    assert sizes(dataset) == [22, 22, 22] and "5 in number, were not used" in dataset.notes[0]
+    assert sizes(dataset) == [22, 22, 22] and "Not used: 5 images" in dataset.notes[0]
 
 
 def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path, cache: Path) -> None:
@@ -459,7 +459,7 @@ def test_parquet_rows_that_cannot_be_used_are_named_or_counted(tmp_path: Path, c
         ("pets.parquet, row 7", "holds no image, at most the path of one"),
     )
     assert sum(sizes(dataset)) == 199 and dataset.class_names == ("cat", "dog")
-    assert "2 in number, were not used" in dataset.notes[0] and "no image of 'cow'" in dataset.notes[1]
+    assert "Not used: 2 images" in dataset.notes[0] and "no image of 'cow'" in dataset.notes[1]
 
 
 def test_of_several_columns_of_labels_the_one_called_so_counts(tmp_path: Path, cache: Path) -> None:
@@ -508,7 +508,7 @@ def test_images_outside_the_split_folders_are_counted_and_not_used(tmp_path: Pat
     counts = {f"{split}/{pet}": 3 for split in SPLITS for pet in ("cat", "dog")}
     dataset = load_dataset(str(write_tree(tmp_path / "pets", counts | {"unsorted": 4})), cache)
     assert sizes(dataset) == [6, 6, 6] and dataset.class_names == ("cat", "dog")
-    assert "4 in number" in dataset.notes[0]
+    assert "Not used: 4 images" in dataset.notes[0]
 
 
 def test_class_may_be_called_train(tmp_path: Path, cache: Path) -> None:

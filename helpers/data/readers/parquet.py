@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.data.decode import decode_all, has_colour
-from helpers.data.readers.pictures import OTHER_SPLIT_NAMES, PROBES, find_split, leftover_notes, sort_classes
-from helpers.data.sources import OTHER_SIZE, Contents, DatasetError, Members, Opener, Record, UnreadableError, printable
+from helpers.data.decode import PROBES, decode_all, survey
+from helpers.data.options import Options
+from helpers.data.readers.pictures import find_split, sort_classes
+from helpers.data.reading import Reading, Unused, count
+from helpers.data.sources import Contents, DatasetError, Members, Opener, Record, UnreadableError, printable
 
 if TYPE_CHECKING:
     import pyarrow
@@ -45,12 +47,12 @@ class _Shard:
     labels: list[Any]  # of each row: a number, a text, or one of _UNLABELLED
 
 
-def find_shards(members: Members) -> list[str]:
+def find(path: Path, members: Members) -> list[str]:
     """List the names of all Parquet files, sorted."""
     return sorted(name for name in members.files if name.lower().endswith(".parquet"))
 
 
-def read_parquet(path: Path, members: Members, names: Sequence[str], image_size: int | None) -> Contents:
+def read(path: Path, members: Members, names: Sequence[str], options: Options) -> Contents:
     """Read the shards of one set of images.
 
     Raises DatasetError where a shard is damaged, where there is no column of images or none of labels, or where
@@ -62,21 +64,22 @@ def read_parquet(path: Path, members: Members, names: Sequence[str], image_size:
     columns, shards = found[0][0], [shard for _, shard in found]
     used = [shard for shard in shards if shard.split] or shards
     class_names = columns.class_names or sort_classes({str(label) for shard in used for label in _known_labels(shard)})
-    size = image_size or OTHER_SIZE
-    mode = "RGB" if has_colour(_probe(used, columns.image), size) else "L"
-    images = decode_all(_open_images(path, used, columns.image), size, mode)
-    count = sum(len(shard.labels) for shard in shards) - sum(len(_known_labels(shard)) for shard in used)
-    return Contents(
-        f"Images of {len(class_names)} classes",
-        tuple(map(printable, class_names)),
-        OTHER_SPLIT_NAMES,
-        (size, size, len(mode)),
-        leftover_notes(count),
-        (
-            _record(*row, columns.class_names, class_names, image)
-            for row, image in zip(_list_rows(used), images, strict=True)
-        ),
+    pixels = survey(_probe(used, columns.image), options)
+    images = decode_all(_open_images(path, used, columns.image), pixels)
+    unlabelled = sum(len(shard.labels) for shard in shards) - sum(len(_known_labels(shard)) for shard in used)
+    rows = list(_list_rows(used))
+    reading = Reading(
+        title=f"Images of {len(class_names)} classes",
+        class_names=tuple(map(printable, class_names)),
+        labels_from=f"the values of the column {columns.label!r} of the Parquet files",
+        pixels=pixels,
+        splits_from="named by the Parquet files" if used[0].split else "",
+        counts=count((split, _class_of(label, columns.class_names)) for _, label, split in rows),
+        unused=(Unused("images without a split or a label", unlabelled, shards[0].name),) if unlabelled else (),
+        options=options.chosen(),
     )
+    records = (_record(*row, columns.class_names, class_names, image) for row, image in zip(rows, images, strict=True))
+    return Contents(reading, records)
 
 
 def _read_shard(path: Path, name: str, opener: Opener) -> tuple[_Columns, _Shard]:
@@ -188,8 +191,14 @@ def _record(
     name: str, label: Any, split: str, declared: Sequence[str], class_names: Sequence[str], pixels: np.ndarray | str
 ) -> Record:
     """Make a record; declared: the names that whole numbers count from 0, empty where labels are names themselves."""
+    found = _class_of(label, declared)
+    if found not in class_names:
+        return Record(name, 0, split, f"is of class {found}, and there are {len(class_names)}, counted from 0")
+    return Record(name, class_names.index(found), split, pixels)
+
+
+def _class_of(label: Any, declared: Sequence[str]) -> str:
+    """Give the class of a label: the name that a whole number counts, where names are declared, or the label itself."""
     if declared and isinstance(label, int):
         label = declared[label] if 0 <= label < len(declared) else label
-    if str(label) not in class_names:
-        return Record(name, 0, split, f"is of class {label}, and there are {len(class_names)}, counted from 0")
-    return Record(name, class_names.index(str(label)), split, pixels)
+    return str(label)

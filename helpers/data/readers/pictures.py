@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.data.decode import decode_all, has_colour
+from helpers.data.decode import PROBES, decode_all, survey
+from helpers.data.options import Options
+from helpers.data.reading import OTHER_SPLIT_NAMES, Reading, count, unused
 from helpers.data.sources import (
     FER2013_CLASSES,
     FER2013_SIZE,
@@ -34,8 +36,6 @@ FOOD11_CLASSES = (
     "soup",
     "vegetable/fruit",
 )
-OTHER_SPLIT_NAMES = {"train": "training", "validation": "validation", "test": "test"}
-PROBES = 256  # images that decide between grey and colour
 
 # What ends so and cannot be read, such as .heic, is counted as an unreadable image and not passed over in silence.
 _PICTURE_ENDINGS = (
@@ -67,7 +67,7 @@ class _Layout(NamedTuple):
     size: int
 
 
-def find_pictures(members: Members) -> list[PurePosixPath]:
+def find(path: Path, members: Members) -> list[PurePosixPath]:
     """List the paths of all pictures in folders, sorted."""
     return [PurePosixPath(name) for name in sorted(members.files) if _is_picture(PurePosixPath(name))]
 
@@ -76,21 +76,30 @@ def _is_picture(path: PurePosixPath) -> bool:
     return path.suffix.lower() in _PICTURE_ENDINGS and len(path.parts) > 1
 
 
-def read_pictures(path: Path, members: Members, paths: Sequence[PurePosixPath], image_size: int | None) -> Contents:
+def read(path: Path, members: Members, paths: Sequence[PurePosixPath], options: Options) -> Contents:
     """Read pictures that lie in folders of classes, or whose names tell the classes of FER2013 or Food-11."""
     layout = _find_layout(path, paths)
-    size = image_size or layout.size
     openers = [members.files[picture.name] for picture in layout.pictures]
-    mode = "RGB" if has_colour(openers[:: max(1, len(openers) // PROBES)], size) else "L"
-    images = decode_all(openers, size, mode)
-    return Contents(
-        layout.title,
-        layout.class_names,
-        layout.split_names,
-        (size, size, len(mode)),
-        (*leftover_notes(len(paths) - len(layout.pictures)), *_empty_notes(members, layout.pictures)),
-        (_record(picture, layout.class_names, image) for picture, image in zip(layout.pictures, images, strict=True)),
+    pixels = survey(openers[:: max(1, len(openers) // PROBES)], options, layout.size)
+    known = {picture.name for picture in layout.pictures}
+    outside = [printable(name) for name in map(str, paths) if name not in known]
+    reading = Reading(
+        title=layout.title,
+        class_names=layout.class_names,
+        labels_from="the names of folders",
+        pixels=pixels,
+        splits_from="the names of folders" if layout.pictures[0].split else "",
+        counts=count((picture.split, picture.class_name) for picture in layout.pictures),
+        unused=unused("images outside the folders of splits and classes", outside),
+        options=options.chosen(),
+        split_names=layout.split_names,
+        notes=_empty_notes(members, layout.pictures),
     )
+    images = decode_all(openers, pixels)
+    records = (
+        _record(picture, layout.class_names, image) for picture, image in zip(layout.pictures, images, strict=True)
+    )
+    return Contents(reading, records)
 
 
 def _record(picture: _Picture, class_names: Sequence[str], pixels: np.ndarray | str) -> Record:
@@ -172,11 +181,6 @@ def find_split(folder: str) -> str:
     """Name the split that a folder's name tells of, "" if none."""
     words = re.split("[^a-z]+", folder.lower())
     return next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), "")
-
-
-def leftover_notes(count: int) -> tuple[str, ...]:
-    """Say how many images were not used because they lie outside of splits and classes, if any."""
-    return (f"Images outside the folders of splits and classes, {count:,} in number, were not used.",) if count else ()
 
 
 def _empty_notes(members: Members, pictures: Iterable[_Picture]) -> tuple[str, ...]:

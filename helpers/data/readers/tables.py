@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 
 from helpers.data.decode import resize
+from helpers.data.options import Options
+from helpers.data.reading import Pixels, Reading
 from helpers.data.sources import (
     FER2013_CLASSES,
     FER2013_SIZE,
@@ -27,7 +29,7 @@ _MEANINGS = {"label": ("emotion", "label"), "pixels": ("pixels", "feature"), "us
 _LONGEST_LINE = 2**16  # characters; a row of 48 x 48 pixels has at most 9,300
 
 
-def find_table(path: Path, members: Members) -> str | None:
+def find(path: Path, members: Members) -> str | None:
     """Name the table of labelled pixels that a path holds, of several the one with most columns; None if none.
 
     Raises DatasetError where there is a table with labels or pixels, but none with both.
@@ -74,10 +76,20 @@ def _cells(line: str) -> list[str]:
     return line.replace('"', "").rstrip().split(",")
 
 
-def read_table(name: str, opener: Opener, size: int) -> Contents:
-    """Read a table of 48 x 48 pixels a row, scaled to `size` pixels a side; name: of the table."""
-    records = _read_records(name, opener, _find_columns(_read_header(opener)), size)
-    return Contents("FER2013", FER2013_CLASSES, FER2013_SPLIT_NAMES, (size, size, 1), (), records)
+def read(path: Path, members: Members, name: str, options: Options) -> Contents:
+    """Read a table of 48 x 48 pixels a row; name: of the table."""
+    opener, pixels = members.files[name], Pixels(options.image_size or FER2013_SIZE, colour=False)
+    columns = _find_columns(_read_header(opener))
+    reading = Reading(
+        title="FER2013",
+        class_names=FER2013_CLASSES,
+        labels_from=f"the column of labels of the table {printable(name)}",
+        pixels=pixels,
+        splits_from=f"the column 'usage' of the table {printable(name)}" if "usage" in columns else "",
+        options=options.chosen(),
+        split_names=FER2013_SPLIT_NAMES,
+    )
+    return Contents(reading, _read_records(name, opener, columns, pixels.size))
 
 
 def _read_records(name: str, opener: Opener, columns: Mapping[str, int], size: int) -> Iterator[Record]:

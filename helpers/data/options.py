@@ -1,0 +1,65 @@
+"""What a user decides about reading, where data can be read in several ways: one dataclass, read in one place."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+
+from helpers.data.sources import DatasetError
+
+FITS = ("crop", "pad", "stretch")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Decisions about how data are read; an empty one leaves it to the data.
+
+    Every field but `image_size` is a variable of the environment (and of make) in capitals, by which notebooks get it.
+    class_level: the level of folders that names the classes, counted from 1 without the folders that all images share
+    and those of splits; 0 for none. labels: the table to take labels from, "folders" or "names" (of files). label,
+    file: its columns of labels and of the images' names. classes: names of the classes, parted by commas in the order
+    of the labels, or a file of them. group: a column, or a regular expression for paths, whose value one side of the
+    split keeps whole. fit: one of FITS, how an oblong image becomes a square. image_size: pixels a side, or None.
+    """
+
+    class_level: int = 0
+    labels: str = ""
+    label: str = ""
+    file: str = ""
+    classes: str = ""
+    group: str = ""
+    fit: str = "crop"
+    image_size: int | None = None
+
+    def chosen(self) -> dict[str, str]:
+        """Name the options that are not left as they are, as a user writes them: {"CLASS_LEVEL": "2"}."""
+        usual = Options()
+        return {
+            field.name.upper(): str(getattr(self, field.name))
+            for field in fields(self)
+            if field.name != "image_size" and getattr(self, field.name) != getattr(usual, field.name)
+        }
+
+    def with_size(self, image_size: int | None) -> "Options":
+        """Give the same options for images of another size."""
+        return replace(self, image_size=image_size)
+
+    def as_text(self) -> str:
+        """Spell the options for a fingerprint; the same text where all is left as it is, whatever options there are."""
+        return " ".join(f"{name}={value}" for name, value in self.chosen().items())
+
+
+VARIABLES = tuple(name.upper() for name in asdict(Options()) if name != "image_size")
+
+
+def read_options(environment: Mapping[str, str] = os.environ) -> Options:
+    """Read the options from variables of the environment; the only place where that is done.
+
+    Raises DatasetError naming a variable whose value is none, and what it may be.
+    """
+    given = {name.lower(): environment.get(name, "").strip() for name in VARIABLES}
+    level, fit = given["class_level"] or "0", given["fit"] or "crop"
+    if not level.isdecimal():
+        raise DatasetError(f"CLASS_LEVEL={level} is no level of folders; give a whole number such as 1 or 2.")
+    if fit not in FITS:
+        raise DatasetError(f"FIT={fit} is no way to make an image square; choose one of {', '.join(FITS)}.")
+    return Options(int(level), given["labels"], given["label"], given["file"], given["classes"], given["group"], fit)

@@ -1,0 +1,158 @@
+"""How a data set is read, in one place: readers fill a Reading; look, report, notebook and errors say what it holds.
+
+Whatever a reader decides or leaves out goes into the Reading, so that nothing can be passed over in silence.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+SPLITS = ("train", "validation", "test")
+OTHER_SPLIT_NAMES: Mapping[str, str] = {"train": "training", "validation": "validation", "test": "test"}
+_NAMED = 12  # classes that a sentence names before it counts the rest
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Files or rows that were not used for one reason.
+
+    kind: says what they are and why, in the plural and without a number: "images without a label"; example: one name.
+    """
+
+    kind: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How images become arrays.
+
+    size: pixels a side of the arrays; colour: whether they have three channels; bits: a channel, that are used in the
+    files; fit: how an oblong image becomes a square; cropped: share of the area that is cut off, on average, 0 to 1;
+    notes: whole sentences, such as warnings.
+    """
+
+    size: int
+    colour: bool
+    bits: int = 8
+    fit: str = "crop"
+    cropped: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of every image."""
+        return self.size, self.size, 3 if self.colour else 1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a data set is read.
+
+    title: for people; class_names: in the order of the labels; labels_from, splits_from: what tells them, as the end
+    of a sentence ("the names of the folders at level 1, such as 'cat'"); counts: images by split ("" where the source
+    does not say) and class, by name; pixels: how images become arrays; unused: what was left out; recognised_by: by
+    what a known data set was recognised, if it was; options: those in force, as a user writes them; split_names: what
+    the source calls each of SPLITS; notes: further whole sentences that a report must state.
+    """
+
+    title: str
+    class_names: tuple[str, ...]
+    labels_from: str
+    pixels: Pixels
+    splits_from: str = ""
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unused: tuple[Unused, ...] = ()
+    recognised_by: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    split_names: Mapping[str, str] = field(default_factory=lambda: dict(OTHER_SPLIT_NAMES))
+    notes: tuple[str, ...] = ()
+
+    def with_unused(self, unused: Iterable[Unused]) -> "Reading":
+        """Give the same reading with more left out; what is of one kind is added up."""
+        return replace(self, unused=merge_unused([*self.unused, *unused]))
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the reading as JSON can hold it; `from_json` reads it back."""
+        return asdict(self)
+
+
+def from_json(stored: Mapping[str, Any]) -> Reading:
+    """Give the reading that `Reading.as_json` stored."""
+    pixels = Pixels(**{**stored["pixels"], "notes": tuple(stored["pixels"]["notes"])})
+    unused = tuple(Unused(**part) for part in stored["unused"])
+    texts = {name: tuple(stored[name]) for name in ("class_names", "notes")}
+    return Reading(**{**stored, **texts, "pixels": pixels, "unused": unused})
+
+
+def merge_unused(parts: Iterable[Unused]) -> tuple[Unused, ...]:
+    """Add up what is of one kind, keeping the first example."""
+    merged: dict[str, Unused] = {}
+    for part in parts:
+        known = merged.get(part.kind)
+        merged[part.kind] = replace(known, count=known.count + part.count) if known else part
+    return tuple(part for part in merged.values() if part.count)
+
+
+def unused(kind: str, names: Sequence[str]) -> tuple[Unused, ...]:
+    """Describe files or rows of one kind that were not used; nothing where there are none."""
+    return (Unused(kind, len(names), names[0]),) if names else ()
+
+
+def count(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """Count images by split and class from a pair of both for every image."""
+    counts: dict[str, dict[str, int]] = {}
+    for (split, name), number in sorted(Counter(pairs).items()):
+        counts.setdefault(split, {})[name] = number
+    return {split: counts[split] for split in ("", *SPLITS) if split in counts}
+
+
+def sentences(reading: Reading) -> list[str]:
+    """Say how a data set is read, one whole sentence an item, the most important first."""
+    pixels = reading.pixels
+    by = f", recognised by {reading.recognised_by}" if reading.recognised_by else ""
+    said = [
+        f"{reading.title}{by}: {_plural(_total(reading), 'image')} of {len(reading.class_names)} classes.",
+        f"The classes are {reading.labels_from}: {_named(reading.class_names)}.",
+        *([f"The splits are {reading.splits_from}."] if reading.splits_from else []),
+        *(_split_sentence(reading, split) for split in reading.counts),
+        f"Images become {pixels.size} x {pixels.size} pixels {'in colour' if pixels.colour else 'in grey'}, from "
+        f"{pixels.bits} bits a channel.",
+    ]
+    if pixels.cropped >= 0.005:
+        said.append(f"Cropping to squares cuts off {pixels.cropped:.0%} of the area on average.")
+    said += unused_notes(reading)
+    if reading.options:
+        said.append(f"Decided by {', '.join(f'{name}={value}' for name, value in reading.options.items())}.")
+    return [*said, *pixels.notes, *reading.notes]
+
+
+def unused_notes(reading: Reading) -> tuple[str, ...]:
+    """Say what was not used, one whole sentence a kind."""
+    return tuple(f"Not used: {part.count:,} {part.kind}, such as {part.example}." for part in reading.unused)
+
+
+def _total(reading: Reading) -> int:
+    return sum(number for split in reading.counts.values() for number in split.values())
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _named(names: Sequence[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _split_sentence(reading: Reading, split: str) -> str:
+    counts = reading.counts[split]
+    name = reading.split_names.get(split, split) or "all in one piece"
+    total, smallest, largest = sum(counts.values()), min(counts.values()), max(counts.values())
+    if len(counts) <= _NAMED:
+        spread = ", ".join(f"{label} {counts[label]:,}" for label in reading.class_names if label in counts)
+    else:
+        spread = f"{smallest:,} to {largest:,} a class"
+    return f"{name[0].upper()}{name[1:]}: {_plural(total, 'image')} ({spread})."

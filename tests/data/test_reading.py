@@ -1,0 +1,87 @@
+"""What is said of how data are read: all that a reader fills in, by every reader there is and one that comes later."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.data import readers
+from helpers.data.datasets import SPLITS, DatasetError, identify, load_dataset
+from helpers.data.options import Options, read_options
+from helpers.data.reading import Pixels, Reading, Unused, count, from_json, sentences
+from helpers.data.sources import Contents, Members, Record
+
+
+@pytest.fixture
+def reading() -> Reading:
+    return Reading(
+        title="Pets",
+        class_names=("cat", "dog"),
+        labels_from="the names of folders at level 1",
+        pixels=Pixels(64, colour=True, bits=12, cropped=0.31, notes=("Much is cut off.",)),
+        splits_from="the names of folders",
+        counts={"train": {"cat": 1200, "dog": 7}, "test": {"cat": 3}},
+        unused=(Unused("masks", 5, "cat/0_mask.png"),),
+        recognised_by="its file names",
+        options={"CLASS_LEVEL": "2"},
+        notes=("Take care.",),
+    )
+
+
+def test_everything_of_a_reading_is_said(reading: Reading) -> None:
+    said = " ".join(sentences(reading))
+    told = ["Pets", "its file names", "1,210 images", "level 1", "cat 1,200, dog 7", "cat 3", "64 x 64", "in colour"]
+    told += ["12 bits", "31%", "5 masks, such as cat/0_mask.png", "CLASS_LEVEL=2", "Much is cut off.", "Take care."]
+    assert [part for part in told if part not in said] == []
+
+
+def test_a_reading_survives_its_file(reading: Reading) -> None:
+    assert from_json(json.loads(json.dumps(reading.as_json()))) == reading
+
+
+def test_what_is_left_out_for_one_reason_is_added_up(reading: Reading) -> None:
+    more = reading.with_unused([Unused("masks", 2, "another"), Unused("thumbnails", 1, "t.png"), Unused("none", 0, "")])
+    assert more.unused == (Unused("masks", 7, "cat/0_mask.png"), Unused("thumbnails", 1, "t.png"))
+
+
+def _find(path: Path, members: Members) -> list[str]:
+    return [name for name in members.files if name.endswith(".grey")]
+
+
+def _read(path: Path, members: Members, found: list[str], options: Options) -> Contents:
+    """Read files of one byte, the grey level of the image, in files named by class and number."""
+    names = sorted({name.split("_")[0] for name in found})
+    pixels = Pixels(options.image_size or 24, colour=False)
+    pairs = [("", name.split("_")[0]) for name in found]
+    reading = Reading("Greys", tuple(names), "the beginnings of file names", pixels, counts=count(pairs))
+    images = (np.full(pixels.shape, members.files[name]().read()[0], np.uint8) for name in found)
+    return Contents(reading, (Record(n, names.index(n.split("_")[0]), "", image) for n, image in zip(found, images)))
+
+
+def test_a_new_reader_is_one_entry_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index in range(60):
+        tmp_path.joinpath(f"{'dark' if index < 30 else 'light'}_{index}.grey").write_bytes(bytes([index * 4]))
+    with pytest.raises(DatasetError, match="holds no labelled images"):
+        load_dataset(str(tmp_path), tmp_path / ".cache")
+    monkeypatch.setattr(readers, "READERS", [*readers.READERS, readers.Reader("grey bytes", _find, _read)])
+    dataset = load_dataset(str(tmp_path), tmp_path / ".cache")
+    assert dataset.class_names == ("dark", "light") and dataset.title == "Greys"
+    levels = [
+        level for split in ("train", "validation", "test") for level in getattr(dataset, split).images[:, 0, 0, 0]
+    ]
+    assert sorted(levels) == [index * 4 for index in range(60)]
+    assert sum(dataset.reading.counts["train"].values()) == len(dataset.train.labels)
+
+
+def test_options_are_part_of_the_fingerprint_where_they_are_chosen(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    found = [identify(str(tmp_path), options=options).fingerprint for options in (Options(), Options(class_level=2))]
+    assert found[0] != found[1]
+    assert identify(str(tmp_path), options=Options(fit="crop")).fingerprint == found[0]
+
+
+@pytest.mark.parametrize(("name", "value"), [("CLASS_LEVEL", "two"), ("FIT", "squeeze")])
+def test_an_option_that_is_none_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(DatasetError, match=f"{name}={value}"):
+        read_options({name: value})
