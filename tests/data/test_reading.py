@@ -67,10 +67,8 @@ def test_a_new_reader_is_one_entry_in_the_list(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(readers, "READERS", [*readers.READERS, readers.Reader("grey bytes", _find, _read)])
     dataset = load_dataset(str(tmp_path), tmp_path / ".cache")
     assert dataset.class_names == ("dark", "light") and dataset.title == "Greys"
-    levels = [
-        level for split in ("train", "validation", "test") for level in getattr(dataset, split).images[:, 0, 0, 0]
-    ]
-    assert sorted(levels) == [index * 4 for index in range(60)]
+    images = np.concatenate([getattr(dataset, split).images for split in SPLITS])
+    assert sorted(images[:, 0, 0, 0].tolist()) == [index * 4 for index in range(60)]
     assert sum(dataset.reading.counts["train"].values()) == len(dataset.train.labels)
 
 
