@@ -18,7 +18,14 @@ superpixels:    LIME
 `__init__.pyi` says the same to type checkers and to the check for stale answers.
 """
 
+import os
 from importlib import import_module
+from pathlib import Path
+
+# What Keras is told elsewhere on this machine, of number formats or the order of axes, is for other programs.
+os.environ["KERAS_HOME"] = str(Path(__file__).parent / "base" / "keras")
+if os.environ.get("KERAS_BACKEND") != "jax":  # which trains as well
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 _MODULES = {
     "studies": "helpers.studies",

@@ -1,15 +1,20 @@
 """Run one notebook from top to bottom with papermill, and say what failed."""
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import TextIOBase
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from helpers.base.files import writing
+from helpers.base.files import ROOT, writing
 from helpers.build.notebook import UsageError, read_cells, source
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
 
 MARKER = "training "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -94,20 +99,33 @@ def run_notebook(
         partial.replace(finished)
 
 
-def _own_kernels(log: Path) -> type:
-    """Give a kernel manager whose kernels end with this process and have `log` as their standard error stream."""
+def _own_kernels(log: Path) -> "type[AsyncKernelManager]":
+    """Give a kernel manager whose kernels end with this process and have `log` as their standard error stream.
+
+    They run this interpreter and this copy of the helpers, whatever kernels and packages the machine offers besides.
+    """
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    class OwnKernelManager(AsyncKernelManager):
-        def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
-            command = super().format_kernel_cmd(extra_arguments)
-            return ["helpers.build.kernel" if word == "ipykernel_launcher" else word for word in command]
+    own = [sys.executable, "-m", "helpers.build.kernel", "-f", "{connection_file}"]
 
-        async def start_kernel(self, **options: object) -> None:
+    class OwnKernelManager(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(**{**get_kernel_dict(), "argv": own})
+
+        async def start_kernel(self, **options: Any) -> None:
             with log.open("wb") as stream:
-                await super().start_kernel(stderr=stream, **options)
+                await super().start_kernel(**{**options, "stderr": stream, "env": kernel_environment()})
 
     return OwnKernelManager
+
+
+def kernel_environment() -> dict[str, str]:
+    """Give a kernel's environment: this process's, with this copy of the helpers first, and Keras on TensorFlow."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
 
 
 def describe_failure(finished: Path, error: Exception) -> Failure:
