@@ -206,7 +206,7 @@ def test_a_save_that_is_cut_short_leaves_no_answer_that_loads(answer: Answer, mo
     answer.save()
     again = Answer(answer.folder, NOTEBOOK, "Title", "Question?")
     again.figure("curve", draw(2), "Another line.")
-    monkeypatch.setattr("helpers.answers._rename", fail_after_one)
+    monkeypatch.setattr("helpers.answers.stored._rename", fail_after_one)
     with pytest.raises(OSError, match="disk full"):
         again.save()
     with pytest.raises(AnswerError, match="run the notebook again"):

@@ -1,0 +1,68 @@
+"""Tables of raw numbers, with the formats in which a reader sees them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from helpers.answers.sentences import format_value, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def table_block(name: str, frame: "pd.DataFrame", formats: Mapping[str, str]) -> dict[str, Any]:
+    """Make the columns, rows, formats and alignment of a table's block; ValueError on a format without its column."""
+    tidy = _columns_only(frame)
+    columns = [str(column) for column in tidy.columns]
+    _check_formats(name, columns, formats)
+    present = tidy.astype(object).where(tidy.notna(), None)
+    by_column = [plain(column, present.iloc[:, place].tolist()) for place, column in enumerate(columns)]
+    specs = [formats.get(column, _default_format(cells)) for column, cells in zip(columns, by_column, strict=True)]
+    numeric = [all(cell is None or _is_number(cell) for cell in cells) for cells in by_column]
+    rows = [list(row) for row in zip(*by_column, strict=True)]
+    return {"columns": columns, "rows": rows, "formats": specs, "numeric": numeric}
+
+
+def table_cells(block: Mapping[str, Any]) -> list[list[str]]:
+    """Write the cells of a saved answer's table as a reader sees them, row by row.
+
+    Raises ValueError, naming the table, where a format does not fit its column.
+    """
+    try:
+        return [list(map(format_value, row, block["formats"])) for row in block["rows"]]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"A format of the table {block['name']!r} does not fit its column: {error}.") from None
+
+
+def csv(block: Mapping[str, Any]) -> bytes:
+    """Write a table's raw numbers as comma-separated values."""
+    import pandas as pd
+
+    frame = pd.DataFrame(block["rows"], columns=block["columns"], dtype=object)
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _columns_only(frame: "pd.DataFrame") -> "pd.DataFrame":
+    if list(frame.index) == list(range(len(frame))):
+        return frame
+    unnamed = frame.index.nlevels == 1 and frame.index.name is None
+    return frame.rename_axis("").reset_index() if unnamed else frame.reset_index()
+
+
+def _check_formats(name: str, columns: list[str], formats: Mapping[str, str]) -> None:
+    for column in formats:
+        if column not in columns:
+            raise ValueError(f"The table {name!r} has no column {column!r} to format; it has {', '.join(columns)}.")
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
+
+
+def _default_format(cells: list[Any]) -> str:
+    """Choose thousands separators for whole numbers, else three decimals, or digits where these show zero."""
+    numbers = [cell for cell in cells if cell is not None]
+    if not numbers or not all(map(_is_number, numbers)):
+        return ""
+    if all(isinstance(cell, int) for cell in numbers):
+        return ","
+    return ".3g" if any(0 < abs(cell) < 0.001 for cell in numbers) else ",.3f"
