@@ -8,12 +8,13 @@ confusion:      accuracies and their differences, and which classes are confused
 faithfulness:   how far a map agrees with known evidence
 lime_study:     how much of a LIME explanation is chance
 loop:           training, and what a history comes to
+maps:           what can be measured of maps
 plots:          every figure
-prediction:     logits and probabilities of many images
-saliency:       which pixels a class depends on, by gradients
+saliency:       which pixels a class depends on: every method, by name and as a function
 scorecard:      the grades in one table and in words
 studies:        what is computed of a run at length, once, and kept
 superpixels:    LIME
+words:          captions and headings that notebooks share
 
 `__init__.pyi` says the same to type checkers and to the check for stale answers.
 """
@@ -38,8 +39,9 @@ _MODULES = {
     "lime_study": "helpers.grade.lime_study",
     "scorecard": "helpers.grade.scorecard",
     "architectures": "helpers.networks.architectures",
-    "prediction": "helpers.networks.prediction",
+    "maps": "helpers.explain.maps",
     "plots": "helpers.report.plots",
+    "words": "helpers.report.words.en",
     "open_run": "helpers.run",
     "loop": "helpers.training.loop",
 }

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from helpers.explain import ascent, climbing, superpixels
+from helpers.explain import ascent, superpixels
 from helpers.grade import grading, lime_study
-from helpers.networks import inference
+from helpers.networks import chunks, inference, layers, logits
 from helpers.networks.architectures import convolution
 from helpers.run import Run
 
@@ -22,7 +22,7 @@ def maximise_run(
     number: int,
     filters: Sequence[int] | None = None,
     steps: int = 190,
-    settings: climbing.Settings = ascent.DEFAULTS,
+    settings: ascent.Settings = ascent.DEFAULTS,
     keep: Sequence[int] = (),
 ) -> ascent.Ascent:
     """Maximise filters of the convolution with this number, from 1, of a run's CNN; computed once and kept.
@@ -30,7 +30,8 @@ def maximise_run(
     Arguments and errors as in `maximise_filters`, with the run's seed.
     """
     model = run.cnn().model
-    code = [Path(file).read_bytes() for file in (ascent.__file__, climbing.__file__, inference.__file__)]
+    code = [path.read_bytes() for path in sorted(Path(ascent.__file__).parent.glob("*.py"))]
+    code += [Path(module.__file__).read_bytes() for module in (chunks, inference, layers)]
     versions = tf.__version__, keras.__version__, np.__version__
     made_from = [number, filters, steps, settings, [*keep], run.seed, versions, *code]
 
@@ -49,8 +50,7 @@ def grade_run(run: Run, images: int, settings: grading.Settings | None = None) -
     """
     settings = settings or grading.Settings(seed=run.seed)
     sample, model = run.random_sample(images), run.cnn().model
-    code = [Path(file).read_bytes() for file in (grading.__file__, *(module.__file__ for module in grading.COMPUTING))]
-    made_from = [images, astuple(settings), tf.__version__, keras.__version__, np.__version__, *code]
+    made_from = [images, astuple(settings), tf.__version__, keras.__version__, np.__version__, *grading.code()]
 
     def compute() -> bytes:
         task = sample.images, sample.labels, run.probabilities()[sample.indices], sample.evidence
@@ -65,7 +65,8 @@ def study_run(run: Run, images: int, seeds: int, **options) -> pd.DataFrame:
     images: their number; seeds: their number, from the run's own on; options: as in `lime_study.study`.
     """
     sample, model = run.random_sample(images), run.cnn().model
-    code = [Path(file).read_bytes() for file in (lime_study.__file__, superpixels.__file__, inference.__file__)]
+    computing = (lime_study, superpixels, chunks, inference, logits)
+    code = [Path(module.__file__).read_bytes() for module in computing]
     made_from = [images, seeds, sorted(options.items()), np.__version__, keras.__version__, *code]
 
     def compute() -> bytes:

@@ -1,37 +1,44 @@
 """Time the explanations of vgg9 against those of tf-keras-vis, and others against their own forward passes."""
 
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import numpy as np
 
 from helpers.bench.turns import alternate, comparison, missing
-from helpers.explain import ascent, saliency, superpixels
+from helpers.explain import ascent, registry, superpixels
+from helpers.explain.registry import Method
 from helpers.grade import insertion
-from helpers.networks import architectures, inference
+from helpers.networks import architectures, inference, logits
 
-FACES, SAMPLES, FILTERS, STEPS, PAIRS = 64, 20, 64, 50, 50
+FACES, FILTERS, STEPS, PAIRS = 64, 64, 50, 50
+SETTINGS = registry.Settings(samples=20)
 PEER = "tf-keras-vis"
 Candidates = dict[str, Callable[[], object]]
 
 
 def main() -> None:
-    """Print a table a task, with the speed as a multiple of the peer's, or of the bare forward passes."""
+    """Print a table a task and method, with the speed as a multiple of the peer's, or of the bare forward passes."""
     model = architectures.build_cnn("vgg9")
     lowered = inference.lower_precision(model)
     reason = missing("tf_keras_vis")
     if reason:
         print(f"{PEER} is left out: {reason} (requirements-peers.txt)")
-    tasks = {
-        f"gradient maps of {FACES} faces": (gradients, FACES, "maps"),
-        f"SmoothGrad, {SAMPLES} samples of {FACES} faces": (smooth_gradients, FACES, "maps"),
-        f"Grad-CAM of {FACES} faces": (class_activation_maps, FACES, "maps"),
-        f"{FILTERS} filters maximised for {STEPS} steps": (maximised_filters, FILTERS * STEPS, "steps"),
-    }
-    for title, (task, work, unit) in tasks.items():
-        candidates = task(model, lowered, peer=reason is None)
-        print(f"\n{title}")
-        print(comparison(alternate(candidates), work=work, unit=unit))
+    for method in registry.METHODS.values():
+        images, classes = faces(FACES if method.passes == "few" else FACES // 8)
+        print(f"\n{method.name} of {len(images)} faces")
+        print(
+            comparison(
+                alternate(maps(method, model, lowered, images, classes, reason is None)), work=len(images), unit="maps"
+            )
+        )
+    print(f"\n{FILTERS} filters maximised for {STEPS} steps")
+    print(
+        comparison(
+            alternate(maximised_filters(model, lowered, peer=reason is None)), work=FILTERS * STEPS, unit="steps"
+        )
+    )
     print("\nLIME of 4 faces, 1,000 copies each, beside the forward passes of 4,000 faces")
     print(comparison(alternate(lime(model)), work=4000, unit="passes"))
     print(
@@ -42,31 +49,16 @@ def main() -> None:
     print(f"At this rate, 1,000 pairs take {times['insertion and deletion'].median() * 1000 / PAIRS:.0f} s.")
 
 
-def gradients(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
-    images, classes = faces()
+def maps(
+    method: Method, model: keras.Model, lowered: keras.Model, images: np.ndarray, classes: np.ndarray, peer: bool
+) -> Candidates:
+    """Explain the same faces by one method in two precisions, and by the peer's where it has the method."""
     candidates = {
-        "float32": lambda: saliency.gradient(model, images, classes),
-        "bfloat16": lambda: saliency.gradient(lowered, images, classes),
+        "float32": lambda: method.explain(model, images, classes, SETTINGS),
+        "bfloat16": lambda: method.explain(lowered, images, classes, SETTINGS),
     }
-    return _with_peer(candidates, peer, lambda: _peer_saliency(model, images, classes, samples=0))
-
-
-def smooth_gradients(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
-    images, classes = faces()
-    candidates = {
-        "float32": lambda: saliency.smooth_gradient(model, images, classes, SAMPLES),
-        "bfloat16": lambda: saliency.smooth_gradient(lowered, images, classes, SAMPLES),
-    }
-    return _with_peer(candidates, peer, lambda: _peer_saliency(model, images, classes, samples=SAMPLES))
-
-
-def class_activation_maps(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
-    images, classes = faces()
-    candidates = {
-        "float32": lambda: saliency.grad_cam(model, images, classes),
-        "bfloat16": lambda: saliency.grad_cam(lowered, images, classes),
-    }
-    return _with_peer(candidates, peer, lambda: _peer_grad_cam(model, images, classes))
+    known = PEERS.get(method.name)
+    return candidates if known is None else _with_peer(candidates, peer, lambda: known(model, images, classes))
 
 
 def maximised_filters(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
@@ -83,7 +75,7 @@ def lime(model: keras.Model) -> Candidates:
     images, classes = faces()
     copies = np.repeat(images[:4], 1000, axis=0)
     return {
-        "forward passes": lambda: inference.all_logits(model, copies),
+        "forward passes": lambda: logits.all_logits(model, copies),
         "LIME": lambda: superpixels.explain_images(model, images[:4], classes[:4], samples=1000, seed=0),
     }
 
@@ -95,7 +87,7 @@ def insertion_deletion(model: keras.Model) -> Candidates:
 
     def forward() -> np.ndarray:
         with inference.bfloat16():
-            return inference.all_logits(model, copies)
+            return logits.all_logits(model, copies)
 
     return {
         "forward passes": forward,
@@ -103,17 +95,17 @@ def insertion_deletion(model: keras.Model) -> Candidates:
     }
 
 
-def faces() -> tuple[np.ndarray, np.ndarray]:
+def faces(count: int = FACES) -> tuple[np.ndarray, np.ndarray]:
     """Draw images of the size of faces, and a class for each; how long a pass takes does not depend on them."""
     random = np.random.default_rng(0)
-    return random.integers(0, 256, (FACES, 48, 48, 1), dtype=np.uint8), random.integers(0, 7, FACES)
+    return random.integers(0, 256, (count, 48, 48, 1), dtype=np.uint8), random.integers(0, 7, count)
 
 
 def _with_peer(candidates: Candidates, peer: bool, run: Callable[[], object]) -> Candidates:
     return {PEER: run} | candidates if peer else candidates
 
 
-def _peer_saliency(model: keras.Model, images: np.ndarray, classes: np.ndarray, samples: int) -> np.ndarray:
+def _peer_saliency(model: keras.Model, images: np.ndarray, classes: np.ndarray, samples: int = 0) -> np.ndarray:
     from tf_keras_vis.saliency import Saliency
     from tf_keras_vis.utils.scores import CategoricalScore
 
@@ -136,6 +128,13 @@ def _peer_maximisation(model: keras.Model, layer: keras.layers.Layer) -> np.ndar
     start = np.repeat(ascent.grey_noise((48, 48, 1), 0)[np.newaxis], FILTERS, axis=0)
     scores = CategoricalScore(list(range(FILTERS)))
     return ActivationMaximization(cut, clone=False)(scores, seed_input=start, steps=STEPS)
+
+
+PEERS: dict[str, Callable[[keras.Model, np.ndarray, np.ndarray], object]] = {
+    "gradient": _peer_saliency,
+    "SmoothGrad": partial(_peer_saliency, samples=SETTINGS.samples),
+    "Grad-CAM": _peer_grad_cam,
+}
 
 
 if __name__ == "__main__":

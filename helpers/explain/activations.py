@@ -7,11 +7,12 @@ from itertools import filterfalse, pairwise
 import keras
 import numpy as np
 import pandas as pd
-from keras import layers
 from skimage.transform import resize
 
 from helpers.explain.keract_bridge import is_input, keract
 from helpers.networks.architectures import ENLARGEMENT
+from helpers.networks.chunks import chunks, gradient_bytes
+from helpers.networks.layers import ACTIVATIONS, POOLINGS
 
 ROLES = {
     "Conv2D": "conv",
@@ -23,8 +24,6 @@ ROLES = {
     "Dropout": "dropout",
     "UpSampling2D": "enlarge",
 }
-
-BATCH = 32  # images at a time: all layers of a large network take some 20 MB an image
 
 
 def activations(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -69,16 +68,15 @@ def stages(model: keras.Model) -> list[str]:
 
     What makes images larger before the first convolution is none of them, though it may average pixels.
     """
-    kinds = (layers.ReLU, layers.Activation, layers.MaxPooling2D, layers.AveragePooling2D)
+    kinds = (*ACTIVATIONS, *POOLINGS)
     found = [layer for layer in model.layers if isinstance(layer, kinds) and len(layer.output.shape) == 4]
     return [layer.name for layer in found if not layer.name.startswith(ENLARGEMENT)]
 
 
 def pooling_pairs(model: keras.Model) -> list[tuple[str, str]]:
     """Pair each pooling layer with the stage before it: (name before, name of the pooling layer)."""
-    pools = (layers.MaxPooling2D, layers.AveragePooling2D)
     names = stages(model)
-    return [(a, b) for a, b in pairwise(names) if isinstance(model.get_layer(b), pools)]
+    return [(a, b) for a, b in pairwise(names) if isinstance(model.get_layer(b), POOLINGS)]
 
 
 def heatmap(activation: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -112,7 +110,8 @@ def layer_statistics(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
     (correlation of the layer's output before and after the image is moved right by one pixel, mean over the
     images; 1 says that the layer does not notice).
     """
-    sums = [_batch_sums(model, images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+    held = 2 * gradient_bytes(model, images.shape[1:])  # all layers' outputs, before and after the shift
+    sums = [_batch_sums(model, images[chunk]) for chunk in chunks(len(images), held)]
     kinds = {layer.name: type(layer).__name__ for layer in model.layers}
     rows = {name: _row(kinds[name], [batch[name] for batch in sums], len(images)) for name in sums[0]}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")

@@ -11,8 +11,8 @@ import pandas as pd
 from skimage.color import gray2rgb
 from skimage.segmentation import slic
 
-from helpers.networks.inference import all_logits
-from helpers.networks.prediction import softmax
+from helpers.networks.chunks import chunks, forward_bytes
+from helpers.networks.logits import all_probabilities
 
 with warnings.catch_warnings():
     # lime imports a progress bar that asks for notebook widgets; it is not used here.
@@ -99,11 +99,6 @@ def fill_image(image: np.ndarray, segments: np.ndarray, fill: str) -> np.ndarray
     return np.broadcast_to(_hide_colour(image, fill), image.shape).astype(image.dtype)
 
 
-def probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Give the softmax of a model's logits for raw pixels (N, H, W, C): (N, classes) float32."""
-    return softmax(all_logits(model, images))
-
-
 def explain(model: keras.Model, image: np.ndarray, label: int, samples: int, seed: int, **options) -> Explanation:
     """Explain one class of one image; `explain_labels` names the options."""
     return explain_labels(model, image, [label], samples, seed, **options)[0]
@@ -119,7 +114,6 @@ def explain_labels(
     segments: int = 50,
     compactness: float = 0.1,
     fill: str = "image mean",
-    batch_size: int = 256,
 ) -> list[Explanation]:
     """Explain several classes of one image from the same perturbed copies.
 
@@ -131,12 +125,12 @@ def explain_labels(
     explainer = _BatchedExplainer(image.shape[2], random_state=seed, feature_selection="none")
     found = explainer.explain_instance(
         gray2rgb(image[..., 0]) if image.shape[2] == 1 else image,
-        classifier_fn=lambda copies: probabilities(model, copies),
+        classifier_fn=lambda copies: all_probabilities(model, copies),
         labels=labels,
         top_labels=None,
         hide_color=_hide_colour(image, fill),
         num_samples=samples,
-        batch_size=batch_size,
+        batch_size=forward_bytes(model, image.shape),
         segmentation_fn=lambda rgb: segment(rgb[..., : image.shape[2]], segments, compactness),
     )
     return [_explanation(explainer, found, int(label), fill) for label in labels]
@@ -162,7 +156,7 @@ def explain_contest(
 
 
 def find_rival(probabilities: np.ndarray, labels: np.ndarray, label: int) -> int:
-    """Find the class that images of one class are most often taken for, or else nearly taken for.
+    """Find the class that is most often predicted for images of one class, or else nearly predicted.
 
     probabilities: (N, classes); labels: (N,) int. Ties are broken by the mean probability.
     """
@@ -256,12 +250,13 @@ class _BatchedExplainer(LimeImageExplainer):
         self.base = _ScoredBase(self.base.kernel_fn, random_state=self.random_state)
         self.base.scores, self.base.probabilities = {}, {}
 
-    def data_labels(self, image, fudged_image, segments, classifier_fn, num_samples, batch_size=256):
+    def data_labels(self, image, fudged_image, segments, classifier_fn, num_samples, batch_size):
+        # What lime calls the size of a batch is what one copy takes in memory here.
         keep = self.random_state.randint(0, 2, (num_samples, segments.max() + 1))
         keep[0] = 1
         masked = partial(mask_out, image[..., : self.channels], fudged_image[..., : self.channels], segments)
-        chunks = [keep[start : start + batch_size] for start in range(0, num_samples, batch_size)]
-        return keep, np.concatenate([classifier_fn(masked(chunk)) for chunk in chunks])
+        cuts = chunks(num_samples, batch_size)
+        return keep, np.concatenate([classifier_fn(masked(keep[chunk])) for chunk in cuts])
 
 
 def _hide_colour(image: np.ndarray, fill: str) -> np.ndarray | int | None:

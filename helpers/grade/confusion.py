@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the confusion matrix, its rates, and how sure a measured share is."""
+"""Which classes are predicted for which: the confusion matrix, its rates, and how sure a measured share is."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """A true class, the class that it is taken for, and how often."""
+    """A true class, the other class that is predicted for it, and how often."""
 
     true: str
     predicted: str
@@ -118,7 +118,7 @@ def symmetry(counts: np.ndarray) -> float:
 def confident_mistakes(
     probabilities: np.ndarray, labels: np.ndarray, true: int, predicted: int, top: int
 ) -> np.ndarray:
-    """Give the places of images of class `true` taken for `predicted`, the most confident first: (<= top,) int64."""
+    """Give the places of images of class `true` predicted as `predicted`, most confident first: (<= top,) int64."""
     mistaken = np.flatnonzero((labels == true) & (probabilities.argmax(axis=1) == predicted))
     return mistaken[np.argsort(-probabilities[mistaken, predicted], kind="stable")][:top]
 

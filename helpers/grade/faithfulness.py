@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from helpers.explain import saliency
+from helpers.explain import maps as measures
 
 BLOB, CHANCE = "centred Gaussian", "chance"  # rows of the table of grades that need no network
 
@@ -19,8 +19,8 @@ def mean_evidence(evidence: np.ndarray, classes: np.ndarray, class_count: int) -
     for a class without evidence.
     """
     marked = evidence.any(axis=(1, 2))
-    shares = saliency.relevance_share(evidence[marked])
-    return saliency.mean_map_by_class(shares, classes[marked], class_count)
+    shares = measures.relevance_share(evidence[marked])
+    return measures.mean_map_by_class(shares, classes[marked], class_count)
 
 
 def mass_by_class(maps: Mapping[str, np.ndarray], evidence: np.ndarray, names: np.ndarray) -> pd.DataFrame:

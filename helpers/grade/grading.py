@@ -1,23 +1,20 @@
 """Grade every method on one network: insertion and deletion, random weights, another class, the truth."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from io import BytesIO
+from pathlib import Path
 
 import keras
 import numpy as np
 
-from helpers.explain import perturbation, saliency, superpixels
+from helpers.explain import registry, saliency
+from helpers.explain.registry import Method
 from helpers.grade import faithfulness, insertion, sanity
-from helpers.networks import inference
+from helpers.networks import chunks, inference, layers, logits
 from helpers.networks.inference import bfloat16
 
-Explainer = Callable[[keras.Model, np.ndarray, np.ndarray], np.ndarray]
-
-# Methods that take many passes an image; the cascade shows them at two of its depths only.
-SLOW = ("SmoothGrad", "integrated gradients", "occlusion", "RISE", "LIME")
-# The code that grades depend on; when it changes, grades that were kept are computed anew.
-COMPUTING = (faithfulness, inference, insertion, perturbation, saliency, sanity, superpixels)
+COMPUTING = (chunks, faithfulness, inference, insertion, layers, logits, sanity, saliency)
 TRUTH = {
     "pointing game": faithfulness.pointing_game,
     "relevance mass": faithfulness.relevance_mass,
@@ -26,20 +23,12 @@ TRUTH = {
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the methods are graded with.
+class Settings(registry.Settings):
+    """What the methods are graded with: their own settings, and how many images are explained again.
 
-    samples, steps, masks, copies: noisy copies for SmoothGrad, steps of integrated gradients, masks of RISE and
-    copies of LIME, an image; segments: superpixels of LIME; seed: of every random choice; randomised: images
-    that are explained again on networks with random weights.
+    randomised: images that are explained again on networks with random weights, and for another class.
     """
 
-    samples: int = 8
-    steps: int = 8
-    masks: int = 100
-    copies: int = 150
-    segments: int = 25
-    seed: int = 0
     randomised: int = 24
 
 
@@ -95,27 +84,10 @@ class Grades:
             return cls(**dict(arrays))
 
 
-def explainers(settings: Settings) -> dict[str, Explainer]:
-    """Give every method as a function of model, images and classes, whose largest value is the pixel to look at first.
-
-    Methods that say how much a pixel matters, whichever way, give magnitudes; those that say how much it speaks
-    for the class give signed values.
-    """
-    seed = settings.seed
-    return {
-        "gradient": lambda *task: saliency.gradient(*task, signed=False),
-        "gradient × input": saliency.gradient_times_input,
-        "SmoothGrad": lambda *task: saliency.smooth_gradient(*task, settings.samples, seed=seed, signed=False),
-        "integrated gradients": lambda *task: saliency.integrated_gradients(*task, settings.steps),
-        "guided backprop.": lambda *task: saliency.guided_backpropagation(*task, signed=False),
-        "Grad-CAM": saliency.grad_cam,
-        "Grad-CAM++": saliency.grad_cam_plus_plus,
-        "occlusion": lambda model, images, classes: perturbation.occlusion(
-            model, images, classes, stride=max(1, min(images.shape[1:3]) // 8)
-        ),
-        "RISE": lambda *task: perturbation.rise(*task, settings.masks, seed=seed),
-        "LIME": lambda *task: _lime(*task, settings),
-    }
+def code() -> list[bytes]:
+    """Read the code that grades depend on; when it changes, grades that were kept are computed anew."""
+    own = [Path(file) for file in (__file__, *(module.__file__ for module in COMPUTING))]
+    return [path.read_bytes() for path in [*own, *registry.sources()]]
 
 
 def grade(
@@ -130,21 +102,20 @@ def grade(
     """Grade methods on one network: explain the class that it gave to each image, and ask what the maps are worth.
 
     images: (N, H, W, C) uint8; labels: (N,) int; probabilities: (N, classes), the network's; evidence: (N, H, W)
-    bool or None; methods: names among those of `explainers`, or none for all.
+    bool or None; methods: names of registered methods, or none for all. Raises ValueError on an unknown name.
     """
-    chosen = {name: explain for name, explain in explainers(settings).items() if not methods or name in methods}
+    chosen = registry.choose(methods)
     classes = probabilities.argmax(axis=1)
     with bfloat16():  # the methods that average hundreds of passes gain, and the order of pixels hardly moves
-        maps = {name: explain(model, images, classes) for name, explain in chosen.items()}
+        maps = {one.name: one.explain(model, images, classes, settings) for one in chosen}
     everything = {**maps, **insertion.baselines(images, settings.seed)}
     correct, few = classes == labels, slice(0, settings.randomised)
     areas, curves = _insertion_deletion(model, images, classes, everything, correct, settings.seed)
     few_maps = {name: values[few] for name, values in maps.items()}
-    layers, likeness = _randomise(model, images[few], classes[few], few_maps, chosen, settings.seed)
-    rivals = {
-        name: explain(model, images[few], sanity.runner_up(probabilities[few])) for name, explain in chosen.items()
-    }
-    sensitivity = [sanity.rank_correlation(few_maps[name], rivals[name]).mean() for name in chosen]
+    layers, likeness = _randomise(model, images[few], classes[few], few_maps, chosen, settings)
+    others = sanity.runner_up(probabilities[few])
+    rivals = {one.name: one.explain(model, images[few], others, settings) for one in chosen}
+    sensitivity = [sanity.rank_correlation(few_maps[name], rivals[name]).mean() for name in rivals]
     truth, chance = _against_truth(everything, evidence, correct)
     return Grades(
         methods=np.array([*maps]),
@@ -159,12 +130,6 @@ def grade(
         truth=truth,
         chance=chance,
     )
-
-
-def _lime(model: keras.Model, images: np.ndarray, classes: np.ndarray, settings: Settings) -> np.ndarray:
-    options = {"samples": settings.copies, "seed": settings.seed, "segments": settings.segments}
-    found = superpixels.explain_images(model, images, classes, **options)
-    return np.stack([explanation.weight_map() for explanation in found])
 
 
 def _insertion_deletion(
@@ -196,16 +161,16 @@ def _randomise(
     images: np.ndarray,
     classes: np.ndarray,
     maps: Mapping[str, np.ndarray],
-    chosen: Mapping[str, Explainer],
-    seed: int,
+    chosen: Sequence[Method],
+    settings: Settings,
 ) -> tuple[np.ndarray, np.ndarray]:
     layers = sanity.cascade_layers(model)
     depths = {(len(layers) + 1) // 2 - 1, len(layers) - 1}  # half and all of the layers
     likeness = np.full((2, len(maps), len(layers)), np.nan, np.float32)
-    for depth, (_, randomised) in enumerate(sanity.cascade(model, seed)):
-        for place, (name, explain) in enumerate(chosen.items()):
-            if name not in SLOW or depth in depths:
-                pair = maps[name], explain(randomised, images, classes)
+    for depth, (_, randomised) in enumerate(sanity.cascade(model, settings.seed)):
+        for place, one in enumerate(chosen):
+            if one.passes == "few" or depth in depths:
+                pair = maps[one.name], one.explain(randomised, images, classes, settings)
                 likeness[0, place, depth] = sanity.rank_correlation(*pair).mean()
                 likeness[1, place, depth] = sanity.structural_similarities(*pair).mean()
     return np.array(layers), likeness

@@ -1,25 +1,24 @@
 """Insertion and deletion: does the network's answer hang on the pixels that a map puts first?"""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import keras
 import numpy as np
-import tensorflow as tf
 from scipy.ndimage import gaussian_filter
 from scipy.stats import bootstrap
 from skimage.filters import sobel
 
 from helpers.grade.faithfulness import BLOB, centred_gaussian
-from helpers.networks.inference import bfloat16, call
+from helpers.networks.chunks import chunks, forward_bytes
+from helpers.networks.inference import bfloat16
+from helpers.networks.logits import all_probabilities
 
 STEPS = 48
 SUBSTRATES = ("blur", "mean")  # what stands where a pixel of the image is not shown
 BLUR_WIDTH = 0.1  # standard deviation, as a share of the image's shorter side
 RANDOM, EDGES = "random order", "edge map"
 BASELINES = (RANDOM, BLOB, EDGES)  # orders of the pixels that no network had a part in
-PIXELS_AT_ONCE = 512 * 48 * 48  # masked copies in flight, which bounds the memory
 
 
 @dataclass(frozen=True)
@@ -152,38 +151,15 @@ def _inner_points(
     counts = np.tile(np.arange(1, steps) * pixels // steps, 2).astype(ranks.dtype)
     inserted = np.arange(len(counts)) < len(counts) // 2
     found = np.empty(len(images) * len(counts), np.float32)
-    function = _probability_function(model)
-    for chunk in _chunks(len(found), pixels):
+    for chunk in chunks(len(found), forward_bytes(model, images.shape[1:])):
         # NumPy masks bytes at ten times the rate at which a small network takes them: no need to do it in the graph.
         rows, points = np.divmod(np.arange(chunk.start, chunk.stop), len(counts))
         first = ranks[rows] < counts[points, np.newaxis, np.newaxis]
         shown = (first == inserted[points, np.newaxis, np.newaxis])[..., np.newaxis]
-        found[chunk] = function(np.where(shown, images[rows], hidden[rows]), classes[rows].astype(np.int32))
+        found[chunk] = _probabilities(model, np.where(shown, images[rows], hidden[rows]), classes[rows])
     return found.reshape(len(images), 2, steps - 1)
 
 
 def _probabilities(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Give each image's probability of its class: (N,) float32."""
-    found = np.empty(len(images), np.float32)
-    function = _probability_function(model)
-    for chunk in _chunks(len(images), images[0, ..., 0].size):
-        found[chunk] = function(images[chunk], classes[chunk].astype(np.int32))
-    return found
-
-
-def _chunks(count: int, pixels: int) -> Iterator[slice]:
-    size = max(1, PIXELS_AT_ONCE // pixels)
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
-
-
-@lru_cache(maxsize=4)
-def _probability_function(model: keras.Model) -> Callable[..., tf.Tensor]:
-    """Compile: run the model on images and pick the probability of a class of each."""
-    images = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
-
-    @tf.function(input_signature=[images, tf.TensorSpec((None,), tf.int32)])
-    def function(images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-        probabilities = tf.nn.softmax(tf.cast(call(model, tf.cast(images, tf.float32)), tf.float32))
-        return tf.gather(probabilities, classes, axis=1, batch_dims=1)
-
-    return function
+    return np.take_along_axis(all_probabilities(model, images), classes[:, np.newaxis], axis=1)[:, 0]

@@ -10,17 +10,13 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from helpers.explain import superpixels
-from helpers.networks.inference import FORWARD_AT_ONCE, all_logits, bfloat16, chunks
-from helpers.networks.prediction import softmax
+from helpers.networks.chunks import chunks, forward_bytes
+from helpers.networks.inference import bfloat16
+from helpers.networks.logits import all_probabilities
 
 SAMPLES = (250, 1000, 3000)
 SEGMENTS = (25, 50, 100)
 FORMATS = {"found": ".0f", "rank correlation": ".2f", "overlap": ".0%", "chance": ".0%", "flips": ".0%", "r2": ".2f"}
-# What a caption says of the explanations in a figure.
-CAPTION = (
-    "In the study of LIME with {copies:,} copies and {cut} superpixels asked for, two seeds' weights have a rank "
-    "correlation of {correlation:.2f}, and the linear model explains {fit:.0%}."
-)
 STABLE = 0.9  # rank correlation between two seeds from which more samples are not worth their time
 KERNEL_WIDTH = 0.25  # lime's own
 
@@ -85,7 +81,7 @@ def choose(table: pd.DataFrame) -> tuple[int, int]:
 
 
 def caption_values(table: pd.DataFrame, samples: int, segments: int) -> dict[str, object]:
-    """Give the values of CAPTION for explanations made with these samples and segments, or with the nearest studied."""
+    """Give the values of the template LIME_STABILITY for explanations made so, or with the nearest that was studied."""
     distance = np.abs(np.log(table["samples"] / samples)) + np.abs(np.log(table["segments"] / segments))
     nearest = table.loc[distance.idxmin()]
     return {
@@ -174,9 +170,9 @@ def _probabilities(
     model: keras.Model, image: np.ndarray, hidden: np.ndarray, cut: np.ndarray, keep: np.ndarray
 ) -> np.ndarray:
     with bfloat16():
-        cuts = chunks(len(keep), (1, *image.shape), FORWARD_AT_ONCE)
+        cuts = chunks(len(keep), forward_bytes(model, image.shape))
         parts = (superpixels.mask_out(image, hidden, cut, keep[chunk]) for chunk in cuts)
-        return softmax(np.concatenate([all_logits(model, part) for part in parts]))
+        return np.concatenate([all_probabilities(model, part) for part in parts])
 
 
 def _agreement(fits: Fits, place: int, top: int) -> dict[str, float]:

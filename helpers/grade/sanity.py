@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import rankdata
 from skimage.metrics import structural_similarity
 
-from helpers.networks.inference import flat_layers
+from helpers.networks.layers import flat_layers
 
 PASSING = 0.5  # a map that is more alike than this after the upper half of the network is random ignores the network
 

@@ -5,26 +5,12 @@ import pandas as pd
 
 from helpers.grade import faithfulness, insertion, sanity
 from helpers.grade.grading import TRUTH, Grades
-from helpers.report.words import en as words
 
-SCORE, STANDING, LIKENESS, LOOKS, OTHER = "in − out", "to edges", "half random", "SSIM", "other class"  # columns
+SCORE, STANDING, LIKENESS, LOOKS, OTHER = "in − out", "to edges", "half-randomised", "SSIM", "other class"  # columns
 FOUND = ["pointing", "mass", "rank"]
 BETTER, WORSE, LEVEL, OWN = "better", "worse", "level", "–"
 CHANCE, PASSING = insertion.RANDOM, sanity.PASSING
 PANELS = [f"{kind}, {hidden}" for hidden in insertion.SUBSTRATES for kind in ("insertion", "deletion")]
-
-# What the notebooks share.
-HEADING, TABLE = words.TRUST, words.TRUST_TABLE
-TABLE_CAPTION = (
-    "Grades of every method: insertion (in) and deletion (out) with two substrates, their difference and how it stands "
-    "to that of the edge map, over {images} test images, {wrong} of them answered wrongly; rank correlation and "
-    "likeness as a picture (SSIM) with the map of the half random network, and rank correlation with the map of the "
-    "runner-up, over {few} images; and, where the evidence is known, the three grades against it."
-)
-CAPTION = (
-    "Insertion less deletion: {scores:.2f} for {methods}, {edges:.2f} for the edge map. Rank correlation with the map "
-    "of the half random network: {likeness:.2f}."
-)
 
 
 def table(grades: Grades) -> pd.DataFrame:
@@ -107,7 +93,7 @@ def sentences(grades: Grades) -> list[tuple[str, dict[str, object]]]:
 
 
 def caption_values(grades: Grades, *methods: str) -> dict[str, object]:
-    """Give the values of CAPTION for the methods that a figure shows."""
+    """Give the values of the template MAP_GRADES for the methods that a figure shows."""
     scores = dict(zip(grades.names, grades.scores().mean(axis=1), strict=True))
     likeness = dict(zip(grades.methods, grades.likeness[0, :, grades.half()], strict=True))
     return {

@@ -2,25 +2,25 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 from helpers.base.files import ROOT
 from helpers.base.machine import peak_memory
-from helpers.explain import perturbation
-from helpers.grade import grading
+from helpers.explain import registry, saliency
 from helpers.networks import architectures
 
 FACES = 3589  # the PublicTest images of FER2013
 LIMIT = 2 * 2**30  # bytes
-QUICK = grading.Settings(samples=1, steps=1, masks=2, copies=20, segments=9)
+QUICK = registry.Settings(samples=1, steps=1, masks=2, copies=20, segments=9)
 
 
 def explain_everything() -> None:
     """Explain every face by every method on the small network, and some chunks of them on the large one."""
-    methods = grading.explainers(QUICK)
-    methods["occlusion"] = lambda *task: perturbation.occlusion(*task, size=24, stride=24)
+    methods = {name: partial(one.explain, settings=QUICK) for name, one in registry.METHODS.items()}
+    methods["occlusion"] = partial(saliency.occlusion, size=24)
     for architecture, count in (("vgg9_small", FACES), ("vgg9", 65)):
         model = architectures.build_cnn(architecture)
         for name, explain in methods.items():

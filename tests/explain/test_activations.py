@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from helpers.explain import activations
 from helpers.explain.keract_bridge import keract
-from helpers.networks import architectures
+from helpers.networks import architectures, chunks
 
 layers = keras.layers
 
@@ -143,7 +143,7 @@ def test_a_silent_layer_gives_a_blank_heatmap():
 
 
 def test_layer_statistics_equal_a_direct_count(model, images, monkeypatch):
-    monkeypatch.setattr(activations, "BATCH", 3)
+    monkeypatch.setattr(chunks, "BYTES_AT_ONCE", 2 * 3 * chunks.gradient_bytes(model, images.shape[1:]))
     table = activations.layer_statistics(model, images)
     values = activations.activations(model, images)
     for name, value in values.items():

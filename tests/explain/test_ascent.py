@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from helpers.explain import ascent, climbing
+from helpers.explain import ascent
+from helpers.explain.ascent import climbing, maximise
+from helpers.networks import chunks
 
 STRAIGHT = ascent.Settings(step_size=2, jitter=0, frequency_decay=0)
 
@@ -160,9 +162,11 @@ def test_same_seed_same_images_other_seed_others(model):
     assert np.abs(first - other).max() > 1
 
 
-def test_batches_do_not_change_the_result(model):
+def test_chunks_do_not_change_the_result(model, monkeypatch):
     layer = convolution(model, 2)
-    whole, split = (ascent.maximise_filters(model, layer, steps=4, batch_size=size) for size in (64, 4))
+    whole = ascent.maximise_filters(model, layer, steps=4)
+    monkeypatch.setattr(chunks, "BYTES_AT_ONCE", 4 * chunks.gradient_bytes(model, (12, 12, 1)))
+    split = ascent.maximise_filters(model, layer, steps=4)
     np.testing.assert_allclose(whole.images, split.images, atol=0.1)
     np.testing.assert_allclose(whole.objective, split.objective, rtol=1e-3, atol=1e-5)
 
@@ -212,7 +216,7 @@ def test_the_shortcut_through_a_plain_convolution_changes_neither_images_nor_obj
         ascent.maximise_filters(one, at, [1, 4], steps=8, settings=settings)
         for one, at in ((model, layer), (detour, detour.layers[-1]))
     )
-    assert ascent._is_plain_convolution(layer) and not ascent._is_plain_convolution(detour.layers[-1])
+    assert maximise._is_plain_convolution(layer) and not maximise._is_plain_convolution(detour.layers[-1])
     np.testing.assert_allclose(short.objective, long.objective, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(short.images, long.images, atol=0.1)
     assert np.abs(short.images - long.images[::-1]).max() > 0.1
@@ -299,13 +303,11 @@ def test_strongest_images_are_the_strongest(model, images, by):
     np.testing.assert_allclose(np.take_along_axis(expected.T, indices, axis=1), responses, rtol=1e-4, atol=1e-5)
 
 
-def test_responses_do_not_depend_on_the_batch_size(model, images):
+def test_responses_do_not_depend_on_the_chunks(model, images, monkeypatch):
     layers_ = [convolution(model, 1), convolution(model, 2)]
-    for whole, split in zip(
-        ascent.filter_responses(model, layers_, images),
-        ascent.filter_responses(model, layers_, images, batch_size=7),
-        strict=True,
-    ):
+    together = ascent.filter_responses(model, layers_, images)
+    monkeypatch.setattr(chunks, "BYTES_AT_ONCE", 7 * chunks.forward_bytes(model, (12, 12, 1)))
+    for whole, split in zip(together, ascent.filter_responses(model, layers_, images), strict=True):
         np.testing.assert_allclose(whole, split, rtol=1e-4, atol=1e-6)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from helpers.explain import perturbation
+from helpers.explain import saliency
 
 SHAPE = (12, 10, 3)
 
@@ -60,26 +60,26 @@ class TestOcclusion:
 
     @pytest.mark.parametrize("size, stride", [(4, 2), (5, 3), (1, 1)])
     def test_equals_a_plain_loop(self, linear, images, size, stride):
-        found = perturbation.occlusion(linear, images, CLASSES, size, stride)
+        found = saliency.occlusion(linear, images, CLASSES, size, stride)
         assert relative_error(found, self.plain_loop(linear, images, size, stride)) < self.TOLERANCE
 
     def test_tolerance_fails_for_another_square_or_class(self, linear, images):
         expected = self.plain_loop(linear, images, 4, 2)
         others = [
-            perturbation.occlusion(linear, images, CLASSES, 4, 3),
-            perturbation.occlusion(linear, images, CLASSES[::-1], 4, 2),
-            perturbation.occlusion(linear, images, CLASSES, 4, 2) * 1.01,
+            saliency.occlusion(linear, images, CLASSES, 4, 3),
+            saliency.occlusion(linear, images, CLASSES[::-1], 4, 2),
+            saliency.occlusion(linear, images, CLASSES, 4, 2) * 1.01,
         ]
         assert all(relative_error(other, expected) > self.TOLERANCE for other in others)
 
     def test_of_a_linear_model_by_single_pixels_is_what_each_adds(self, linear, images):
-        found = perturbation.occlusion(linear, images, CLASSES, size=1)
+        found = saliency.occlusion(linear, images, CLASSES, size=1)
         assert relative_error(found, shares(linear, images)) < self.TOLERANCE
 
     @pytest.mark.parametrize("size, stride, sentence", [(0, 1, "1 to 10"), (11, 1, "1 to 10"), (4, 5, "square's 4")])
     def test_squares_that_cannot_be_are_errors(self, linear, images, size, stride, sentence):
         with pytest.raises(ValueError, match=sentence):
-            perturbation.occlusion(linear, images, CLASSES, size, stride)
+            saliency.occlusion(linear, images, CLASSES, size, stride)
 
 
 class TestRise:
@@ -91,7 +91,7 @@ class TestRise:
         pixel rises above that over all views by the shares of all pixels, each as far as it is shown together.
         """
         cells = 40  # more than the sides: cells of one pixel, shown independently
-        maps = perturbation.rise(linear, images, CLASSES, masks, cells, seed=3)
+        maps = saliency.rise(linear, images, CLASSES, masks, cells, seed=3)
         pairs = zip(maps, shares(linear, images))
         return min(np.corrcoef(one.ravel(), share.ravel())[0, 1] for one, share in pairs)
 
@@ -103,19 +103,19 @@ class TestRise:
 
     def test_expected_value_of_a_linear_model(self, linear, images):
         """Of independent pixels that show half the time, a pixel's map is half of what the pixel adds."""
-        maps = perturbation.rise(linear, images, CLASSES, 8000, 40, seed=4)
+        maps = saliency.rise(linear, images, CLASSES, 8000, 40, seed=4)
         slopes = [np.polyfit(share.ravel(), one.ravel(), 1)[0] for one, share in zip(maps, shares(linear, images))]
         np.testing.assert_allclose(slopes, 0.5, atol=0.03)
         with pytest.raises(AssertionError):
             np.testing.assert_allclose(np.multiply(slopes, 1.1), 0.5, atol=0.03)
 
     def test_seed_decides(self, linear, images):
-        once, again, other = (perturbation.rise(linear, images, CLASSES, 20, seed=seed) for seed in (1, 1, 2))
+        once, again, other = (saliency.rise(linear, images, CLASSES, 20, seed=seed) for seed in (1, 1, 2))
         np.testing.assert_array_equal(once, again)
         assert not np.allclose(once, other)
 
     def test_masks_are_smooth_cover_their_share_and_come_in_any_chunks(self):
-        views = perturbation.random_masks((48, 40), 300, cells=7, share=0.3, seed=0)
+        views = saliency.random_masks((48, 40), 300, cells=7, share=0.3, seed=0)
         masks = views(slice(0, 300))
         assert masks.shape == (300, 48, 40) and masks.dtype == np.float32
         assert masks.min() >= 0 and masks.max() <= 1
@@ -126,4 +126,4 @@ class TestRise:
     @pytest.mark.parametrize("options", [{"masks": 0}, {"cells": 0}, {"share": 0.0}, {"share": 1.0}])
     def test_impossible_masks_are_errors(self, linear, images, options):
         with pytest.raises(ValueError, match=f"{next(iter(options))} is"):
-            perturbation.rise(linear, images, CLASSES, **options)
+            saliency.rise(linear, images, CLASSES, **options)

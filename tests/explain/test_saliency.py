@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from helpers.explain import perturbation, saliency
-from helpers.networks import inference
+from helpers.explain import saliency
+from helpers.explain.saliency import gradients, guided
+from helpers.networks import chunks
 
 SHAPE = (6, 5, 1)
 COLOUR = (6, 5, 3)
@@ -55,9 +56,9 @@ def nested_model(shape=SHAPE) -> keras.Model:
     return keras.Sequential([keras.Input(shape), inner, flat.layers[-1]])
 
 
-def guided(model: keras.Model, *args) -> np.ndarray:
+def guided_or_rectified(model: keras.Model, *args) -> np.ndarray:
     """Guided backpropagation, of the model with ReLUs in place of one that has none."""
-    rectified = model if saliency._relus(model) else relu_model(tuple(model.input_shape[1:]))
+    rectified = model if guided._relus(model) else relu_model(tuple(model.input_shape[1:]))
     return saliency.guided_backpropagation(rectified, *args)
 
 
@@ -66,11 +67,11 @@ METHODS = {
     "gradient_times_input": saliency.gradient_times_input,
     "smooth_gradient": lambda *args: saliency.smooth_gradient(*args, samples=3),
     "integrated_gradients": lambda *args: saliency.integrated_gradients(*args, steps=4),
-    "guided_backpropagation": guided,
+    "guided_backpropagation": guided_or_rectified,
     "grad_cam": saliency.grad_cam,
     "grad_cam_plus_plus": saliency.grad_cam_plus_plus,
-    "occlusion": perturbation.occlusion,
-    "rise": lambda *args: perturbation.rise(*args, masks=10),
+    "occlusion": saliency.occlusion,
+    "rise": lambda *args: saliency.rise(*args, masks=10),
 }
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
@@ -309,7 +310,7 @@ class TestGuidedBackpropagation:
         first = saliency.gradient(model, images, 0)
         saliency.guided_backpropagation(model, images, 0)
         np.testing.assert_array_equal(model.predict(images, verbose=0), before)
-        saliency._gradient_function.cache_clear()
+        gradients._gradient_function.cache_clear()
         np.testing.assert_array_equal(saliency.gradient(model, images, 0), first)
 
     def test_of_a_model_without_relu_is_an_error(self, images):
@@ -350,7 +351,7 @@ class TestEveryMethod:
     def test_does_not_depend_on_the_chunks(self, method, images, monkeypatch):
         model, classes = smooth_model(), np.array([0, 2, 1, 1])
         whole = method(model, images, classes)
-        monkeypatch.setattr(inference, "PIXELS_AT_ONCE", 3 * 30)
+        monkeypatch.setattr(chunks, "BYTES_AT_ONCE", 3 * chunks.gradient_bytes(model, SHAPE))
         np.testing.assert_allclose(method(model, images, classes), whole, rtol=1e-3, atol=1e-6)
 
     @every_method
@@ -374,85 +375,8 @@ class TestEveryMethod:
 
     def test_one_trace_serves_all_calls_and_chunks(self, images, monkeypatch):
         model = smooth_model()
-        monkeypatch.setattr(inference, "PIXELS_AT_ONCE", 3 * 30)
+        monkeypatch.setattr(chunks, "BYTES_AT_ONCE", 3 * chunks.gradient_bytes(model, SHAPE))
         for method in (saliency.gradient, saliency.integrated_gradients, saliency.smooth_gradient):
             method(model, images, 0)
             method(model, images[:2], 1)
-        assert saliency._gradient_function(model, False).experimental_get_tracing_count() == 1
-
-
-class TestMasks:
-    @pytest.mark.parametrize("fraction", [0, 0.1, 0.25, 1])
-    def test_keep_exactly_the_fraction(self, fraction):
-        maps = np.random.default_rng(5).normal(size=(3, 10, 12))
-        maps[1] = 0  # ties everywhere
-        mask = saliency.top_fraction_mask(maps, fraction)
-        assert (mask.sum(axis=(1, 2)) == round(fraction * 120)).all()
-
-    def test_keep_the_largest_magnitudes(self):
-        maps = np.random.default_rng(6).normal(size=(3, 10, 12))
-        mask = saliency.top_fraction_mask(maps, 0.2)
-        for one, kept in zip(np.abs(maps), mask, strict=True):
-            assert one[kept].min() > one[~kept].max()
-
-    def test_fraction_out_of_range_is_an_error(self):
-        with pytest.raises(ValueError, match="between 0 and 1"):
-            saliency.top_fraction_mask(np.ones((1, 2, 2)), 1.5)
-
-    def test_overlap(self):
-        mask = np.zeros((3, 2, 2), bool)
-        mask[0, 0] = mask[1, 0] = True
-        other = np.array([mask[0], ~mask[1], mask[0]])
-        np.testing.assert_array_equal(saliency.mask_overlap(mask, other), [1, 0, np.nan])
-
-
-class TestComparison:
-    def test_of_methods_holds_what_each_gives_alone(self, images):
-        maps = saliency.compare_methods(relu_model(), images, 1, samples=3, steps=4, seed=5)
-        expected = {
-            "gradient": saliency.gradient(relu_model(), images, 1),
-            "SmoothGrad": saliency.smooth_gradient(relu_model(), images, 1, samples=3, seed=5),
-            "integrated gradients": saliency.integrated_gradients(relu_model(), images, 1, steps=4),
-            "Grad-CAM": saliency.grad_cam(relu_model(), images, 1),
-        }
-        assert list(maps) == list(expected)
-        for method, values in expected.items():
-            np.testing.assert_allclose(maps[method], values, rtol=1e-5, atol=1e-8)
-
-    def test_of_traits(self):
-        left, right = np.zeros((2, 4, 10)), np.zeros((2, 4, 10))
-        left[:, 0], right[:, 3] = 1, 2
-        even = np.ones((2, 4, 10))
-        maps = {"left": left, "again": -left, "right": right, "even": even}
-        means = {method: np.abs(values) for method, values in maps.items()}
-        traits = saliency.compare_traits(maps, means, fraction=0.25)
-        np.testing.assert_allclose(traits["concentration"], [1, 1, 1, 0.25])
-        # Of equal values the first count most, so that the even map marks the left one's pixels.
-        np.testing.assert_allclose(traits["overlap"], [2 / 3, 2 / 3, 0, 2 / 3])
-        np.testing.assert_allclose(traits["class likeness"], [1, 1, 1, np.nan])
-
-    def test_similarity_tells_equal_from_opposite_maps_and_leaves_empty_classes_out(self):
-        one = np.random.default_rng(8).normal(size=(3, 3))
-        empty = np.full((3, 3), np.nan)
-        assert saliency.class_similarity(np.array([one, empty, 2 * one])) == pytest.approx(1)
-        assert saliency.class_similarity(np.array([one, -one, np.ones((3, 3))])) == pytest.approx(-1)
-        assert np.isnan(saliency.class_similarity(np.array([one, empty])))
-
-    def test_upper_share(self):
-        maps = np.zeros((2, 4, 5))
-        maps[0, 1], maps[0, 2] = -3, 1
-        np.testing.assert_allclose(saliency.upper_share(maps), [0.75, 0.5])
-
-
-class TestMeans:
-    def test_shares_sum_to_one_whatever_the_scale(self):
-        maps = np.random.default_rng(7).normal(size=(3, 4, 5)) * np.array([1e-6, 1, 1e6])[:, None, None]
-        maps[1] = 0
-        shares = saliency.relevance_share(maps)
-        np.testing.assert_allclose(shares.sum(axis=(1, 2)), 1, rtol=1e-5)
-        np.testing.assert_allclose(shares[0] / np.abs(maps[0]), 1 / np.abs(maps[0]).sum(), rtol=1e-5)
-
-    def test_by_class(self):
-        maps = np.arange(4, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
-        means = saliency.mean_map_by_class(maps, np.array([0, 2, 2, 0]), class_count=3)
-        np.testing.assert_array_equal(means[:, 0, 0], [1.5, np.nan, 1.5])
+        assert gradients._gradient_function(model, gradients.plain).experimental_get_tracing_count() == 1

@@ -6,6 +6,7 @@ import pytest
 from lime.lime_image import LimeImageExplainer
 
 from helpers.explain import superpixels
+from helpers.networks import chunks, logits
 
 RIGHT_HALF = np.s_[:, 12:]
 
@@ -89,7 +90,7 @@ def test_masking_equals_a_loop_over_superpixels(photo):
 
 def test_the_network_is_given_the_image_itself_first(half_blind, bright_patch):
     explanation = superpixels.explain(half_blind, bright_patch, 0, samples=20, seed=0)
-    expected = superpixels.probabilities(half_blind, bright_patch[np.newaxis])[0, 0]
+    expected = logits.all_probabilities(half_blind, bright_patch[np.newaxis])[0, 0]
     assert explanation.probability == pytest.approx(float(expected), abs=1e-6)
 
 
@@ -116,11 +117,12 @@ def test_each_label_keeps_its_own_fit(curved, photo):
 
 
 @pytest.mark.parametrize("fill, hide_color", [("superpixel mean", None), ("black", 0)])
-def test_weights_equal_those_of_lime_called_directly(curved, photo, fill, hide_color):
-    ours = superpixels.explain(curved, photo, 1, samples=150, seed=7, fill=fill, batch_size=64)
+def test_weights_equal_those_of_lime_called_directly(curved, photo, fill, hide_color, monkeypatch):
+    monkeypatch.setattr(chunks, "BYTES_AT_ONCE", 64 * chunks.forward_bytes(curved, photo.shape))
+    ours = superpixels.explain(curved, photo, 1, samples=150, seed=7, fill=fill)
     theirs = LimeImageExplainer(random_state=7).explain_instance(
         photo,
-        lambda images: superpixels.probabilities(curved, images),
+        lambda images: logits.all_probabilities(curved, images),
         labels=[1],
         top_labels=None,
         hide_color=hide_color,

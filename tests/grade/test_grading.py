@@ -7,8 +7,10 @@ from conftest import toy_dataset
 from keras import layers
 
 from helpers.answers import Answer
+from helpers.explain import registry
 from helpers.grade import grading, insertion, lime_study, scorecard
 from helpers.networks.architectures import build_cnn
+from helpers.report.words import en
 
 SETTINGS = grading.Settings(samples=2, steps=2, masks=8, copies=20, segments=8, randomised=6)
 
@@ -39,7 +41,7 @@ def grades(model) -> grading.Grades:
 
 
 def test_there_is_a_grade_for_every_method_and_baseline(grades):
-    assert list(grades.methods) == [*grading.explainers(SETTINGS)]
+    assert list(grades.methods) == [*registry.METHODS]
     assert list(grades.names) == [*grades.methods, *insertion.BASELINES]
     count = len(grades.names)
     assert grades.areas.shape == (count, 2, 2, 12) and grades.truth.shape == (3, count, 12)
@@ -141,8 +143,8 @@ class TestScorecard:
     def test_the_caption_names_the_grade_of_what_is_shown(self, tmp_path):
         grades = made_up({"good": 0.3 + 0 * self.random, "bad": 0 * self.random})
         answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
-        said = answer.say("A figure. " + scorecard.CAPTION, **scorecard.caption_values(grades, "good")).text
-        assert "0.30 for good, 0.00 for the edge map" in said and "network: 0.20." in said
+        said = answer.say("A figure. " + en.MAP_GRADES, **scorecard.caption_values(grades, "good")).text
+        assert "0.30 for good, 0.00 for the edge map" in said and "weights: 0.20." in said
 
 
 def test_what_is_kept_is_computed_once(tmp_path, monkeypatch):

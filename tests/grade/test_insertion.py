@@ -8,6 +8,7 @@ import pytest
 from scipy.special import softmax
 
 from helpers.grade import insertion
+from helpers.networks import chunks
 
 CLASSES = np.array([0, 1, 2, 0, 1])
 
@@ -53,7 +54,8 @@ def plain_loop(model, image, label, values, hidden, steps):
 @pytest.mark.parametrize("kind", insertion.SUBSTRATES)
 @pytest.mark.parametrize("steps", [1, 7, 48])
 def test_curves_are_those_of_a_plain_loop(model, images, full_precision, kind, steps, monkeypatch):
-    monkeypatch.setattr(insertion, "PIXELS_AT_ONCE", 30 * 120)  # chunks that begin and end within an image
+    # Chunks that begin and end within an image.
+    monkeypatch.setattr(chunks, "BYTES_AT_ONCE", 30 * chunks.forward_bytes(model, images.shape[1:]))
     maps = np.random.default_rng(1).normal(size=(5, 10, 12))
     hidden = insertion.substrate(images, kind)
     (found,) = insertion.insertion_deletion(model, images, CLASSES, ranked(map=maps), hidden, steps).values()

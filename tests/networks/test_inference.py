@@ -8,7 +8,7 @@ from keras import layers
 from scipy.stats import spearmanr
 
 from helpers.explain import saliency
-from helpers.networks import inference
+from helpers.networks import inference, logits
 
 SHAPE = (8, 6, 3)
 
@@ -70,7 +70,7 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
 
 def operations(model: keras.Model) -> list[str]:
     """Kinds of the operations that are left of a model's pass after what nothing reads has been dropped."""
-    function = inference._logits_function(model).get_concrete_function()
+    function = logits._logits_function(model).get_concrete_function()
     return [
         node.op
         for node in tf.compat.v1.graph_util.extract_sub_graph(
@@ -86,7 +86,7 @@ class TestFolding:
     def test_logits_stay_what_they_are(self, build, images):
         keras.utils.set_random_seed(1)
         model = build()
-        found = inference.all_logits(model, images)
+        found = logits.all_logits(model, images)
         assert relative_error(found, model.predict(images, verbose=0)) < self.TOLERANCE
 
     def test_tolerance_fails_where_one_scale_is_off(self, images):
@@ -95,7 +95,7 @@ class TestFolding:
         expected = model.predict(images, verbose=0)
         norm = next(layer for layer in model.layers if isinstance(layer, layers.BatchNormalization))
         norm.gamma.assign(norm.gamma * 1.001)
-        assert relative_error(inference.all_logits(model, images), expected) > self.TOLERANCE
+        assert relative_error(logits.all_logits(model, images), expected) > self.TOLERANCE
 
     def test_leaves_no_normalization_after_linear_layers_and_each_convolution_once(self):
         kinds = operations(chain())
@@ -107,16 +107,16 @@ class TestFolding:
     def test_follows_the_weights(self, build, images):
         keras.utils.set_random_seed(1)
         model = build()
-        inference.all_logits(model, images)
+        logits.all_logits(model, images)
         random = np.random.default_rng(2)
         model.set_weights([random.uniform(0.5, 1.5, values.shape) for values in model.get_weights()])
         expected = model.predict(images, verbose=0)
-        assert relative_error(inference.all_logits(model, images), expected) < self.TOLERANCE
+        assert relative_error(logits.all_logits(model, images), expected) < self.TOLERANCE
 
     def test_leaves_the_model_as_it_was(self, images):
         model = chain()
         before = model.predict(images, verbose=0)
-        inference.all_logits(model, images)
+        logits.all_logits(model, images)
         assert not any("call" in vars(layer) for layer in model.layers)
         np.testing.assert_array_equal(model.predict(images, verbose=0), before)
 
@@ -133,7 +133,7 @@ class TestLowerPrecision:
         keras.utils.set_random_seed(2)
         model = build()
         lowered = inference.lower_precision(model)
-        exact, found = (inference.all_logits(one, images) for one in (model, lowered))
+        exact, found = (logits.all_logits(one, images) for one in (model, lowered))
         assert 0 < relative_error(found, exact) < 0.02
         assert found.dtype == np.float32
 
@@ -156,4 +156,4 @@ class TestLowerPrecision:
 def test_class_logits_are_those_of_the_classes(images):
     model, classes = chain(), np.array([0, 2, 1, 1, 0])
     expected = model.predict(images, verbose=0)[np.arange(5), classes]
-    np.testing.assert_allclose(inference.class_logits(model, images, classes), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits.class_logits(model, images, classes), expected, rtol=1e-4, atol=1e-5)

@@ -70,3 +70,19 @@ STAMP = {
     "machine": "Machine",
     "versions": "Packages",
 }
+
+# Captions that several notebooks share.
+GRADES_CAPTION = (
+    "Grades of every method: insertion (in) and deletion (out) with two substrates, their difference and how it stands "
+    "to that of the edge map, over {images} test images, {wrong} of them answered wrongly; rank correlation and "
+    "likeness as a picture (SSIM) with the map of the network with half-randomised weights, and rank correlation with "
+    "the map of the runner-up, over {few} images; and, where the evidence is known, the three grades against it."
+)
+MAP_GRADES = (
+    "Insertion less deletion: {scores:.2f} for {methods}, {edges:.2f} for the edge map. Rank correlation with the map "
+    "of the network with half-randomised weights: {likeness:.2f}."
+)
+LIME_STABILITY = (
+    "In the study of LIME with {copies:,} copies and {cut} superpixels asked for, two seeds' weights have a rank "
+    "correlation of {correlation:.2f}, and the linear model explains {fit:.0%}."
+)

@@ -1,0 +1,142 @@
+"""What the filters of a network answer to real images, and how much of an image they see."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from math import ceil
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from helpers.networks.chunks import chunks, forward_bytes
+from helpers.networks.inference import call
+from helpers.networks.layers import Layer, activation_after, flat_layers, flatten
+
+REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
+
+
+def filter_outputs(model: keras.Model, layer: keras.layers.Layer, image: np.ndarray) -> np.ndarray:
+    """Output of every filter of a layer on one image (H, W, C) in 0..255, as maps (F, h, w) float32."""
+    return np.moveaxis(outputs(cut_model(model, layer), image[np.newaxis])[0].numpy(), -1, 0)
+
+
+def filter_responses(
+    model: keras.Model,
+    layers: Sequence[keras.layers.Layer],
+    images: np.ndarray,
+    by: str = "mean",
+) -> list[np.ndarray]:
+    """One number for each image and filter of several layers, from one pass that stops at the deepest.
+
+    images: (N, H, W, C) in 0..255; by: "mean" or "peak" over the positions of a map. Returns, for each
+    layer, (N, F) float32. Raises ValueError on an unknown reduction.
+    """
+    if by not in REDUCTIONS:
+        raise ValueError(f"A response is taken by {by!r}, which is unknown: choose one of {', '.join(REDUCTIONS)}.")
+    respond = _respond_function(*flattened(model, *layers), by)
+    cuts = chunks(len(images), forward_bytes(model, images.shape[1:]))
+    batches = [respond(tf.constant(images[chunk], tf.float32)) for chunk in cuts]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def rank_images(responses: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (F, top_k) int64 and values (F, top_k) of the largest responses in each column of (N, F)."""
+    indices = np.argsort(-responses, axis=0, kind="stable")[:top_k].T
+    return indices, np.take_along_axis(responses.T, indices, axis=1)
+
+
+def silent_filters(model: keras.Model, layers: Sequence[keras.layers.Layer], images: np.ndarray) -> list[np.ndarray]:
+    """Which filters of each convolution are zero, after their ReLU, at every position of every image.
+
+    images: (N, H, W, C) in 0..255. Returns, for each layer, (F,) bool.
+    """
+    activated = [rectified(model, layer) for layer in layers]
+    return [(peak <= 0).all(axis=0) for peak in filter_responses(model, activated, images, by="peak")]
+
+
+def rectified(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer that holds a convolution's output after its activation; the layer itself if that is built in.
+
+    Raises ValueError when no activation comes before the next convolution.
+    """
+    activated = activation_after(model, layer)
+    if activated is not None:
+        return activated
+    raise ValueError(f"No activation follows layer {layer.name!r}: choose a convolution that has one.")
+
+
+def cut_model(model: keras.Model, *layers: Layer, any_size: bool = False) -> keras.Model:
+    """The part of a model from its input to the given layers, whose outputs it gives, in order.
+
+    any_size: rebuild it, with the same weights, for inputs of any height and width; possible up to a
+    convolution, not past a Flatten. Raises ValueError when a layer is not part of the model, nor of a model
+    nested in it.
+    """
+    model, layers = flattened(model, *layers)
+    outputs = [layer.output for layer in layers]
+    cut = keras.Model(model.inputs[0], outputs if len(outputs) > 1 else outputs[0])
+    return with_any_size(cut) if any_size else cut
+
+
+def receptive_field(model: keras.Model, layer: keras.layers.Layer) -> int:
+    """Side, in input pixels, of the square that one output of a layer can see, in a chain of layers."""
+    side, spacing = 1.0, 1.0
+    flat = flat_layers(model)
+    for earlier in flat[: flat.index(layer) + 1]:
+        if isinstance(earlier, keras.layers.UpSampling2D):
+            side += spacing * (earlier.interpolation == "bilinear")  # each pixel is made of two neighbours
+            spacing /= earlier.size[0]
+        window = getattr(earlier, "kernel_size", None) or getattr(earlier, "pool_size", None)
+        if window is not None and hasattr(earlier, "strides"):
+            side += (window[0] - 1) * getattr(earlier, "dilation_rate", (1,))[0] * spacing
+            spacing *= earlier.strides[0]
+    return ceil(side)
+
+
+def choose_depth(depth: int, number: int = 0, default: int = 7) -> int:
+    """The number of the convolution to look into, in a network that has depth of them.
+
+    number: the wish, from 1; 0 means the default, or the middle convolution where the network has fewer.
+    Raises ValueError naming the legal numbers.
+    """
+    if not 0 <= number <= depth:
+        raise ValueError(f"There is no convolution {number}: choose 1 to {depth}, or 0 for the default.")
+    return number or (default if default <= depth else (depth + 1) // 2)
+
+
+def flattened(model: keras.Model, *layers: Layer) -> tuple[keras.Model, tuple[Layer, ...]]:
+    """Give a model without nested ones in it, and the same layers there."""
+    strangers = [layer.name for layer in layers if layer not in flat_layers(model)]
+    if strangers:
+        raise ValueError(f"Layer {strangers[0]!r} is not part of the model: ask networks.architectures for its layers.")
+    flat, twins = flatten(model)
+    return flat, tuple(twins[layer] for layer in layers)
+
+
+@lru_cache(maxsize=8)
+def _respond_function(model: keras.Model, layers: tuple[Layer, ...], by: str) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+    cut = cut_model(model, *layers)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
+    def respond(batch: tf.Tensor) -> list[tf.Tensor]:
+        return [REDUCTIONS[by](full(maps), axis=(1, 2)) for maps in tf.nest.flatten(call(cut, batch))]
+
+    return respond
+
+
+def full(maps: tf.Tensor) -> tf.Tensor:
+    """Bring maps to float32."""
+    return tf.cast(maps, tf.float32)
+
+
+def with_any_size(cut: keras.Model) -> keras.Model:
+    """Copy a model onto an input without a fixed size; a copy, so that its own layers gain no second use."""
+    free = keras.Input((None, None, cut.inputs[0].shape[-1]))
+    copy = keras.models.clone_model(cut, input_tensors=free)
+    copy.set_weights(cut.get_weights())
+    return copy
+
+
+def outputs(cut: keras.Model, images: np.ndarray) -> tf.Tensor:
+    """Run a model on images (N, H, W, C) as in inference."""
+    return cut(tf.constant(images, tf.float32), training=False)

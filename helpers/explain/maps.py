@@ -1,0 +1,115 @@
+"""What can be measured of maps: where their relevance lies, how alike they are, and their means by class."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from helpers.base.checks import require
+
+
+def class_similarity(means: np.ndarray) -> float:
+    """Correlate the mean maps of every two classes and average: 1 where all are read in the same places.
+
+    means: (K, H, W) float, nan for a class without a map; such classes and even maps are left out. Returns a
+    number in -1..1; nan for fewer than two classes.
+    """
+    present = means[means.std(axis=(1, 2)) > 0].reshape(-1, means[0].size)
+    if len(present) < 2:
+        return float("nan")
+    return float(np.corrcoef(present)[np.triu_indices(len(present), k=1)].mean())
+
+
+def top_fraction_mask(maps: np.ndarray, fraction: float) -> np.ndarray:
+    """Mark in each map the fraction of the pixels that count most, for or against: the largest magnitudes.
+
+    maps: (N, H, W) float; fraction: in 0..1. Returns (N, H, W) bool with exactly round(fraction * H * W)
+    pixels marked in every map; among equal magnitudes the first in reading order. Raises ValueError on a
+    fraction outside 0..1.
+    """
+    require(0 <= fraction <= 1, f"The fraction is {fraction}; it must lie between 0 and 1.")
+    flat = np.abs(maps).reshape(len(maps), -1)
+    kept = np.argsort(-flat, axis=1, kind="stable")[:, : round(fraction * flat.shape[1])]
+    mask = np.zeros(flat.shape, bool)
+    np.put_along_axis(mask, kept, True, axis=1)
+    return mask.reshape(maps.shape)
+
+
+def mask_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Measure which share of the first masks' pixels the second masks hold too.
+
+    first, second: (N, H, W) bool. Returns (N,) float32 in 0..1, nan for an empty first mask. Masks drawn at
+    random overlap by the second's share of the image.
+    """
+    with np.errstate(invalid="ignore"):
+        return ((first & second).sum(axis=(1, 2)) / first.sum(axis=(1, 2))).astype(np.float32)
+
+
+def mean_overlap(masks: Sequence[np.ndarray]) -> np.ndarray:
+    """Average over the images which share of one method's pixels another method marks too.
+
+    masks: K arrays (N, H, W) bool. Returns (K, K) float32: row i, column j is the share of i's pixels that j
+    holds.
+    """
+    rows = [[np.nanmean(mask_overlap(first, second)) for second in masks] for first in masks]
+    return np.array(rows, np.float32)
+
+
+def concentration(maps: np.ndarray, fraction: float) -> np.ndarray:
+    """Measure which share of each map's relevance its top fraction of pixels holds.
+
+    maps: (N, H, W) float; fraction: in 0..1. Returns (N,) float32 from the fraction, where all pixels count
+    alike, to 1. Raises ValueError on a fraction outside 0..1.
+    """
+    return (relevance_share(maps) * top_fraction_mask(maps, fraction)).sum(axis=(1, 2))
+
+
+def compare_traits(maps: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], fraction: float) -> pd.DataFrame:
+    """Measure what sets methods apart that explain the same images.
+
+    maps: (N, H, W) by the method's name; means: (K, H, W), the mean map of each class; fraction: in 0..1.
+    Returns a row a method: concentration, the relevance in the top fraction of the pixels; overlap, the share
+    of these pixels that another method marks too, mean over the others; class likeness, the correlation
+    between two classes' mean maps.
+    """
+    overlap = mean_overlap([top_fraction_mask(values, fraction) for values in maps.values()])
+    others = (overlap.sum(axis=1) - overlap.diagonal()) / (len(overlap) - 1)
+    traits = {
+        "concentration": [concentration(values, fraction).mean() for values in maps.values()],
+        "overlap": others,
+        "class likeness": [class_similarity(means[method]) for method in maps],
+    }
+    return pd.DataFrame(traits, index=pd.Index(maps, name="method"))
+
+
+def upper_share(maps: np.ndarray) -> np.ndarray:
+    """Measure which share of each map's relevance lies in the upper half of the image.
+
+    maps: (N, H, W) float; the middle row of an odd height belongs to the lower half. Returns (N,) float32 in
+    0..1.
+    """
+    return relevance_share(maps)[:, : maps.shape[1] // 2].sum(axis=(1, 2))
+
+
+def relevance_share(maps: np.ndarray) -> np.ndarray:
+    """Turn each map into the share of the relevance that falls on each pixel, whatever its sign.
+
+    maps: (N, H, W) float. Returns (N, H, W) float32, >= 0; each map sums to 1, so that in a mean over images
+    the steepest do not outweigh the others. A map that is zero everywhere gives equal shares.
+    """
+    magnitude = np.abs(np.asarray(maps, np.float32))
+    total = magnitude.sum(axis=(1, 2), keepdims=True)
+    even = np.float32(1 / np.prod(maps.shape[1:]))
+    return np.where(total > 0, magnitude / np.where(total > 0, total, 1), even)
+
+
+def mean_map_by_class(maps: np.ndarray, classes: np.ndarray, class_count: int) -> np.ndarray:
+    """Average the maps of each class.
+
+    maps: (N, H, W) float; classes: (N,) int. Returns (class_count, H, W) float32; nan for a class without a
+    map.
+    """
+    means = np.full((class_count, *maps.shape[1:]), np.nan, np.float32)
+    for number in np.unique(classes):
+        means[number] = maps[classes == number].mean(axis=0)
+    return means

@@ -1,0 +1,106 @@
+"""Every method that explains an answer by a map, registered once, beside the function that computes it.
+
+A new method is a function of a model, images and classes in a file of `explain/saliency`, under `@method(...)`:
+tables, curves, the cascade, the digest of what is kept and the bench go through METHODS and find it there.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+
+Function = Callable[..., np.ndarray]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What methods are asked with; each value reaches the methods that have a parameter of its name.
+
+    samples: noisy copies for SmoothGrad, an image; steps: of integrated gradients; masks: of RISE, an image;
+    copies: of LIME, an image; segments: superpixels of LIME; seed: of every random choice.
+    """
+
+    samples: int = 8
+    steps: int = 8
+    masks: int = 100
+    copies: int = 150
+    segments: int = 25
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Method:
+    """An explanation method, and what it is.
+
+    name: as reports print it; function: of model, images (N, H, W, C) in 0..255, classes (N,) int and settings
+    by their names, to maps (N, H, W) float32; signed: whether its maps say how much a pixel speaks for the
+    class, or else how much it matters, whichever way; passes: "few" passes through the network an image, or
+    "many", in which case the cascade shows the method at two of its depths only; baseline: the image that it
+    measures from, if any; source: where it was published.
+    """
+
+    name: str
+    function: Function
+    signed: bool
+    passes: Literal["few", "many"]
+    baseline: str | None
+    source: str
+
+    def explain(
+        self, model: keras.Model, images: np.ndarray, classes: np.ndarray, settings: Settings, **options: object
+    ) -> np.ndarray:
+        """Compute the maps, whose largest value is the pixel to look at first.
+
+        A function that can give both signed values and magnitudes gives what the method is registered as;
+        options override this and the settings.
+        """
+        parameters = inspect.signature(self.function).parameters
+        values = {"signed": self.signed, **vars(settings), **options}
+        return self.function(model, images, classes, **{key: values[key] for key in values if key in parameters})
+
+
+METHODS: dict[str, Method] = {}  # by name, in the order of reports
+
+
+def method(
+    name: str, *, signed: bool, passes: Literal["few", "many"], source: str, baseline: str | None = None
+) -> Callable[[Function], Function]:
+    """Register a function as a method; see `Method` for the arguments. Raises ValueError on a name that is taken."""
+
+    def register(function: Function) -> Function:
+        if name in METHODS and _origin(METHODS[name].function) != _origin(function):
+            raise ValueError(f"There is a method {name!r} already: register {function.__name__} under another name.")
+        METHODS[name] = Method(name, function, signed, passes, baseline, source)
+        return function
+
+    return register
+
+
+def choose(names: Iterable[str] = ()) -> list[Method]:
+    """Give the methods of these names, or all; raises ValueError naming those that there are."""
+    wanted = list(names) or list(METHODS)
+    unknown = [name for name in wanted if name not in METHODS]
+    if unknown:
+        raise ValueError(f"There is no method {unknown[0]!r}: choose from {', '.join(METHODS)}.")
+    return [METHODS[name] for name in wanted]
+
+
+def explain_by(
+    names: Iterable[str], model: keras.Model, images: np.ndarray, classes: np.ndarray, settings: Settings
+) -> dict[str, np.ndarray]:
+    """Explain the same images by several methods, signed where a method can be: maps (N, H, W) by name."""
+    return {one.name: one.explain(model, images, classes, settings, signed=True) for one in choose(names)}
+
+
+def sources() -> list[Path]:
+    """List the files that maps depend on: those of this folder's methods, and those that register from elsewhere."""
+    own = {path for path in Path(__file__).parent.rglob("*.py") if path.parent.name != "ascent"}
+    return sorted(own | {Path(inspect.getsourcefile(one.function) or __file__) for one in METHODS.values()})
+
+
+def _origin(function: Function) -> tuple[str, str]:
+    return function.__module__, function.__qualname__

@@ -1,0 +1,116 @@
+"""Gradients of the class logit by the pixels: plain, times the pixel, and averaged over noise."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from helpers.base.checks import require
+from helpers.explain.registry import method
+from helpers.networks.chunks import chunks, gradient_bytes
+from helpers.networks.inference import call
+from helpers.networks.logits import Classes, Compiled, check, pick_logits, signature
+
+Variant = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images, numbers of their copies
+Rule = Callable[[keras.Model], AbstractContextManager[None]]  # changes how a model passes gradients back
+
+
+def plain(model: keras.Model) -> AbstractContextManager[None]:
+    """Let a model pass gradients back as they are."""
+    return nullcontext()
+
+
+@method("gradient", signed=False, passes="few", source="Simonyan et al., 2014")
+def gradient(model: keras.Model, images: np.ndarray, classes: Classes, *, signed: bool = True) -> np.ndarray:
+    """Differentiate each image's class logit with respect to its pixels.
+
+    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all. Returns (N, H, W) float32 in
+    logits per grey level: summed over the channels or, with signed=False, the largest magnitude among the
+    channels. Raises ValueError on a class that the model does not have. Simonyan et al., 2014.
+    """
+    images, classes = check(model, images, classes)
+    return reduce_channels(mean_gradient(model, images, classes, unchanged, count=1), signed)
+
+
+@method("gradient × input", signed=True, passes="few", baseline="black", source="Shrikumar et al., 2016")
+def gradient_times_input(model: keras.Model, images: np.ndarray, classes: Classes) -> np.ndarray:
+    """Multiply each pixel's gradient by the pixel: the first-order share of the logit that it contributes.
+
+    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all. Returns (N, H, W) float32,
+    signed, summed over the channels. Raises ValueError on a class that the model does not have. Shrikumar et
+    al., 2016.
+    """
+    images, classes = check(model, images, classes)
+    return reduce_channels(mean_gradient(model, images, classes, unchanged, count=1) * images, signed=True)
+
+
+@method("SmoothGrad", signed=False, passes="many", source="Smilkov et al., 2017")
+def smooth_gradient(
+    model: keras.Model,
+    images: np.ndarray,
+    classes: Classes,
+    samples: int = 25,
+    noise: float = 0.1,
+    seed: int = 0,
+    *,
+    signed: bool = True,
+) -> np.ndarray:
+    """Average the gradient over noisy copies of each image, so that only what is stable under noise remains.
+
+    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; noise: standard deviation as a
+    share of each image's own range of values. Every image meets the same noise, so its map does not depend on
+    the images beside it. Returns (N, H, W) float32, channels as in `gradient`. Raises ValueError on a class
+    that the model does not have, samples below 1 or a negative noise. Smilkov et al., 2017.
+    """
+    images, classes = check(model, images, classes)
+    require(samples >= 1, f"samples is {samples}; it must be at least 1.")
+    require(noise >= 0, f"noise is {noise}; it must be 0 or more.")
+    random = np.random.default_rng(seed)
+    fields = noise * random.standard_normal((samples, *images.shape[1:]), dtype=np.float32)
+
+    def noisy(batch: np.ndarray, copies: np.ndarray) -> np.ndarray:
+        return batch + np.ptp(batch, axis=(1, 2, 3), keepdims=True) * fields[copies]
+
+    return reduce_channels(mean_gradient(model, images, classes, noisy, samples), signed)
+
+
+def unchanged(batch: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    return batch
+
+
+def mean_gradient(
+    model: keras.Model, images: np.ndarray, classes: np.ndarray, variant: Variant, count: int, rule: Rule = plain
+) -> np.ndarray:
+    """Average the gradient over `count` variants of every image; (N, H, W, C) float32.
+
+    Images and variants are batched together: few images with many variants fill a batch as well as many
+    images do. rule: how the model passes gradients back.
+    """
+    function = _gradient_function(model, rule)
+    total = np.zeros(images.shape, np.float32)
+    for chunk in chunks(len(images) * count, gradient_bytes(model, images.shape[1:])):
+        rows, copies = np.divmod(np.arange(chunk.start, chunk.stop), count)
+        batch = variant(images[rows].astype(np.float32), copies)
+        present, starts = np.unique(rows, return_index=True)
+        total[present] += np.add.reduceat(function(batch, classes[rows]).numpy(), starts, axis=0)
+    return total / np.float32(count)
+
+
+def reduce_channels(gradients: np.ndarray, signed: bool) -> np.ndarray:
+    """Reduce (N, H, W, C) to (N, H, W): the sum over the channels, or the largest magnitude among them."""
+    return gradients.sum(axis=-1) if signed else np.abs(gradients).max(axis=-1)
+
+
+@lru_cache(maxsize=8)
+def _gradient_function(model: keras.Model, rule: Rule) -> Compiled:
+    @tf.function(input_signature=signature(model))
+    def function(images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as tape, rule(model):
+            tape.watch(images)
+            logits = pick_logits(call(model, images), classes)
+        return tape.gradient(logits, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    return function

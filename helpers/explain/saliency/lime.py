@@ -1,0 +1,23 @@
+"""LIME as a map: each pixel with the weight of its superpixel."""
+
+import keras
+import numpy as np
+
+from helpers.explain import superpixels
+from helpers.explain.registry import method
+from helpers.networks.logits import Classes, check
+
+
+@method("LIME", signed=True, passes="many", baseline="image mean", source="Ribeiro et al., 2016")
+def lime(
+    model: keras.Model, images: np.ndarray, classes: Classes, copies: int = 1000, segments: int = 50, seed: int = 0
+) -> np.ndarray:
+    """Paint each superpixel with what it adds to the probability of the image's class.
+
+    images: (N, H, W, C) uint8 with C 1 or 3; classes: (N,) int, or one class for all; copies: of each image, with
+    some superpixels hidden; segments: superpixels asked for. Returns (N, H, W) float32, signed. Raises ValueError
+    on a class that the model does not have, or fewer than two copies. Ribeiro et al., 2016.
+    """
+    images, classes = check(model, images, classes)
+    found = superpixels.explain_images(model, images, classes, copies, seed, segments=segments)
+    return np.stack([explanation.weight_map() for explanation in found])

@@ -1,0 +1,35 @@
+"""Work on many images cut into chunks that fit in memory, by what an image takes on its way through a network."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import keras
+import numpy as np
+
+from helpers.networks.layers import flat_layers
+
+BYTES_AT_ONCE = 320_000_000  # of layers' outputs in flight: 64 images of 48 x 48 with their gradients in vgg9
+
+
+def chunks(count: int, image_bytes: int) -> Iterator[slice]:
+    """Cut `count` pieces of work, each of which holds so many bytes, into slices that fit in memory."""
+    size = max(1, BYTES_AT_ONCE // max(1, image_bytes))
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+def gradient_bytes(model: keras.Model, shape: tuple[int, ...]) -> int:
+    """Give what one image (H, W, C) of this shape holds while gradients are taken: the outputs of all layers."""
+    return sum(_output_bytes(model, shape))
+
+
+def forward_bytes(model: keras.Model, shape: tuple[int, ...]) -> int:
+    """Give what one image (H, W, C) of this shape holds on a forward pass: the largest two outputs in a row."""
+    sizes = _output_bytes(model, shape)
+    return max((first + second for first, second in pairwise(sizes)), default=sum(sizes))
+
+
+def _output_bytes(model: keras.Model, shape: tuple[int, ...]) -> list[int]:
+    """Give the bytes of each layer's output in float32; where a layer takes any size, that of the image counts."""
+    outputs = (layer.output for layer in flat_layers(model))
+    shapes = (tensor.shape[1:] for tensor in keras.tree.flatten(list(outputs)))
+    return [4 * int(np.prod([side or max(shape[:2]) for side in sides])) for sides in shapes]
