@@ -96,7 +96,8 @@ def fill_image(image: np.ndarray, segments: np.ndarray, fill: str) -> np.ndarray
         counts = np.bincount(segments.ravel())
         means = [np.bincount(segments.ravel(), channel.ravel()) / counts for channel in np.moveaxis(image, -1, 0)]
         return np.stack(means, axis=-1)[segments].astype(image.dtype)
-    return np.broadcast_to(_hide_colour(image, fill), image.shape).astype(image.dtype)
+    colour = image.mean(axis=(0, 1)) if fill == "image mean" else 0
+    return np.broadcast_to(colour, image.shape).astype(image.dtype)
 
 
 def explain(model: keras.Model, image: np.ndarray, label: int, samples: int, seed: int, **options) -> Explanation:
@@ -243,6 +244,8 @@ class _ScoredBase(LimeBase):
 
 class _BatchedExplainer(LimeImageExplainer):
     """lime's explainer, which hides superpixels one image after the other, hiding them in whole batches."""
+
+    base: LimeBase
 
     def __init__(self, channels: int, **options):
         super().__init__(**options)

@@ -163,8 +163,10 @@ def accuracy_table(
     rows = []
     for name, given in probabilities.items():
         predicted = given.argmax(axis=1)
-        row = {"network": name, **_columns(labels, predicted, "")}
-        rows.append(row | (_columns(labels[without_twin], predicted[without_twin], "twin-free ") if told_apart else {}))
+        row: dict[str, str | float | None] = {"network": name, **_columns(labels, predicted, "")}
+        if told_apart:
+            row.update(_columns(labels[without_twin], predicted[without_twin], "twin-free "))
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -181,7 +183,7 @@ def accuracy_numbers(tables: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     tables: what `accuracy_table` gives, by name of the split.
     """
     return {
-        f"{_key(row['network'])}.{split}_{_number(column)}": value
+        f"{_key(row['network'])}.{split}_{_number(str(column))}": value
         for split, table in tables.items()
         for row in table.to_dict("records")
         for column, value in row.items()

@@ -73,10 +73,10 @@ def choose(table: pd.DataFrame) -> tuple[int, int]:
     """
     stable = table[table["rank correlation"] >= STABLE]
     if stable.empty:
-        best = table.loc[table["rank correlation"].idxmax()]
+        best = table.iloc[table["rank correlation"].argmax()]
     else:
         fewest = stable.sort_values("samples").drop_duplicates("segments")
-        best = fewest.loc[fewest["r2"].idxmax()]
+        best = fewest.iloc[fewest["r2"].argmax()]
     return int(best["samples"]), int(best["segments"])
 
 

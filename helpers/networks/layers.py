@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 from keras import layers, ops
 
-Layer = keras.layers.Layer
+Layer: TypeAlias = keras.layers.Layer
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D)

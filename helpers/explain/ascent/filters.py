@@ -51,7 +51,7 @@ def silent_filters(model: keras.Model, layers: Sequence[keras.layers.Layer], ima
     images: (N, H, W, C) in 0..255. Returns, for each layer, (F,) bool.
     """
     activated = [rectified(model, layer) for layer in layers]
-    return [(peak <= 0).all(axis=0) for peak in filter_responses(model, activated, images, by="peak")]
+    return [np.all(peak <= 0, axis=0) for peak in filter_responses(model, activated, images, by="peak")]
 
 
 def rectified(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer:

@@ -42,7 +42,7 @@ class Ascent:
         """Write as an .npz file."""
         buffer, snapshots = BytesIO(), {f"after_{stop}": images for stop, images in self.snapshots.items()}
         arrays = {name: getattr(self, name) for name in ("filters", "images", "measured", "objective")}
-        np.savez(buffer, **arrays, **snapshots)
+        np.savez(buffer, allow_pickle=False, **arrays, **snapshots)
         return buffer.getvalue()
 
     @classmethod

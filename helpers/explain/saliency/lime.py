@@ -19,5 +19,5 @@ def lime(
     on a class that the model does not have, or fewer than two copies. Ribeiro et al., 2016.
     """
     images, classes = check(model, images, classes)
-    found = superpixels.explain_images(model, images, classes, copies, seed, segments=segments)
+    found = superpixels.explain_images(model, images, classes.tolist(), copies, seed, segments=segments)
     return np.stack([explanation.weight_map() for explanation in found])
