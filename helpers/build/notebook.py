@@ -193,6 +193,7 @@ def _files(path: str, package: Path) -> Iterator[Path]:
         stub, place = place / "__init__.pyi", place / part
         if place.is_dir():
             yield from filter(Path.is_file, [place / "__init__.py"])
+            yield from _found_by_itself(place)
         elif (module := place.with_suffix(".py")).is_file():
             yield module
             return
@@ -201,6 +202,13 @@ def _files(path: str, package: Path) -> Iterator[Path]:
             return
         else:
             return
+
+
+def _found_by_itself(place: Path) -> list[Path]:
+    """List the modules of a folder that imports whatever lies in it, as that of the explanation methods does."""
+    start = place / "__init__.py"
+    walks = start.is_file() and "iter_modules(__path__)" in start.read_text(encoding="utf-8")
+    return sorted(place.glob("*.py")) if walks else []
 
 
 def _promised(stub: Path, name: str, package: str) -> list[str]:

@@ -74,6 +74,15 @@ def test_imports_are_followed_through_the_package(package: Path, text: str, expe
     assert names(imported_files([text], package)) == expected
 
 
+def test_a_folder_that_imports_whatever_lies_in_it_counts_with_all_its_modules(package: Path) -> None:
+    for name, walks in (("found", True), ("named", False)):
+        (package / name).mkdir()
+        (package / name / "__init__.py").write_text("modules = [*iter_modules(__path__)]" if walks else "")
+        (package / name / f"{name}_one.py").write_text("")
+    assert names(imported_files(["import tools.found"], package)) == ["__init__", "__init__", "found_one"]
+    assert names(imported_files(["import tools.named"], package)) == ["__init__", "__init__"]
+
+
 def test_only_code_counts_of_a_notebook(notebook: Path, package: Path) -> None:
     def made_from() -> dict[str, str]:
         return stale.components(notebook, package, {}, {}, [])
