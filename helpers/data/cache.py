@@ -15,9 +15,10 @@ import numpy as np
 
 from helpers.base.files import draft_path, locked, remove_drafts, write_json, writing
 from helpers.data import faces
+from helpers.data.containers import visible_files
 from helpers.data.decode import scale, scale_masks
 from helpers.data.reading import Pixels, Reading, count, unused_notes
-from helpers.data.sources import SPLITS, Contents, DatasetError, Record, printable, visible_files
+from helpers.data.sources import SPLITS, Contents, DatasetError, Record, printable
 from helpers.data.splits import arrange, drop_empty_classes, keep_training, missing_splits, shuffle_within
 
 MAX_UNREADABLE = 0.01  # share of the images that may be left out

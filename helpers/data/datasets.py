@@ -9,13 +9,15 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from helpers.base.files import ROOT
 from helpers.data import cache as store
 from helpers.data import faces, readers
+from helpers.data.containers import list_members
+from helpers.data.foreign import refuse_foreign_members
 from helpers.data.options import Options, read_options
 from helpers.data.reading import Reading, from_json
 from helpers.data.sources import (
@@ -24,7 +26,6 @@ from helpers.data.sources import (
     Contents,
     DatasetError,
     Record,
-    list_members,
     printable,
     reading_from,
 )
@@ -206,7 +207,7 @@ def _write(draft: Path, path: Path | None, options: Options) -> store.Facts:
     """Write the arrays of a source, None for the faces, into a cache folder."""
     if path is None:
         return store.write_faces(draft, options.image_size)
-    contents = recognise(path, options)
+    contents = recognise(path, options, draft)
     return store.write_contents(draft, path, replace(contents, records=_guarded(path, contents.records)))
 
 
@@ -215,21 +216,24 @@ def _guarded(path: Path, records: Iterable[Record]) -> Iterator[Record]:
         yield from records
 
 
-def recognise(path: Path, options: Options) -> Contents:
-    """Find how a path is to be read, decoding no more images than that takes; DatasetError where it cannot be."""
+def recognise(path: Path, options: Options, scratch: Path | None = None) -> Contents:
+    """Find how a path is to be read, decoding no more images than that takes; DatasetError where it cannot be.
+
+    scratch: folder in which archives that are compressed as a whole are unpacked into a file without a name.
+    """
     with reading_from(path):
-        return _recognise(path, options)
+        return _recognise(path, options, scratch)
 
 
-def _recognise(path: Path, options: Options) -> Contents:
-    """Ask the readers what a path holds; in a folder with nothing else, what the one archive in it holds."""
-    members = list_members(path)
+def _recognise(path: Path, options: Options, scratch: Path | None) -> Contents:
+    """Ask the readers what a path holds."""
+    members = list_members(path, scratch)
     for reader in readers.READERS:
         if found := reader.find(path, members):
-            return reader.read(path, members, found, options)
-    archives = [path / name for name in members.files if PurePosixPath(name).suffix.lower() in _ARCHIVE_ENDINGS]
-    if path.is_dir() and len(archives) == 1 and archives[0].is_file():
-        return _recognise(archives[0], options)
+            contents = reader.read(path, members, found, options)
+            notes = (*members.notes, *contents.reading.notes)
+            return replace(contents, reading=replace(contents.reading, notes=notes))
+    refuse_foreign_members(path, members.heads())
     kinds = ", ".join(reader.what for reader in readers.READERS)
     raise DatasetError(f"{path} holds no labelled images; give a folder or an archive with one of these: {kinds}.")
 

@@ -4,11 +4,11 @@ A row makes its data in an empty folder. Its expectation may say {path} for the 
 set.
 """
 
+import ast
 import gzip
 import io
 import json
 import os
-import re
 import struct
 import tarfile
 import zipfile
@@ -228,7 +228,7 @@ ERRORS: dict[str, tuple[Maker, str]] = {
         folder_with_pipe("train.parquet"),
         "{path} holds the Parquet file train.parquet, which cannot be read (is not a regular file); download it again.",
     ),
-    "zip in a zip": (zip_of([("inner.zip", b"PK")]), NOTHING),
+    "broken zip in a zip": (zip_of([("inner.zip", b"PK")]), DAMAGED % "the end of inner.zip is missing"),
     "zip cut in half": (zip_of([*PETS.items()], lambda data: data[: len(data) // 2]), DAMAGED % "its end is missing"),
     "gzip cut in half": (
         file_of(gzip.compress(table())[:50_000], "mine.csv.gz"),
@@ -257,10 +257,6 @@ ERRORS: dict[str, tuple[Maker, str]] = {
     "zip with a drive": (zip_of([*PETS.items(), ("C:\\cat\\evil.png", picture(0))]), WAY_OUT % "C:/cat/evil.png"),
     "tar with a path above it": (tar_of({"../fer2013.csv": table()}), WAY_OUT % "../fer2013.csv"),
     "tar with an absolute path": (tar_of({"/fer2013.csv": table()}), WAY_OUT % "/fer2013.csv"),
-    "tar of images": (
-        tar_of(PETS),
-        "{path} is a tar archive without a table; unpack it and give the folder instead.",
-    ),
     "zip with more links than one in a hundred": (
         zip_of([*PETS.items(), link("cat/passwords.png", "/etc/passwd")]),
         "{path}: 1 of 21 images cannot be read, more than 1%; repair or remove them, the first being: "
@@ -525,10 +521,21 @@ def test_one_bad_row_in_a_hundred_is_left_out_with_its_reason(case: str, tmp_pat
 
 
 def test_no_file_is_read_in_a_way_that_can_run_code() -> None:
-    forbidden = re.compile(r"allow_pickle=True|safe_mode=False|\b(pickle|joblib|dill|marshal|shelve)\b|\b(eval|exec)\(")
-    assert forbidden.search("np.load(path, allow_pickle=True)") and forbidden.search("import pickle")
-    sources_of = {file.name: file.read_text() for file in Path(datasets.__file__).parent.glob("*.py")}
-    assert [name for name, text in sources_of.items() if forbidden.search(text)] == []
+    assert all(map(dangers, ("np.load(path, allow_pickle=True)", "import pickle", "from dill import load", "eval(x)")))
+    sources_of = {file.name: file.read_text() for file in Path(datasets.__file__).parent.rglob("*.py")}
+    assert len(sources_of) > 10 and [name for name, text in sources_of.items() if dangers(text)] == []
+
+
+def dangers(text: str) -> set[str]:
+    """Name what in a program can run code that data hold, whatever stands in its sentences for the user."""
+    nodes = list(ast.walk(ast.parse(text)))
+    imported = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    imported |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    keywords = [node for node in nodes if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant)]
+    options = {f"{keyword.arg}={keyword.value.value}" for keyword in keywords}
+    modules = {"pickle", "joblib", "dill", "marshal", "shelve"}
+    return imported & modules | called & {"eval", "exec"} | options & {"allow_pickle=True", "safe_mode=False"}
 
 
 # Odd input that can be used, and what becomes of it.

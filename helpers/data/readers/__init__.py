@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.data.containers import Members
 from helpers.data.options import Options
 from helpers.data.readers import parquet, pictures, tables
-from helpers.data.sources import Contents, Members
+from helpers.data.sources import Contents
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.data.containers import Members
 from helpers.data.decode import PROBES, decode_all, survey
 from helpers.data.options import Options
 from helpers.data.readers.pictures import find_split, sort_classes
 from helpers.data.reading import Reading, Unused, count
-from helpers.data.sources import Contents, DatasetError, Members, Opener, Record, UnreadableError, printable
+from helpers.data.sources import Contents, DatasetError, Opener, Record, UnreadableError, printable
 
 if TYPE_CHECKING:
     import pyarrow

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helpers.data.containers import Members
 from helpers.data.decode import PROBES, decode_all, survey
 from helpers.data.options import Options
 from helpers.data.reading import OTHER_SPLIT_NAMES, Reading, count, unused
@@ -18,7 +19,6 @@ from helpers.data.sources import (
     OTHER_SIZE,
     Contents,
     DatasetError,
-    Members,
     Record,
     printable,
 )

@@ -8,6 +8,7 @@ from typing import TextIO
 import numpy as np
 from PIL import Image
 
+from helpers.data.containers import Members
 from helpers.data.decode import resize
 from helpers.data.options import Options
 from helpers.data.reading import Pixels, Reading
@@ -18,7 +19,6 @@ from helpers.data.sources import (
     FER2013_SPLITS,
     Contents,
     DatasetError,
-    Members,
     Opener,
     Record,
     UnreadableError,

@@ -1,0 +1,373 @@
+"""What lies behind a path: the files of a folder, of an archive, or of archives in either, each with how to open it.
+
+Archives are read in place, compressed ones by way of a spool: a temporary file that has no name and ends with the
+process. No name in an archive ever becomes a name on the disk, so it can do no harm.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import stat
+import tarfile
+import tempfile
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NoReturn
+
+from helpers.base.files import writing
+from helpers.data.foreign import refuse_foreign
+from helpers.data.sources import DatasetError, Opener, UnreadableError, printable
+
+MAX_GROWTH, MIN_SPOOL = 20, 2 * 2**30  # an archive may unpack to so many times its size, and to so many bytes anyway
+_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+_COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz")
+_HEAD, _CHUNK = 2**16, 2**20  # bytes
+_TAR_END = b"\0" * tarfile.BLOCKSIZE
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a folder, an archive or a file holds: its files by name, each with how to open it, and its folders.
+
+    notes: whole sentences on what was decided when they were listed.
+    """
+
+    files: Mapping[str, Opener]
+    folders: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def heads(self) -> Iterator[tuple[str, bytes]]:
+        """Give name and first bytes of every file that can be read."""
+        for name, opener in self.files.items():
+            with suppress(UnreadableError, OSError), opener() as file:
+                yield name, file.read(_HEAD)
+
+
+def list_members(path: Path, scratch: Path | None = None) -> Members:
+    """List the files of a folder or an archive, and of archives in these, which count as folders; or the file itself.
+
+    scratch: folder for the spool, made if missing; by default the system's for temporary files. Raises DatasetError
+    on what is protected or foreign, on an archive with a path that leads out of it or that unpacks to far more than
+    its size, and what `sources.reading` turns into one.
+    """
+    if path.is_dir():
+        files = visible_files(path)
+        found = Members({name: partial(_open_file, file) for name, file in files.items()}, _folders(path))
+        size = sum(file.stat().st_size for name, file in files.items() if _is_archive(name) and file.is_file())
+    else:
+        found, size = None, path.stat().st_size
+    spool = _Spool(path, scratch, max(MIN_SPOOL, MAX_GROWTH * size))
+    found = found or _list_archive(str(path), path.open("rb"), spool)
+    return _with_inner_archives(path, found, spool) if found else _list_file(path)
+
+
+def _list_file(path: Path) -> Members:
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    refuse_foreign(path, path.name, head)
+    if head.startswith(b"PK"):
+        raise zipfile.BadZipFile("its end is missing")
+    return Members({_without_compression(path.name): partial(_open_packed, partial(path.open, "rb"))})
+
+
+def _is_archive(name: str) -> bool:
+    return name.lower().endswith(_ENDINGS)
+
+
+def _without_compression(name: str) -> str:
+    return name[: -len(ending)] if (ending := PurePosixPath(name).suffix).lower() in _COMPRESSED_ENDINGS else name
+
+
+def _open_packed(opener: Opener) -> BinaryIO:
+    """Open a file, through its compression where its content is compressed."""
+    file = opener()
+    unpack = _find_compression(_peek(file))
+    return unpack(file) if unpack else file  # type: ignore[return-value]  # they read like any binary file
+
+
+def _peek(file: BinaryIO) -> bytes:
+    head = file.read(_HEAD)
+    file.seek(0)
+    return head
+
+
+def _find_compression(head: bytes):
+    return next((unpack for magic, unpack in _COMPRESSED.items() if head.startswith(magic)), None)
+
+
+# Archives
+
+
+def _list_archive(label: str, file: BinaryIO, spool: "_Spool") -> Members | None:
+    """List an archive, given open at its beginning; None, and closed, if it is none. label: for messages."""
+    if zipfile.is_zipfile(file):
+        return _list_zip(label, file)
+    file.seek(0)
+    unpack = _find_compression(_peek(file))
+    if unpack:
+        with unpack(file) as stream:
+            head = stream.read(_HEAD)
+            stream.seek(0)
+            opener = spool.keep(stream) if _is_tar(head) else None
+        file.close()
+        return _list_tar(label, opener()) if opener else None
+    if _is_tar(_peek(file)):
+        return _list_tar(label, file)
+    file.close()
+    return None
+
+
+def _is_tar(head: bytes) -> bool:
+    return any(head[: tarfile.BLOCKSIZE]) and tarfile.is_tarfile(io.BytesIO(head))
+
+
+def _list_zip(label: str, file: BinaryIO) -> Members:
+    archive = zipfile.ZipFile(file)
+    names, notes = _read_names(archive.infolist())
+    entries = [(_slashed(name), entry) for name, entry in zip(names, archive.infolist(), strict=True)]
+    _refuse_ways_out(label, [name for name, _ in entries])
+    entries = [(name, entry) for name, entry in entries if not is_hidden(name)]
+    if any(entry.flag_bits & 1 for _, entry in entries):
+        raise DatasetError(f"{label} is protected by a password; unpack it and give the folder instead.")
+    folders = {str(PurePosixPath(name)) for name, _ in entries if name.endswith("/")}
+    files = [(name, partial(_open_entry, archive, entry)) for name, entry in entries if not name.endswith("/")]
+    return Members(_without_twins(files), frozenset(folders), notes)
+
+
+def _read_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[str, ...]]:
+    """Read the names of a zip's entries; returns them, and notes on how they were read."""
+    if all(entry.flag_bits & 0x800 or entry.orig_filename.isascii() for entry in entries):
+        return [entry.filename for entry in entries], ()
+    from helpers.data.encodings import decode_names  # which has large tables
+
+    return decode_names(entries)
+
+
+def _slashed(name: str) -> str:
+    """Spell a path in the one way that is legal in a zip; some programs of Windows write it in theirs."""
+    return name.replace("\\", "/")
+
+
+def _open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise UnreadableError("is a link, and holds no image itself")
+    return archive.open(entry)  # type: ignore[return-value]  # it reads like any binary file
+
+
+def _list_tar(label: str, file: BinaryIO) -> Members:
+    """List an uncompressed tar archive; its files are read where they lie in it."""
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        entries = [(str(PurePosixPath(entry.name)), entry) for entry in archive]
+        file.seek(archive.offset)
+    if file.read(tarfile.BLOCKSIZE) != _TAR_END:  # tarfile takes whatever is no header for the end
+        raise tarfile.ReadError("its end is missing")
+    _refuse_ways_out(label, [entry.name for _, entry in entries])
+    lock, files = threading.Lock(), []
+    shown = [(name, entry) for name, entry in entries if not is_hidden(name)]
+    for name, entry in shown:
+        if not entry.isdir():
+            files.append((name, _open_tar_entry(entry, file, lock, dict(files))))
+    return Members(_without_twins(files), frozenset(name for name, entry in shown if entry.isdir()))
+
+
+def _open_tar_entry(
+    entry: tarfile.TarInfo, file: BinaryIO, lock: threading.Lock, before: Mapping[str, Opener]
+) -> Opener:
+    if entry.islnk() and entry.linkname in before:  # as tar stores a file that has two names
+        return before[entry.linkname]
+    if entry.islnk() or entry.issym():
+        return partial(_raise, "is a link, and holds no image itself")
+    if not entry.isreg() or entry.issparse():
+        return partial(_raise, "is not a regular file")
+    return partial(_open_slice, file, lock, entry.offset_data, entry.size)
+
+
+def _without_twins(files: Sequence[tuple[str, Opener]]) -> dict[str, Opener]:
+    """Of files with one name keep the last, as unpacking would, and let the others say so when opened."""
+    left = Counter(name for name, _ in files)
+    kept: dict[str, Opener] = {}
+    for name, opener in files:
+        left[name] -= 1
+        if left[name]:
+            kept[_numbered(name, left[name])] = partial(_raise, "has the name of a later file of the archive")
+        else:
+            kept[name] = opener
+    return kept
+
+
+def _numbered(name: str, number: int) -> str:
+    path = PurePosixPath(name)
+    return str(path.with_name(f"{path.stem} (earlier {number}){path.suffix}"))
+
+
+def _raise(reason: str) -> NoReturn:
+    raise UnreadableError(reason)
+
+
+def _refuse_ways_out(label: str, names: Iterable[str]) -> None:
+    for name in names:
+        parts = PurePosixPath(name).parts
+        if ".." in parts or parts[:1] == ("/",) or (parts and parts[0].endswith(":")):
+            raise DatasetError(
+                f"{label} holds the path {name!r}, which leads out of the archive; get it from a source that you trust."
+            )
+
+
+# Archives in a folder or an archive
+
+
+def _with_inner_archives(path: Path, found: Members, spool: "_Spool") -> Members:
+    """Put the files of every inner archive in its place, below a folder of its name unless it lies there alone."""
+    files: dict[str, Opener] = {}
+    folders, notes = set(found.folders), list(found.notes)
+    for name, opener in found.files.items():
+        inner = _list_inner(path, name, opener, spool) if _is_archive(name) else None
+        if inner is None:
+            plain = _without_compression(name)
+            kept = plain == name or plain in found.files
+            files[name if kept else plain] = opener if kept else partial(_open_packed, opener)
+            continue
+        beside = PurePosixPath(name).parent
+        place = beside / _stem(PurePosixPath(name).name)
+        if any(str(folder / file) in found.files for folder in (beside, place) for file in inner.files):
+            notes.append(f"{printable(name)} is not looked into, as its files lie beside it already.")
+            continue
+        place = beside if len(found.files) == 1 else place
+        files |= {str(place / file): opener for file, opener in inner.files.items()}
+        folders |= {str(place), *(str(place / folder) for folder in inner.folders)} - {"."}
+        notes += inner.notes
+    return Members(files, frozenset(folders), tuple(dict.fromkeys(notes)))
+
+
+def _stem(name: str) -> str:
+    return name[: -len(max((ending for ending in _ENDINGS if name.lower().endswith(ending)), key=len))]
+
+
+def _list_inner(path: Path, name: str, opener: Opener, spool: "_Spool") -> Members | None:
+    try:
+        file = opener()
+    except UnreadableError:  # a pipe, or a link that leads nowhere
+        return None
+    if isinstance(file, zipfile.ZipExtFile):  # which cannot go back but by starting anew
+        file = spool.keep(file)()
+    head = _peek(file)
+    found = _list_archive(f"{path}/{printable(name)}", file, spool)
+    if found is None and head.startswith(b"PK"):
+        raise zipfile.BadZipFile(f"the end of {printable(name)} is missing")
+    return found
+
+
+class _Spool:
+    """A temporary file without a name, for what must be unpacked to be read; deleted when it is closed."""
+
+    def __init__(self, path: Path, folder: Path | None, limit: int) -> None:
+        self._path, self._folder, self._limit = path, folder, limit
+        self._file: BinaryIO | None = None
+        self._size, self._lock = 0, threading.Lock()
+
+    def keep(self, stream: BinaryIO) -> Opener:
+        """Copy what a stream holds, and say how to open the copy; raises DatasetError where it is too much."""
+        start = self._size
+        while chunk := stream.read(_CHUNK):
+            self._size += len(chunk)
+            if self._size > self._limit:
+                raise DatasetError(
+                    f"{self._path} unpacks to more than {self._limit:,} bytes; if you trust it, unpack it and give the "
+                    "folder."
+                )
+            with writing(self._folder or Path(tempfile.gettempdir())):
+                self._open().write(chunk)
+        return partial(_open_slice, self._open(), self._lock, start, self._size - start)
+
+    def _open(self) -> BinaryIO:
+        if self._file is None:
+            if self._folder:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed with the last slice of it)
+        return self._file
+
+
+class _Slice(io.RawIOBase):
+    """A part of a file, read as a file of its own; several may be read at once."""
+
+    def __init__(self, file: BinaryIO, lock: threading.Lock, start: int, size: int) -> None:
+        self._source, self._lock, self._start, self._size, self._place = file, lock, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._place = max(0, offset + (0, self._place, self._size)[whence])
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def readinto(self, buffer, /) -> int:
+        wanted = max(0, min(len(buffer), self._size - self._place))
+        with self._lock:
+            self._source.seek(self._start + self._place)
+            data = self._source.read(wanted)
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+
+def _open_slice(file: BinaryIO, lock: threading.Lock, start: int, size: int) -> BinaryIO:
+    return io.BufferedReader(_Slice(file, lock, start, size), min(max(size, 1), _HEAD))
+
+
+# Folders
+
+
+def visible_files(folder: Path) -> dict[str, Path]:
+    """Map the relative path of every file that is not hidden to the file, sorted; links to folders are followed."""
+    names = {file.relative_to(folder).as_posix(): file for parent, files in _walk(folder) for file in files}
+    return {name: names[name] for name in sorted(names) if not is_hidden(name)}
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Visit every folder once, whatever links lead to it, with its files."""
+    seen = set()
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_raise_error):
+        folders.sort()
+        status = Path(parent).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield Path(parent), [Path(parent, file) for file in files]
+
+
+def _raise_error(error: OSError) -> NoReturn:
+    raise error
+
+
+def _folders(folder: Path) -> frozenset[str]:
+    names = (parent.relative_to(folder).as_posix() for parent, _ in _walk(folder))
+    return frozenset(name for name in names if not is_hidden(name))
+
+
+def _open_file(file: Path) -> BinaryIO:
+    if not file.exists():
+        raise UnreadableError("is a link that leads nowhere")
+    if not file.is_file():  # a pipe would be waited for, a device might never end
+        raise UnreadableError("is not a regular file")
+    return file.open("rb")
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a path is one of those that programs keep for themselves."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)

@@ -1,0 +1,78 @@
+"""How the names in a zip are written where it does not say: the script whose common characters they are."""
+
+import math
+import unicodedata
+import zipfile
+from collections.abc import Sequence
+from functools import partial
+
+from chardet.big5freq import BIG5_CHAR_TO_FREQ_ORDER
+from chardet.chardistribution import (
+    Big5DistributionAnalysis,
+    CharDistributionAnalysis,
+    EUCJPDistributionAnalysis,
+    EUCKRDistributionAnalysis,
+    GB2312DistributionAnalysis,
+)
+from chardet.euckrfreq import EUCKR_CHAR_TO_FREQ_ORDER
+from chardet.gb2312freq import GB2312_CHAR_TO_FREQ_ORDER
+from chardet.jisfreq import JIS_CHAR_TO_FREQ_ORDER
+
+# Encoding: its name for people, the character set that its characters are ranked in by how common they are, and how
+# fast these get rarer: the share of a text that the r most common make up is near to 1 - exp(-r / scale).
+_SCRIPTS: dict[str, tuple[str, str, CharDistributionAnalysis, Sequence[int], float]] = {
+    "gb18030": ("GBK", "gb2312", GB2312DistributionAnalysis(), GB2312_CHAR_TO_FREQ_ORDER, 420),
+    "big5": ("Big5", "big5", Big5DistributionAnalysis(), BIG5_CHAR_TO_FREQ_ORDER, 470),
+    "cp932": ("Shift-JIS", "euc_jp", EUCJPDistributionAnalysis(), JIS_CHAR_TO_FREQ_ORDER, 300),
+    "cp949": ("EUC-KR", "euc_kr", EUCKRDistributionAnalysis(), EUCKR_CHAR_TO_FREQ_ORDER, 120),
+}
+_ACCENTED, _DRAWN = 9.0, 20.0  # surprise at a letter of the West, and at a sign for drawing frames, in a name
+_RAREST = 8_000  # rank of a character that is in no list
+
+
+def decode_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[str, ...]]:
+    """Read the names of a zip's entries; returns them, and a note where an encoding had to be chosen."""
+    unsaid = [entry.orig_filename for entry in entries if not entry.flag_bits & 0x800]
+    encoding = _choose([name.encode("cp437") for name in unsaid if not name.isascii()])
+    names = [entry.filename if entry.flag_bits & 0x800 else _decode(entry, encoding) for entry in entries]
+    if encoding not in _SCRIPTS:
+        return names, ()
+    return names, (f"The archive does not say how its names are written; they are read as {_SCRIPTS[encoding][0]}.",)
+
+
+def _decode(entry: zipfile.ZipInfo, encoding: str) -> str:
+    if entry.filename.isascii() or encoding == "cp437":
+        return entry.filename
+    return entry.orig_filename.encode("cp437").decode(encoding)
+
+
+def _choose(names: Sequence[bytes]) -> str:
+    """Choose the encoding that all names are legal in and, of several, in which their characters are likeliest."""
+    if not names or _is_legal(names, "utf-8"):
+        return "utf-8"
+    legal = [encoding for encoding in ("cp437", *_SCRIPTS) if _is_legal(names, encoding)]
+    return min(legal, key=partial(_surprise, set(names)))
+
+
+def _is_legal(names: Sequence[bytes], encoding: str) -> bool:
+    try:
+        return all(name.decode(encoding) is not None for name in names)
+    except UnicodeDecodeError:
+        return False
+
+
+def _surprise(parts: set[bytes], encoding: str) -> float:
+    """Give minus the log likelihood of the characters of names, a character a time."""
+    characters = [character for part in parts for character in part.decode(encoding) if not character.isascii()]
+    if encoding == "cp437":
+        return sum(
+            _ACCENTED if unicodedata.name(character, "").startswith("LATIN") else _DRAWN for character in characters
+        )
+    scale = _SCRIPTS[encoding][-1]
+    return sum(math.log(scale) + _rank(character, encoding) / scale for character in characters)
+
+
+def _rank(character: str, encoding: str) -> int:
+    _, charset, analysis, ranks, _ = _SCRIPTS[encoding]
+    order = analysis.get_order(code) if len(code := character.encode(charset, "ignore")) == 2 else -1
+    return ranks[order] if 0 <= order < len(ranks) else _RAREST
