@@ -76,7 +76,7 @@ def _list_file(path: Path) -> Members:
     refuse_foreign(path, path.name, head)
     if head.startswith(b"PK"):
         raise zipfile.BadZipFile("its end is missing")
-    return Members({_without_compression(path.name): partial(_open_packed, partial(path.open, "rb"))})
+    return Members({_without_compression(path.name): partial(_open_packed, partial(_open_file, path))})
 
 
 def _is_archive(name: str) -> bool:
@@ -171,11 +171,14 @@ def _list_tar(label: str, file: BinaryIO) -> Members:
     if file.read(tarfile.BLOCKSIZE) != _TAR_END:  # tarfile takes whatever is no header for the end
         raise tarfile.ReadError("its end is missing")
     _refuse_ways_out(label, [entry.name for _, entry in entries])
-    lock, files = threading.Lock(), []
+    lock = threading.Lock()
+    files: list[tuple[str, Opener]] = []
+    known: dict[str, Opener] = {}
     shown = [(name, entry) for name, entry in entries if not is_hidden(name)]
     for name, entry in shown:
         if not entry.isdir():
-            files.append((name, _open_tar_entry(entry, file, lock, dict(files))))
+            known[name] = _open_tar_entry(entry, file, lock, known)
+            files.append((name, known[name]))
     return Members(_without_twins(files), frozenset(name for name, entry in shown if entry.isdir()))
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from helpers.data import readers
+from helpers.data.containers import Members
 from helpers.data.datasets import SPLITS, DatasetError, identify, load_dataset
 from helpers.data.options import Options, read_options
 from helpers.data.reading import Pixels, Reading, Unused, count, from_json, sentences
-from helpers.data.sources import Contents, Members, Record
+from helpers.data.sources import Contents, Record
 
 
 @pytest.fixture
