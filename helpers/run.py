@@ -22,6 +22,7 @@ from helpers.networks.architectures import build_cnn, build_dnn, multiplications
 from helpers.networks.fast.twins import prediction_twin
 from helpers.networks.precision import choose_precision
 from helpers.networks.prediction import predict_logits, predict_views, softmax
+from helpers.networks.sample import Sample, choose_of_class
 from helpers.training import pretrained
 from helpers.training.loop import Trained
 from helpers.training.pretrained import Shelf
@@ -34,32 +35,6 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "normalized": {"normalization": "per_image", "batch_norm": True},
     "bare": {"normalization": "none", "batch_norm": False},
 }
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Images chosen from one split to be explained."""
-
-    images: np.ndarray  # (N, H, W, C) uint8
-    labels: np.ndarray  # (N,) int64, true classes
-    predicted: np.ndarray  # (N,) int64
-    confidence: np.ndarray  # (N,) float32, probability of the predicted class
-    indices: np.ndarray  # (N,) int64, places in the split
-    class_names: tuple[str, ...]
-    evidence: np.ndarray | None  # (N, H, W) bool, where the data set knows it
-    confident: np.ndarray  # (N,) bool, whether the confidence asked for was reached
-
-    def choose(self, wanted: str, preference: np.ndarray) -> int:
-        """Give the place of the first image of the class `wanted`, or for "" of the most preferred one.
-
-        preference: (N,), the higher the better; confident images come before others. Raises ValueError on a
-        class that the data set does not have.
-        """
-        if not wanted:
-            return int(np.lexsort((preference, self.confident))[-1])
-        if wanted not in self.class_names:
-            raise ValueError(f"There is no class {wanted!r}: choose one of {', '.join(self.class_names)}.")
-        return int(np.flatnonzero(self.labels == self.class_names.index(wanted))[0])
 
 
 @dataclass(frozen=True)
@@ -308,7 +283,7 @@ class Run:
         random = np.random.default_rng([self.seed, zlib.crc32(b"sample")])
         chosen = np.concatenate(
             [
-                _choose(probabilities, labels, label, per_class, min_confidence, random)
+                choose_of_class(probabilities, labels, label, per_class, min_confidence, random)
                 for label in range(len(self.dataset.class_names))
             ]
         )
@@ -426,24 +401,6 @@ def _write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
         write_atomically(path, table.to_csv(index=False, lineterminator="\n").encode())
     else:
         path.unlink(missing_ok=True)
-
-
-def _choose(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    label: int,
-    count: int,
-    min_confidence: float,
-    random: np.random.Generator,
-) -> np.ndarray:
-    """Choose places of images of one class: confident ones at random, then by falling confidence."""
-    own = np.flatnonzero(labels == label)
-    correct = probabilities[own].argmax(axis=1) == label
-    confidence = probabilities[own, label]
-    confident = own[correct & (confidence >= min_confidence)]
-    if len(confident) >= count:
-        return random.choice(confident, count, replace=False)
-    return own[np.lexsort((-confidence, ~correct))][:count]
 
 
 def _weights_digest(model: keras.Model) -> str:

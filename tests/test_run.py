@@ -10,8 +10,9 @@ from conftest import toy_dataset
 from helpers.data.datasets import Split
 from helpers.grade.confusion import class_report
 from helpers.networks.prediction import softmax
+from helpers.networks.sample import Sample
 from helpers.networks.views import four_crops, ten_views
-from helpers.run import Run, Sample, open_run
+from helpers.run import Run, open_run
 from helpers.training.recipes import Member, get_recipe, slow_down
 
 NAMES = ("top", "middle", "bottom")

@@ -116,7 +116,7 @@ class Answer:
         whole answer or none. Files of the previous answer that are not in the new one are removed. Raises
         WriteError where the disk refuses; where it is full, the previous answer is still there.
         """
-        answer = {"notebook": self.notebook, "title": self.title, "question": self.question}
+        answer: dict[str, Any] = {"notebook": self.notebook, "title": self.title, "question": self.question}
         answer |= {"numbers": self._numbers, "blocks": [block for block, _ in self._blocks]}
         named = {name for block, _ in self._blocks for name in (block.get("file"), block.get("png"))}
         return save_answer(self.folder, answer, {name: data for name, data in self._files.items() if name in named})

@@ -24,7 +24,7 @@ from helpers.base.files import write_atomically
 from helpers.report.words import en as words
 
 TEMPLATE = Path(__file__).with_suffix(".typ")
-_TYPEFACES = re.compile(r"^#set text\(font: .*\)$", re.MULTILINE)
+_TYPEFACES = "#set text(font: "  # how the template's line that names them begins
 REPORT_NAME = "report.pdf"
 TEXT_WIDTH_MM = 170.0
 TALLEST_FIGURE_MM = 215.0  # leaves room for a caption of five lines
@@ -183,9 +183,10 @@ def _printed_width(width: float, height: float) -> float:
 
 
 def _compile(folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes:
+    template: Any = TEMPLATE.read_bytes()  # typst's types want one type for template and root, but it takes both
     try:
         return typst.compile(
-            TEMPLATE.read_bytes(),
+            template,
             root=str(folder.resolve()),
             sys_inputs={"document": json.dumps(document, ensure_ascii=False)},
             timestamp=timestamp,
@@ -216,9 +217,8 @@ def _texts(part: Any) -> Iterator[str]:
 
 def missing_characters(text: str) -> str:
     """Give the characters of a text that the report cannot show, since no font on this machine has them."""
-    pdf = typst.compile(
-        f"{_TYPEFACES.search(TEMPLATE.read_text())[0]}\n#sys.inputs.text".encode(), sys_inputs={"text": text}
-    )
+    typefaces = next(line for line in TEMPLATE.read_text().splitlines() if line.startswith(_TYPEFACES))
+    pdf = typst.compile(f"{typefaces}\n#sys.inputs.text".encode(), sys_inputs={"text": text})
     return _missing(text, _read_pdf(pdf))
 
 

@@ -47,7 +47,7 @@ def class_bars(report: pd.DataFrame) -> Figure:
         long, x="class", y="value", hue="measure", ax=axes, palette=COLOURS[:3], saturation=1, width=0.81, gap=0.07
     )
     handles, measures = axes.get_legend_handles_labels()
-    axes.get_legend().remove()
+    axes.legend().remove()
     positions, letters = np.arange(len(report)), letters_in((TEXT_WIDTH - 0.6) / len(report) - 0.06)
     axes.set_xticks(positions, [wrap(name, letters) for name in report["class"]])
     if len(report) > 12:

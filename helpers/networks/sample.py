@@ -1,0 +1,49 @@
+"""Images chosen to be explained, by what a network says of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Images chosen from one split to be explained."""
+
+    images: np.ndarray  # (N, H, W, C) uint8
+    labels: np.ndarray  # (N,) int64, true classes
+    predicted: np.ndarray  # (N,) int64
+    confidence: np.ndarray  # (N,) float32, probability of the predicted class
+    indices: np.ndarray  # (N,) int64, places in the split
+    class_names: tuple[str, ...]
+    evidence: np.ndarray | None  # (N, H, W) bool, where the data set knows it
+    confident: np.ndarray  # (N,) bool, whether the confidence asked for was reached
+
+    def choose(self, wanted: str, preference: np.ndarray) -> int:
+        """Give the place of the first image of the class `wanted`, or for "" of the most preferred one.
+
+        preference: (N,), the higher the better; confident images come before others. Raises ValueError on a
+        class that the data set does not have.
+        """
+        if not wanted:
+            return int(np.lexsort((preference, self.confident))[-1])
+        if wanted not in self.class_names:
+            raise ValueError(f"There is no class {wanted!r}: choose one of {', '.join(self.class_names)}.")
+        return int(np.flatnonzero(self.labels == self.class_names.index(wanted))[0])
+
+
+def choose_of_class(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    label: int,
+    count: int,
+    min_confidence: float,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Choose places of images of one class: confident ones at random, then by falling confidence."""
+    own = np.flatnonzero(labels == label)
+    correct = probabilities[own].argmax(axis=1) == label
+    confidence = probabilities[own, label]
+    confident = own[correct & (confidence >= min_confidence)]
+    if len(confident) >= count:
+        return random.choice(confident, count, replace=False)
+    return own[np.lexsort((-confidence, ~correct))][:count]
