@@ -57,12 +57,7 @@ report: $(ready)
 train: $(ready)
 	@$(run) -m helpers.build.shipping train --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --networks "$$NETWORKS"
 
-# Training on Keras's JAX backend is tested too.
-.venv/.jax: $(ready) requirements-jax.txt
-	$(run) -m pip install --quiet --disable-pip-version-check -r requirements-jax.txt
-	@touch $@
-
-test: $(ready) .venv/.jax
+test: $(ready)
 	@$(run) -m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
 
 bench: $(ready)

@@ -24,7 +24,7 @@ def main() -> None:
     lowered = inference.lower_precision(model)
     reason = missing("tf_keras_vis")
     if reason:
-        print(f"{PEER} is left out: {reason} (requirements-peers.txt)")
+        print(f'{PEER} is left out: {reason}; .venv/bin/python -m pip install -e ".[peers]" brings it.')
     for method in registry.METHODS.values():
         images, classes = faces(FACES if method.passes == "few" else FACES // 8)
         print(f"\n{method.name} of {len(images)} faces")

@@ -118,7 +118,7 @@ def torch_workers(task: str) -> Iterator[Runs]:
     """Start a process for each way to do the task with PyTorch, or say why there is none."""
     with ExitStack() as stack:
         if reason := missing("torch"):
-            print(f"PyTorch is left out: {reason}; see requirements-bench.txt.")
+            print(f'PyTorch is left out: {reason}; .venv/bin/python -m pip install -e ".[bench]" brings it.')
             yield {}
             return
         command = [sys.executable, "-m", "helpers.bench.training", task]

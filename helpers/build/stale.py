@@ -15,24 +15,6 @@ from pathlib import Path
 from helpers.base.files import write_json
 from helpers.build.notebook import code_sources, imported_files
 
-# Pinned, but without influence on what a notebook computes or draws.
-TOOLS = frozenset(
-    {
-        "typst",
-        "papermill",
-        "nbformat",
-        "jupyterlab",
-        "filelock",
-        "pytest-xdist",
-        "pytest",
-        "nbval",
-        "pypdf",
-        "psutil",
-        "ruff",
-        "kagglehub",
-    }
-)
-
 Components = Mapping[str, str]
 
 
@@ -55,9 +37,13 @@ def read_json(path: Path) -> dict:
 
 
 def package_versions(requirements: Path) -> dict[str, str]:
-    """Give Python's version and those of the pinned packages that are installed, tools left out."""
-    names = re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==", requirements.read_text(encoding="utf-8"), re.MULTILINE)
-    installed = {name: _version(name) for name in names if name not in TOOLS}
+    """Give Python's version and those of the installed ones of the packages that a report is computed with.
+
+    requirements: a file of pins whose first paragraph names them; what follows sets pages or tests.
+    """
+    first = requirements.read_text(encoding="utf-8").split("\n\n")[0]
+    names = re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==", first, re.MULTILINE)
+    installed = {name: _version(name) for name in names}
     return {"python": platform.python_version()} | {name: v for name, v in installed.items() if v}
 
 

@@ -67,7 +67,7 @@ def _logs(folder: Path) -> Path | None:
     if os.environ.get("TENSORBOARD", "0") in ("", "0"):
         return None
     if find_spec("tensorboard") is None:
-        raise TrainingError("TENSORBOARD=1 needs the package tensorboard: pip install -r requirements-tensorboard.txt.")
+        raise TrainingError('TENSORBOARD=1 needs more: .venv/bin/python -m pip install -e ".[tensorboard]".')
     return folder
 
 

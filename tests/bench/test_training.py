@@ -41,4 +41,4 @@ def test_without_pytorch_its_rows_are_left_out_with_a_reason(
     monkeypatch.setattr(training, "missing", lambda package: f"{package} not installed")
     with training.torch_workers("training") as workers:
         assert workers == {}
-    assert "torch not installed; see requirements-bench.txt" in capsys.readouterr().out
+    assert 'torch not installed; .venv/bin/python -m pip install -e ".[bench]"' in capsys.readouterr().out

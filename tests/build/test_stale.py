@@ -163,7 +163,7 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_versions_are_those_of_installed_pins_that_matter(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
-    pins = ["numpy==0.1", "pytest==1", 'no-such-package==2; python_version > "3"', "# keras==3"]
+    pins = ["numpy==0.1", 'no-such-package==2; python_version > "3"', "# keras==3", "", "# tools", "pytest==1"]
     requirements.write_text("\n".join(pins))
     versions = stale.package_versions(requirements)
     assert versions.keys() == {"python", "numpy"}

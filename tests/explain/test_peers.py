@@ -1,4 +1,4 @@
-"""The maps against those of tf-keras-vis, where it is installed: see requirements-peers.txt."""
+"""The maps against those of tf-keras-vis."""
 
 import keras
 import numpy as np
@@ -9,7 +9,6 @@ from keras import layers
 from helpers.explain import saliency
 from helpers.networks import architectures
 
-pytest.importorskip("tf_keras_vis", reason="tf-keras-vis is not installed; requirements-peers.txt names it")
 # It gives lists of inputs to models that take one, and asks SciPy for a function by its former place.
 pytestmark = pytest.mark.filterwarnings("ignore")
 

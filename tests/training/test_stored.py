@@ -157,13 +157,14 @@ def test_epochs_are_logged_for_tensorboard_on_request(
 
     monkeypatch.setattr(stored, "find_spec", lambda package: None)
     monkeypatch.setenv("TENSORBOARD", "1")
-    with pytest.raises(loop.TrainingError, match=r"requirements-tensorboard\.txt"):
+    with pytest.raises(loop.TrainingError, match=r'pip install -e "\.\[tensorboard\]"'):
         ask(seed=0)
     monkeypatch.undo()
-    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     ask(seed=1)
     assert not (tmp_path / "tensorboard").exists()
     monkeypatch.setenv("TENSORBOARD", "1")
     ask(seed=2)
-    logged = reading.EventAccumulator(str(tmp_path / "tensorboard" / "toy")).Reload()
+    logged = EventAccumulator(str(tmp_path / "tensorboard" / "toy")).Reload()
     assert [event.step for event in logged.Tensors("val_accuracy")] == [1, 2, 3, 4]
