@@ -26,7 +26,17 @@ from helpers.networks.sample import Sample, choose_of_class
 from helpers.training import pretrained
 from helpers.training.loop import Trained
 from helpers.training.pretrained import Shelf
-from helpers.training.recipes import Member, Plan, Recipe, get_recipe, slow_down
+from helpers.training.recipes import (
+    Member,
+    Plan,
+    Recipe,
+    get_recipe,
+    names_of_others,
+    names_of_seeds,
+    shown_name,
+    slow_down,
+    with_dnn,
+)
 from helpers.training.stored import load_or_train
 
 # What is left out of the CNN in each ablation; none of them sees changed images.
@@ -63,7 +73,7 @@ class Run:
 
     def seeds(self) -> list[Trained]:
         """Give the headline CNN from each of its trainings, which differ in the seed alone; the first is `cnn`."""
-        names = self.shelf.manifest["seeds"] if self.shelf else _names_of_seeds(self.recipe)
+        names = self.shelf.manifest["seeds"] if self.shelf else names_of_seeds(self.recipe)
         return [self.network(name) for name in names]
 
     def members(self) -> dict[str, Trained]:
@@ -73,7 +83,7 @@ class Run:
         augmentation.
         """
         names = self.shelf.manifest["ensemble"] if self.shelf else self.recipe.ensemble
-        return {_shown(name, place): self.network(name) for place, name in enumerate(names, 1)}
+        return {shown_name(name, place): self.network(name) for place, name in enumerate(names, 1)}
 
     def compared_cnn(self) -> Trained:
         """Give the CNN that is compared with a DNN and taken apart; the headline CNN, unless another is shipped."""
@@ -89,7 +99,7 @@ class Run:
 
     def others(self) -> dict[str, Trained]:
         """Give the further networks of the recipe by name, such as other architectures with DNNs of their sizes."""
-        names = self.shelf.others if self.shelf else _names_of_others(self.recipe)
+        names = self.shelf.others if self.shelf else names_of_others(self.recipe)
         return {name: self.network(name) for name in names}
 
     def network(self, name: str) -> Trained:
@@ -141,9 +151,9 @@ class Run:
             **({recipe.compared: self._other(recipe.compared, recipe.usual_plan)} if recipe.compared else {}),
             "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
             **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
-            **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(_names_of_seeds(recipe)) if i},
+            **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(names_of_seeds(recipe)) if i},
             **{name: self._member(member) for name, member in recipe.members.items()},
-            **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in _with_dnn(cnn)},
+            **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
         }
 
     def split(self, name: str) -> Split:
@@ -350,27 +360,7 @@ class Run:
 
     def _teachers(self, plan: Plan, named: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Name the teachers of a network with this plan, by default all trainings of the headline CNN."""
-        return (named or tuple(_names_of_seeds(self.recipe))) if plan.needs_teachers else ()
-
-
-def _names_of_seeds(recipe: Recipe) -> list[str]:
-    return ["cnn", *(f"cnn_seed{i}" for i in range(1, recipe.seeds))]
-
-
-def _shown(name: str, place: int) -> str:
-    """Name a member of the ensemble for people; another training of the CNN by its place."""
-    if name == "cnn":
-        return "CNN"
-    return f"member {place}" if name.startswith("cnn_") else name
-
-
-def _names_of_others(recipe: Recipe) -> list[str]:
-    return [name for cnn in recipe.others for name in _with_dnn(cnn)]
-
-
-def _with_dnn(cnn: str) -> tuple[str, str]:
-    """Name an architecture and the DNN of its size."""
-    return cnn, f"{cnn}_dnn"
+        return (named or tuple(names_of_seeds(self.recipe))) if plan.needs_teachers else ()
 
 
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:

@@ -205,3 +205,25 @@ def get_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise ValueError(f"There is no recipe {name!r}: choose one of {', '.join(RECIPES)}.")
     return RECIPES[name]
+
+
+def names_of_seeds(recipe: Recipe) -> list[str]:
+    """Name the headline CNN's trainings, which differ in the seed alone; the first is the CNN."""
+    return ["cnn", *(f"cnn_seed{i}" for i in range(1, recipe.seeds))]
+
+
+def shown_name(name: str, place: int) -> str:
+    """Name a member of the ensemble for people; another training of the CNN by its place."""
+    if name == "cnn":
+        return "CNN"
+    return f"member {place}" if name.startswith("cnn_") else name
+
+
+def names_of_others(recipe: Recipe) -> list[str]:
+    """Name the further networks of a recipe: other architectures, each with the DNN of its size."""
+    return [name for cnn in recipe.others for name in with_dnn(cnn)]
+
+
+def with_dnn(cnn: str) -> tuple[str, str]:
+    """Name an architecture and the DNN of its size."""
+    return cnn, f"{cnn}_dnn"
