@@ -301,10 +301,8 @@ class Run:
 
     def random_sample(self, count: int, split: str = "test") -> Sample:
         """Draw images of a split at random, as the seed says."""
-        random, available = (
-            np.random.default_rng([self.seed, zlib.crc32(b"random")]),
-            len(self.split(split).labels),
-        )
+        random = np.random.default_rng([self.seed, zlib.crc32(b"random")])
+        available = len(self.split(split).labels)
         return self.sample_of(random.choice(available, min(count, available), replace=False), split)
 
     def sample_of(self, indices: np.ndarray, split: str = "test", min_confidence: float = 0.9) -> Sample:
