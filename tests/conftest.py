@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from folders import set_aside
 
-from helpers.data.datasets import Dataset, Split
+set_aside()
+
+from helpers.data.datasets import Dataset, Split  # noqa: E402 -- reads where the cache lies
 
 # Tests compare reports to the byte, and a report says of what day it is: no midnight comes between them.
 os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(time.time())))

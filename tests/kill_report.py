@@ -27,7 +27,7 @@ import psutil
 from PIL import Image
 
 from helpers.base.files import ROOT
-from helpers.build.notebook import find_notebooks
+from helpers.base.notebook import find_notebooks
 from helpers.data.datasets import CACHE, identify
 
 KINDS = ("everything", "networks", "answers", "pdf")  # what a round removes before it starts the driver

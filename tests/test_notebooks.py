@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from helpers.base.files import ROOT
-from helpers.build.notebook import find_notebooks, read_parameters
+from helpers.base.notebook import find_notebooks, read_parameters
 from helpers.build.plan import COMMON
 
 CHECKED = "# NBVAL_CHECK_OUTPUT"

@@ -20,6 +20,8 @@ from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]  # the repository
 
+REPORTS_VARIABLE, CACHE_VARIABLE = "REPORTS", "DATA_CACHE"  # of the environment; tests set both
+
 _DRAFT = re.compile(r"\..+\.(?P<writer>\d+)\.\d+\.draft(\.\w+)?")
 _REFUSALS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "the disk is full; free some space and start again"),
@@ -31,6 +33,16 @@ _REFUSALS = {
 
 class WriteError(OSError):
     """A file that cannot be written; the message is one sentence for the user."""
+
+
+def reports_folder() -> Path:
+    """Name the folder of the runs: the one that the environment names, relative to the repository, or ours."""
+    return ROOT / (os.environ.get(REPORTS_VARIABLE) or "reports")
+
+
+def cache_folder() -> Path:
+    """Name the folder of decoded data: the one that the environment names, or ours."""
+    return ROOT / (os.environ.get(CACHE_VARIABLE) or Path("data") / "cache")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.base.files import ROOT, writing
-from helpers.build.notebook import UsageError, read_cells, source
+from helpers.base.notebook import UsageError, read_cells, source
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from helpers.base.files import ROOT
+from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.build import stale
-from helpers.build.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.data.datasets import KNOWN_NAMES, identify, load_dataset
 from helpers.networks.precision import describe_precision
 from helpers.training import pretrained

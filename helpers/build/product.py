@@ -5,9 +5,9 @@ import platform
 from collections.abc import Mapping
 from importlib import metadata
 
+from helpers.base.code import imported_files
 from helpers.build import stale
 from helpers.build.execute import say
-from helpers.build.notebook import imported_files
 from helpers.build.plan import Build, PdfError
 
 

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from helpers.base.files import ROOT, WriteError
+from helpers.base.notebook import UsageError
 from helpers.build.execute import Failure, say
 from helpers.build.lock import sole_build
-from helpers.build.notebook import UsageError
 from helpers.build.plan import RECIPES, Build, PdfError, check, plan
 from helpers.build.product import headlines, set_pdf
 from helpers.build.schedule import run_notebooks

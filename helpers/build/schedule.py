@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from queue import Queue
 from threading import Thread
 
+from helpers.base.notebook import Place
 from helpers.build import stale
 from helpers.build.execute import Failure, describe_failure, run_notebook, say
-from helpers.build.notebook import Place
 from helpers.build.plan import Build
 
 

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
+from helpers.base.code import file_digest as code_file_digest
+from helpers.base.code import imported_files, tree_digest
 from helpers.base.files import write_json
-from helpers.build.notebook import code_sources, imported_files
+from helpers.base.notebook import code_sources
 
 Components = Mapping[str, str]
 
@@ -69,7 +71,7 @@ def components(
     """
     code = code_sources(notebook)
     return {
-        "its code": digest("\0".join(code).encode()),
+        "its code": digest("\0".join(map(tree_digest, code)).encode()),
         **{f"parameter {name}": repr(value) for name, value in parameters.items()},
         **files_components(imported_files(code, package), package),
         **facts,
@@ -78,8 +80,15 @@ def components(
 
 
 def files_components(files: Iterable[Path], package: Path) -> dict[str, str]:
-    """List a package's source files with their digests, each under its path from the package's folder on."""
-    return {str(path.relative_to(package.parent)): file_digest(path) for path in files}
+    """List a package's source files with their digests, each under its path from the package's folder on.
+
+    Of Python files the syntax tree counts, of others every byte.
+    """
+    return {str(path.relative_to(package.parent)): _source_digest(path) for path in files}
+
+
+def _source_digest(path: Path) -> str:
+    return f"sha256:{code_file_digest(path)}" if path.suffix == ".py" else file_digest(path)
 
 
 def _numbers_digest(answer: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.base.files import ROOT
+from helpers.base.files import ROOT, cache_folder
 from helpers.data import cache as store
 from helpers.data import faces, readers
 from helpers.data.containers import list_members
@@ -30,7 +30,7 @@ from helpers.data.sources import (
     reading_from,
 )
 
-CACHE = ROOT / "data" / "cache"
+CACHE = cache_folder()
 KNOWN_NAMES = ("faces", "fer2013", "food11")
 
 _KNOWN_FILES = {

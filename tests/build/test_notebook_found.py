@@ -12,8 +12,8 @@ from pypdf import PdfReader
 
 from helpers.answers import Answer
 from helpers.base.files import ROOT
+from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.build import stale
-from helpers.build.notebook import Place, UsageError, find_notebooks
 from helpers.build.plan import Build, plan
 from helpers.build.report import make_report, parse_arguments
 

@@ -18,10 +18,10 @@ import psutil
 import pytest
 
 from helpers.base.files import ROOT
+from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.build import report as driver
 from helpers.build import stale
 from helpers.build.lock import sole_build
-from helpers.build.notebook import Place, UsageError, find_notebooks
 from helpers.build.plan import RECIPES, Build, parse_settings
 from helpers.build.product import set_pdf
 from helpers.build.schedule import run_notebooks
@@ -220,7 +220,7 @@ def sleeping_build(toy: Build) -> Iterator[subprocess.Popen]:
     text = (
         "import signal, sys; from pathlib import Path, PosixPath\n"
         "from helpers.build import report; from helpers.build.plan import Build\n"
-        "from helpers.build.notebook import Place\n"
+        "from helpers.base.notebook import Place\n"
         # what runs in the background is started deaf to Ctrl-C, and so would be its children
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"toy = {change(toy, places={'01_a': Place()})!r}\n"
@@ -394,7 +394,7 @@ def test_the_driver_starts_without_the_heavy_packages() -> None:
 
 
 def test_recipes_are_those_of_the_training_and_set_only_what_notebooks_have() -> None:
-    from helpers.build.notebook import check_names
+    from helpers.base.notebook import check_names
     from helpers.training import recipes
 
     assert {*RECIPES} == recipes.RECIPES.keys()

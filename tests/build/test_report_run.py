@@ -14,7 +14,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from helpers.base.files import ROOT
-from helpers.build.notebook import find_notebooks
+from helpers.base.notebook import find_notebooks
 
 NAMES = [*find_notebooks(ROOT / "notebooks")]
 REQUIRED_NUMBERS = {

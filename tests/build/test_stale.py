@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.base.code import imported_files
+from helpers.base.notebook import UsageError, convert, read_parameters
 from helpers.build import stale
-from helpers.build.notebook import UsageError, convert, imported_files, read_parameters
 
 PARAMETERS = 'SEED = 0  # seed; any integer\nSHARE = 0.5  # share of # pixels; 0 to 1\nNAME = "mean"  # which'
 

@@ -1,11 +1,11 @@
-"""What a notebook file says before it is run: its code, its parameters and the helpers that it imports.
+"""What a notebook file says before it is run: its code, its parameters and its place in a report.
 
 Read as JSON and by syntax tree, without Jupyter, so that a build with nothing to do stays fast.
 """
 
 import ast
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -129,7 +129,7 @@ def _declarations(text: str) -> list[Parameter]:
 def _declaration(statement: ast.stmt, lines: list[str]) -> Parameter:
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            last_line = lines[value.end_lineno - 1].encode()
+            last_line = lines[(value.end_lineno or 1) - 1].encode()
             note = last_line[value.end_col_offset :].decode().strip(" #")
             return Parameter(name, ast.literal_eval(value), note)
     raise ValueError("not an assignment to one name")
@@ -164,72 +164,3 @@ def check_names(path: Path, names: Iterable[str]) -> None:
     for name in names:
         if name not in legal:
             raise UsageError(f"{path.stem} has no parameter {name}; it has {', '.join(legal)}.")
-
-
-def imported_files(sources: Iterable[str], package: Path) -> list[Path]:
-    """List the package's files that these sources import, directly or through one another, sorted.
-
-    sources: Python texts; one that does not parse counts as importing nothing, and fails when it is run.
-    package: the package's folder, whose name is the name it is imported by. A name that a folder's `__init__.pyi`
-    promises leads to where it lives, and what that folder offers besides is not counted.
-    """
-    found: set[Path] = set()
-    pending = list(sources)
-    while pending:
-        new = {path for name in _import_paths(pending.pop(), package.name) for path in _files(name, package)} - found
-        found |= new
-        pending += [path.read_text(encoding="utf-8") for path in new]
-    return sorted(found)
-
-
-def _files(path: str, package: Path) -> Iterator[Path]:
-    """List the files that a dotted path into the package runs through: each folder's `__init__`, and a module."""
-    first, *parts = path.split(".")
-    place = package
-    if first != package.name:
-        return
-    yield from filter(Path.is_file, [place / "__init__.py"])
-    for part in parts:
-        stub, place = place / "__init__.pyi", place / part
-        if place.is_dir():
-            yield from filter(Path.is_file, [place / "__init__.py"])
-            yield from _found_by_itself(place)
-        elif (module := place.with_suffix(".py")).is_file():
-            yield module
-            return
-        elif stub.is_file():
-            yield from (file for target in _promised(stub, part, package.name) for file in _files(target, package))
-            return
-        else:
-            return
-
-
-def _found_by_itself(place: Path) -> list[Path]:
-    """List the modules of a folder that imports whatever lies in it, as that of the explanation methods does."""
-    start = place / "__init__.py"
-    walks = start.is_file() and "iter_modules(__path__)" in start.read_text(encoding="utf-8")
-    return sorted(place.glob("*.py")) if walks else []
-
-
-def _promised(stub: Path, name: str, package: str) -> list[str]:
-    """Spell out where a stub's imports say that a name lives."""
-    return [path for path in _import_paths(stub.read_text(encoding="utf-8"), package) if path.split(".")[-1] == name]
-
-
-def _import_paths(text: str, package: str) -> list[str]:
-    """Spell each import of a text as a dotted path, relative ones from the package on."""
-    try:
-        nodes = list(ast.walk(ast.parse(text)))
-    except SyntaxError:
-        return []
-    return [path for node in nodes for path in _paths_of(node, package)]
-
-
-def _paths_of(node: ast.AST, package: str) -> list[str]:
-    match node:
-        case ast.Import(names=names):
-            return [alias.name for alias in names]
-        case ast.ImportFrom(module=module, names=names, level=level):
-            base = ".".join(part for part in (package if level else "", module or "") if part)
-            return [f"{base}.{alias.name}" for alias in names]
-    return []

@@ -1,0 +1,3 @@
+from folders import set_aside
+
+set_aside()
