@@ -31,7 +31,7 @@ def maximise_run(
     """
     model = run.cnn().model
     code = [path.read_bytes() for path in sorted(Path(ascent.__file__).parent.glob("*.py"))]
-    code += [Path(module.__file__).read_bytes() for module in (chunks, inference, layers)]
+    code += [Path(str(module.__file__)).read_bytes() for module in (chunks, inference, layers)]
     versions = tf.__version__, keras.__version__, np.__version__
     made_from = [number, filters, steps, settings, [*keep], run.seed, versions, *code]
 
@@ -66,11 +66,15 @@ def study_run(run: Run, images: int, seeds: int, **options) -> pd.DataFrame:
     """
     sample, model = run.random_sample(images), run.cnn().model
     computing = (lime_study, superpixels, chunks, inference, logits)
-    code = [Path(module.__file__).read_bytes() for module in computing]
+    code = [Path(str(module.__file__)).read_bytes() for module in computing]
     made_from = [images, seeds, sorted(options.items()), np.__version__, keras.__version__, *code]
 
     def compute() -> bytes:
         numbers = range(run.seed, run.seed + seeds)
-        return lime_study.study(model, sample.images, sample.predicted, numbers, **options).to_csv(index=False).encode()
+        return (
+            lime_study.study(model, sample.images, sample.predicted.tolist(), numbers, **options)
+            .to_csv(index=False)
+            .encode()
+        )
 
     return pd.read_csv(BytesIO(run.kept("lime", made_from, compute)), float_precision="round_trip")

@@ -7,6 +7,7 @@ from itertools import combinations
 import keras
 import numpy as np
 import pandas as pd
+from lime.lime_base import LimeBase
 from scipy.stats import spearmanr
 
 from helpers.explain import superpixels
@@ -146,15 +147,13 @@ def fit_weights(keep: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, floa
 
     keep: (N, n) of 0 and 1, the first row all 1; answers: (N,). Returns the weights (n,) and the weighted R2.
     """
+    base = LimeBase(lambda distance: np.sqrt(np.exp(-(distance**2) / KERNEL_WIDTH**2)))
     distance = 1 - np.sqrt(keep.mean(axis=1))  # cosine distance to a row of ones
-    kernel = np.sqrt(np.exp(-(distance**2) / KERNEL_WIDTH**2))
-    shares = kernel / kernel.sum()
-    columns, target = keep - shares @ keep, answers - shares @ answers
-    weighted = columns * kernel[:, None]
-    weights = np.linalg.solve(weighted.T @ columns + np.eye(keep.shape[1]), weighted.T @ target)
-    missed = kernel @ (target - columns @ weights) ** 2
-    spread = kernel @ target**2
-    return weights, float(1 - missed / spread) if spread > 0 else 0.0
+    _, found, r2, _ = base.explain_instance_with_data(
+        keep, answers[:, np.newaxis], distance, 0, keep.shape[1], feature_selection="none"
+    )
+    # Of answers that never change, rounding decides whether scikit-learn calls the fit perfect or worthless.
+    return np.array([weight for _, weight in sorted(found)]), float(r2) if np.ptp(answers) > 0 else 0.0
 
 
 def _draw_copies(seed: int, count: int, superpixels: int) -> np.ndarray:

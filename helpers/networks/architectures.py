@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from keras import layers
 
+from helpers.networks.layers import flat_layers
+
 Normalization = Literal["none", "per_image"]
 NORMALIZATIONS: tuple[Normalization, ...] = ("none", "per_image")
 
@@ -270,13 +272,7 @@ def dnn_parameters(inputs: int, widths: tuple[int, ...], classes: int) -> int:
 
 def convolutions(model: keras.Model) -> list[keras.layers.Layer]:
     """List the convolutions of a model in order, those of nested models included."""
-    found: list[keras.layers.Layer] = []
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found += convolutions(layer)
-        elif isinstance(layer, layers.Conv2D):
-            found.append(layer)
-    return found
+    return [layer for layer in flat_layers(model) if isinstance(layer, layers.Conv2D)]
 
 
 def convolution(model: keras.Model, number: int) -> keras.layers.Layer:

@@ -30,6 +30,6 @@ def forward_bytes(model: keras.Model, shape: tuple[int, ...]) -> int:
 
 def _output_bytes(model: keras.Model, shape: tuple[int, ...]) -> list[int]:
     """Give the bytes of each layer's output in float32; where a layer takes any size, that of the image counts."""
-    outputs = (layer.output for layer in flat_layers(model))
-    shapes = (tensor.shape[1:] for tensor in keras.tree.flatten(list(outputs)))
+    outputs = [getattr(layer, "output", None) for layer in flat_layers(model)]  # none inside a model of a user's class
+    shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(outputs) if tensor is not None] or [shape]
     return [4 * int(np.prod([side or max(shape[:2]) for side in sides])) for sides in shapes]

@@ -6,7 +6,7 @@ from functools import lru_cache
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.special import softmax
+from scipy import special
 
 from helpers.base.checks import require
 from helpers.networks.chunks import chunks, forward_bytes
@@ -37,7 +37,12 @@ def all_logits(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 def all_probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Compute the softmax of the logits for images (N, H, W, C) in 0..255: (N, classes) float32."""
-    return softmax(all_logits(model, images), axis=1)
+    return softmax(all_logits(model, images))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Turn logits (N, classes) into probabilities float32 that sum to one."""
+    return special.softmax(logits, axis=-1).astype(np.float32)
 
 
 def check(model: keras.Model, images: np.ndarray, classes: Classes) -> tuple[np.ndarray, np.ndarray]:

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 
+from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.fast.twins import prediction_twin
+from helpers.networks.logits import softmax
 from helpers.networks.precision import Precision
 from helpers.networks.views import average_answer
 
-BATCH = 256
+BATCH = 256  # images that are predicted fastest at a time, where as many fit in memory
 
 
 def predict_logits(model: keras.Model, images: np.ndarray, precision: Precision = "float32") -> np.ndarray:
@@ -26,7 +28,8 @@ def predict_in_batches(twin: keras.Model, images: np.ndarray) -> np.ndarray:
 
     Keras's `predict` gives the same, and waits at its end as `fit` does; see `fit_once`.
     """
-    batches = -(-len(images) // BATCH)
+    fitting = next(chunks(BATCH, forward_bytes(twin, images.shape[1:]))).stop
+    batches = -(-len(images) // fitting)
     size = -(-len(images) // batches)
     filled = np.concatenate([images, np.repeat(images[-1:], batches * size - len(images), axis=0)])
     predicted = [twin.predict_on_batch(batch) for batch in np.split(filled, batches)]
@@ -41,9 +44,3 @@ def predict_views(
     look: gives the views of images (N, H, W, C), all of the images' shape, as those of `helpers.networks.views` do.
     """
     return average_answer(lambda view: softmax(predict_in_batches(twin, view)), look(images))
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Turn logits (N, classes) into probabilities float32 that sum to one."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return (exponentials / exponentials.sum(axis=-1, keepdims=True)).astype(np.float32)

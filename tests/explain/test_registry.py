@@ -123,3 +123,11 @@ def test_several_methods_give_together_what_each_gives_alone(model, images):
     assert list(found) == list(expected)
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("count", [len(registry.METHODS), len(registry.METHODS) + 3])
+def test_however_many_methods_there_are_each_is_drawn_in_a_colour_of_its_own(count):
+    names = [f"method {number}" for number in range(count)]
+    figure = plots.cascade_lines({"likeness": np.full((count, 2), 0.5)}, names, ["logits", "conv"], 0, 0.5)
+    colours = {line.get_color() for line in figure.axes[0].lines if line.get_label() in names}
+    assert len(colours) == count

@@ -84,8 +84,10 @@ def cascade_lines(
 
 
 def _line_styles(count: int, baselines: int) -> list[dict[str, object]]:
-    """Give each line a colour, and the last ones black with dots and dashes."""
-    coloured = [{"color": COLOURS[i % len(COLOURS)], "linewidth": 1.1} for i in range(count - baselines)]
+    """Give each line a colour of its own, and the last ones black with dots and dashes."""
+    methods = count - baselines
+    colours = COLOURS if methods <= len(COLOURS) else sns.color_palette("husl", methods).as_hex()
+    coloured = [{"color": colour, "linewidth": 1.1} for colour in colours[:methods]]
     dashes = [":", "--", "-."]
     return [*coloured, *({"color": "black", "linewidth": 1.3, "linestyle": dashes[i % 3]} for i in range(baselines))]
 
