@@ -6,11 +6,12 @@ IMAGE_SIZE = 0
 SET     =
 NETWORKS =
 PRECISION = auto
+ACCELERATE = 1
 TENSORBOARD = 0
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
-export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS PRECISION TENSORBOARD
+export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS PRECISION ACCELERATE TENSORBOARD
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 ready := .venv/.ready
@@ -28,6 +29,7 @@ help:
 	@echo '                IMAGE_SIZE=0    pixels a side of the images; 0 for 48 (faces, FER2013) or 64 (others)'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
 	@echo '                PRECISION=auto  auto (bfloat16 where it pays, if the processor has it), float32 or bfloat16'
+	@echo '                ACCELERATE=1    0 to train and predict by plain Keras in float32, several times slower'
 	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/models/tensorboard'
 	@echo 'make train    train the networks of a recipe without a report, on all training images; takes DATASET, RECIPE, SEED'
 	@echo '                NETWORKS="cnn dnn"   only these'

@@ -17,15 +17,14 @@ from helpers.answers import Answer, AnswerError, load_answer
 from helpers.base.files import ROOT, read_sealed, write_atomically, write_json, write_sealed
 from helpers.data import audit
 from helpers.data.datasets import Dataset, Split, load_dataset
-from helpers.networks import views
-from helpers.networks.architectures import build_cnn, build_dnn, multiplications
-from helpers.networks.fast.twins import prediction_twin
-from helpers.networks.precision import choose_precision
+from helpers.networks import views as image_views
+from helpers.networks.architectures import build_cnn, build_dnn
+from helpers.networks.fast import accelerate
 from helpers.networks.prediction import predict_logits, predict_views, softmax
 from helpers.networks.sample import Sample, choose_of_class
 from helpers.training import pretrained
 from helpers.training.loop import Trained
-from helpers.training.pretrained import Shelf
+from helpers.training.pretrained import PretrainedNetworks
 from helpers.training.recipes import (
     Member,
     Plan,
@@ -65,7 +64,7 @@ class Run:
     dataset: Dataset
     recipe: Recipe
     seed: int
-    shelf: Shelf | None = None  # networks that are shipped; with them, nothing is trained
+    shipped: PretrainedNetworks | None = None  # networks that are shipped; with them, nothing is trained
 
     def cnn(self) -> Trained:
         """Give the headline CNN, trained now if it has not been yet."""
@@ -73,7 +72,7 @@ class Run:
 
     def seeds(self) -> list[Trained]:
         """Give the headline CNN from each of its trainings, which differ in the seed alone; the first is `cnn`."""
-        names = self.shelf.manifest["seeds"] if self.shelf else names_of_seeds(self.recipe)
+        names = self.shipped.manifest["seeds"] if self.shipped else names_of_seeds(self.recipe)
         return [self.network(name) for name in names]
 
     def members(self) -> dict[str, Trained]:
@@ -82,12 +81,12 @@ class Run:
         Of those that a recipe trains, "cnn_second" has the headline CNN's architecture, another seed and other
         augmentation.
         """
-        names = self.shelf.manifest["ensemble"] if self.shelf else self.recipe.ensemble
+        names = self.shipped.manifest["ensemble"] if self.shipped else self.recipe.ensemble
         return {shown_name(name, place): self.network(name) for place, name in enumerate(names, 1)}
 
     def compared_cnn(self) -> Trained:
         """Give the CNN that is compared with a DNN and taken apart; the headline CNN, unless another is shipped."""
-        return self.network(self.shelf.manifest["compared"] if self.shelf else self.recipe.compared or "cnn")
+        return self.network(self.shipped.manifest["compared"] if self.shipped else self.recipe.compared or "cnn")
 
     def dnn(self) -> Trained:
         """Give the plain DNN with as many parameters as the CNN that it is compared with."""
@@ -99,16 +98,16 @@ class Run:
 
     def others(self) -> dict[str, Trained]:
         """Give the further networks of the recipe by name, such as other architectures with DNNs of their sizes."""
-        names = self.shelf.others if self.shelf else names_of_others(self.recipe)
+        names = self.shipped.others if self.shipped else names_of_others(self.recipe)
         return {name: self.network(name) for name in names}
 
     def network(self, name: str) -> Trained:
-        """Give one of the run's networks by name: from the shelf if there is one, else loaded or trained.
+        """Give one of the run's networks by name: from those shipped if there are any, else loaded or trained.
 
         Raises ValueError naming the networks there are on a name that is none.
         """
-        if self.shelf:
-            return Trained(*self.shelf.load(name))
+        if self.shipped:
+            return Trained(*self.shipped.load(name))
         if name not in self.networks:
             raise ValueError(f"There is no network {name!r}: choose one of {', '.join(self.networks)}.")
         network = self.networks[name]
@@ -126,8 +125,8 @@ class Run:
 
     def taught(self) -> dict[tuple[str, ...], list[str]]:
         """Name the networks that learned not from labels alone, by the networks from whose answers they learned."""
-        if self.shelf:
-            teachers = {name: self.shelf.record(name).get("teachers") for name in self.shelf.names}
+        if self.shipped:
+            teachers = {name: self.shipped.record(name).get("teachers") for name in self.shipped.names}
         else:
             teachers = {name: network.teachers for name, network in self.networks.items()}
         taught: dict[tuple[str, ...], list[str]] = {}
@@ -137,9 +136,9 @@ class Run:
         return taught
 
     def _soft_targets(self, teachers: Sequence[str]) -> np.ndarray:
-        """Average what teachers take the training images for in ten views: (N, classes)."""
-        said = [self.predict_views(self.network(name), "train", views.ten_views) for name in teachers]
-        return np.mean(said, axis=0)
+        """Average the teachers' probabilities over ten views of each training image: soft targets (N, classes)."""
+        predicted = [self.predict_views(self.network(name), "train", image_views.ten_views) for name in teachers]
+        return np.mean(predicted, axis=0)
 
     @cached_property
     def networks(self) -> dict[str, Network]:
@@ -177,20 +176,19 @@ class Run:
         return self._kept_prediction(trained, split, lambda: softmax(predict_logits(trained.model, images)))
 
     def predict_views(
-        self, trained: Trained, split: str, look: Callable[[np.ndarray], Iterable[np.ndarray]] = views.four_crops
+        self, trained: Trained, split: str, views: Callable[[np.ndarray], Iterable[np.ndarray]] = image_views.four_crops
     ) -> np.ndarray:
         """Give a network's probabilities averaged over views of each image: (N, classes) float32, once and kept.
 
-        look: gives the views, all of the images' shape. The probabilities are computed in the precision in which such
+        views: gives the views, all of the images' shape. The probabilities are computed in the precision in which such
         a network is trained, since there are so many more.
         """
-        images, code = self.split(split).images, zlib.crc32(Path(views.__file__).read_bytes())
+        images, code = self.split(split).images, zlib.crc32(Path(image_views.__file__).read_bytes())
 
         def compute() -> np.ndarray:
-            twin = prediction_twin(trained.model, choose_precision(multiplications(trained.model)))
-            return predict_views(twin, images, look)
+            return predict_views(accelerate(trained.model).predictor(), images, views)
 
-        return self._kept_prediction(trained, f"{split}_{look.__name__}_{code:08x}", compute)
+        return self._kept_prediction(trained, f"{split}_{views.__name__}_{code:08x}", compute)
 
     def _kept_prediction(self, trained: Trained, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
         path = self.folder / "models" / "predictions" / f"{name}_{self._origin(trained)}.npy"
@@ -229,7 +227,7 @@ class Run:
     @property
     def batch_size(self) -> int:
         """Images in a batch when the headline CNN was trained."""
-        return self.shelf.record("cnn")["plan"]["batch_size"] if self.shelf else self.recipe.plan.batch_size
+        return self.shipped.record("cnn")["plan"]["batch_size"] if self.shipped else self.recipe.plan.batch_size
 
     @property
     def tested_splits(self) -> tuple[str, ...]:
@@ -371,15 +369,15 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     """
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
-    chosen, shelf = get_recipe(recipe), pretrained.open_shelf() if recipe == pretrained.RECIPE else None
-    loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shelf is not None)
-    if shelf:
-        shelf.check(loaded)
+    chosen, shipped = get_recipe(recipe), pretrained.open_pretrained() if recipe == pretrained.RECIPE else None
+    loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shipped is not None)
+    if shipped:
+        shipped.check(loaded)
     folder = ROOT / reports / loaded.name
     description = {"title": loaded.title, "notes": list(loaded.notes), "fingerprint": loaded.fingerprint}
     write_json(folder / "run.json", description)
     _write_skipped(folder / "skipped.csv", loaded.skipped)
-    return Run(folder, loaded, chosen, seed, shelf)
+    return Run(folder, loaded, chosen, seed, shipped)
 
 
 def _write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:

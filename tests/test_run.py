@@ -112,9 +112,9 @@ def test_views_are_averaged_and_kept_apart_from_the_plain_prediction(run: Run, m
     monkeypatch.setenv("PRECISION", "float32")
     trained, images = run.cnn(), run.dataset.test.images
     plain, averaged = run.predict(trained, "test"), run.predict_views(trained, "test")
-    for look in (four_crops, ten_views):
-        each = [softmax(trained.model.predict(view, verbose=0)) for view in look(images)]
-        np.testing.assert_allclose(run.predict_views(trained, "test", look), np.mean(each, axis=0), atol=1e-4)
+    for views in (four_crops, ten_views):
+        each = [softmax(trained.model.predict(view, verbose=0)) for view in views(images)]
+        np.testing.assert_allclose(run.predict_views(trained, "test", views), np.mean(each, axis=0), atol=1e-4)
     assert not np.allclose(averaged, run.predict_views(trained, "test", ten_views), atol=1e-4)
     assert not np.allclose(averaged, plain, atol=1e-4)
     np.testing.assert_array_equal(run.predict_views(trained, "test"), averaged)
@@ -163,9 +163,9 @@ def test_the_networks_of_a_recipe_differ_as_their_names_say(run: Run) -> None:
         run.network("vgg12")
 
 
-def test_a_member_learns_what_its_teachers_say_in_ten_views(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_learns_its_teachers_predictions_of_ten_views(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = replace(run.recipe.plan, phases=(replace(run.recipe.plan.phases[0], distillation=1.0),))
-    alone = replace(plan, phases=(replace(plan.phases[0], own_share=1.0),))
+    alone = replace(plan, phases=(replace(plan.phases[0], self_distillation=1.0),))
     members = {
         "student": Member("vgg9_small", plan),
         "pupil": Member("slim8", plan, draw=3, teachers=("student",)),
@@ -175,7 +175,7 @@ def test_a_member_learns_what_its_teachers_say_in_ten_views(run: Run, monkeypatc
     taught = replace(run, recipe=recipe)
     assert taught.taught() == {("cnn", "cnn_seed1"): ["student"], ("student",): ["pupil"]} and run.taught() == {}
     assert (taught.networks["pupil"].build(0).name, taught.networks["pupil"].plan) == ("slim8", plan)
-    given, looks = {}, []
+    given, asked = {}, []
     monkeypatch.setattr(
         "helpers.run.load_or_train",
         lambda *_, soft_targets, seed, name, **__: given.setdefault(name, (seed, soft_targets)) and name,
@@ -183,9 +183,9 @@ def test_a_member_learns_what_its_teachers_say_in_ten_views(run: Run, monkeypatc
     said = {
         name: np.float32([[share, 1 - share]]) for name, share in {"cnn": 0.8, "cnn_seed1": 0.4, "student": 0.1}.items()
     }
-    monkeypatch.setattr(Run, "predict_views", lambda _, name, split, look: looks.append((split, look)) or said[name])
+    monkeypatch.setattr(Run, "predict_views", lambda _, name, split, views: asked.append((split, views)) or said[name])
     assert [*taught.members()] == ["CNN", "member 2", "student", "pupil"]
-    assert set(looks) == {("train", ten_views)}
+    assert set(asked) == {("train", ten_views)}
     np.testing.assert_allclose(given["student"][1], [[0.6, 0.4]])
     np.testing.assert_array_equal(given["pupil"][1], said["student"])
     assert given["pupil"][0] == given["student"][0] + 3000 and given["cnn"][1] is None

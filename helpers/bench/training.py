@@ -1,39 +1,48 @@
-"""How fast vgg9 is trained and used, beside plain Keras and PyTorch: `python -m helpers.bench.training`.
+"""How fast networks are trained and used, beside plain Keras and PyTorch: `python -m helpers.bench.training`.
 
-All compute the same network on the same number of images of 48 by 48 pixels. The PyTorch rows run in processes of
-their own, and are left out with a reason where the package is missing.
+All compute the same network on the same number of images of 48 by 48 pixels. What each part of the acceleration buys
+is measured by switching it off. The PyTorch rows run in processes of their own, and are left out with a reason where
+the package is missing.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
 
 import keras
 import numpy as np
+import pandas as pd
 
 from helpers.bench.turns import Worker, alternate, comparison, missing, serve
-from helpers.networks.architectures import ARCHITECTURES, build_cnn
-from helpers.networks.fast.fused import FusedAdamW
-from helpers.networks.fast.twins import prediction_twin, training_twin
-from helpers.networks.precision import supports_bfloat16
+from helpers.networks.architectures import ARCHITECTURES, build_cnn, multiplications
+from helpers.networks.fast import PARTS, accelerate
+from helpers.networks.precision import Precision, choose_precision, policy, supports_bfloat16
 from helpers.networks.prediction import predict_in_batches
 from helpers.training.augmentation import augmentation_layers
-from helpers.training.batches import Showing
-from helpers.training.loop import fit_once
-from helpers.training.recipes import ERASED
+from helpers.training.batches import LONGEST_PIECE, EpochBatches
+from helpers.training.learner import fit_epoch
+from helpers.training.recipes import ERASED, RECIPES
 
 NETWORK = "vgg9"
 BATCH = 128
 IMAGES = 8 * BATCH
 PLAIN, FIT, TORCH = "Keras float32", "Keras float32, fit", "PyTorch bfloat16"
+# What parts of the acceleration are measured with: the large and the quick network, each with as many images in a
+# batch as it is trained with and so many steps a round. Of them, only the third enlarges its images.
+STUDIED = {
+    NETWORK: (BATCH, 1),
+    RECIPES["quick"].cnn: (RECIPES["quick"].plan.batch_size, LONGEST_PIECE),
+    "wide8": (64, 1),
+}
+ROUNDS = 15  # of two ways in turns
 
 Runs = dict[str, Callable[[], object]]
 
 
 def main() -> None:
-    """Measure training, inference and augmentation, and print a table of each."""
+    """Measure training, inference, augmentation and each part of the acceleration, and print a table of each."""
     print(f"{NETWORK}, batches of {BATCH}; this processor {'has' if supports_bfloat16() else 'lacks'} bfloat16.")
     with torch_workers("training") as others:
         times = alternate(training_runs() | others)
@@ -44,38 +53,103 @@ def main() -> None:
     print("\nInference\n" + comparison(times, work=IMAGES, unit="images", baselines=(PLAIN, TORCH)))
     augmentation = float(alternate({"all kinds": augmentation_run()}).median().iloc[0])
     print(f"\nAugmentation of all kinds takes {augmentation:.4f} s a batch, {augmentation / step:.1%} of a step.")
+    for network, (batch, steps) in STUDIED.items():
+        print(f"\nTraining {network} without a part, in batches of {batch}\n{ablation(network, batch, steps)}")
 
 
 def training_runs() -> Runs:
-    """Give the ways to train with Keras; one call shows all images once.
+    """Give the ways to train with Keras; one call trains on all images once.
 
     All get their batches as ours does, so that they differ in nothing else; `fit` is beside them as users call it,
     with what it waits at its end, which depends on how long its work takes.
     """
-    plain = build_cnn(NETWORK)
-    networks = {
-        PLAIN: plain,
-        "Keras bfloat16": _all_in_bfloat16(plain),
-        "ours, float32": training_twin(plain, "float32"),
-        "ours": training_twin(plain, "bfloat16"),
+    plain, data = build_cnn(NETWORK), _data(IMAGES)
+    networks = {PLAIN: plain, "Keras bfloat16": _all_in_bfloat16(plain)}
+    runs = {name: _run(_compiled(network), data, BATCH) for name, network in networks.items()}
+    runs |= {
+        "ours, float32": _part_run(plain, "float32", data, BATCH),
+        "ours": _part_run(plain, "bfloat16", data, BATCH),
     }
-    images, labels = _data()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    for name, network in networks.items():
-        ours = name.startswith("ours")
-        network.compile((FusedAdamW if ours else keras.optimizers.AdamW)(1e-3), loss, jit_compile=False)
-    showing = Showing(np.arange(IMAGES).reshape(-1, BATCH))
-    runs = {name: partial(fit_once, network, images, labels, showing) for name, network in networks.items()}
-    return runs | {FIT: partial(plain.fit, images, labels, BATCH, shuffle=False, verbose=0)}
+    return runs | {FIT: partial(plain.fit, *data, BATCH, shuffle=False, verbose=0)}
+
+
+def ablation(network: str, batch: int, steps: int) -> str:
+    """Set a table of what a training takes without each part of the acceleration, beside all of them: ratios.
+
+    A part is measured in turns with all of them, and nothing else, so that both find the machine alike. The ratio
+    is the median over the rounds, beside its quartiles.
+    """
+    runs = ablation_runs(network, batch, steps)
+    ratios = {}
+    for name, run in list(runs.items())[1:]:
+        times = alternate({"all": runs["all"], "without": run}, ROUNDS)
+        quartiles = (times["without"] / times["all"]).quantile([0.25, 0.5, 0.75])
+        ratios[name] = dict(zip(("low", "times as long", "high"), quartiles.round(2)))
+    return pd.DataFrame.from_dict(ratios, orient="index").to_string()
+
+
+def ablation_runs(network: str, batch: int, steps: int) -> Runs:
+    """Give the ways to train a network with all parts, and without each; one call trains on all images once."""
+    model, data = build_cnn(network), _data(batch * steps)
+    precision = choose_precision(multiplications(model))
+    make = partial(_part_run, model, data=data, batch=batch)
+    parts = [part for part in PARTS if part != "enlargement" or ARCHITECTURES[network].enlargement != (1, 1)]
+    runs = {"all": make(precision)} | {part: make(precision, without=(part,)) for part in parts}
+    if precision == "bfloat16":
+        runs["bfloat16"] = make("float32")
+    single = accelerate(model, precision)
+    stepping, batches = _compiled(single.trainer, single.adamw), EpochBatches(np.arange(len(data[0])).reshape(-1, batch))
+    singles = [partial(stepping.train_on_batch, *batches.batch(data, step)) for step in range(steps)]
+    runs["steps in one program"] = lambda: [step() for step in singles]
+    return runs | _library_runs(model, precision, data, batch)
+
+
+def _library_runs(model: keras.Model, precision: Precision, data: tuple[np.ndarray, ...], batch: int) -> Runs:
+    """Give Keras's own ways to take the steps of our twin: `fit` of arrays, and of a Dataset that does not tune."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_tensor_slices(data).batch(batch, drop_remainder=True).with_options(options)
+    several = {"steps_per_execution": min(LONGEST_PIECE, len(data[0]) // batch)}
+
+    def twin(**options: object) -> keras.Model:
+        accelerated = accelerate(model, precision)
+        return _compiled(accelerated.trainer, accelerated.adamw, **options)
+
+    return {
+        "own batches, but fit": partial(twin().fit, *data, batch, shuffle=False, verbose=0),
+        "own batches, but Dataset": partial(twin().fit, dataset, verbose=0),
+        "own batches and loop, but Dataset and steps_per_execution": partial(twin(**several).fit, dataset, verbose=0),
+    }
+
+
+def _part_run(
+    model: keras.Model, precision: Precision, data: tuple[np.ndarray, ...], batch: int, without: tuple[str, ...] = ()
+) -> Callable[[], object]:
+    accelerated = accelerate(model, precision, without=without)
+    return _run(_compiled(accelerated.trainer, accelerated.adamw), data, batch)
+
+
+def _run(model: keras.Model, data: tuple[np.ndarray, ...], batch: int) -> Callable[[], object]:
+    return partial(fit_epoch, model, data, EpochBatches(np.arange(len(data[0])).reshape(-1, batch)))
+
+
+def _compiled(
+    model: keras.Model, optimizer: type[keras.optimizers.AdamW] = keras.optimizers.AdamW, **options: object
+) -> keras.Model:
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer(1e-3), loss, metrics=["accuracy"], jit_compile=False, **options)
+    return model
 
 
 def inference_runs() -> Runs:
     """Give the ways to predict with Keras; one call predicts all images."""
-    plain, images = build_cnn(NETWORK), _data()[0]
-    networks = {
+    plain, images = build_cnn(NETWORK), _data(IMAGES)[0]
+    networks: Mapping[str, keras.Model] = {
         PLAIN: plain,
-        "ours, float32": prediction_twin(plain, "float32"),
-        "ours": prediction_twin(plain, "bfloat16"),
+        "ours, float32": accelerate(plain, "float32").predictor(),
+        "ours": accelerate(plain, "bfloat16").predictor(),
     }
     return {name: partial(predict_in_batches, network, images) for name, network in networks.items()}
 
@@ -96,21 +170,21 @@ class Augmented(keras.Model):
 
 def augmentation_run() -> Callable[[], object]:
     """Give a call that makes every kind of change to one batch, compiled as it is in training."""
-    images = _data()[0][:BATCH].astype(np.float32)
+    images = _data(BATCH)[0].astype(np.float32)
     return partial(Augmented(augmentation_layers(ERASED, seed=0)).predict_on_batch, images)
 
 
 def _all_in_bfloat16(model: keras.Model) -> keras.Model:
     """Copy a model as Keras's own mixed precision would have it."""
-    policy = {"dtype": "mixed_bfloat16"}
     return keras.models.clone_model(
-        model, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), **policy})
+        model, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), **policy(True)})
     )
 
 
-def _data() -> tuple[np.ndarray, np.ndarray]:
-    images = np.random.default_rng(0).integers(0, 256, (IMAGES, 48, 48, 1)).astype(np.uint8)
-    return images, np.arange(IMAGES) % 7
+def _data(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw images (count, 48, 48, 1) uint8 and give them targets (count, 7) float32."""
+    images = np.random.default_rng(0).integers(0, 256, (count, 48, 48, 1)).astype(np.uint8)
+    return images, np.eye(7, dtype=np.float32)[np.arange(count) % 7]
 
 
 @contextmanager
@@ -134,10 +208,10 @@ def serve_torch(task: str, precision: str) -> None:
     from torch.nn.functional import cross_entropy
 
     low = precision == "bfloat16"
-    images, labels = _data()
+    images, targets = _data(IMAGES)
     pixels = torch.tensor(images).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     batches = pixels.contiguous(memory_format=torch.channels_last if low else torch.contiguous_format).split(BATCH)
-    targets = torch.tensor(labels).split(BATCH)
+    labels = torch.tensor(targets.argmax(axis=1)).split(BATCH)
     network = torch_network()
     network = network.to(memory_format=torch.channels_last) if low else network
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
@@ -147,7 +221,7 @@ def serve_torch(task: str, precision: str) -> None:
             return network(batch).float()
 
     def train() -> None:
-        for batch, target in zip(batches, targets):
+        for batch, target in zip(batches, labels):
             optimizer.zero_grad()
             cross_entropy(logits(batch), target).backward()
             optimizer.step()

@@ -144,9 +144,9 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
 
 def _pretrained_facts(dataset: str, image_size: int) -> dict[str, str]:
     """Give the digest of the shipped networks; PretrainedError unless they are whole and made for these data."""
-    shelf = pretrained.open_shelf()
-    shelf.check(load_dataset(dataset, image_size=image_size or None, keep_training=True))
-    return {"the pretrained networks": f"sha256:{shelf.digest()}"}
+    shipped = pretrained.open_pretrained()
+    shipped.check(load_dataset(dataset, image_size=image_size or None, keep_training=True))
+    return {"the pretrained networks": f"sha256:{shipped.digest()}"}
 
 
 def _check_fonts(names: Sequence[str]) -> None:

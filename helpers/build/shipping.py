@@ -25,7 +25,7 @@ from helpers.grade.confusion import accuracy_table
 from helpers.run import Run
 from helpers.training import pretrained
 from helpers.training.loop import Trained, TrainingError
-from helpers.training.pretrained import PretrainedError, Shelf, open_shelf
+from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
 from helpers.training.recipes import RECIPES, get_recipe
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
@@ -72,7 +72,7 @@ def train_all(run: Run, names: Sequence[str] = ()) -> None:
         )
 
 
-def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Shelf:
+def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> PretrainedNetworks:
     """Pack every network of the run that is trained into a folder, with its manifest, and say which are not there.
 
     ensemble: names of its members, at most five, by default those of the recipe that are trained. Raises
@@ -165,7 +165,7 @@ def _measure(run: Run, trained: Trained) -> dict[str, Any]:
     }
 
 
-def tabulate(run: Path, shelf: Shelf) -> str:
+def tabulate(run: Path, shipped: PretrainedNetworks) -> str:
     """Write the accuracies of a report as a Markdown table, with the reference answers' beside them.
 
     run: folder of a report that was made with RECIPE=pretrained. Every accuracy is one that the report measured; the
@@ -174,13 +174,13 @@ def tabulate(run: Path, shelf: Shelf) -> str:
     tested = _tested(run)
     columns = ["network", "parameters", f"{tested}, all", f"{tested}, without twins", "epochs, time", "machine"]
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-    lines += [_line(row, shelf) for row in _measured(run, shelf)]
+    lines += [_line(row, shipped) for row in _measured(run, shipped)]
     if tested == "PublicTest":
         lines += [f"| {name} | {_count(count)} | {accuracy:.2%} | | | |" for name, count, accuracy in REFERENCES]
     numbers = load_answer(run, "01_train_cnn")["numbers"]
     seeds = np.array(numbers["cnn.test_accuracy_by_seed"])
     spread = f", standard deviation {100 * seeds.std(ddof=1):.1f} points" if len(seeds) > 1 else ""
-    recipes = sorted({shelf.record(name)["recipe"] for name in shelf.names})
+    recipes = sorted({shipped.record(name)["recipe"] for name in shipped.names})
     trained = f"Seeds of the headline network: {len(seeds)}, mean {seeds.mean():.1%}{spread}."
     return "\n".join([*lines, "", f"Recipe: {', '.join(recipes)}. {trained}"])
 
@@ -198,9 +198,9 @@ def _tested(run: Path) -> str:
     return "PublicTest" if "test_images" in load_answer(run, "01_train_cnn")["numbers"] else "PrivateTest"
 
 
-def _measured(run: Path, shelf: Shelf) -> Iterator[dict[str, Any]]:
+def _measured(run: Path, shipped: PretrainedNetworks) -> Iterator[dict[str, Any]]:
     """Go through the rows of the report's tables, each network once, with the name under which it is shipped."""
-    manifest, seen = shelf.manifest, set()
+    manifest, seen = shipped.manifest, set()
     repeated = _rows(run, "01_train_cnn", "seeds") if len(manifest["seeds"]) > 1 else []
     headline = [row for row in _rows(run, "01_train_cnn", "accuracy") if row["split"] == "test"]
     compared = _rows(run, "02_compare_dnn", "accuracy")
@@ -231,11 +231,11 @@ def _rows(run: Path, notebook: str, table: str) -> list[dict[str, Any]]:
     return [dict(zip(block["columns"], row)) for row in block["rows"]]
 
 
-def _line(row: Mapping[str, Any], shelf: Shelf) -> str:
+def _line(row: Mapping[str, Any], shipped: PretrainedNetworks) -> str:
     measured = [_interval(row, ""), _interval(row, "twin-free ")]
-    if row["name"] not in shelf.names:
+    if row["name"] not in shipped.names:
         return f"| {row['name']} | | {' | '.join(measured)} | | |"
-    record = shelf.record(row["name"])
+    record = shipped.record(row["name"])
     made = f"{record['epochs']}, {record['seconds'] / 60:.1f} min"
     taught = f", taught by {', '.join(record['teachers'])}" if record.get("teachers") else ""
     first = f"`{row['name']}` ({record['architecture']}, seed {record['seed']}{taught})"
@@ -288,7 +288,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _obey(arguments: argparse.Namespace) -> None:
     if arguments.command == "table":
-        text = tabulate(arguments.run, open_shelf())
+        text = tabulate(arguments.run, open_pretrained())
         insert(arguments.into, text) if arguments.into else print(text)
         return
     run = open_training(arguments.dataset, arguments.recipe, arguments.seed, arguments.reports)
@@ -296,8 +296,8 @@ def _obey(arguments: argparse.Namespace) -> None:
         train_all(run, arguments.networks.split())
         print(f"The networks are in {run.folder / 'models'}.")
     else:
-        shelf = pack_all(run, arguments.folder, arguments.ensemble.split())
-        print(f"{len(shelf.names)} networks are packed in {arguments.folder}.")
+        shipped = pack_all(run, arguments.folder, arguments.ensemble.split())
+        print(f"{len(shipped.names)} networks are packed in {arguments.folder}.")
 
 
 if __name__ == "__main__":

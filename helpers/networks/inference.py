@@ -8,11 +8,11 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from helpers.networks.folding import FOLDABLE, affine, is_linear
 from helpers.networks.layers import CONVOLUTIONS, Layer, copy_weights, flat_layers, rebuild, weights
+from helpers.networks.precision import policy
 
 BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
-
-FOLDABLE = (layers.Conv2D, layers.Dense)  # exactly these: a layer that derives from them may compute otherwise
 
 
 def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> tf.Tensor:
@@ -23,9 +23,9 @@ def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> 
     for. Models nested in the model are folded too.
     """
     flat = flat_layers(model)
-    affine = {layer: _affine(layer) for layer in flat if type(layer) is layers.BatchNormalization}
+    folded = {layer: affine(layer) for layer in flat if type(layer) is layers.BatchNormalization}
     linear = [layer for layer in flat if _is_linear(layer) and layer is not intact]
-    affected = {layer: weights(layer) for layer in linear} if affine else {}
+    affected = {layer: weights(layer) for layer in linear} if folded else {}
     made: dict[int, tuple[tf.Tensor, Layer, tf.Tensor]] = {}
 
     def remember(layer: Layer, original: Callable, inputs: tf.Tensor, *args, **kwargs) -> tf.Tensor:
@@ -38,12 +38,12 @@ def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> 
             return original(inputs, *args, **kwargs)
         # The layer is run anew, with folded weights; its first run is dropped from the graph where nothing reads it.
         _, layer, earlier = made[id(inputs)]
-        (scale, shift), (kernel, bias) = affine[norm], affected[layer]
+        (scale, shift), (kernel, bias) = folded[norm], affected[layer]
         outputs = _apply_kernel(layer, earlier, tf.cast(kernel * scale, inputs.dtype))
         return tf.nn.bias_add(outputs, tf.cast(bias * scale + shift, inputs.dtype))
 
     replaced = {layer: partial(remember, layer, layer.call) for layer in affected}
-    replaced |= {norm: partial(normalize, norm, norm.call) for norm in affine}
+    replaced |= {norm: partial(normalize, norm, norm.call) for norm in folded}
     with replaced_calls(replaced):
         return model(images, training=False)
 
@@ -72,7 +72,7 @@ def lower_precision(model: keras.Model) -> keras.Model:
     flat = flat_layers(model)
     first = next((i for i, layer in enumerate(flat) if isinstance(layer, CONVOLUTIONS)), len(flat))
     lowered = {layer for layer in flat[first:] if len(layer.output.shape) == 4}
-    copy, twins = rebuild(model, lambda layer: {"dtype": "mixed_bfloat16"} if layer in lowered else {})
+    copy, twins = rebuild(model, lambda layer: policy(layer in lowered))
     copy_weights(twins)
     return copy
 
@@ -93,15 +93,8 @@ def bfloat16() -> Iterator[None]:
 
 
 def _is_linear(layer: Layer) -> bool:
-    return type(layer) in FOLDABLE and layer.activation is keras.activations.linear
-
-
-def _affine(norm: Layer) -> tuple[tf.Tensor, tf.Tensor]:
-    """Give what a batch normalization multiplies by and adds, in inference."""
-    scale = tf.math.rsqrt(ops.convert_to_tensor(norm.moving_variance) + norm.epsilon)
-    scale = scale * ops.convert_to_tensor(norm.gamma) if norm.scale else scale
-    shift = -scale * ops.convert_to_tensor(norm.moving_mean)
-    return scale, shift + ops.convert_to_tensor(norm.beta) if norm.center else shift
+    # Exactly of these types: a layer that derives from them may compute otherwise.
+    return type(layer) in FOLDABLE and is_linear(layer)
 
 
 def _apply_kernel(layer: Layer, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

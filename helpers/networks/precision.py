@@ -6,11 +6,12 @@ Nothing slow is imported here, since a build asks before it knows whether anythi
 import os
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 Precision = Literal["float32", "bfloat16"]
-CHOICES = ("auto", *get_args(Precision))
+CHOICES: tuple[Literal["auto", "float32", "bfloat16"], ...] = ("auto", "float32", "bfloat16")
 VARIABLE = "PRECISION"  # of the environment; "auto" where it is not set
+ACCELERATION = "ACCELERATE"  # of the environment; "1" where it is not set, and "0" for plain Keras
 
 # From this many multiplications an image on, bfloat16 saves more than the conversions at its borders cost.
 WORK_WORTH_BFLOAT16 = 2_000_000
@@ -20,28 +21,48 @@ def choose_precision(multiplications: int) -> Precision:
     """Choose the precision for training a network that takes this many multiplications an image.
 
     PRECISION=float32 or PRECISION=bfloat16 in the environment decides for all networks; otherwise it is bfloat16 for
-    those that gain by it, where `supports_bfloat16`. Raises ValueError on another value, naming the legal ones.
+    those that gain by it, where `supports_bfloat16`. Plain Keras computes in float32. Raises ValueError on another
+    value, naming the legal ones.
     """
-    chosen = requested_precision()
+    chosen, accelerated = requested_precision(), accelerates()
     if chosen != "auto":
         return chosen
-    return "bfloat16" if supports_bfloat16() and multiplications >= WORK_WORTH_BFLOAT16 else "float32"
+    pays = accelerated and supports_bfloat16() and multiplications >= WORK_WORTH_BFLOAT16
+    return "bfloat16" if pays else "float32"
 
 
-def requested_precision() -> str:
+def requested_precision() -> Literal["auto", "float32", "bfloat16"]:
     """Read the precision that the environment asks for; raises ValueError on one that does not exist."""
     chosen = os.environ.get(VARIABLE) or "auto"
-    if chosen not in CHOICES:
-        raise ValueError(f"There is no precision {chosen!r}: choose one of {', '.join(CHOICES)}.")
-    return chosen
+    for choice in CHOICES:
+        if chosen == choice:
+            if choice == "bfloat16" and not accelerates():
+                raise ValueError("ACCELERATE=0 trains in float32: leave PRECISION=bfloat16 out, or ACCELERATE=0.")
+            return choice
+    raise ValueError(f"There is no precision {chosen!r}: choose one of {', '.join(CHOICES)}.")
+
+
+def accelerates() -> bool:
+    """Read whether the environment lets networks be accelerated; raises ValueError on what is neither 0 nor 1."""
+    chosen = os.environ.get(ACCELERATION) or "1"
+    if chosen not in ("0", "1"):
+        raise ValueError(f"ACCELERATE={chosen} is no choice: 1 trains faster, 0 by plain Keras.")
+    return chosen == "1"
 
 
 def describe_precision() -> str:
     """Say what the environment and the processor come to for all networks of a run, such as "float32"."""
     chosen = requested_precision()
+    if not accelerates():
+        return "float32, by plain Keras"
     if chosen != "auto":
         return chosen
     return "bfloat16 where it pays" if supports_bfloat16() else "float32"
+
+
+def policy(low: bool) -> dict[str, str]:
+    """Give what a layer's configuration says of its precision if it is to compute in bfloat16, with float32 weights."""
+    return {"dtype": "mixed_bfloat16"} if low else {}
 
 
 @cache

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from helpers.networks.chunks import chunks, forward_bytes
-from helpers.networks.fast.twins import prediction_twin
+from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
-from helpers.networks.precision import Precision
+from helpers.networks.precision import Precision, accelerates
 from helpers.networks.views import average_answer
 
 BATCH = 256  # images that are predicted fastest at a time, where as many fit in memory
@@ -20,27 +20,29 @@ def predict_logits(model: keras.Model, images: np.ndarray, precision: Precision 
     In float32 they are the model's own up to rounding; bfloat16 is about twice as fast where the processor has it,
     and moves probabilities by up to some hundredths.
     """
-    return predict_in_batches(prediction_twin(model, precision), images)
+    return predict_in_batches(accelerate(model, precision).predictor(), images)
 
 
-def predict_in_batches(twin: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Give a twin's logits of images, in batches of one size: TensorFlow would trace a smaller last one anew.
+def predict_in_batches(predictor: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Give a predictor's logits of images, in batches of one size: TensorFlow would trace a smaller last one anew.
 
-    Keras's `predict` gives the same, and waits at its end as `fit` does; see `fit_once`.
+    Keras's `predict`, which ACCELERATE=0 takes, gives the same, and waits at its end as `fit` does; see `fit_epoch`.
     """
-    fitting = next(chunks(BATCH, forward_bytes(twin, images.shape[1:]))).stop
+    if not accelerates():
+        return predictor.predict(images, batch_size=BATCH, verbose=0)
+    fitting = next(chunks(BATCH, forward_bytes(predictor, images.shape[1:]))).stop
     batches = -(-len(images) // fitting)
     size = -(-len(images) // batches)
     filled = np.concatenate([images, np.repeat(images[-1:], batches * size - len(images), axis=0)])
-    predicted = [twin.predict_on_batch(batch) for batch in np.split(filled, batches)]
+    predicted = [predictor.predict_on_batch(batch) for batch in np.split(filled, batches)]
     return np.concatenate(predicted)[: len(images)]
 
 
 def predict_views(
-    twin: keras.Model, images: np.ndarray, look: Callable[[np.ndarray], Iterable[np.ndarray]]
+    predictor: keras.Model, images: np.ndarray, views: Callable[[np.ndarray], Iterable[np.ndarray]]
 ) -> np.ndarray:
-    """Average a twin's probabilities over views of each image: (N, classes) float32.
+    """Average a predictor's probabilities over views of each image: (N, classes) float32.
 
-    look: gives the views of images (N, H, W, C), all of the images' shape, as those of `helpers.networks.views` do.
+    views: gives those of images (N, H, W, C), all of the images' shape, as the functions of `helpers.networks.views`.
     """
-    return average_answer(lambda view: softmax(predict_in_batches(twin, view)), look(images))
+    return average_answer(lambda view: softmax(predict_in_batches(predictor, view)), views(images))

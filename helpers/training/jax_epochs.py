@@ -13,8 +13,8 @@ import numpy as np
 State = tuple[list[jax.Array], ...]  # trainable, other, optimiser's and metrics' variables, as Keras orders them
 
 
-def take_steps(trainer: keras.Model, pieces: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Train a compiled model on pieces of an epoch: images (steps, size, ...) and targets (steps, size, ...)."""
+def take_steps(trainer: keras.Model, pieces: Iterable[tuple[np.ndarray, ...]]) -> None:
+    """Train a compiled model on pieces of an epoch: arrays (steps, size, ...)."""
     if not hasattr(trainer, "steps_program"):
         trainer.steps_program = _program(trainer)
     groups, longest = _variables(trainer), 0
@@ -44,7 +44,7 @@ def _fill(part: np.ndarray, steps: int) -> np.ndarray:
 def _program(trainer: keras.Model) -> Callable[..., State]:
     """Compile a loop of training steps: it takes the state, a piece (steps, size, ...) and how many steps to take."""
 
-    def steps(state: State, piece: tuple[jax.Array, jax.Array], count: int) -> State:
+    def steps(state: State, piece: tuple[jax.Array, ...], count: int) -> State:
         def step(place: int, state: State) -> State:
             return trainer.train_step(state, tuple(part[place] for part in piece))[1]
 

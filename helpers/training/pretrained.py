@@ -38,7 +38,7 @@ class PretrainedError(ValueError):
 
 
 @dataclass(frozen=True)
-class Shelf:
+class PretrainedNetworks:
     """A folder of shipped networks, with its manifest."""
 
     folder: Path
@@ -123,7 +123,7 @@ class Shelf:
             ) from None
 
 
-def open_shelf(folder: Path | None = None) -> Shelf:
+def open_pretrained(folder: Path | None = None) -> PretrainedNetworks:
     """Open a folder of shipped networks, by default the one that the environment's PRETRAINED names, or FER2013's.
 
     Raises PretrainedError where there is none or its manifest cannot be read.
@@ -141,7 +141,7 @@ def open_shelf(folder: Path | None = None) -> Shelf:
         raise PretrainedError(
             f"{_shown(folder / MANIFEST)} cannot be read; bring it back with `git checkout` or download it again."
         )
-    return Shelf(folder, manifest)
+    return PretrainedNetworks(folder, manifest)
 
 
 def pack(model: "keras.Model") -> bytes:
@@ -185,7 +185,7 @@ def ship(folder: Path, name: str, model: "keras.Model", history: "pd.DataFrame")
     return {file: _sha256(content) for file, content in contents.items()}
 
 
-def finish(folder: Path, manifest: Mapping[str, Any]) -> Shelf:
+def finish(folder: Path, manifest: Mapping[str, Any]) -> PretrainedNetworks:
     """Write the manifest, which makes the folder's networks usable, and remove what it does not name.
 
     Raises PretrainedError, and writes nothing, if all files together are larger than what may be shipped.
@@ -200,7 +200,7 @@ def finish(folder: Path, manifest: Mapping[str, Any]) -> Shelf:
     for file in folder.iterdir():
         if file.suffix in {".npz", ".csv"} and file.name not in files:
             file.unlink()
-    return Shelf(folder, manifest)
+    return PretrainedNetworks(folder, manifest)
 
 
 def _sha256(content: bytes) -> str:

@@ -19,8 +19,8 @@ class Phase:
     weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
     augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup
     enlargement: tuple[int, int] | None = None  # of images in place of the network's own; Touvron et al., 2019
-    distillation: float = 0.0  # share of the target that teachers give in place of the label; Hinton et al., 2015
-    own_share: float = 0.0  # of what teachers say, what the network itself says at first; Furlanello et al., 2018
+    distillation: float = 0.0  # share of the soft targets in the target, beside the label; Hinton et al., 2015
+    self_distillation: float = 0.0  # share of its own predictions in the soft targets; Furlanello et al., 2018
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Plan:
 
     @property
     def needs_teachers(self) -> bool:
-        """Whether a part of what is learned is what other networks take the training images for."""
-        return any(phase.distillation and phase.own_share < 1 for phase in self.phases)
+        """Whether other networks' predictions are a part of the targets."""
+        return any(phase.distillation and phase.self_distillation < 1 for phase in self.phases)
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,16 @@ CPU_PLAN = Plan(
     label_smoothing=0.1,
     mixup=0.2,
 )
-# A student is shown what its teachers take each image for: many labels of FER2013 are doubtful, and theirs are not
+# A student learns from its teachers' predictions, too: many labels of FER2013 are doubtful, and theirs are not
 # sure of what the image leaves open. It learns from larger and larger images, which take up to twice as long, and in
-# the end, twice, also from what it took the training images for itself.
+# the end, twice, also from its own predictions of the training images.
 CPU_STUDENT_PLAN = replace(
     CPU_PLAN,
     phases=(
         Phase("adamw", 3e-3, epochs=56, weight_decay=0.05, distillation=0.7, enlargement=(1, 1)),
         Phase("adamw", 1.5e-3, epochs=60, weight_decay=0.05, distillation=0.7, enlargement=(4, 3)),
-        Phase("adamw", 1.2e-3, epochs=46, weight_decay=0.05, distillation=0.7, own_share=0.5),
-        Phase("adamw", 1e-3, epochs=22, weight_decay=0.05, distillation=0.7, own_share=0.5),
+        Phase("adamw", 1.2e-3, epochs=46, weight_decay=0.05, distillation=0.7, self_distillation=0.5),
+        Phase("adamw", 1e-3, epochs=22, weight_decay=0.05, distillation=0.7, self_distillation=0.5),
     ),
     label_smoothing=0.0,
 )

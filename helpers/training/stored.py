@@ -16,7 +16,7 @@ from helpers.base.files import draft_path, locked, write_atomically, write_json,
 from helpers.base.machine import describe_machine
 from helpers.data.datasets import Dataset
 from helpers.networks.architectures import multiplications
-from helpers.networks.precision import choose_precision
+from helpers.networks.precision import accelerates, choose_precision
 from helpers.training.augmentation import Augmentation
 from helpers.training.loop import Trained, TrainingError, train
 from helpers.training.recipes import Phase, Plan
@@ -35,9 +35,10 @@ def load_or_train(
 ) -> Trained:
     """Load the network `name` from the folder if it was trained just so; else build, train and save it there.
 
-    Just so means: the same architecture, plan, seed, data set, soft targets, precision and Keras version. A lock
-    makes a second process wait for the first one's training instead of repeating it. With TENSORBOARD=1 in the
-    environment, each epoch is logged under the folder for TensorBoard. Raises WriteError where the disk refuses.
+    Just so means: the same architecture, plan, seed, data set, soft targets, precision, way to train (ACCELERATE) and
+    Keras version. A lock makes a second process wait for the first one's training instead of repeating it. With
+    TENSORBOARD=1 in the environment, each epoch is logged under the folder for TensorBoard. Raises WriteError where
+    the disk refuses.
     """
     model = build()
     key = training_key(model, dataset, plan, seed, soft_targets)
@@ -84,6 +85,7 @@ def training_key(
         keras.__version__,
         keras.backend.backend(),
         choose_precision(multiplications(model)),
+        *([] if accelerates() else ["plain Keras"]),
         *taught,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -21,9 +21,22 @@ def test_all_ways_with_keras_predict_the_same_classes() -> None:
         np.testing.assert_allclose(found, logits[training.PLAIN], atol=0.05)
 
 
+def test_each_part_is_switched_off_by_itself_and_the_rest_trains_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, give = [], training.accelerate
+    monkeypatch.setattr(training, "accelerate", lambda *a, **k: made.append(give(*a, **k)) or made[-1])
+    runs = training.ablation_runs("vgg9_small", batch=2, steps=2)
+    assert {"batch norm", "convolution", "dropout", "AdamW", "bfloat16", "steps in one program"} <= runs.keys()
+    assert "enlargement" not in runs  # the network enlarges nothing
+    switched_off = [one.without for one in made if one.without]
+    assert sorted(map(sorted, switched_off)) == [["AdamW"], ["batch norm"], ["convolution"], ["dropout"]]
+    for run in runs.values():
+        run()
+    assert {int(one.trainer.optimizer.iterations) for one in made} == {2}  # all take as many steps
+
+
 def test_all_kinds_of_changes_are_measured() -> None:
     assert len(augmentation_layers(training.ERASED, 0)) == 2
-    changed, images = training.augmentation_run()(), training._data()[0][: training.BATCH]
+    changed, images = training.augmentation_run()(), training._data(training.BATCH)[0]
     assert changed.shape == images.shape and np.abs(changed - images).mean() > 10  # of 255 grey levels
 
 

@@ -15,7 +15,7 @@ from helpers.build import shipping
 from helpers.build.execute import run_notebook
 from helpers.run import Run, open_run
 from helpers.training import pretrained
-from helpers.training.pretrained import PretrainedError, Shelf, open_shelf
+from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
 from helpers.training.recipes import Member
 
 NAMES = ("cnn", "cnn_second", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare", "cnn_seed1", "vgg12")
@@ -23,7 +23,7 @@ NAMES = ("cnn", "cnn_second", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare", 
 
 def with_member(run: Run) -> Run:
     """Give the run a network that the headline CNN teaches."""
-    phase = replace(run.recipe.plan.phases[0], distillation=0.5, own_share=0.5)
+    phase = replace(run.recipe.plan.phases[0], distillation=0.5, self_distillation=0.5)
     member = Member("vgg9_small", replace(run.recipe.plan, phases=(phase,)))
     return replace(run, recipe=replace(run.recipe, members={"vgg12": member}))
 
@@ -53,17 +53,17 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def shelf(tables: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+def packed(tables: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> PretrainedNetworks:
     reports = tmp_path_factory.mktemp("reports")
     run = with_member(shipping.open_training(str(tables["without"]), "tiny", 0, reports))
     save_untrained(run)
-    return shipping.pack_all(run, tmp_path_factory.mktemp("shelf"), ["cnn", "cnn_second"])
+    return shipping.pack_all(run, tmp_path_factory.mktemp("packed"), ["cnn", "cnn_second"])
 
 
 @pytest.fixture
-def shipped(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    monkeypatch.setenv(pretrained.VARIABLE, str(shelf.folder))
-    return shelf
+def shipped(packed: PretrainedNetworks, monkeypatch: pytest.MonkeyPatch) -> PretrainedNetworks:
+    monkeypatch.setenv(pretrained.VARIABLE, str(packed.folder))
+    return packed
 
 
 def test_networks_that_are_shipped_learn_from_all_training_images(tables: dict[str, Path], tmp_path: Path) -> None:
@@ -92,12 +92,12 @@ def test_every_network_of_a_recipe_is_trained_once(
     assert "no network 'vgg99': choose one of cnn, cnn_second" in capsys.readouterr().err
 
 
-def test_the_manifest_tells_what_each_network_is(shelf: Shelf) -> None:
-    assert set(shelf.names) == set(NAMES) and shelf.others == ("vgg12",)
-    assert shelf.manifest["ensemble"] == ["cnn", "cnn_second"]
-    assert shelf.manifest["seeds"] == ["cnn", "cnn_seed1"]
-    assert [name for name in shelf.names if shelf.record(name)["teachers"] == ["cnn"]] == ["vgg12"]
-    record = shelf.record("dnn")
+def test_the_manifest_tells_what_each_network_is(packed: PretrainedNetworks) -> None:
+    assert set(packed.names) == set(NAMES) and packed.others == ("vgg12",)
+    assert packed.manifest["ensemble"] == ["cnn", "cnn_second"]
+    assert packed.manifest["seeds"] == ["cnn", "cnn_seed1"]
+    assert [name for name in packed.names if packed.record(name)["teachers"] == ["cnn"]] == ["vgg12"]
+    record = packed.record("dnn")
     assert (record["seed"], record["epochs"], record["seconds"], record["machine"]) == (2, 2, 60, "toy")
     assert record["command"] == "make train DATASET=<archive> RECIPE=tiny SEED=0 NETWORKS=dnn"
     measured = record["accuracy"]["PublicTest"]
@@ -111,8 +111,8 @@ def test_the_ensemble_is_that_of_the_recipe_as_far_as_it_is_trained_unless_other
     run = with_member(shipping.open_training(str(tables["without"]), "tiny", 0, tmp_path))
     run = replace(run, recipe=replace(run.recipe, ensemble=("cnn_second", "vgg12", "cnn_seed2")))
     save_untrained(run)
-    assert shipping.pack_all(run, tmp_path / "shelf").manifest["ensemble"] == ["cnn_second", "vgg12"]
-    others = shipping.pack_all(run, tmp_path / "shelf", ["cnn", "cnn_seed1"])
+    assert shipping.pack_all(run, tmp_path / "packed").manifest["ensemble"] == ["cnn_second", "vgg12"]
+    others = shipping.pack_all(run, tmp_path / "packed", ["cnn", "cnn_seed1"])
     assert others.manifest["ensemble"] == ["cnn", "cnn_seed1"]
 
 
@@ -120,15 +120,15 @@ def test_packing_without_what_a_report_needs_names_it(tables: dict[str, Path], t
     run = shipping.open_training(str(tables["without"]), "tiny", 0, tmp_path)
     save_untrained(run, ("cnn", "dnn"))
     with pytest.raises(PretrainedError, match=r"no trained network 'cnn_plain'.* it has cnn, dnn; .*=cnn_plain"):
-        shipping.pack_all(run, tmp_path / "shelf")
+        shipping.pack_all(run, tmp_path / "packed")
     with pytest.raises(PretrainedError, match="has 6 members and may have 5"):
-        shipping.pack_all(run, tmp_path / "shelf", ["cnn", "dnn"] * 3)
-    assert not (tmp_path / "shelf").exists()
+        shipping.pack_all(run, tmp_path / "packed", ["cnn", "dnn"] * 3)
+    assert not (tmp_path / "packed").exists()
 
 
 @pytest.mark.parametrize(("kind", "tested"), [("without", ("test",)), ("with", ("validation", "test"))])
 def test_shipped_networks_fit_data_with_and_without_private_test(
-    kind: str, tested: tuple[str, ...], tables: dict[str, Path], shipped: Shelf, tmp_path: Path
+    kind: str, tested: tuple[str, ...], tables: dict[str, Path], shipped: PretrainedNetworks, tmp_path: Path
 ) -> None:
     run = open_run(str(tables[kind]), "pretrained", 0, str(tmp_path))
     assert run.tested_splits == tested
@@ -143,7 +143,7 @@ def test_shipped_networks_fit_data_with_and_without_private_test(
     assert not list(run.folder.glob("models/*.keras"))
 
 
-def test_undivided_data_are_refused(shipped: Shelf, tmp_path: Path) -> None:
+def test_undivided_data_are_refused(shipped: PretrainedNetworks, tmp_path: Path) -> None:
     path = write_fer2013_table(tmp_path / "training_only.csv", [])
     with pytest.raises(ValueError, match="does not say which of its images are for training"):
         open_run(str(path), "pretrained", 0, str(tmp_path))
@@ -156,12 +156,12 @@ def test_a_wrong_request_is_one_sentence_with_exit_code_2(
     dataset: str,
     told: str,
     tables: dict[str, Path],
-    shelf: Shelf,
+    packed: PretrainedNetworks,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for file in shelf.folder.iterdir():
+    for file in packed.folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes() + b"\n" * (file.name == "dnn.npz" and dataset == "table"))
     monkeypatch.setenv(pretrained.VARIABLE, str(tmp_path))
     path = str(tables["without"]) if dataset == "table" else dataset
@@ -173,16 +173,16 @@ def test_a_wrong_request_is_one_sentence_with_exit_code_2(
 
 
 def test_a_report_is_stale_when_a_shipped_network_changes(
-    tables: dict[str, Path], shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tables: dict[str, Path], packed: PretrainedNetworks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = []
     for changed in (False, False, True):
-        for file in shelf.folder.iterdir():
+        for file in packed.folder.iterdir():
             (tmp_path / file.name).write_bytes(file.read_bytes())
         if changed:
-            records = open_shelf(tmp_path).manifest["networks"]
-            records["dnn"]["files"] = pretrained.ship(tmp_path, "dnn", *shelf.load("cnn_bare"))
-            write_json(tmp_path / "manifest.json", {**shelf.manifest, "networks": records})
+            records = open_pretrained(tmp_path).manifest["networks"]
+            records["dnn"]["files"] = pretrained.ship(tmp_path, "dnn", *packed.load("cnn_bare"))
+            write_json(tmp_path / "manifest.json", {**packed.manifest, "networks": records})
         monkeypatch.setenv(pretrained.VARIABLE, str(tmp_path))
         words = ["report", "--dataset", str(tables["without"]), "--recipe", "pretrained"]
         facts.append(driver.plan(driver.parse_arguments(words)).facts["the pretrained networks"])
@@ -190,17 +190,17 @@ def test_a_report_is_stale_when_a_shipped_network_changes(
 
 
 @pytest.fixture(scope="module")
-def reported(tables: dict[str, Path], shelf: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reported(tables: dict[str, Path], packed: PretrainedNetworks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of notebooks 01 and 02 with a manifest that lies about every accuracy."""
     folder, reports = tmp_path_factory.mktemp("liar"), tmp_path_factory.mktemp("reports")
-    for file in shelf.folder.iterdir():
+    for file in packed.folder.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    networks = json.loads(json.dumps(shelf.manifest["networks"]))
+    networks = json.loads(json.dumps(packed.manifest["networks"]))
     for record in networks.values():
         record["accuracy"] = {
             "PublicTest": {kind: dict.fromkeys(("accuracy", "low", "high"), 0.98765) for kind in "ab"}
         }
-    write_json(folder / "manifest.json", {**shelf.manifest, "networks": networks})
+    write_json(folder / "manifest.json", {**packed.manifest, "networks": networks})
     given = {"DATASET": str(tables["without"]), "RECIPE": "pretrained", "REPORTS": str(reports)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(pretrained.VARIABLE, str(folder))
@@ -210,7 +210,7 @@ def reported(tables: dict[str, Path], shelf: Shelf, tmp_path_factory: pytest.Tem
 
 
 def test_every_accuracy_is_measured_and_none_is_read_from_the_manifest(
-    reported: Path, tables: dict[str, Path], shipped: Shelf, tmp_path: Path
+    reported: Path, tables: dict[str, Path], shipped: PretrainedNetworks, tmp_path: Path
 ) -> None:
     text = "".join(path.read_text() for path in (reported / "answers").glob("*.json"))
     assert "0.98765" not in text and "98.8" not in text
@@ -225,14 +225,14 @@ def test_every_accuracy_is_measured_and_none_is_read_from_the_manifest(
     assert pd.read_csv(reported / "tables" / "01_shipped.csv")["network"].tolist() == list(shipped.names)
 
 
-def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, shelf: Shelf) -> None:
-    table = shipping.tabulate(reported, shelf)
+def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, packed: PretrainedNetworks) -> None:
+    table = shipping.tabulate(reported, packed)
     rows = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in table.splitlines() if line.startswith("|")}
     numbers = json.loads((reported / "answers" / "01_train_cnn.json").read_text())["numbers"]
     cnn = next(row for name, row in rows.items() if name.startswith("`cnn`"))
     assert cnn[1].startswith(f" {numbers['cnn.test_accuracy']:.2%} (")
     assert cnn[2].startswith(f" {numbers['cnn.test_twin_free_accuracy']:.2%} (")
-    assert cnn[0].strip() == f"{shelf.record('cnn')['parameters']:,}" and cnn[3:] == [" 2, 1.0 min ", " toy "]
+    assert cnn[0].strip() == f"{packed.record('cnn')['parameters']:,}" and cnn[3:] == [" 2, 1.0 min ", " toy "]
     for name in NAMES:
         assert sum(row.startswith(f"`{name}` ") for row in rows) == 1, name
     assert [row.split("`")[1] for row in rows if "taught by cnn)" in row] == ["vgg12"]

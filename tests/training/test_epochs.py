@@ -12,9 +12,9 @@ import pytest
 from conftest import toy_dataset
 from toys import PLAN, build
 
-from helpers.networks.fast import fused
-from helpers.training import loop
-from helpers.training.batches import order_epoch
+from helpers.networks.fast import accelerate, fused
+from helpers.training import learner
+from helpers.training.batches import draw_batches
 from helpers.training.recipes import Phase
 
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="run by the first test, in a process of its own")
@@ -31,7 +31,7 @@ TRAINING = (
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the process that it starts")
 def test_on_jax_these_tests_pass_and_those_of_training_that_rest_on_them() -> None:
     pytest.importorskip("jax")
-    tests = [HERE, *(f"{HERE.with_name('test_training.py')}::{name}" for name in TRAINING)]
+    tests = [HERE, *(f"{HERE.with_name('test_loop.py')}::{name}" for name in TRAINING)]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *map(str, tests)]
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PRECISION": "float32"}
     ran = subprocess.run(command, env=environment, cwd=HERE.parents[1], capture_output=True, text=True)
@@ -46,23 +46,23 @@ def test_an_epoch_in_pieces_gives_the_numbers_of_step_by_step(monkeypatch: pytes
     targets = np.eye(3, dtype=np.float32)[dataset.train.labels]
     # Of a bias before a normalization, AdamW would make steps out of rounding.
     plan = replace(PLAN, label_smoothing=0.1, phases=(Phase("sgd", 0.01, epochs=1, weight_decay=0.1),))
-    showing = order_epoch(len(targets), (7, 8), 0.4, np.random.default_rng(0))
+    epoch = draw_batches(len(targets), (7, 8), 0.4, np.random.default_rng(0))
 
-    def trainer() -> keras.Model:
-        return loop._trainer(build(), plan, plan.phases[0], dataset, 1)
+    def make() -> learner.Learner:
+        return learner.make_learner(accelerate(build()), plan, plan.phases[0], 7, 1)
 
-    whole, stepwise = trainer(), trainer()
-    metrics = loop.fit_once(whole, dataset.train.images, targets, showing)
+    whole, stepwise = make(), make()
+    metrics = whole.fit_epoch((dataset.train.images, targets), epoch)
     steps = [
-        stepwise.train_on_batch(*showing.batch(dataset.train.images, targets, step), return_dict=True)
+        stepwise.model.train_on_batch(*epoch.batch((dataset.train.images, targets), step), return_dict=True)
         for step in range(7)
     ]
     assert metrics == pytest.approx({name: np.mean([step[name] for step in steps]) for name in metrics}, rel=1e-4)
     assert metrics["loss"] != pytest.approx(steps[-1]["loss"], rel=1e-4)
-    for mine, theirs in zip(loop._variables(whole), loop._variables(stepwise), strict=True):
+    for mine, theirs in zip(whole.variables, stepwise.variables, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=mine.path)
-    others = loop._variables(trainer())
-    assert max(np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in zip(loop._variables(whole), others)) > 1e-3
+    others = make().variables
+    assert max(np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in zip(whole.variables, others)) > 1e-3
 
 
 @pytest.mark.parametrize(("largest", "steps"), [(2**25, [4, 3]), (2 * 8 * 25, [2, 2, 2, 1]), (1, [1] * 7)])
@@ -72,11 +72,11 @@ def test_pieces_hold_no_more_steps_and_bytes_than_they_may(
     monkeypatch.setattr("helpers.training.batches.LONGEST_PIECE", 4)
     monkeypatch.setattr("helpers.training.batches.LARGEST_PIECE", largest)
     images = np.arange(56, dtype=np.uint8)[:, None, None, None] * np.ones((5, 5, 1), np.uint8)
-    showing = order_epoch(56, (7, 8), 0.0, np.random.default_rng(0))
-    pieces = list(showing.pieces(images, np.arange(56)))
+    epoch = draw_batches(56, (7, 8), 0.0, np.random.default_rng(0))
+    pieces = list(epoch.pieces((images, np.arange(56))))
     assert [len(shown) for shown, _ in pieces] == steps
-    np.testing.assert_array_equal(np.concatenate([targets for _, targets in pieces]), showing.places)
-    np.testing.assert_array_equal(np.concatenate([shown for shown, _ in pieces])[..., 0, 0, 0], showing.places)
+    np.testing.assert_array_equal(np.concatenate([targets for _, targets in pieces]), epoch.indices)
+    np.testing.assert_array_equal(np.concatenate([shown for shown, _ in pieces])[..., 0, 0, 0], epoch.indices)
 
 
 @on_jax

@@ -13,9 +13,10 @@ from toys import PLAN, build, quiet
 from helpers.data.datasets import Dataset
 from helpers.networks import prediction, views
 from helpers.networks.architectures import ENLARGEMENT
-from helpers.training import loop, recipes
+from helpers.networks.fast import accelerate
+from helpers.training import learner, loop, recipes
 from helpers.training.augmentation import Augmentation
-from helpers.training.batches import Showing, order_epoch
+from helpers.training.batches import EpochBatches, draw_batches
 from helpers.training.recipes import Phase, Plan
 
 
@@ -66,7 +67,9 @@ def test_an_epoch_gives_the_numbers_of_keras_fit() -> None:
         history = model.fit(images[order], targets[order], batch_size=16, shuffle=False, verbose=0).history
         return {name: values[0] for name, values in history.items()}
 
-    metrics, weights = trained(lambda model: loop.fit_once(model, images, targets, Showing(order.reshape(-1, 16))))
+    metrics, weights = trained(
+        lambda model: learner.fit_epoch(model, (images, targets), EpochBatches(order.reshape(-1, 16)))
+    )
     expected_metrics, expected = trained(by_keras)
     assert metrics == pytest.approx(expected_metrics, rel=1e-6)
     for mine, theirs in zip(weights, expected, strict=True):
@@ -186,6 +189,7 @@ def test_a_checkpoint_that_was_harmed_counts_as_none(harm: Callable[[bytes], byt
     checkpoint = tmp_path / "toy.npz"
     model = build()
     model.compile("sgd", "mse")
+    model = learner.Learner(model)
     loop._save(checkpoint, model, loop._State(phase=0, epoch=3))
     assert loop._restore(checkpoint, model, 0) == loop._State(phase=0, epoch=3)
     checkpoint.write_bytes(harm(checkpoint.read_bytes()))
@@ -262,22 +266,22 @@ def test_mixing_blends_pairs_and_their_targets_alike() -> None:
     values = np.arange(0, 250, 5)  # each image is of one grey, so that it tells whose it is
     images = np.broadcast_to(values[:, None, None, None], (50, 4, 4, 1)).astype(np.uint8)
     targets = np.eye(50, dtype=np.float32)
-    showing = order_epoch(50, (5, 9), 0.4, np.random.default_rng(0))
-    for step, places in enumerate(showing.places):
-        blended, mixed = showing.batch(images, targets, step)
+    epoch = draw_batches(50, (5, 9), 0.4, np.random.default_rng(0))
+    for step, places in enumerate(epoch.indices):
+        blended, mixed = epoch.batch((images, targets), step)
         assert (blended.dtype, mixed.dtype) == (np.uint8, np.float32)
         np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-6)
         np.testing.assert_allclose(blended[:, 0, 0, 0], mixed @ values, atol=0.51)  # grey levels are whole numbers
         assert (mixed.argmax(axis=1) == places).all()  # each is still mostly itself
-    assert showing.shares.max() > 0.2
+    assert epoch.shares.max() > 0.2
 
 
 def test_an_epoch_shows_every_image_once_whether_it_is_mixed_or_not() -> None:
-    plain, mixed = (order_epoch(47, (5, 9), strength, np.random.default_rng(0)) for strength in (0.0, 0.4))
-    np.testing.assert_array_equal(plain.places, mixed.places)
-    assert len(set(plain.places.ravel())) == 45 and set(mixed.partners.ravel()) == set(plain.places.ravel())
+    plain, mixed = (draw_batches(47, (5, 9), strength, np.random.default_rng(0)) for strength in (0.0, 0.4))
+    np.testing.assert_array_equal(plain.indices, mixed.indices)
+    assert len(set(plain.indices.ravel())) == 45 and set(mixed.partners.ravel()) == set(plain.indices.ravel())
     images = np.arange(47, dtype=np.uint8)
-    np.testing.assert_array_equal(plain.batch(images, images, 3)[0], plain.places[3])
+    np.testing.assert_array_equal(plain.batch((images,), 3)[0], plain.indices[3])
 
 
 def test_label_smoothing_and_mixing_change_the_loss_that_is_trained_on(dataset: Dataset) -> None:
@@ -289,30 +293,34 @@ def test_label_smoothing_and_mixing_change_the_loss_that_is_trained_on(dataset: 
 @pytest.mark.parametrize(("share", "right"), [(0.0, True), (0.9, False)])
 def test_a_student_believes_its_teachers_as_far_as_its_plan_says(dataset: Dataset, share: float, right: bool) -> None:
     plan = replace(PLAN, phases=(Phase("adamw", 0.01, epochs=8, distillation=share),))
-    mistaken = np.eye(3, dtype=np.float32)[(dataset.train.labels + 1) % 3]  # teachers that take each class for another
+    mistaken = np.eye(3, dtype=np.float32)[
+        (dataset.train.labels + 1) % 3
+    ]  # teachers that predict another class for each
     model = train(dataset, plan, soft_targets=mistaken).model
     said = prediction.predict_logits(model, dataset.validation.images).argmax(axis=1)
     expected = dataset.validation.labels if right else (dataset.validation.labels + 1) % 3
     assert (said == expected).mean() > 0.6  # chance is a third
 
 
-@pytest.mark.parametrize(("own_share", "right"), [(1.0, True), (0.0, False)])
-def test_a_network_that_teaches_itself_keeps_to_what_it_said(dataset: Dataset, own_share: float, right: bool) -> None:
-    taught = Phase("adamw", 0.01, epochs=8, distillation=1.0, own_share=own_share)
+@pytest.mark.parametrize(("self_distillation", "right"), [(1.0, True), (0.0, False)])
+def test_self_distillation_keeps_a_network_to_its_own_predictions(
+    dataset: Dataset, self_distillation: float, right: bool
+) -> None:
+    taught = Phase("adamw", 0.01, epochs=8, distillation=1.0, self_distillation=self_distillation)
     plan = replace(PLAN, phases=(Phase("adamw", 0.01, epochs=8), taught))
     mistaken = np.eye(3, dtype=np.float32)[(dataset.train.labels + 1) % 3]
     # One that is its only teacher needs no others.
     model = train(dataset, plan, soft_targets=mistaken if plan.needs_teachers else None).model
-    assert plan.needs_teachers is (own_share < 1)
+    assert plan.needs_teachers is (self_distillation < 1)
     said = prediction.predict_logits(model, dataset.validation.images).argmax(axis=1)
     expected = dataset.validation.labels if right else (dataset.validation.labels + 1) % 3
     assert (said == expected).mean() > 0.6  # chance is a third
 
 
-def test_a_network_that_teaches_itself_goes_on_with_what_it_said_at_first(
+def test_self_distillation_goes_on_with_the_predictions_from_the_begin_of_the_phase(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = Phase("adamw", 0.01, epochs=3, distillation=1.0, own_share=0.5)
+    taught = Phase("adamw", 0.01, epochs=3, distillation=1.0, self_distillation=0.5)
     plan, teachers = replace(PLAN, phases=(PLAN.phases[0], taught)), np.full((len(dataset.train.labels), 3), 1 / 3)
     options = {"soft_targets": teachers.astype(np.float32), "checkpoint": tmp_path / "toy.npz"}
 
@@ -328,10 +336,10 @@ def test_a_network_that_teaches_itself_goes_on_with_what_it_said_at_first(
     for epochs in (before + 1, before + 2):  # what the last of them did is lost
         assert all((a == b).all() for a, b in zip(whole, resumed(epochs), strict=True))
 
-    def asked_again(checkpoint: Path, trainer: keras.Model, phase: int) -> loop._State | None:
-        state = restore(checkpoint, trainer, phase)
+    def asked_again(checkpoint: Path, trained: learner.Learner, phase: int) -> loop._State | None:
+        state = restore(checkpoint, trained, phase)
         if state and state.own is not None:
-            state.own = prediction.predict_views(trainer.layers[-1], dataset.train.images, views.ten_views)
+            state.own = prediction.predict_views(trained.model.layers[-1], dataset.train.images, views.ten_views)
         return state
 
     restore = loop._restore
@@ -360,15 +368,15 @@ def test_weight_decay_shrinks_kernels_and_nothing_else(dataset: Dataset, optimiz
 
 
 def test_the_rate_warms_up_falls_along_a_cosine_and_holds() -> None:
-    rate = loop.TabledRate(loop.warm_cosine(0.4, steps=100))
+    rate = learner.TabledRate(learner.warm_cosine(0.4, steps=100))
     rates = np.array([float(rate(step)) for step in (0, 5, 52, 100, 500)])
     np.testing.assert_allclose(rates, [0.04, 0.4, 0.2, 0.004, 0.004], rtol=0.05)
 
 
 def test_the_first_step_is_traced_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     traces = []
-    step = keras.Sequential.train_step
-    monkeypatch.setattr(keras.Sequential, "train_step", lambda *args: traces.append(1) or step(*args))
+    step = keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda *args: traces.append(1) or step(*args))
     train(dataset, replace(PLAN, phases=(Phase("adamw", 0.01, epochs=3),)))
     assert len(traces) == 1
 
@@ -378,4 +386,4 @@ def test_steps_are_compiled_by_xla_where_they_are_slow_without(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, backend: str, compiled: bool
 ) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
-    assert loop._trainer(build(), PLAN, PLAN.phases[0], dataset, seed=0).jit_compile is compiled
+    assert learner.make_learner(accelerate(build()), PLAN, PLAN.phases[0], 9, seed=0).model.jit_compile is compiled

@@ -12,7 +12,7 @@ import pytest
 from conftest import toy_dataset
 
 from helpers.training import pretrained
-from helpers.training.pretrained import PretrainedError, Shelf
+from helpers.training.pretrained import PretrainedError, PretrainedNetworks
 
 HISTORY = pd.DataFrame({"epoch": [1, 2], "loss": [1.5, 0.25], "val_accuracy": [0.5, 0.75]})
 
@@ -41,9 +41,9 @@ def model() -> keras.Model:
 
 
 @pytest.fixture
-def shelf(model: keras.Model, tmp_path: Path) -> Shelf:
+def shipped(model: keras.Model, tmp_path: Path) -> PretrainedNetworks:
     """A folder with one small network that plays every part."""
-    folder = tmp_path / "shelf"
+    folder = tmp_path / "shipped"
     networks = {name: {"files": pretrained.ship(folder, name, model, HISTORY)} for name in pretrained.REQUIRED}
     dataset = toy_dataset(2)
     manifest = {
@@ -94,49 +94,49 @@ def test_a_packed_network_takes_fewer_than_two_bytes_a_weight() -> None:
     assert len(packed) < 0.8 * len(halved) < 0.9 * len(zlib.compress(halved))
 
 
-def test_a_network_comes_with_its_history(shelf: Shelf) -> None:
-    model, history = pretrained.open_shelf(shelf.folder).load("dnn")
+def test_a_network_comes_with_its_history(shipped: PretrainedNetworks) -> None:
+    model, history = pretrained.open_pretrained(shipped.folder).load("dnn")
     assert model.count_params() == build().count_params()
     pd.testing.assert_frame_equal(history, HISTORY)
 
 
 @pytest.mark.parametrize("file", ["cnn.npz", "cnn.csv"])
-def test_a_changed_or_missing_file_is_named(shelf: Shelf, file: str) -> None:
-    shelf.check(toy_dataset(2))
-    before = shelf.digest()
-    content = (shelf.folder / file).read_bytes()
-    (shelf.folder / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert shelf.digest() != before
-    for attempt in (lambda: shelf.load("cnn"), lambda: shelf.check(toy_dataset(2))):
+def test_a_changed_or_missing_file_is_named(shipped: PretrainedNetworks, file: str) -> None:
+    shipped.check(toy_dataset(2))
+    before = shipped.digest()
+    content = (shipped.folder / file).read_bytes()
+    (shipped.folder / file).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert shipped.digest() != before
+    for attempt in (lambda: shipped.load("cnn"), lambda: shipped.check(toy_dataset(2))):
         with pytest.raises(PretrainedError, match=f"{file} is not the file that was shipped .*git checkout"):
             attempt()
-    (shelf.folder / file).unlink()
+    (shipped.folder / file).unlink()
     with pytest.raises(PretrainedError, match=f"{file} is missing; bring it back"):
-        shelf.load("cnn")
+        shipped.load("cnn")
 
 
-def test_the_digest_covers_the_manifest(shelf: Shelf) -> None:
-    before = shelf.digest()
-    path = shelf.folder / pretrained.MANIFEST
+def test_the_digest_covers_the_manifest(shipped: PretrainedNetworks) -> None:
+    before = shipped.digest()
+    path = shipped.folder / pretrained.MANIFEST
     path.write_text(path.read_text().replace('"seeds"', '"seeds" '))
-    assert shelf.digest() != before
+    assert shipped.digest() != before
 
 
-def test_what_is_not_shipped_is_said_with_what_is(shelf: Shelf) -> None:
+def test_what_is_not_shipped_is_said_with_what_is(shipped: PretrainedNetworks) -> None:
     with pytest.raises(PretrainedError, match=r"'wide5' is not among .* cnn, dnn, cnn_plain, .*RECIPE=quick"):
-        shelf.load("wide5")
-    networks = {name: record for name, record in shelf.manifest["networks"].items() if name != "cnn_bare"}
+        shipped.load("wide5")
+    networks = {name: record for name, record in shipped.manifest["networks"].items() if name != "cnn_bare"}
     with pytest.raises(PretrainedError, match="'cnn_bare' is not among"):
-        Shelf(shelf.folder, {**shelf.manifest, "networks": networks}).check(toy_dataset(2))
+        PretrainedNetworks(shipped.folder, {**shipped.manifest, "networks": networks}).check(toy_dataset(2))
 
 
-def test_other_data_are_refused_by_what_they_are_not_by_their_name(shelf: Shelf) -> None:
+def test_other_data_are_refused_by_what_they_are_not_by_their_name(shipped: PretrainedNetworks) -> None:
     grey = toy_dataset(2)
-    shelf.check(replace(grey, name="anything", fingerprint="other"))
+    shipped.check(replace(grey, name="anything", fingerprint="other"))
     with pytest.raises(PretrainedError, match=r"are for Spots, and 'toy' is recognised as 'Faces'"):
-        shelf.check(replace(grey, title="Faces"))
+        shipped.check(replace(grey, title="Faces"))
     with pytest.raises(PretrainedError, match="24 x 24 x 1 pixels, not 24 x 24 x 3"):
-        shelf.check(replace(grey, train=replace(grey.train, images=np.repeat(grey.train.images, 3, axis=-1))))
+        shipped.check(replace(grey, train=replace(grey.train, images=np.repeat(grey.train.images, 3, axis=-1))))
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"networks": {}}'])
@@ -144,43 +144,43 @@ def test_a_folder_without_a_manifest_is_an_error(content: str | None, tmp_path: 
     if content is not None:
         (tmp_path / pretrained.MANIFEST).write_text(content)
     with pytest.raises(PretrainedError, match="no shipped networks in" if content is None else "cannot be read"):
-        pretrained.open_shelf(tmp_path)
+        pretrained.open_pretrained(tmp_path)
 
 
-def test_the_environment_names_another_folder(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(pretrained.VARIABLE, str(shelf.folder))
-    assert pretrained.open_shelf().names == pretrained.REQUIRED
+def test_the_environment_names_another_folder(shipped: PretrainedNetworks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(pretrained.VARIABLE, str(shipped.folder))
+    assert pretrained.open_pretrained().names == pretrained.REQUIRED
 
 
-def test_a_manifest_cannot_point_outside_its_folder(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_manifest_cannot_point_outside_its_folder(shipped: PretrainedNetworks, tmp_path: Path) -> None:
     (tmp_path / "secret.npz").write_bytes(b"")
     files = {"../secret.npz": "0", "../secret.csv": "0"}
     with pytest.raises(PretrainedError, match="is missing"):
-        Shelf(shelf.folder, {**shelf.manifest, "networks": {"cnn": {"files": files}}}).load("cnn")
+        PretrainedNetworks(shipped.folder, {**shipped.manifest, "networks": {"cnn": {"files": files}}}).load("cnn")
 
 
 def test_packing_again_removes_what_is_no_longer_shipped_and_too_much_is_refused(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    shipped: PretrainedNetworks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fewer = {**shelf.manifest, "networks": {"cnn": shelf.record("cnn")}}
-    assert pretrained.finish(shelf.folder, fewer).names == ("cnn",)
-    assert sorted(path.name for path in shelf.folder.iterdir()) == ["cnn.csv", "cnn.npz", "manifest.json"]
+    fewer = {**shipped.manifest, "networks": {"cnn": shipped.record("cnn")}}
+    assert pretrained.finish(shipped.folder, fewer).names == ("cnn",)
+    assert sorted(path.name for path in shipped.folder.iterdir()) == ["cnn.csv", "cnn.npz", "manifest.json"]
     monkeypatch.setattr(pretrained, "MOST_BYTES", 100)
     with pytest.raises(PretrainedError, match="leave some out"):
-        pretrained.finish(shelf.folder, fewer)
+        pretrained.finish(shipped.folder, fewer)
 
 
 def test_what_is_committed_is_whole_and_small() -> None:
     if not (pretrained.FOLDER / pretrained.MANIFEST).is_file():
         pytest.skip("no networks are shipped with this copy")
-    shelf = pretrained.open_shelf(pretrained.FOLDER)
-    files = [pretrained.FOLDER / file for name in shelf.names for file in shelf.record(name)["files"]]
+    shipped = pretrained.open_pretrained(pretrained.FOLDER)
+    files = [pretrained.FOLDER / file for name in shipped.names for file in shipped.record(name)["files"]]
     assert sum(file.stat().st_size for file in files) <= pretrained.MOST_BYTES
     facts = {"architecture", "parameters", "recipe", "seed", "epochs", "data", "machine", "accuracy", "command"}
-    for name in shelf.names:
-        shelf.load(name)
-        assert facts <= shelf.record(name).keys() and "/" not in shelf.record(name)["machine"]
-        assert shelf.record(name)["accuracy"]["PublicTest"].keys() == {"all", "twin_free"}
+    for name in shipped.names:
+        shipped.load(name)
+        assert facts <= shipped.record(name).keys() and "/" not in shipped.record(name)["machine"]
+        assert shipped.record(name)["accuracy"]["PublicTest"].keys() == {"all", "twin_free"}
     assert json.loads((pretrained.FOLDER / pretrained.MANIFEST).read_text())["title"] == "FER2013"
 
 

@@ -3,17 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from toys import PLAN
 
 from helpers.build.shipping import LARGEST_ENSEMBLE
 from helpers.networks import architectures
 from helpers.training import recipes
-
-
-def test_vgg12_is_trained_in_b_s_two_phases() -> None:
-    phases = recipes.get_recipe("full").others["vgg12"].phases
-    assert [phase.optimizer for phase in phases] == ["adadelta", "sgd"]
-    assert phases[0].until_accuracy == 0.6
 
 
 def test_the_full_recipe_is_that_for_two_cores_with_larger_networks_for_the_ensemble() -> None:
@@ -35,17 +28,10 @@ def test_the_headline_network_and_those_that_are_taught_have_at_most_two_million
     )
 
 
-def test_slower_steps_change_nothing_but_the_rate() -> None:
-    slow = recipes.slow_down(PLAN, 0.5)
-    assert [phase.learning_rate for phase in slow.phases] == [0.005, 0.005]
-    assert replace(slow, phases=PLAN.phases) == PLAN
-
-
 def test_the_second_member_sees_other_images_and_takes_smaller_steps() -> None:
     recipe = recipes.get_recipe("quick")
     steps = [plan.phases[0].learning_rate for plan in (recipe.plan, recipe.second_plan)]
     assert steps[1] == pytest.approx(0.6 * steps[0])
-    assert recipe.second_plan == recipes.slow_down(replace(recipe.plan, augmentation=recipe.second_augmentation), 0.6)
     assert recipe.second_plan.augmentation != recipe.plan.augmentation
 
 

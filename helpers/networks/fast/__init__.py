@@ -1,4 +1,8 @@
-"""The one door to speed: twins of a network that compute the same thing faster.
+"""The one door to speed: `accelerate` gives what trains and what predicts in a network's place.
 
-May import `base` and `networks`; others see only what this door exports.
+May import `base`, and of `networks` architectures, folding and precision. All modules in here are private to it.
 """
+
+from helpers.networks.fast.acceleration import PARTS, Accelerated, accelerate
+
+__all__ = ["PARTS", "Accelerated", "accelerate"]

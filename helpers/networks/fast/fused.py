@@ -1,4 +1,4 @@
-"""Layers and an optimiser that compute what Keras's do with fewer or faster operations of TensorFlow.
+"""Layers that compute what Keras's do with fewer or faster operations of TensorFlow.
 
 All act as Keras's own on another backend. None reaches a file: they belong to twins, which train in a network's place.
 """
@@ -12,11 +12,6 @@ from helpers.networks.architectures import enlarge
 # In this precision and up to so many positions in a map, a filter's gradient is faster as a product of matrices for
 # each of its taps: 1.2 to 4 times as fast as measured, with AMX and without. At 36 it depends; in float32 it is slower.
 SMALL_MAP_PRECISION, SMALL_MAP = "bfloat16", 16
-# From so many values an image on, what stands between two convolutions is faster in the loops of `loops`: vgg9
-# as a whole at least 1.09 times, slim8 1.04 times. Smaller maps gain nothing, and float32 little.
-LOOPED_PRECISION, LARGE_MAPS = "bfloat16", 4_000
-# From so many filters on, a `GreyUnit` is faster than its parts: 1.15 to 1.95 and 1.1 to 2.5 times as measured.
-PAYING_FILTERS = {"bfloat16": 32, "float32": 8}
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
@@ -49,18 +44,10 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return (shape[0], *(size and size // 2 for size in shape[1:3]), shape[3]) if self.pooled else shape
 
     def _normalize_batch(self, images):
-        scale, offset = self.parameters()
-        if self.rectified and _pays_to_loop(self, images):
-            outputs, mean, variance = self._normalize_in_loops(images, scale, offset)
-        else:
-            outputs, mean, variance = _normalize_batch(images, scale, offset, self.epsilon)
-            outputs = self._finish(outputs)
-        self.move(mean, variance)
-        return outputs
-
-    def _normalize_in_loops(self, images, scale, offset):
-        normalize = _pool_normalize_and_rectify if self.pooled else _normalize_and_rectify
-        return normalize(images, scale, offset, self.moving_mean, self.epsilon)
+        outputs, mean, variance = _normalize_batch(images, *self.parameters(), self.epsilon)
+        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + value * (1 - self.momentum))
+        return self._finish(outputs)
 
     def _normalize(self, images):
         import tensorflow as tf
@@ -79,11 +66,6 @@ class FusedBatchNormalization(layers.BatchNormalization):
         outputs = ops.max_pool(outputs, 2, strides=2) if self.pooled else outputs
         return ops.relu(outputs) if self.rectified else outputs
 
-    def move(self, mean, variance) -> None:
-        """Move the moving statistics towards those of a batch, (C,) float32."""
-        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            average.assign(average * self.momentum + value * (1 - self.momentum))
-
 
 def _normalize_batch(images, scale, offset, epsilon: float):
     """Normalize (N, H, W, C) by their own statistics, and give these too: mean and variance, (C,) float32."""
@@ -93,65 +75,6 @@ def _normalize_batch(images, scale, offset, epsilon: float):
     # The operation divides by one value less than there are; Keras's moving variance does not.
     count = _values_per_channel(images)
     return outputs, mean, variance * (count - 1) / count
-
-
-def _normalize_and_rectify(images, scale, offset, near, epsilon: float):
-    """Do as `_normalize_batch`, and rectify. near: (C,) float32, somewhere near the means."""
-    import tensorflow as tf
-
-    from helpers.networks.fast import loops
-
-    @tf.custom_gradient
-    def normalize(images, scale, offset, near):
-        outputs, mean, variance = loops.normalize_and_rectify(images, scale, offset, near, epsilon)
-
-        def gradient(upstream, *_of_statistics):
-            given = images, scale, offset, mean, variance, epsilon
-            return *loops.gradient_of_normalize_and_rectify(upstream, *given), None
-
-        return (outputs, mean, variance), gradient
-
-    # As variables, they would be none of the function's arguments, and have no gradient by way of them.
-    return normalize(images, *map(tf.convert_to_tensor, (scale, offset, near)))
-
-
-def _pool_normalize_and_rectify(images, scale, offset, near, epsilon: float):
-    """Do as `_normalize_and_rectify`, and take the largest of two by two positions.
-
-    They are chosen before they are normalized, which leaves a quarter to do: a positive factor keeps their order, and
-    where it is negative the smallest is chosen.
-    """
-    import tensorflow as tf
-
-    from helpers.networks.fast import loops
-
-    @tf.custom_gradient
-    def normalize(images, scale, offset, near):
-        mean, variance = loops.moments(images, near)
-        inverse, sign = tf.math.rsqrt(variance + epsilon), tf.where(scale < 0, -1.0, 1.0)
-        factor = scale * inverse
-        signed = tf.cond(tf.reduce_all(scale >= 0), lambda: images, lambda: images * tf.cast(sign, images.dtype))
-        pooled = tf.nn.max_pool2d(signed, 2, 2, "VALID")
-        chosen = pooled, sign * factor, offset - mean * factor
-
-        def gradient(upstream, *_of_statistics):
-            passed, total, product = loops.passed_with_sums(upstream, *chosen, sign * mean)
-            product, routed = sign * product, _route(passed, signed, pooled)
-            given = loops.gradient_of_normalize(routed, images, scale, mean, variance, total, product, epsilon)
-            return given, inverse * product, total, None
-
-        return (loops.rectified(*chosen), mean, variance), gradient
-
-    return normalize(images, *map(tf.convert_to_tensor, (scale, offset, near)))
-
-
-def _route(upstream, maps, pooled):
-    """Give the gradient of what was pooled from maps: upstream at the largest of two by two positions, and 0 else."""
-    import tensorflow as tf
-
-    sizes = [1, 2, 2, 1]
-    options = {"ksize": sizes, "strides": sizes, "padding": "VALID"}
-    return tf.raw_ops.MaxPoolGrad(orig_input=maps, orig_output=pooled, grad=upstream, **options)
 
 
 def _values_per_channel(images):
@@ -170,8 +93,6 @@ class FusedDropout(layers.Dropout):
             return super().call(inputs, training=training)
         drawn, dropped = self._draw(ops.shape(inputs)), min(2**8 - 1, round(self.rate * 2**8))
         scale = 2**8 / (2**8 - dropped)
-        if _pays_to_loop(self, inputs):
-            return _drop_in_loops(inputs, drawn, dropped, scale)
         return inputs * (ops.cast(drawn >= dropped, inputs.dtype) * scale)
 
     def _draw(self, shape):
@@ -181,19 +102,6 @@ class FusedDropout(layers.Dropout):
         count, seed = tf.reduce_prod(shape), tf.cast(self.seed_generator.next(), tf.int32)
         words = tf.random.stateless_uniform([(count + 7) // 8], seed, minval=None, maxval=None, dtype=tf.uint64)
         return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:count], shape)
-
-
-def _drop_in_loops(values, drawn, dropped: int, scale: float):
-    import tensorflow as tf
-
-    from helpers.networks.fast import loops
-
-    @tf.custom_gradient
-    def drop(values):
-        choice = drawn, tf.constant(dropped, drawn.dtype), tf.constant(scale, values.dtype)
-        return loops.drop(values, *choice), lambda upstream: loops.drop(upstream, *choice)
-
-    return drop(values)
 
 
 class FusedConv2D(layers.Conv2D):
@@ -249,63 +157,10 @@ def filter_gradient(images, upstream):
     return ops.reshape(ops.stack(taps), (3, 3, channels, -1))
 
 
-class GreyUnit(layers.Layer):
-    """A convolution of images of one channel, batch normalization of its maps, and ReLU: see `patches`.
-
-    Outputs, gradients and moving statistics are Keras's up to rounding.
-    """
-
-    def __init__(self, convolution: FusedConv2D, normalization: FusedBatchNormalization) -> None:
-        super().__init__(name=convolution.name, dtype="float32")  # in bfloat16, Keras would hand it rounded weights
-        self.convolution, self.normalization = convolution, normalization
-
-    @property
-    def parts(self) -> tuple[FusedConv2D, FusedBatchNormalization]:
-        """The layers whose weights it has."""
-        return self.convolution, self.normalization
-
-    @staticmethod
-    def can_be(convolution: layers.Layer, normalization: layers.Layer, channels: int) -> bool:
-        """Whether such a layer does the work of these two faster; the first of them sees so many channels."""
-        if not (isinstance(convolution, FusedConv2D) and isinstance(normalization, FusedBatchNormalization)):
-            return False
-        linear = convolution.activation is keras.activations.linear
-        usual = channels == 1 and convolution.is_usual() and linear and not normalization.renorm
-        pays = convolution.filters >= PAYING_FILTERS.get(convolution.compute_dtype, np.inf)
-        return usual and pays and normalization.rectified and not normalization.pooled
-
-    def build(self, shape) -> None:
-        """Make the weights of both."""
-        self.convolution.build(shape)
-        self.normalization.build(self.compute_output_shape(shape))
-
-    def compute_output_shape(self, shape):
-        """Give the shape of the maps."""
-        return self.convolution.compute_output_shape(shape)
-
-    def call(self, images, training: bool = False):
-        """Give the rectified maps (N, H, W, D) of images (N, H, W, 1)."""
-        learns = training and self.normalization.trainable
-        if learns and _on_tensorflow() and None not in images.shape:
-            return self._unite(images)
-        return self.normalization(self.convolution(images), training=training)
-
-    def _unite(self, images):
-        from helpers.networks.fast import patches
-
-        convolution, normalization = self.convolution, self.normalization
-        images = ops.cast(images, convolution.compute_dtype)
-        bias = convolution.bias if convolution.use_bias else ops.zeros(convolution.filters)
-        weights = convolution.kernel, bias, *normalization.parameters()
-        outputs, mean, variance = patches.convolve_normalize_and_rectify(images, *weights, normalization.epsilon)
-        normalization.move(mean, variance)
-        return outputs
-
-
 class FusedEnlargement(layers.Layer):
-    """Enlarges images (N, H, W, C) by a factor such as (3, 2), as `models.enlarge` does, by two products of matrices.
+    """Enlarges images (N, H, W, C) by a factor such as (3, 2), as `enlarge` does, by two products of matrices.
 
-    What the layers of `models.enlarge` do to a row and to a column is linear, and their matrices are read off them.
+    What the layers of `enlarge` do to a row and to a column is linear, and their matrices are read off them.
     """
 
     def __init__(self, factor: tuple[int, int], **options) -> None:
@@ -335,45 +190,5 @@ class FusedEnlargement(layers.Layer):
         return ops.convert_to_numpy(enlarge(ops.convert_to_tensor(bars), self.factor))[:, :, 0, 0].T
 
 
-class FusedAdamW(keras.optimizers.AdamW):
-    """AdamW whose step on a variable is two operations of TensorFlow, where Keras takes more than a dozen."""
-
-    def _apply_weight_decay(self, variables) -> None:
-        if not self._is_fused():
-            super()._apply_weight_decay(variables)
-
-    def _is_fused(self) -> bool:
-        return _on_tensorflow() and not self.amsgrad
-
-    def update_step(self, gradient, variable, learning_rate) -> None:
-        """Move one variable, which decays first, and its two moments."""
-        if not self._is_fused():
-            super().update_step(gradient, variable, learning_rate)
-            return
-        import tensorflow as tf
-
-        if self.weight_decay and self._use_weight_decay(variable):
-            variable.assign(variable * (1 - self.weight_decay * ops.cast(learning_rate, "float32")))
-        place, step = self._get_variable_index(variable), ops.cast(self.iterations + 1, "float32")
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[place].value.handle,
-            v=self._velocities[place].value.handle,
-            beta1_power=ops.power(self.beta_1, step),
-            beta2_power=ops.power(self.beta_2, step),
-            lr=ops.cast(learning_rate, "float32"),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
-
-
 def _on_tensorflow() -> bool:
     return keras.backend.backend() == "tensorflow"
-
-
-def _pays_to_loop(layer: layers.Layer, maps) -> bool:
-    """Whether the loops of `loops` pay on these maps: where there is much to go through, and its size known."""
-    known = len(maps.shape) == 4 and None not in maps.shape
-    return layer.compute_dtype == LOOPED_PRECISION and known and np.prod(maps.shape[1:]) >= LARGE_MAPS

@@ -5,45 +5,47 @@ weights; its layers never reach a file.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from helpers.networks.architectures import ENLARGEMENT
-from helpers.networks.fast.fused import FusedBatchNormalization, FusedConv2D, FusedDropout, FusedEnlargement, GreyUnit
-from helpers.networks.precision import Precision
+from helpers.networks.architectures import ENLARGEMENT, enlarge
+from helpers.networks.fast.fused import FusedBatchNormalization, FusedConv2D, FusedDropout, FusedEnlargement
+from helpers.networks.folding import FOLDABLE, affine, is_linear
+from helpers.networks.precision import Precision, policy
 
-# Layers that a training twin has in place of Keras's own.
-FUSED = {
-    layers.BatchNormalization: FusedBatchNormalization,
-    layers.Conv2D: FusedConv2D,
-    layers.Dropout: FusedDropout,
+Layer = keras.layers.Layer
+# Layers that a training twin has in place of Keras's own, by the name of the part that they are.
+FUSED: dict[str, tuple[type[Layer], type[Layer]]] = {
+    "batch norm": (layers.BatchNormalization, FusedBatchNormalization),
+    "convolution": (layers.Conv2D, FusedConv2D),
+    "dropout": (layers.Dropout, FusedDropout),
 }
 
 
-def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
+def training_twin(model: keras.Model, precision: Precision, without: Collection[str] = ()) -> keras.Model:
     """Copy a network into one that trains faster: in this precision, with the layers of `helpers.networks.fast.fused`.
 
     The twin's weights are float32 and in the same order, so `set_weights` brings them back. What prepares the pixels
-    and what makes the logits computes in float32 in any case.
+    and what makes the logits computes in float32 in any case. without: parts that are left out.
     """
-    low, enlargement = _low_precision_layers(model, precision), _fused_enlargement(model)
+    low = _low_precision_layers(model, precision)
+    enlargement = {} if "enlargement" in without else _fused_enlargement(model)
+    fused = dict(pair for part, pair in FUSED.items() if part not in without)
 
-    def copy(layer: layers.Layer, **options) -> layers.Layer:
-        kind = FUSED.get(type(layer), type(layer))
-        return enlargement.get(layer.name) or kind.from_config({**_config(layer, low), **options})
+    def copy(layer: Layer, **options: object) -> Layer:
+        kind = fused.get(type(layer))
+        config = {**_config(layer, low), **options}
+        own = kind.from_config(config) if kind else type(layer).from_config(config)
+        return enlargement.get(layer.name, own)
 
     if _is_chain(model):
         inputs = tensor = keras.Input(model.input_shape[1:])
-        queue = deque(copy(layer, **options) for layer, options in _merged_layers(model))
-        while queue:
-            layer = queue.popleft()
-            if queue and GreyUnit.can_be(layer, queue[0], tensor.shape[-1]):
-                layer = GreyUnit(layer, queue.popleft())
-            tensor = layer(tensor)
+        for layer, options in _merged_layers(model, fused):
+            tensor = copy(layer, **options)(tensor)
         twin = keras.Model(inputs, tensor, name=model.name)
         _keep_moot_biases(twin)
     else:
@@ -54,12 +56,12 @@ def training_twin(model: keras.Model, precision: Precision) -> keras.Model:
 
 def _keep_moot_biases(twin: keras.Model) -> None:
     """Leave the biases that normalization takes out again as they are: what they would learn is rounding errors."""
-    for layer, after in pairwise(parts_of(twin)):
+    for layer, after in pairwise(twin.layers):
         if _takes_in(layer, after) and layer.use_bias and after.trainable:
             layer.bias.trainable = False
 
 
-def _merged_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, dict[str, bool]]]:
+def _merged_layers(model: keras.Model, fused: Collection[type[Layer]]) -> Iterator[tuple[Layer, dict[str, bool]]]:
     """List the layers of a chain for a training twin, each with what it does in place of layers that follow it.
 
     A batch normalization does the work of a ReLU behind it, and then of the max pooling behind that one.
@@ -67,7 +69,8 @@ def _merged_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, dict[str,
     queue = deque(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
     while queue:
         layer, merged = queue.popleft(), {}
-        if type(layer) is layers.BatchNormalization and queue and _is_rectifier(queue[0]):
+        merges = type(layer) is layers.BatchNormalization and layers.BatchNormalization in fused
+        if merges and queue and _is_rectifier(queue[0]):
             queue.popleft()
             merged["rectified"] = True
             if queue and _halves(queue[0]):
@@ -76,12 +79,12 @@ def _merged_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, dict[str,
         yield layer, merged
 
 
-def _is_rectifier(layer: layers.Layer) -> bool:
+def _is_rectifier(layer: Layer) -> bool:
     usual = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}
     return type(layer) is layers.ReLU and all(getattr(layer, name) == value for name, value in usual.items())
 
 
-def _halves(layer: layers.Layer) -> bool:
+def _halves(layer: Layer) -> bool:
     usual = {"pool_size": (2, 2), "strides": (2, 2), "padding": "valid", "data_format": "channels_last"}
     return type(layer) is layers.MaxPooling2D and all(getattr(layer, name) == value for name, value in usual.items())
 
@@ -114,25 +117,29 @@ def folded_weights(model: keras.Model) -> list[np.ndarray]:
     return [weight for layer, norm in _folded_layers(model) for weight in _fold(layer, norm)]
 
 
-def enlarging(model: keras.Model, factor: tuple[int, int]) -> keras.Model:
-    """Give a twin that is a chain and enlarges images by another factor; it shares the layers and weights of this one.
+def enlarging(model: keras.Model, factor: tuple[int, int], *, fused: bool = True) -> keras.Model:
+    """Give a network that is a chain and enlarges images by another factor; it shares the layers and weights of this.
 
     factor: (3, 2) by three halves, (1, 1) not at all. A network that averages its last maps takes images of any size.
     Small ones are faster to learn from, and what was learned from them is a good start for learning from larger ones
-    (Touvron et al., 2019).
+    (Touvron et al., 2019). Raises ValueError for a network that is no chain.
     """
-    inputs = tensor = keras.Input(model.input_shape[1:])
     kept = [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
     kept = [layer for layer in kept if not layer.name.startswith(ENLARGEMENT)]
-    first = next(layer for layer in kept if isinstance(layer, layers.Conv2D | GreyUnit))
+    first = next((layer for layer in kept if isinstance(layer, layers.Conv2D)), None)
+    if first is None or not _is_chain(model):
+        raise ValueError(
+            f"{model.name} cannot enlarge its images otherwise: it is no chain of layers with convolutions."
+        )
+    inputs = tensor = keras.Input(model.input_shape[1:])
     for layer in kept:
         if layer is first and factor != (1, 1):
-            tensor = FusedEnlargement(factor, name=ENLARGEMENT)(tensor)
+            tensor = FusedEnlargement(factor, name=ENLARGEMENT)(tensor) if fused else enlarge(tensor, factor)
         tensor = layer(tensor)
     return keras.Model(inputs, tensor, name=model.name)
 
 
-def _fused_enlargement(model: keras.Model) -> dict[str, layers.Layer]:
+def _fused_enlargement(model: keras.Model) -> dict[str, Layer]:
     """Give by name what takes the place of the layers of `models.enlarge`: one layer does it all, the other nothing."""
     named = {type(layer): layer for layer in model.layers if layer.name.startswith(ENLARGEMENT)}
     larger, smaller = named.get(layers.UpSampling2D), named.get(layers.AveragePooling2D)
@@ -143,44 +150,28 @@ def _fused_enlargement(model: keras.Model) -> dict[str, layers.Layer]:
     return {larger.name: FusedEnlargement(factor, name=larger.name), **nothing}
 
 
-def _fold(layer: layers.Layer, norm: layers.BatchNormalization | None) -> list[np.ndarray]:
+def _fold(layer: Layer, norm: layers.BatchNormalization | None) -> list[np.ndarray]:
     """Give a layer's weights such that it gives what it and the normalization after it gave: kernel and bias."""
     weights = layer.get_weights()
     if norm is None:
         return weights
-    scale, offset, mean, variance = _statistics(norm)
-    factor = scale / np.sqrt(variance + norm.epsilon)
+    scale, shift = map(ops.convert_to_numpy, affine(norm))
     bias = weights[1] if layer.use_bias else 0
-    return [weights[0] * factor, (bias - mean) * factor + offset]
+    return [weights[0] * scale, bias * scale + shift]
 
 
-def _statistics(norm: layers.BatchNormalization) -> Iterator[np.ndarray]:
-    """Give scale, offset, mean and variance of each channel; float64, since they are multiplied with each other."""
-    channels = norm.moving_mean.shape
-    scale = norm.gamma if norm.scale else np.ones(channels)
-    offset = norm.beta if norm.center else np.zeros(channels)
-    every = (scale, offset, norm.moving_mean, norm.moving_variance)
-    return (np.asarray(ops.convert_to_numpy(values), np.float64) for values in every)
-
-
-def _folded_layers(model: keras.Model) -> Iterator[tuple[layers.Layer, layers.BatchNormalization | None]]:
+def _folded_layers(model: keras.Model) -> Iterator[tuple[Layer, layers.BatchNormalization | None]]:
     """List the layers that a prediction twin has, each with the batch normalization that it takes in."""
     taken_in = None
-    for layer, after in pairwise([*parts_of(model), None]):
+    for layer, after in pairwise([*model.layers, None]):
         if layer is taken_in or isinstance(layer, layers.InputLayer | layers.Dropout):
             continue
         taken_in = after if _takes_in(layer, after) else None
         yield layer, taken_in
 
 
-def parts_of(model: keras.Model) -> list[layers.Layer]:
-    """List a model's layers in order, and in place of a `GreyUnit` the two that it is made of."""
-    return [part for layer in model.layers for part in (layer.parts if isinstance(layer, GreyUnit) else [layer])]
-
-
-def _takes_in(layer: layers.Layer, after: layers.Layer | None) -> bool:
-    linear = isinstance(layer, layers.Conv2D | layers.Dense) and layer.activation is keras.activations.linear
-    return linear and isinstance(after, layers.BatchNormalization)
+def _takes_in(layer: Layer, after: Layer | None) -> bool:
+    return isinstance(layer, FOLDABLE) and is_linear(layer) and isinstance(after, layers.BatchNormalization)
 
 
 def _is_chain(model: keras.Model) -> bool:
@@ -190,8 +181,8 @@ def _is_chain(model: keras.Model) -> bool:
     return all(after.input is before.output for before, after in pairwise(model.layers))
 
 
-def _config(layer: layers.Layer, low: set[str]) -> dict:
-    return {**layer.get_config(), **({"dtype": "mixed_bfloat16"} if layer.name in low else {})}
+def _config(layer: Layer, low: set[str]) -> dict:
+    return {**layer.get_config(), **policy(layer.name in low)}
 
 
 def _low_precision_layers(model: keras.Model, precision: Precision) -> set[str]:

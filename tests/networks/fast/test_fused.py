@@ -58,13 +58,6 @@ def test_fused_batch_normalization_has_keras_s_gradients() -> None:
         assert difference(ours, theirs) < 10 * FLOAT32
 
 
-@pytest.fixture
-def looped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have all maps gone through in loops, in float32, where rounding hides little."""
-    monkeypatch.setattr(fused, "LOOPED_PRECISION", "float32")
-    monkeypatch.setattr(fused, "LARGE_MAPS", 0)
-
-
 def chain_and_fused(shape: tuple[int, ...], **options) -> tuple[list[keras.layers.Layer], keras.layers.Layer]:
     """Give batch normalization, ReLU and perhaps pooling of Keras's, and the layer that does it all; random weights."""
     pair = keras.layers.BatchNormalization(), fused.FusedBatchNormalization(rectified=True, **options)
@@ -92,12 +85,10 @@ def learned(chain: list[keras.layers.Layer], images: np.ndarray, seed: int = 2) 
     return [outputs, *tape.gradient(loss, [images, *weights])]
 
 
-# Maps of a size that no short sum divides, of one position, with a row to cut, and of sums in two and in three rounds.
-@pytest.mark.parametrize("shape", [(5, 11, 13, 3), (6, 1, 1, 2), (4, 7, 6, 5), (2, 8, 8, 3), (3, 24, 24, 2)])
+# Maps of one position, and with a row that pooling cuts.
+@pytest.mark.parametrize("shape", [(5, 11, 13, 3), (6, 1, 1, 2), (4, 7, 6, 5), (2, 8, 8, 3)])
 @pytest.mark.parametrize("pooled", [False, True])
-def test_normalization_that_rectifies_and_pools_is_keras_s_chain(
-    shape: tuple[int, ...], pooled: bool, looped: None
-) -> None:
+def test_normalization_that_rectifies_and_pools_is_keras_s_chain(shape: tuple[int, ...], pooled: bool) -> None:
     pooled = pooled and shape[1] > 1
     images = np.random.default_rng(0).normal(1, 2, shape).astype(np.float32)
     chain, ours = chain_and_fused(shape, **({"pooled": True} if pooled else {}))
@@ -110,51 +101,6 @@ def test_normalization_that_rectifies_and_pools_is_keras_s_chain(
         seen = layer(seen)
     assert difference(ours(images), seen) < FLOAT32
     assert ours.compute_output_shape(shape) == seen.shape
-
-
-@pytest.mark.parametrize("missed", [0, 1])
-def test_the_tolerance_would_notice_a_part_of_the_gradient_left_out(
-    missed: int, looped: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the batch's statistics do to the gradient, by way of mean and variance, is what is difficult about it."""
-    from helpers.networks.fast import loops
-
-    give = loops._passed_sums
-    monkeypatch.setattr(loops, "_passed_sums", lambda *given: [s * (i != missed) for i, s in enumerate(give(*given))])
-    images = np.random.default_rng(0).normal(1, 2, (4, 6, 6, 4)).astype(np.float32)  # a shape of no other test's
-    chain, ours = chain_and_fused(images.shape)
-    assert difference(learned([ours], images)[1], learned(chain, images)[1]) > 100 * FLOAT32
-
-
-def test_in_bfloat16_the_loops_are_as_exact_as_the_operations(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both are compared with float32; the loops round once where the operations round twice."""
-    images = np.random.default_rng(0).normal(1, 2, (16, 12, 12, 8)).astype(np.float32)
-    images = np.array(tf.cast(tf.cast(images, tf.bfloat16), tf.float32))
-    chain, _ = chain_and_fused(images.shape)
-    exact = learned(chain, images)[1]
-    off = {}
-    for least in (0, 10**9):
-        monkeypatch.setattr(fused, "LARGE_MAPS", least)
-        layer = chain_and_fused(images.shape)[1]
-        low = fused.FusedBatchNormalization.from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
-        low.build(images.shape)
-        low.set_weights(layer.get_weights())
-        off[least] = float(np.abs(np.array(learned([low], images)[1]) - exact).mean() / np.abs(exact).mean())
-    assert off[0] < 1.05 * off[10**9] < 0.02
-
-
-def test_dropout_in_loops_drops_the_same_values_and_so_does_its_gradient(looped: None) -> None:
-    images = np.random.default_rng(0).normal(size=(3, 5, 7, 2)).astype(np.float32)
-    outputs = {}
-    for least in (0, 10**9):
-        fused.LARGE_MAPS = least
-        kept = tf.constant(images)
-        with tf.GradientTape() as tape:
-            tape.watch(kept)
-            outputs[least] = make_dropout(1)(kept, training=True)
-        gradient = np.array(tape.gradient(outputs[least], kept))
-        np.testing.assert_array_equal(gradient, (np.array(outputs[least]) != 0) * 2.0)  # half are kept, and doubled
-    np.testing.assert_array_equal(outputs[0], outputs[10**9])
 
 
 def gradients(layer: keras.layers.Layer, images: np.ndarray, wanted: np.ndarray) -> list[tf.Tensor]:
@@ -182,33 +128,6 @@ def test_a_fused_convolution_has_keras_s_outputs_and_gradients(
     assert difference(pair[1](images), pair[0](images)) < FLOAT32
     for theirs, ours in zip(*(gradients(layer, images, wanted) for layer in pair), strict=True):
         assert difference(ours, theirs) < FLOAT32
-
-
-def test_moments_are_exact_far_from_zero_where_they_are_looked_for_nearby() -> None:
-    from helpers.networks.fast import loops
-
-    maps = np.random.default_rng(0).normal(1000, 0.5, (6, 9, 7, 3)).astype(np.float32)
-    exact = maps.mean(axis=(0, 1, 2), dtype=np.float64), maps.var(axis=(0, 1, 2), dtype=np.float64)
-    off = {}
-    for near in (0.0, 990.0):
-        found = loops.moments(tf.constant(maps), tf.fill((3,), np.float32(near)))
-        off[near] = [difference(own, right) for own, right in zip(found, exact, strict=True)]
-    assert max(off[990.0]) < FLOAT32 < 10 * FLOAT32 < off[0.0][1]
-
-
-def test_the_variance_of_maps_far_from_where_they_are_looked_for_is_never_negative() -> None:
-    from helpers.networks.fast import loops
-
-    greys = np.random.default_rng(0).uniform(500, 1500, 64).astype(np.float32)
-    _, variance = loops.moments(tf.broadcast_to(greys, (6, 9, 7, 64)), tf.zeros(64))
-    assert np.min(variance) == 0  # where it were not cut off, some would be less
-
-
-def test_the_tolerance_would_notice_taps_in_another_order() -> None:
-    random = np.random.default_rng(0)
-    images, upstream = (tf.constant(random.normal(size=(2, 4, 4, 3)).astype(np.float32)) for _ in range(2))
-    right = fused.filter_gradient(images, upstream)
-    assert difference(tf.transpose(right, (1, 0, 2, 3)), right) > 100 * FLOAT32
 
 
 @pytest.mark.parametrize(
@@ -289,24 +208,3 @@ def test_images_are_enlarged_as_the_network_s_own_layers_do(factor: tuple[int, i
     assert ours.compute_output_shape(images.shape) == enlarged.shape
     assert difference(fused.FusedEnlargement.from_config(ours.get_config())(images), enlarged) < FLOAT32
     assert difference(ours(images[:, ::-1])[:, :, ::-1], enlarged) > 100 * FLOAT32
-
-
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_adamw_takes_keras_s_steps(decay: float) -> None:
-    random = np.random.default_rng(0)
-    start = random.normal(size=(5, 4)).astype(np.float32)
-    slopes = random.normal(size=(6, 5, 4)).astype(np.float32) * np.logspace(-6, 1, 6)[:, None, None].astype(np.float32)
-
-    def walked(kind: type[keras.optimizers.AdamW], rate: float = 0.1) -> list[np.ndarray]:
-        variable = keras.Variable(start)
-        optimizer = kind(keras.optimizers.schedules.ExponentialDecay(rate, 2, 0.5), weight_decay=decay)
-        optimizer.build([variable])
-        for slope in slopes:
-            optimizer.apply([tf.constant(slope)])
-        return [keras.ops.convert_to_numpy(held) for held in (variable, *optimizer.variables[1:])]
-
-    theirs, ours = walked(keras.optimizers.AdamW), walked(fused.FusedAdamW)
-    assert len(theirs) == 3  # the variable and its two moments
-    for a, b in zip(ours, theirs, strict=True):
-        assert difference(a, b) < FLOAT32
-    assert difference(walked(fused.FusedAdamW, 0.101)[0], theirs[0]) > FLOAT32

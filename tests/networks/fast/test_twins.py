@@ -91,7 +91,7 @@ def test_a_network_with_branches_is_copied_as_it_is(pixels: np.ndarray) -> None:
 
 def test_only_the_middle_of_a_twin_is_in_bfloat16() -> None:
     twin = twins.training_twin(network(), "bfloat16")
-    precision = {part.name: part.compute_dtype for part in twins.parts_of(twin)}
+    precision = {part.name: part.compute_dtype for part in twin.layers}
     assert precision["rescaling"] == precision["logits"] == "float32"
     assert precision["conv1"] == precision["conv9_norm"] == precision["dense2"] == "bfloat16"
     assert {weight.dtype for weight in twin.weights if "seed" not in weight.name} == {"float32"}
@@ -144,8 +144,6 @@ def test_a_training_twin_takes_the_step_of_its_network(
     precision: str, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without dropout nothing is drawn: what the two learn from a batch differs by rounding alone."""
-    monkeypatch.setattr(fused, "LARGE_MAPS", 0)
-    monkeypatch.setattr(fused, "LOOPED_PRECISION", precision)
     monkeypatch.setitem(
         architectures.ARCHITECTURES, "slim8", replace(architectures.ARCHITECTURES["slim8"], logits_dropout=0.0)
     )
@@ -181,7 +179,7 @@ def test_a_training_twin_learns_no_bias_that_normalization_takes_out_again(pixel
 def test_a_training_twin_has_one_layer_for_normalization_relu_and_pooling() -> None:
     twin = twins.training_twin(network(), "float32")
     assert not {keras.layers.ReLU, keras.layers.MaxPooling2D} & {type(layer) for layer in twin.layers}
-    norms = [part for part in twins.parts_of(twin) if isinstance(part, fused.FusedBatchNormalization)]
+    norms = [part for part in twin.layers if isinstance(part, fused.FusedBatchNormalization)]
     assert len(norms) == 11
     assert all(norm.rectified for norm in norms)
     assert [norm.name for norm in norms if norm.pooled] == ["conv3_norm", "conv6_norm", "conv9_norm"]
@@ -209,15 +207,6 @@ def test_other_rectifiers_and_pools_stay_as_they_are(pixels: np.ndarray) -> None
     twin = twins.training_twin(plain, "float32")
     assert [layer.rectified for layer in twin.layers if hasattr(layer, "rectified")] == [False, True, True, False, True]
     assert difference(twin(pixels), plain(pixels, training=False)) < FLOAT32
-
-
-def test_a_training_twin_begins_with_one_layer_for_grey_images_alone() -> None:
-    grey, coloured = (
-        twins.training_twin(architectures.build_cnn("vgg9", (24, 24, channels), 3), "float32") for channels in (1, 3)
-    )
-    assert [isinstance(layer, fused.GreyUnit) for layer in grey.layers[:5]] == [False, False, True, False, False]
-    assert not any(isinstance(layer, fused.GreyUnit) for layer in coloured.layers)
-    assert [part.name for part in twins.parts_of(grey)[1:]] == [layer.name for layer in coloured.layers[1:]]
 
 
 @pytest.mark.parametrize("name", ["vgg9", "slim8"])
