@@ -98,7 +98,10 @@ def ablation_runs(network: str, batch: int, steps: int) -> Runs:
     if precision == "bfloat16":
         runs["bfloat16"] = make("float32")
     single = accelerate(model, precision)
-    stepping, batches = _compiled(single.trainer, single.adamw), EpochBatches(np.arange(len(data[0])).reshape(-1, batch))
+    stepping, batches = (
+        _compiled(single.trainer, single.adamw),
+        EpochBatches(np.arange(len(data[0])).reshape(-1, batch)),
+    )
     singles = [partial(stepping.train_on_batch, *batches.batch(data, step)) for step in range(steps)]
     runs["steps in one program"] = lambda: [step() for step in singles]
     return runs | _library_runs(model, precision, data, batch)

@@ -1,5 +1,6 @@
 """Augmentation: random changes of training images, as Keras layers that act in training alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ ERASED_TO = 127.5  # mid-grey, which rescaling turns into zero
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of a training image; each is drawn anew whenever the image is shown."""
+    """Random changes of a training image; each is drawn anew in every epoch."""
 
     flip: bool = False  # mirror half of the images
     shift: float = 0.0  # move by up to this share of height and width
@@ -20,6 +21,7 @@ class Augmentation:
     zoom: float = 0.0  # enlarge or reduce by up to this share
     border: Literal["constant", "nearest"] = "nearest"  # what fills the border: black, or the nearest pixel
     erasing: float = 0.0  # grey out a rectangle of up to this share of height and of width
+    others: tuple[tuple[str, float], ...] = ()  # names of AUGMENTATIONS, each with its strength
 
     @property
     def moves(self) -> bool:
@@ -27,15 +29,26 @@ class Augmentation:
         return self.flip or max(self.shift, self.rotation, self.zoom) > 0
 
     @property
+    def applied(self) -> tuple[tuple[str, float], ...]:
+        """What of AUGMENTATIONS is applied after the moves, in this order, and how strongly."""
+        return ("erasing", self.erasing), *self.others
+
+    @property
     def active(self) -> bool:
         """Whether any change is made at all."""
-        return self.moves or self.erasing > 0
+        return self.moves or any(strength for _, strength in self.applied)
 
 
 def augmentation_layers(augmentation: Augmentation, seed: int) -> list[keras.layers.Layer]:
-    """Make the layers that carry out an augmentation; those that would change nothing are left out."""
+    """Make the layers that carry out an augmentation; those that would change nothing are left out.
+
+    Raises ValueError on a name that AUGMENTATIONS does not have, naming those that it has.
+    """
+    if unknown := [name for name, _ in augmentation.applied if name not in AUGMENTATIONS]:
+        raise ValueError(f"There is no augmentation {unknown[0]!r}: choose one of {', '.join(AUGMENTATIONS)}.")
     moving = [RandomAffine(augmentation, seed)] if augmentation.moves else []
-    return moving + ([RandomErasing(augmentation.erasing, seed + 1)] if augmentation.erasing else [])
+    applied = enumerate(augmentation.applied, start=seed + 1)
+    return moving + [AUGMENTATIONS[name](strength, own_seed) for own_seed, (name, strength) in applied if strength]
 
 
 class RandomAffine(keras.layers.Layer):
@@ -104,3 +117,7 @@ class RandomErasing(keras.layers.Layer):
         start = keras.random.uniform((count, 1), 0, 1, seed=self.random) * (size - length)
         places = ops.arange(size, dtype="float32")[None] + 0.5
         return ops.logical_and(places >= start, places < start + length)
+
+
+# One entry each: what makes the layer, of its strength and a seed. A plan applies what `Augmentation.others` names.
+AUGMENTATIONS: dict[str, Callable[[float, int], keras.layers.Layer]] = {"erasing": RandomErasing}

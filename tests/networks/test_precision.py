@@ -51,3 +51,20 @@ def test_the_processor_is_read_from_what_the_system_says(tmp_path: Path) -> None
     description.write_text("processor\t: 0\nflags\t\t: fpu avx512_bf16\n\nprocessor\t: 1\nflags\t\t: fpu\n")
     assert precision.processor_flags(description) == {"fpu", "avx512_bf16"}
     assert precision.processor_flags(tmp_path / "missing") == set()
+
+
+def test_without_acceleration_all_is_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "supports_bfloat16", lambda: True)
+    monkeypatch.delenv(precision.VARIABLE, raising=False)
+    monkeypatch.setenv(precision.ACCELERATION, "0")
+    assert (precision.choose_precision(LARGE), precision.accelerates()) == ("float32", False)
+    assert precision.describe_precision() == "float32, by plain Keras"
+    monkeypatch.setenv(precision.VARIABLE, "bfloat16")
+    with pytest.raises(ValueError, match="ACCELERATE=0 trains in float32: leave PRECISION=bfloat16 out"):
+        precision.describe_precision()
+
+
+def test_an_unknown_choice_of_acceleration_is_an_error_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(precision.ACCELERATION, "yes")
+    with pytest.raises(ValueError, match="ACCELERATE=yes is no choice: 1 trains faster, 0 by plain Keras"):
+        precision.describe_precision()

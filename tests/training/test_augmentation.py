@@ -1,12 +1,17 @@
 """Augmentation changes images as it says and as far as it says, and only in training."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
+from conftest import toy_dataset
+from toys import PLAN, build, quiet
 
 from helpers.training import augmentation
 from helpers.training.augmentation import Augmentation
-from helpers.training.recipes import STRONG
+from helpers.training.loop import train
+from helpers.training.recipes import STRONG, Phase
 
 
 def changed(chosen: Augmentation, images: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -95,3 +100,27 @@ def test_only_the_layers_that_change_something_are_made() -> None:
     made = [augmentation.augmentation_layers(chosen, 0) for chosen in (Augmentation(), Augmentation(flip=True), STRONG)]
     assert [len(layers) for layers in made] == [0, 1, 1]
     assert len(augmentation.augmentation_layers(Augmentation(erasing=0.2), 0)) == 1
+
+
+def test_an_augmentation_is_one_entry_and_is_trained_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Darkening(keras.layers.Layer):
+        def __init__(self, strength: float, seed: int) -> None:
+            super().__init__()
+            self.strength = strength
+
+        def call(self, images, training: bool = False):
+            return images * (1 - self.strength) if training else images
+
+    monkeypatch.setitem(augmentation.AUGMENTATIONS, "darkening", Darkening)
+    losses = []
+    for strength in (0.0, 1.0):
+        phase, chosen = Phase("adamw", 0.01, epochs=6), Augmentation(others=(("darkening", strength),))
+        assert chosen.active is bool(strength)
+        plan = replace(PLAN, phases=(phase,), augmentation=chosen)
+        losses.append(train(build(), toy_dataset(), plan, seed=1, name="toy", report=quiet).history["loss"].iloc[-1])
+    assert losses[0] < 0.9 < losses[1]  # in the dark, all classes are alike: log 3 is 1.1
+
+
+def test_an_unknown_augmentation_is_an_error_that_names_the_legal_ones() -> None:
+    with pytest.raises(ValueError, match="no augmentation 'fog': choose one of erasing"):
+        augmentation.augmentation_layers(Augmentation(others=(("fog", 0.5),)), 0)

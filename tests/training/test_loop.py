@@ -11,7 +11,7 @@ from conftest import toy_dataset
 from toys import PLAN, build, quiet
 
 from helpers.data.datasets import Dataset
-from helpers.networks import prediction, views
+from helpers.networks import architectures, prediction, views
 from helpers.networks.architectures import ENLARGEMENT
 from helpers.networks.fast import accelerate
 from helpers.training import learner, loop, recipes
@@ -387,3 +387,12 @@ def test_steps_are_compiled_by_xla_where_they_are_slow_without(
 ) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     assert learner.make_learner(accelerate(build()), PLAN, PLAN.phases[0], 9, seed=0).model.jit_compile is compiled
+
+
+def test_an_architecture_is_one_entry_and_is_trained(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    added = architectures.Architecture(units=((8,), (8,)), dense=(), average_last=True, first_stride=2)
+    monkeypatch.setitem(architectures.ARCHITECTURES, "new", added)
+    network = architectures.build_cnn("new", dataset.image_shape, len(dataset.class_names))
+    plan = replace(PLAN, phases=(Phase("adamw", 0.03, epochs=8),))
+    losses = loop.train(network, dataset, plan, seed=1, name="new", report=quiet).history["loss"]
+    assert network.name == "new" and losses.iloc[-1] < 0.9 * losses.iloc[0]

@@ -120,5 +120,6 @@ def _has_channels_last(layer: keras.layers.Layer) -> bool:
 def _is_foreign(config: object) -> bool:
     """Whether a configuration refers to a function or a class of the user's."""
     if isinstance(config, Mapping):
-        return config.get("registered_name") is not None or any(map(_is_foreign, config.values()))
+        own = config.get("registered_name") is None and "code" not in config  # of a lambda, Keras gives the bytecode
+        return not own or any(map(_is_foreign, config.values()))
     return callable(config) or (isinstance(config, list | tuple) and any(map(_is_foreign, config)))

@@ -29,9 +29,14 @@ def around(layer: keras.layers.Layer, kind: type[keras.Model] = keras.Model) -> 
     return kind(inputs, layers.Dense(3)(layers.Flatten()(maps)), name="toy")
 
 
+def double(values):
+    return values * 2
+
+
 STRANGE = {
     "a layer of the user's": lambda: around(Doubling()),
-    "a function of the user's": lambda: around(keras.layers.Activation(lambda values: values * 2)),
+    "a function of the user's": lambda: around(keras.layers.Activation(double)),
+    "a lambda": lambda: around(keras.layers.Activation(lambda values: values * 2)),
     "code": lambda: around(keras.layers.Lambda(lambda values: values * 2)),
     "a nested model": lambda: around(keras.Sequential([keras.Input((8, 8, 2)), keras.layers.ReLU()])),
     "another axis": lambda: around(keras.layers.BatchNormalization(axis=1)),
