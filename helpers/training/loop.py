@@ -66,7 +66,7 @@ def summarise(history: pd.DataFrame) -> TrainingSummary:
         float(history["seconds"].sum()),
         float(accuracy.iloc[0]),
         float(accuracy.max()),
-        int(history["epoch"][accuracy.idxmax()]),
+        int(history["epoch"].iloc[int(accuracy.argmax())]),
         float(last["val_accuracy"]),
         float(last["accuracy"] - last["val_accuracy"]),
     )
@@ -282,7 +282,7 @@ def _save(checkpoint: Path | None, learner: Learner, state: _State) -> None:
     buffer = BytesIO()
     own = {} if state.own is None else {"own": state.own}
     facts = {"phase": state.phase, "epoch": state.epoch, "rows": state.rows}
-    np.savez(buffer, state=np.array(json.dumps(facts)), **own, **arrays)
+    np.savez(buffer, allow_pickle=False, state=np.array(json.dumps(facts)), **own, **arrays)
     write_sealed(checkpoint, buffer.getvalue())
 
 

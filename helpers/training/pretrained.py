@@ -152,7 +152,7 @@ def pack(model: "keras.Model") -> bytes:
     weights = [np.asarray(weight) for weight in model.get_weights()]
     stored = {f"w{i}": _halved(weight) if weight.ndim > 1 else weight for i, weight in enumerate(weights)}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, model=np.array(model.to_json()), **stored)
+    np.savez_compressed(buffer, allow_pickle=False, model=np.array(model.to_json()), **stored)
     return buffer.getvalue()
 
 

@@ -11,13 +11,13 @@ from itertools import pairwise
 import keras
 import numpy as np
 from keras import layers, ops
+from keras.layers import Layer
 
 from helpers.networks.architectures import ENLARGEMENT, enlarge
 from helpers.networks.fast.fused import FusedBatchNormalization, FusedConv2D, FusedDropout, FusedEnlargement
 from helpers.networks.folding import FOLDABLE, affine, is_linear
 from helpers.networks.precision import Precision, policy
 
-Layer = keras.layers.Layer
 # Layers that a training twin has in place of Keras's own, by the name of the part that they are.
 FUSED: dict[str, tuple[type[Layer], type[Layer]]] = {
     "batch norm": (layers.BatchNormalization, FusedBatchNormalization),
