@@ -154,7 +154,7 @@ def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     return {
         "reading": known.as_json(),
         "bounds": _bounds(np.bincount(splits, minlength=len(SPLITS)).tolist()),
-        "notes": (*unused_notes(known), *known.pixels.notes, *known.notes),
+        "notes": (*unused_notes(known), *known.notes),
         "split_notes": notes,
         "skipped": skipped,
         "missing": missing_splits(given),

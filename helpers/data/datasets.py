@@ -16,8 +16,7 @@ import numpy as np
 from helpers.base.files import ROOT, cache_folder
 from helpers.data import cache as store
 from helpers.data import faces, readers
-from helpers.data.containers import list_members
-from helpers.data.foreign import refuse_foreign_members
+from helpers.data.containers import list_members, refuse_foreign_members
 from helpers.data.options import Options, read_options
 from helpers.data.reading import Reading, from_json
 from helpers.data.sources import (
@@ -253,7 +252,7 @@ def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
         **{split: Split(arrays["images"][split], arrays["labels"][split]) for split in SPLITS},
         fingerprint=f"{source.fingerprint}-kept" if changed else source.fingerprint,
         title=reading.title,
-        notes=(*facts["notes"], *facts["split_notes"]),
+        notes=(*facts["notes"], *facts["split_notes"], *reading.pixels.notes),
         evidence=arrays.get("evidence"),
         skipped=tuple(map(tuple, facts["skipped"])),
         missing=tuple(facts["missing"]),

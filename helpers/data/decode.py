@@ -2,49 +2,57 @@
 
 import io
 import os
+import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain, islice
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.data.options import Options
 from helpers.data.reading import Pixels
-from helpers.data.sources import OTHER_SIZE, Opener, UnreadableError
+from helpers.data.sources import Opener, UnreadableError
 
-PICTURE_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # no format that runs a program
+PICTURE_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # and HEIF; none runs a program
 MAX_BYTES = 100 * 2**20  # of an image file
 MAX_PIXELS = 2**26  # of an image, as far as it is decoded: some 200 MB in colour
 _BATCH, _ROUND = 32, 1024  # images a task, images under way at once: threads pay off only above single images
-PROBES = 256  # images that decide between grey and colour
-_TINGE = 8  # grey levels by which colours may differ in an image that counts as grey
+_ARRAY_MAGIC = b"\x93NUMPY"
+_MAGICS = (  # of the formats above, and of arrays; what begins so is a picture whatever its name
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    *(b"P%d" % kind + blank for kind in range(1, 7) for blank in (b"\n", b" ", b"\r", b"\t")),
+)
+_FILE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 
 # Pillow warns of odd metadata and of many pixels; here a picture is either read or left out with a reason.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-
-def survey(openers: Iterable[Opener], options: Options, size: int = OTHER_SIZE) -> Pixels:
-    """Look at images and decide how they become arrays; size: pixels a side, where the options do not say."""
-    pixels = Pixels(options.image_size or size, colour=True)
-    return replace(pixels, colour=_has_colour(openers, pixels))
+Made = TypeVar("Made")
 
 
-def _has_colour(openers: Iterable[Opener], pixels: Pixels) -> bool:
-    """Tell whether any of these images has a pixel that is clearly not grey."""
-    images = decode_all(openers, pixels)
-    return any(not isinstance(image, str) and np.ptp(image, axis=-1).max() > _TINGE for image in images)
+def is_picture(head: bytes) -> bool:
+    """Tell by its first 16 bytes whether a file is a picture, whatever its name."""
+    in_riff = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+    return head.startswith(_MAGICS) or in_riff or _is_heif(head)
+
+
+def _is_heif(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in _FILE_BRANDS
 
 
 def decode_all(openers: Iterable[Opener], pixels: Pixels) -> Iterator[np.ndarray | str]:
     """Decode images on all cores, in order, a bounded number at a time; what is yielded is as `decode` says."""
-    decode_batch = partial(_decode_batch, pixels=pixels)
+    return map_all(partial(decode, pixels=pixels), openers)
+
+
+def map_all(make: Callable[[Opener], Made], openers: Iterable[Opener]) -> Iterator[Made]:
+    """Make something of every image on all cores, in order, a bounded number at a time."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for round_ in _cut_up(openers, _ROUND):
-            yield from chain.from_iterable(pool.map(decode_batch, _cut_up(round_, _BATCH)))
+            yield from chain.from_iterable(pool.map(partial(_map_batch, make), _cut_up(round_, _BATCH)))
 
 
 def _cut_up(openers: Iterable[Opener], length: int) -> Iterator[list[Opener]]:
@@ -52,36 +60,35 @@ def _cut_up(openers: Iterable[Opener], length: int) -> Iterator[list[Opener]]:
     return iter(lambda: list(islice(rest, length)), [])
 
 
-def _decode_batch(openers: list[Opener], pixels: Pixels) -> list[np.ndarray | str]:
-    return [decode(opener, pixels) for opener in openers]
+def _map_batch(make: Callable[[Opener], Made], openers: list[Opener]) -> list[Made]:
+    return [make(opener) for opener in openers]
 
 
 def decode(opener: Opener, pixels: Pixels) -> np.ndarray | str:
     """Decode an image to an array of `pixels.shape`, uint8, or say why not.
 
-    It is turned as its EXIF data say; of an animation the first picture counts; what is transparent becomes white;
-    16 bits become 8.
+    It is turned as its EXIF data say; of an animation the first picture counts; what is transparent shows the ground;
+    more than 8 bits are brought to 8, on the scale from `pixels.black` to `pixels.white`.
     """
-    size, mode = pixels.size, "RGB" if pixels.colour else "L"
     try:
-        with Image.open(io.BytesIO(_read(opener)), formats=PICTURE_FORMATS) as image:
-            image.draft(None, (size, size))
-            _check_size(image)
-            return resize(_flatten(ImageOps.exif_transpose(image), image.format).convert(mode), size)
-    except UnidentifiedImageError:
-        return "is not an image"
-    except Image.DecompressionBombError:
-        return f"has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
+        _, image = open_image(read_bytes(opener), pixels.size)
+        flat = _from_deep(image, pixels) if isinstance(image, np.ndarray) else lay_on(image, pixels.ground)
+        return resize(flat.convert("RGB" if pixels.colour else "L"), pixels.size, pixels.fit)
     except Exception as error:  # decoders answer foreign bytes with errors of any kind
         return _explain(error)
 
 
 def _explain(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "is not an image"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
     message = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return "is cut short" if "truncated" in message.lower() else message
 
 
-def _read(opener: Opener) -> bytes:
+def read_bytes(opener: Opener) -> bytes:
+    """Read an image's file; raises UnreadableError where it is empty or larger than any image."""
     with opener() as file:
         data = file.read(MAX_BYTES + 1)
     if not data:
@@ -91,28 +98,82 @@ def _read(opener: Opener) -> bytes:
     return data
 
 
-def _check_size(image: Image.Image) -> None:
-    pixels = image.width * image.height
-    if pixels > MAX_PIXELS:
-        raise UnreadableError(f"has {pixels:,} pixels, more than {MAX_PIXELS:,}")
+def open_image(data: bytes, size: int) -> tuple[tuple[int, int], Image.Image | np.ndarray]:
+    """Open an image: its shorter and longer side, and it itself, or (H, W) or (H, W, 3) values if it has over 8 bits.
+
+    size: pixels a side that are wanted, so that a large JPEG need not be decoded in full.
+    """
+    if data.startswith(_ARRAY_MAGIC):
+        values = np.load(io.BytesIO(data), allow_pickle=False)
+        return (min(values.shape[:2]), max(values.shape[:2])), values
+    image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS + (_learn_heif() if _is_heif(data[:12]) else ()))
+    sides = min(image.size), max(image.size)
+    image.draft(None, (size, size))  # type: ignore[arg-type]  # no mode but its own
+    if image.width * image.height > MAX_PIXELS:
+        raise UnreadableError(f"has {image.width * image.height:,} pixels, more than {MAX_PIXELS:,}")
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return sides, np.asarray(ImageOps.exif_transpose(image))
+    return sides, _read_deep_colour(data, image) if _raw_mode(image).startswith("RGB;16") else image
 
 
-def _flatten(image: Image.Image, file_format: str) -> Image.Image:
-    """Bring an image to 8 bits a channel and lay it on white where it is transparent."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and file_format == "PPM"):
-        return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))  # 65535 becomes 255
-    if image.mode in ("I", "F"):
-        raise UnreadableError("has pixels of 32 bits, which do not say what is white")
+@cache
+def _learn_heif() -> tuple[str, ...]:
+    """Teach Pillow the format of photographs from iPhones, which it reads by a library of its own."""
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    return ("HEIF",)
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """Name the form in which an image's pixels are stored, as Pillow's decoders do; "" where there is none."""
+    tiles = getattr(image, "tile", None)  # which only images have that are not yet decoded
+    args = tiles[0].args if tiles else ""
+    return str(args[0] if isinstance(args, tuple) and args else args or "")
+
+
+def _read_deep_colour(data: bytes, image: Image.Image) -> np.ndarray:
+    """Read (H, W, 3) uint16 colours, of which Pillow gives the upper 8 bits, or the lower with the bytes swapped."""
+    raw = _raw_mode(image)
+    native = "L" if sys.byteorder == "little" else "B"
+    stored = native if raw[-1] == "N" else raw[-1]
+    lower: Any = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
+    first = lower.tile[0]
+    swapped = f"{raw[:-1]}{'L' if stored == 'B' else 'B'}"
+    args = (swapped, *first.args[1:]) if isinstance(first.args, tuple) else swapped
+    lower.tile = [tile._replace(args=args) for tile in lower.tile]
+    high, low = (np.asarray(ImageOps.exif_transpose(part)).astype(np.uint16) for part in (image, lower))
+    return high * 256 + low
+
+
+def _from_deep(values: np.ndarray, pixels: Pixels) -> Image.Image:
+    """Bring (H, W), (H, W, 1) or (H, W, 3) values of any type to 8 bits, from pixels.black to pixels.white."""
+    scaled = (values.astype(np.float64) - pixels.black) * (255 / (pixels.white - pixels.black))
+    levels = np.rint(np.nan_to_num(scaled).clip(0, 255)).astype(np.uint8)
+    return Image.fromarray(levels[..., 0] if levels.ndim == 3 and levels.shape[2] == 1 else levels)
+
+
+def lay_on(image: Image.Image, ground: int) -> Image.Image:
+    """Turn an image as its EXIF data say and, where it is transparent, lay it on a ground: a grey level of 0 to 255."""
+    image = ImageOps.exif_transpose(image)
     if not image.has_transparency_data:
         return image
-    opaque = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), opaque)
+    over = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", over.size, (ground, ground, ground, 255)), over)
 
 
-def resize(image: Image.Image, size: int) -> np.ndarray:
-    """Crop the middle square and scale it, with antialiasing, to (size, size, C) uint8."""
+def _stretch(image: Image.Image, size: tuple[int, int], method: int) -> Image.Image:
+    return image.resize(size, Image.Resampling(method))
+
+
+def resize(image: Image.Image, size: int, fit: str = "crop") -> np.ndarray:
+    """Make an image square and scale it, with antialiasing, to (size, size, C) uint8.
+
+    fit: "crop" keeps the middle, "pad" adds black and "stretch" distorts.
+    """
     if image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+        square = {"crop": ImageOps.fit, "pad": ImageOps.pad, "stretch": _stretch}[fit]
+        image = square(image, (size, size), Image.Resampling.BICUBIC)
     return np.asarray(image).reshape(size, size, -1)
 
 

@@ -31,7 +31,8 @@ class Pixels:
 
     size: pixels a side of the arrays; colour: whether they have three channels; bits: a channel, that are used in the
     files; fit: how an oblong image becomes a square; cropped: share of the area that is cut off, on average, 0 to 1;
-    notes: whole sentences, such as warnings.
+    notes: whole sentences, such as warnings; black, white: values that become 0 and 255, in files of more than 8 bits;
+    ground: grey level, 0 to 255, on which transparent images are laid.
     """
 
     size: int
@@ -40,6 +41,9 @@ class Pixels:
     fit: str = "crop"
     cropped: float = 0.0
     notes: tuple[str, ...] = ()
+    black: float = 0.0
+    white: float = 65535.0
+    ground: int = 255
 
     @property
     def shape(self) -> tuple[int, int, int]:

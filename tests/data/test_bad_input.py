@@ -26,7 +26,6 @@ from pyarrow import parquet
 from helpers.build import report as driver
 from helpers.data import datasets, decode, sources
 from helpers.data.datasets import SPLITS, Dataset, load_dataset
-from helpers.data.options import Options
 from helpers.data.readers import READERS
 from helpers.data.reading import Pixels
 from helpers.report import pdf
@@ -421,10 +420,6 @@ UNREADABLE: dict[str, tuple[Maker, str]] = {
         folder_of(MANY, {"dog/bad.png": png_that_declares(9_000, 9_000)}),
         "has 81,000,000 pixels, more than 67,108,864",
     ),
-    "32 bits without a white": (
-        folder_of(MANY, {"dog/bad.png": encode(noise(1).astype(np.float32), "TIFF")}),
-        "has pixels of 32 bits, which do not say what is white",
-    ),
     "pipe": (with_pipe, "is not a regular file"),
     "link that leads nowhere": (with_link("nowhere"), "is a link that leads nowhere"),
     "file that the system does not let be read": (with_link("/proc/self/mem"), "Input/output error"),
@@ -759,14 +754,3 @@ def test_odd_image_is_decoded_to_these_very_pixels(case: str) -> None:
     pixels = decode.decode(lambda: io.BytesIO(content), Pixels(SIDE, colour=mode == "RGB"))
     assert isinstance(pixels, np.ndarray) and pixels.shape == (SIDE, SIDE, 1) and pixels.dtype == np.uint8
     assert np.abs(pixels[..., 0].astype(int) - expected).max() <= 1
-
-
-def test_an_image_is_in_colour_when_its_colours_differ_clearly() -> None:
-    tinged = np.dstack([QUARTERS, QUARTERS + 5, QUARTERS])
-    stained = tinged.copy()
-    stained[0, 0] = (200, 20, 20)
-    for pixels, coloured in ((tinged, False), (stained, True)):
-        assert (
-            decode.survey([lambda pixels=pixels: io.BytesIO(encode(pixels))], Options(image_size=SIDE)).colour
-            == coloured
-        )

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from helpers.data import containers
+from helpers.data.containers import listing
 from helpers.data.datasets import Dataset, DatasetError, load_dataset
 
 Files = Mapping[str, bytes]
@@ -155,11 +156,11 @@ def test_slices_of_an_archive_can_be_read_together_and_in_any_order(tmp_path: Pa
 
 
 def test_archive_that_grows_beyond_measure_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "MIN_SPOOL", 100_000)
+    monkeypatch.setattr(listing, "MIN_SPOOL", 100_000)
     bomb = tarred({**PETS, "cat/bad.png": bytes(10**6)}, "w:gz")
     for name, content in (("a.tgz", bomb), ("a.zip", zipped({"b.zip": zipped({**PETS, "c": os.urandom(10**6)})}))):
-        monkeypatch.setattr(containers, "MAX_GROWTH", 20 if name == "a.tgz" else 0)
-        limit = max(100_000, containers.MAX_GROWTH * len(content))
+        monkeypatch.setattr(listing, "MAX_GROWTH", 20 if name == "a.tgz" else 0)
+        limit = max(100_000, listing.MAX_GROWTH * len(content))
         path = save(content, tmp_path / name)
         assert message(path, tmp_path / "cache") == (
             f"{path} unpacks to more than {limit:,} bytes; if you trust it, unpack it and give the folder."

@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from helpers.data.containers import Members
-from helpers.data.decode import PROBES, decode_all, survey
+from helpers.data.decode import decode_all
 from helpers.data.options import Options
 from helpers.data.readers.pictures import find_split, sort_classes
 from helpers.data.reading import Reading, Unused, count
 from helpers.data.sources import Contents, DatasetError, Opener, Record, UnreadableError, printable
+from helpers.data.survey import survey
 
 if TYPE_CHECKING:
     import pyarrow
@@ -65,7 +65,7 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
     columns, shards = found[0][0], [shard for _, shard in found]
     used = [shard for shard in shards if shard.split] or shards
     class_names = columns.class_names or sort_classes({str(label) for shard in used for label in _known_labels(shard)})
-    pixels = survey(_probe(used, columns.image), options)
+    pixels = survey(_open_images(path, used, columns.image), options)
     images = decode_all(_open_images(path, used, columns.image), pixels)
     unlabelled = sum(len(shard.labels) for shard in shards) - sum(len(_known_labels(shard)) for shard in used)
     rows = list(_list_rows(used))
@@ -177,15 +177,6 @@ def _open_image(image: dict | bytes | None) -> io.BytesIO:
     if data is None:
         raise UnreadableError("holds no image, at most the path of one")
     return io.BytesIO(data)
-
-
-def _probe(shards: Sequence[_Shard], column: str) -> Iterator[Opener]:
-    """Open the first few images of row groups from all shards."""
-    groups = [(shard.file, group) for shard in shards for group in range(shard.file.num_row_groups)]
-    chosen = groups[:: max(1, len(groups) // 16)]
-    for file, group in chosen:
-        images = _read_images(file, column, row_groups=[group])
-        yield from (partial(_open_image, image) for image in islice(images, max(1, PROBES // len(chosen))))
 
 
 def _record(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.data.containers import Members
-from helpers.data.decode import PROBES, decode_all, survey
+from helpers.data.decode import decode_all
 from helpers.data.options import Options
 from helpers.data.reading import OTHER_SPLIT_NAMES, Reading, count, unused
 from helpers.data.sources import (
@@ -22,6 +22,7 @@ from helpers.data.sources import (
     Record,
     printable,
 )
+from helpers.data.survey import survey
 
 FOOD11_CLASSES = (
     "bread",
@@ -64,7 +65,7 @@ class _Layout(NamedTuple):
     pictures: list[_Picture]  # those that have a class
     class_names: tuple[str, ...]
     split_names: Mapping[str, str]
-    size: int
+    size: int | None
 
 
 def find(path: Path, members: Members) -> list[PurePosixPath]:
@@ -80,7 +81,7 @@ def read(path: Path, members: Members, paths: Sequence[PurePosixPath], options: 
     """Read pictures that lie in folders of classes, or whose names tell the classes of FER2013 or Food-11."""
     layout = _find_layout(path, paths)
     openers = [members.files[picture.name] for picture in layout.pictures]
-    pixels = survey(openers[:: max(1, len(openers) // PROBES)], options, layout.size)
+    pixels = survey(openers, options, layout.size)
     known = {picture.name for picture in layout.pictures}
     outside = [printable(name) for name in map(str, paths) if name not in known]
     reading = Reading(
@@ -156,7 +157,8 @@ def _lay_out_folders(path: Path, paths: Sequence[PurePosixPath]) -> _Layout:
     title, classes = _known_classes(found)
     spelled = {_letters(name): name for name in classes}
     used = [p if p.class_name in classes else p._replace(class_name=spelled[_letters(p.class_name)]) for p in used]
-    return _Layout(title, used, classes, OTHER_SPLIT_NAMES, OTHER_SIZE)
+    size = OTHER_SIZE if title == "Food-11" else None
+    return _Layout(title, used, classes, OTHER_SPLIT_NAMES, size)
 
 
 def _known_classes(found: set[str]) -> tuple[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NoReturn
 
 from helpers.base.files import writing
-from helpers.data.foreign import refuse_foreign
+from helpers.data.containers.foreign import refuse_foreign
 from helpers.data.sources import DatasetError, Opener, UnreadableError, printable
 
 MAX_GROWTH, MIN_SPOOL = 20, 2 * 2**30  # an archive may unpack to so many times its size, and to so many bytes anyway
@@ -147,7 +147,7 @@ def _read_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[st
     """Read the names of a zip's entries; returns them, and notes on how they were read."""
     if all(entry.flag_bits & 0x800 or entry.orig_filename.isascii() for entry in entries):
         return [entry.filename for entry in entries], ()
-    from helpers.data.encodings import decode_names  # which has large tables
+    from helpers.data.containers.encodings import decode_names  # which has large tables
 
     return decode_names(entries)
 

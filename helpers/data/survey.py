@@ -1,0 +1,198 @@
+"""A look at every image before any is decoded in full: its size, colour, depth and transparency, for the whole set.
+
+An image in another scale, on another ground or without its colour would tell its class by how it was read.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from helpers.data.decode import lay_on, map_all, open_image, read_bytes
+from helpers.data.options import Options
+from helpers.data.reading import Pixels
+from helpers.data.sources import Opener
+
+_TINGE = 8  # grey levels by which colours may differ in an image that counts as grey
+_LOOK = 64  # pixels a side at which an image is looked at
+_SIZES = (48, 128)  # pixels a side that are chosen, where the data do not come in less or more
+_STEP = 16  # by which sizes differ, so that a network can halve them
+_AFFORDED = 2**24  # pixels of all images together, so that training takes minutes; 64 a side are taken anyway
+_AT_LEAST = 64
+_QUARTER = 0.25
+_GROUNDS = {255: "white", 0: "black", 128: "grey"}  # the first of those on which most images can be seen
+_VISIBLE = 24  # grey levels by which an image differs from its ground on average, at least, where it can be seen
+
+
+class _Look(NamedTuple):
+    """What is seen of an image.
+
+    sides: the shorter and the longer, in pixels; low, high: the least and the largest value, where there are more than
+    8 bits, else None; whole: whether these are whole numbers; stacked: whether it has more than one page or picture;
+    contrasts: to each of the grounds, where it is transparent.
+    """
+
+    sides: tuple[int, int]
+    coloured: bool = False
+    low: float | None = None
+    high: float | None = None
+    whole: bool = True
+    stacked: bool = False
+    contrasts: tuple[float, ...] | None = None
+
+
+@dataclass
+class _Search:
+    """Whether colour is still looked for; one coloured image is enough."""
+
+    coloured: bool = False
+
+
+def survey(openers: Iterable[Opener], options: Options, size: int | None = None) -> Pixels:
+    """Look at all images and decide how they become arrays.
+
+    size: pixels a side where the options do not say, or None to follow the data. Images that cannot be read are passed
+    over, as `decode` says what is wrong with them.
+    """
+    search, looks = _Search(), []
+    for look in map_all(partial(_look, search=search), openers):
+        if look:
+            search.coloured |= look.coloured
+            looks.append(look)
+    side, size_notes = _choose_size(looks) if size is None else (size, ())
+    black, white, bits, depth_notes = _find_scale([look for look in looks if look.high is not None])
+    ground, ground_notes = _choose_ground([look.contrasts for look in looks if look.contrasts])
+    cropped = _cropped(looks)
+    crop_notes = _crop_notes(cropped) if options.fit == "crop" else ()
+    return Pixels(
+        size=options.image_size or side,
+        colour=search.coloured,
+        bits=bits,
+        fit=options.fit,
+        cropped=float(cropped.mean()) if options.fit == "crop" and len(cropped) else 0.0,
+        notes=(
+            *(() if options.image_size else size_notes),
+            *depth_notes,
+            *ground_notes,
+            *_page_notes(sum(look.stacked for look in looks)),
+            *crop_notes,
+        ),
+        black=black,
+        white=white,
+        ground=ground,
+    )
+
+
+def _look(opener: Opener, search: _Search) -> _Look | None:
+    try:
+        sides, image = open_image(read_bytes(opener), _LOOK)
+        if isinstance(image, np.ndarray):
+            return _look_at_values(sides, image, search)
+        return _look_at_image(sides, image, search)
+    except Exception:  # decoders answer foreign bytes with errors of any kind, which are told when they are decoded
+        return None
+
+
+def _look_at_values(sides: tuple[int, int], values: np.ndarray, search: _Search) -> _Look:
+    finite = values[np.isfinite(values)]
+    low, high = float(finite.min()), float(finite.max())
+    coloured = not search.coloured and values.ndim == 3 and values.shape[2] == 3
+    if coloured:
+        coloured = bool(np.ptp(values.astype(np.float64), axis=2).max() * 255 > _TINGE * max(high, 1e-9))
+    return _Look(sides, coloured, low, high, bool(np.all(finite == np.rint(finite))))
+
+
+def _look_at_image(sides: tuple[int, int], image: Image.Image, search: _Search) -> _Look:
+    stacked = image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False)
+    contrasts = _contrasts(image) if image.has_transparency_data else None
+    coloured = not search.coloured and image.mode not in ("1", "L", "LA") and _is_coloured(image)
+    return _Look(sides, coloured, stacked=stacked, contrasts=contrasts)
+
+
+def _is_coloured(image: Image.Image) -> bool:
+    """Tell whether an image has a pixel that is clearly not grey."""
+    seen = lay_on(image, 255).convert("RGB")
+    seen.thumbnail((_LOOK, _LOOK), Image.Resampling.BOX)
+    values = np.asarray(seen)
+    return bool((values.max(axis=2) - values.min(axis=2)).max() > _TINGE)
+
+
+def _contrasts(image: Image.Image) -> tuple[float, ...] | None:
+    """Give by how many grey levels what is not transparent differs from each ground; None where all is opaque."""
+    grey, opacity = (np.asarray(channel, np.float64) for channel in image.convert("LA").split())
+    if opacity.min() == 255 or opacity.max() == 0:
+        return None
+    return tuple(float(np.average(np.abs(grey - ground), weights=opacity)) for ground in _GROUNDS)
+
+
+def _choose_size(looks: Sequence[_Look]) -> tuple[int, tuple[str, ...]]:
+    """Take the median of the shorter sides, within bounds and as far as training on so many images takes minutes."""
+    if not looks:
+        return _AT_LEAST, ()
+    median = int(np.median([look.sides[0] for look in looks]))
+    afforded = max(_AT_LEAST, int((_AFFORDED / len(looks)) ** 0.5))
+    size = int(np.clip(min(median, afforded), *_SIZES)) // _STEP * _STEP
+    why = f" for {len(looks):,} images, so that training takes minutes" if afforded < min(median, _SIZES[1]) else ""
+    return size, (
+        (f"The shorter side of the images has {median:,} pixels by the median; {size} are taken{why}, or IMAGE_SIZE.",)
+        if median >= size + _STEP
+        else ()
+    )
+
+
+def _find_scale(deep: Sequence[_Look]) -> tuple[float, float, int, tuple[str, ...]]:
+    """Find which values become black and white in images of more than 8 bits, how many bits are used, and notes."""
+    if not deep:
+        return 0.0, Pixels.white, 8, ()
+    low = min(look.low for look in deep if look.low is not None)
+    high = max(look.high for look in deep if look.high is not None)
+    whole = all(look.whole for look in deep)
+    bits = int(high).bit_length() if whole and low >= 0 else 32
+    black, white = _find_ends(low, high, whole)
+    if (black, white) == (0, 255):
+        return black, white, 8, ()
+    reach = f"The values of {len(deep):,} images reach from {low:,.6g} to {high:,.6g}"
+    return black, white, bits, (f"{reach}: on one scale for all, {black:,.6g} is black and {white:,.6g} white.",)
+
+
+def _find_ends(low: float, high: float, whole: bool) -> tuple[float, float]:
+    """Say which values are black and white, given the least and the largest of the whole set."""
+    if low < 0:
+        return low, max(high, low + 1e-9)
+    if whole:
+        bits = max(1, int(high).bit_length())
+        return 0.0, float(high if high == 2 ** (bits - 1) else 2**bits - 1)
+    ends = [end for end in (1.0, 255.0, 4095.0, 65535.0) if end / 2 < high <= end]
+    return (0.0, ends[0]) if ends else (low, max(high, low + 1e-9))
+
+
+def _choose_ground(contrasts: Sequence[tuple[float, ...]]) -> tuple[int, tuple[str, ...]]:
+    """Choose one ground for all transparent images, on which most can be seen."""
+    grounds = [*_GROUNDS]
+    if not contrasts:
+        return grounds[0], ()
+    seen = (np.array(contrasts) >= _VISIBLE).sum(axis=0)
+    ground = grounds[int(seen.argmax())]
+    return ground, (f"Transparent images, {len(contrasts):,} in number, are laid on {_GROUNDS[ground]}.",)
+
+
+def _page_notes(count: int) -> tuple[str, ...]:
+    return (f"Of {count:,} files with several pages or pictures, the first is taken.",) if count else ()
+
+
+def _cropped(looks: Sequence[_Look]) -> np.ndarray:
+    """Give the share of each image's area that is cut off when it is cropped to a square: (N,) float, 0 to 1."""
+    return np.array([1 - look.sides[0] / look.sides[1] for look in looks])
+
+
+def _crop_notes(cropped: np.ndarray) -> tuple[str, ...]:
+    much = int((cropped > _QUARTER).sum())
+    if not much:
+        return ()
+    return (
+        f"Cropping to squares cuts more than a quarter off {much:,} of {len(cropped):,} images, up to "
+        f"{cropped.max():.0%}; FIT=pad and FIT=stretch keep all of them.",
+    )
