@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -59,7 +60,7 @@ def grade_run(run: Run, images: int, settings: grading.Settings | None = None) -
     return grading.Grades.from_bytes(run.kept("grades", made_from, compute))
 
 
-def study_run(run: Run, images: int, seeds: int, **options) -> pd.DataFrame:
+def study_run(run: Run, images: int, seeds: int, **options: Any) -> pd.DataFrame:
     """Study LIME on a run's CNN and test images drawn at random, for the class that it gave; computed once and kept.
 
     images: their number; seeds: their number, from the run's own on; options: as in `lime_study.study`.

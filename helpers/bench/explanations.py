@@ -53,7 +53,7 @@ def maps(
     method: Method, model: keras.Model, lowered: keras.Model, images: np.ndarray, classes: np.ndarray, peer: bool
 ) -> Candidates:
     """Explain the same faces by one method in two precisions, and by the peer's where it has the method."""
-    candidates = {
+    candidates: Candidates = {
         "float32": lambda: method.explain(model, images, classes, SETTINGS),
         "bfloat16": lambda: method.explain(lowered, images, classes, SETTINGS),
     }
@@ -64,7 +64,7 @@ def maps(
 def maximised_filters(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
     """Maximise every filter of the fourth convolution, the first that has 64."""
     layer, other = (architectures.convolution(one, 4) for one in (model, lowered))
-    candidates = {
+    candidates: Candidates = {
         "float32": lambda: ascent.maximise_filters(model, layer, range(FILTERS), STEPS),
         "bfloat16": lambda: ascent.maximise_filters(lowered, other, range(FILTERS), STEPS),
     }
@@ -76,7 +76,7 @@ def lime(model: keras.Model) -> Candidates:
     copies = np.repeat(images[:4], 1000, axis=0)
     return {
         "forward passes": lambda: logits.all_logits(model, copies),
-        "LIME": lambda: superpixels.explain_images(model, images[:4], classes[:4], samples=1000, seed=0),
+        "LIME": lambda: superpixels.explain_images(model, images[:4], classes[:4].tolist(), samples=1000, seed=0),
     }
 
 

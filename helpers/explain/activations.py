@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from itertools import filterfalse, pairwise
+from typing import Any
 
 import keras
 import numpy as np
@@ -155,7 +156,7 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.divide((a * b).sum(axis=1), norms, out=np.ones_like(norms), where=norms > 0)
 
 
-def _chosen_logit(target, logits):
+def _chosen_logit(target: Any, logits: Any) -> Any:
     return keras.ops.sum(target * logits, axis=-1)
 
 

@@ -7,6 +7,7 @@ its own.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import keract
 import keras
@@ -18,7 +19,9 @@ from keras.backend import is_keras_tensor
 __all__ = ["keract"]
 
 
-def evaluate(model: keras.Model, nodes: Iterable, x, y=None, auto_compile: bool = False) -> list[np.ndarray]:
+def evaluate(
+    model: keras.Model, nodes: Iterable, x: Any, y: Any = None, auto_compile: bool = False
+) -> list[np.ndarray]:
     """Give the value of each symbolic tensor of a model for the inputs x, in inference mode.
 
     y and auto_compile are part of keract's signature: no target and no compilation is needed for values.
@@ -27,7 +30,7 @@ def evaluate(model: keras.Model, nodes: Iterable, x, y=None, auto_compile: bool 
     return [np.asarray(value) for value in keras.tree.flatten(outputs)]
 
 
-def gradients(model: keras.Model, x, y, nodes: Mapping) -> OrderedDict:
+def gradients(model: keras.Model, x: Any, y: Any, nodes: Mapping) -> OrderedDict:
     """Give the gradient of a compiled model's loss with respect to each node, in inference mode.
 
     nodes: name -> symbolic tensor of the model, or variable; one that the loss does not depend on has
@@ -48,7 +51,7 @@ def gradients(model: keras.Model, x, y, nodes: Mapping) -> OrderedDict:
     return OrderedDict((name, np.asarray(gradient)) for name, gradient in zip(nodes, found, strict=True))
 
 
-def gradients_of_weights(model: keras.Model, x, y) -> OrderedDict:
+def gradients_of_weights(model: keras.Model, x: Any, y: Any) -> OrderedDict:
     """Give the gradient of the loss for each trainable weight, by its path.
 
     In Keras 3 every kernel is named `kernel`, so that keract's own dictionary by name would hold one of them.
@@ -56,12 +59,12 @@ def gradients_of_weights(model: keras.Model, x, y) -> OrderedDict:
     return gradients(model, x, y, OrderedDict((weight.path, weight) for weight in model.trainable_weights))
 
 
-def is_input(node) -> bool:
+def is_input(node: object) -> bool:
     """Tell an input layer by its type: keract goes by its name, and so drops any layer called `input_...`."""
     return isinstance(node, keras.layers.InputLayer)
 
 
-def _alone(tensors: list):
+def _alone(tensors: list) -> Any:
     """Take a single tensor out of its list, as Keras expects it of models with one input or output."""
     return tensors[0] if len(tensors) == 1 else tensors
 

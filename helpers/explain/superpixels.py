@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -100,7 +101,7 @@ def fill_image(image: np.ndarray, segments: np.ndarray, fill: str) -> np.ndarray
     return np.broadcast_to(colour, image.shape).astype(image.dtype)
 
 
-def explain(model: keras.Model, image: np.ndarray, label: int, samples: int, seed: int, **options) -> Explanation:
+def explain(model: keras.Model, image: np.ndarray, label: int, samples: int, seed: int, **options: Any) -> Explanation:
     """Explain one class of one image; `explain_labels` names the options."""
     return explain_labels(model, image, [label], samples, seed, **options)[0]
 
@@ -138,7 +139,7 @@ def explain_labels(
 
 
 def explain_images(
-    model: keras.Model, images: np.ndarray, labels: Sequence[int], samples: int, seed: int, **options
+    model: keras.Model, images: np.ndarray, labels: Sequence[int], samples: int, seed: int, **options: Any
 ) -> list[Explanation]:
     """Explain one class of each image, with one seed; `explain_labels` names the options.
 
@@ -149,7 +150,7 @@ def explain_images(
 
 
 def explain_contest(
-    model: keras.Model, images: np.ndarray, label: int, rival: int, samples: int, seed: int, **options
+    model: keras.Model, images: np.ndarray, label: int, rival: int, samples: int, seed: int, **options: Any
 ) -> Contest:
     """Explain a class and its rival on each image (N, H, W, C) uint8; options as in `explain_labels`."""
     pairs = [explain_labels(model, image, [label, rival], samples, seed, **options) for image in images]
@@ -236,7 +237,9 @@ def agreement(explanations: Sequence[Explanation]) -> float:
 class _ScoredBase(LimeBase):
     """lime's linear model, keeping the R2 of every label where lime keeps that of the last one."""
 
-    def explain_instance_with_data(self, data, labels, distances, label, num_features, **options):
+    def explain_instance_with_data(
+        self, data: Any, labels: Any, distances: Any, label: int, num_features: int, **options: Any
+    ) -> Any:
         fit = super().explain_instance_with_data(data, labels, distances, label, num_features, **options)
         self.scores[label], self.probabilities[label] = float(fit[2]), float(labels[0, label])
         return fit
@@ -247,13 +250,21 @@ class _BatchedExplainer(LimeImageExplainer):
 
     base: LimeBase
 
-    def __init__(self, channels: int, **options):
+    def __init__(self, channels: int, **options: Any) -> None:
         super().__init__(**options)
         self.channels = channels  # lime sees a grey image in three equal ones
         self.base = _ScoredBase(self.base.kernel_fn, random_state=self.random_state)
         self.base.scores, self.base.probabilities = {}, {}
 
-    def data_labels(self, image, fudged_image, segments, classifier_fn, num_samples, batch_size):
+    def data_labels(
+        self,
+        image: np.ndarray,
+        fudged_image: np.ndarray,
+        segments: np.ndarray,
+        classifier_fn: Any,
+        num_samples: int,
+        batch_size: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
         # What lime calls the size of a batch is what one copy takes in memory here.
         keep = self.random_state.randint(0, 2, (num_samples, segments.max() + 1))
         keep[0] = 1
@@ -267,7 +278,7 @@ def _hide_colour(image: np.ndarray, fill: str) -> np.ndarray | int | None:
     return {"image mean": image.mean(axis=(0, 1)), "superpixel mean": None, "black": 0}[fill]
 
 
-def _explanation(explainer: _BatchedExplainer, found, label: int, fill: str) -> Explanation:
+def _explanation(explainer: _BatchedExplainer, found: Any, label: int, fill: str) -> Explanation:
     weights = [weight for _, weight in sorted(found.local_exp[label])]
     return Explanation(
         segments=found.segments,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -28,12 +29,12 @@ def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> 
     affected = {layer: weights(layer) for layer in linear} if folded else {}
     made: dict[int, tuple[tf.Tensor, Layer, tf.Tensor]] = {}
 
-    def remember(layer: Layer, original: Callable, inputs: tf.Tensor, *args, **kwargs) -> tf.Tensor:
+    def remember(layer: Layer, original: Callable, inputs: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
         outputs = original(inputs, *args, **kwargs)
         made[id(outputs)] = outputs, layer, inputs
         return outputs
 
-    def normalize(norm: Layer, original: Callable, inputs: tf.Tensor, *args, **kwargs) -> tf.Tensor:
+    def normalize(norm: Layer, original: Callable, inputs: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
         if id(inputs) not in made:
             return original(inputs, *args, **kwargs)
         # The layer is run anew, with folded weights; its first run is dropped from the graph where nothing reads it.

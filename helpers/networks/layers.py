@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -73,7 +73,7 @@ def rebuild(model: keras.Model, changes: Callable[[Layer], dict]) -> tuple[keras
             twins[layer] = type(layer).from_config(layer.get_config() | changes(layer))
         return twins.get(layer, layer)
 
-    def called(layer: Layer, *args, **kwargs) -> keras.KerasTensor:
+    def called(layer: Layer, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         return laid_out(layer, args[0]) if isinstance(layer, keras.Model) else layer(*args, **kwargs)
 
     def laid_out(part: keras.Model, inputs: keras.KerasTensor) -> keras.KerasTensor:

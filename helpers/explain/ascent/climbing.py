@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -60,7 +61,7 @@ def compile_climb(
     numbers = [tf.TensorSpec((), tf.int32)] * 3
 
     @tf.function(input_signature=[tf.TensorSpec((None, *image), tf.float32), list(targets), *numbers])
-    def climb(images, targets, first, last, seed):
+    def climb(images: Any, targets: Any, first: Any, last: Any, seed: Any) -> Any:
         shape = images.shape
         history = tf.TensorArray(tf.float32, size=last - first)
         for step in tf.range(first, last):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import keras
 import numpy as np
@@ -116,7 +117,7 @@ def _watched_output(layer: Layer, tape: tf.GradientTape) -> Iterator[list[tf.Ten
     outputs: list[tf.Tensor] = []
     original = layer.call
 
-    def watched(*args, **kwargs) -> tf.Tensor:
+    def watched(*args: Any, **kwargs: Any) -> tf.Tensor:
         outputs.append(original(*args, **kwargs))
         tape.watch(outputs[-1])
         return outputs[-1]
