@@ -5,14 +5,26 @@ SEED    = 0
 IMAGE_SIZE = 0
 SET     =
 NETWORKS =
+REPORTS = reports
 PRECISION = auto
 ACCELERATE = 1
 TENSORBOARD = 0
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
-export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS PRECISION ACCELERATE TENSORBOARD
+export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS PRECISION ACCELERATE TENSORBOARD
 export TF_CPP_MIN_LOG_LEVEL = 3
+
+# A misspelt name would be ignored in silence.
+names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
+         SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+wrong := $(firstword $(filter-out $(names) -%,$(given)))
+near  := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.6))
+ifneq ($(wrong),)
+  meant := $(shell $(PYTHON) -c '$(near)' '$(wrong)' $(names))
+  $(error There is no variable $(wrong); $(if $(meant),did you mean $(meant)?,there are $(names).))
+endif
 
 ready := .venv/.ready
 run   := .venv/bin/python
@@ -28,6 +40,7 @@ help:
 	@echo '                SEED=0          seed of every random number'
 	@echo '                IMAGE_SIZE=0    pixels a side of the images; 0 for 48 (faces, FER2013) or 64 (others)'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
+	@echo '                REPORTS=reports folder of the run folders'
 	@echo '                PRECISION=auto  auto (bfloat16 where it pays, if the processor has it), float32 or bfloat16'
 	@echo '                ACCELERATE=1    0 to train and predict by plain Keras in float32, several times slower'
 	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/models/tensorboard'
@@ -54,25 +67,26 @@ $(ready): requirements.txt pyproject.toml
 	@touch $@
 
 report: $(ready)
-	@$(run) -m helpers.build report --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --image-size "$$IMAGE_SIZE" --set "$$SET"
+	@$(run) -m helpers report DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE" SET="$$SET" \
+	  REPORTS="$$REPORTS"
 
 train: $(ready)
-	@$(run) -m helpers.build.shipping train --dataset "$$DATASET" --recipe "$$RECIPE" --seed "$$SEED" --networks "$$NETWORKS"
+	@$(run) -m helpers train DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" NETWORKS="$$NETWORKS" REPORTS="$$REPORTS"
 
 test: $(ready)
 	@$(run) -m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
 
 bench: $(ready)
-	@$(run) -m helpers.bench
+	@$(run) -m helpers bench
 
 data: $(ready)
-	@$(run) -m helpers.data.download "$$DATASET"
+	@$(run) -m helpers data DATASET="$$DATASET"
 
 kill: $(ready)
 	@$(run) tests/kill_report.py --kills 50
 
 lab: $(ready)
-	@$(run) -m jupyterlab notebooks
+	@$(run) -m helpers lab
 
 clean:
 	@mkdir -p reports

@@ -1,0 +1,121 @@
+"""`python -m helpers WORD NAME=VALUE ...` does what `make WORD NAME=VALUE ...` does, also where there is no make."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+
+from helpers.base.files import ROOT
+from helpers.data.options import VARIABLES
+
+OPTIONS = ("DATASET", "RECIPE", "SEED", "REPORTS")
+# What each word takes as options of a command line; what stands in SHARED, as variables of the environment.
+TAKES = {
+    "report": (*OPTIONS, "IMAGE_SIZE", "SET"),
+    "train": (*OPTIONS, "NETWORKS"),
+    "pack": OPTIONS,
+    "table": ("RUN", "INTO"),
+    "data": ("DATASET",),
+    "bench": (),
+    "lab": (),
+}
+SHARED = ("PRECISION", "TENSORBOARD", "KERAS_BACKEND", "ACCELERATE", "SOURCE_DATE_EPOCH", *VARIABLES)
+NAMES = sorted({*SHARED, *(name for names in TAKES.values() for name in names)})
+
+
+def near(name: str, legal: Iterable[str]) -> str:
+    """Say in one sentence that there is no such name, and which one is near, or else which there are."""
+    legal = [*legal]
+    close = get_close_matches(name.upper(), [each.upper() for each in legal], n=1, cutoff=0.6)
+    known = next((each for each in legal if each.upper() in close), None)
+    return f"There is no {name}; " + (f"did you mean {known}?" if known else f"there are {', '.join(legal)}.")
+
+
+def run_report(words: list[str]) -> int:
+    from helpers.build.report import main
+
+    return main(["report", *words])
+
+
+def run_shipping(command: str) -> Callable[[list[str]], int]:
+    def run(words: list[str]) -> int:
+        from helpers.build.shipping import main
+
+        return main([command, *words])
+
+    return run
+
+
+def run_data(words: list[str]) -> int:
+    from helpers.data.download import main
+
+    return main(words[1:])  # --dataset NAME, of which it takes the name alone
+
+
+def run_bench(words: list[str]) -> int:
+    from helpers.bench.turns import main
+
+    main()
+    return 0
+
+
+def run_lab(words: list[str]) -> int:
+    """Open JupyterLab; as root, as in a container, it listens to this machine alone, and asks for its token."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ |= {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
+    command = [sys.executable, "-m", "jupyterlab", str(ROOT / "notebooks")]
+    if getattr(os, "geteuid", lambda: 1)() == 0:
+        print("JupyterLab runs as root: it listens on 127.0.0.1 alone, and its address holds the token it asks for.")
+        command += ["--allow-root", "--ServerApp.ip=127.0.0.1"]
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+COMMANDS = {
+    "report": run_report,
+    "train": run_shipping("train"),
+    "pack": run_shipping("pack"),
+    "table": run_shipping("table"),
+    "data": run_data,
+    "bench": run_bench,
+    "lab": run_lab,
+}
+
+
+def read_words(command: str, words: Sequence[str]) -> list[str]:
+    """Turn NAME=VALUE into options, or variables of the environment; a word that begins with `-` passes as it is.
+
+    Raises ValueError on a name that the command does not take, with one near to it.
+    """
+    options = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word.startswith("-") or not equals:
+            options.append(word)
+        elif name in TAKES[command]:
+            options += [f"--{name.lower().replace('_', '-')}", value]
+        elif name in SHARED:
+            os.environ[name] = value
+        else:
+            raise ValueError(near(name, [*TAKES[command], *SHARED]))
+    return options
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command line; 2 with one sentence on standard error where it asks for what there is not."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        print((__doc__ or "") + f"\n\nWORD is one of {', '.join(COMMANDS)}; NAME is one of {', '.join(NAMES)}.")
+        return 0
+    command, *rest = words
+    try:
+        if command not in COMMANDS:
+            raise ValueError(near(command, COMMANDS))
+        options = read_words(command, rest)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return COMMANDS[command](options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""The commands by name, through make and without it."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from helpers import __main__ as commands
+from helpers.base.files import ROOT
+
+
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(["make", "--dry-run", *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("QESTION=3", "There is no variable QESTION"), ("RECIPES=tiny", "RECIPE?"), ("seed=1", "did you mean SEED?")],
+)
+def test_make_refuses_a_variable_that_it_does_not_know(word: str, told: str) -> None:
+    made = make("report", word)
+    assert made.returncode == 2 and told in made.stderr and made.stdout == ""
+    assert make("report", "RECIPE=tiny", "FIT=pad").returncode == 0
+
+
+def test_make_knows_every_variable_and_calls_only_commands_that_there_are() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    names = re.search(r"^names := (.*)$", text, re.MULTILINE)
+    assert names and {*names[1].split()} == {*commands.NAMES, "PYTHON"} - {"RUN", "INTO"}
+    called = re.findall(r"-m helpers (\w+)((?: +\w+=\S+)*)", text)
+    assert {"report", "train", "data", "bench", "lab"} <= {command for command, _ in called}
+    for command, words in called:
+        assert {word.split("=")[0] for word in words.split()} <= {*commands.TAKES[command]}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["reprot"], "There is no reprot; did you mean report?"),
+        (["report", "QESTION=3"], "There is no QESTION"),
+        (["data", "DATASETS=faces"], "There is no DATASETS; did you mean DATASET?"),
+        (["bench", "SET=1"], "There is no SET"),
+    ],
+)
+def test_a_wrong_word_is_one_sentence(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(words) == 2
+    message = capsys.readouterr().err
+    assert told in message and message.count("\n") == 1
+
+
+def test_values_become_options_and_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRECISION", "auto")
+    words = ["DATASET=a b=c.zip", "IMAGE_SIZE=96", "PRECISION=float32", "--jobs", "1"]
+    options = commands.read_words("report", words)
+    assert options == ["--dataset", "a b=c.zip", "--image-size", "96", "--jobs", "1"]
+    assert os.environ["PRECISION"] == "float32"
+
+
+def test_a_wrong_value_comes_back_from_the_command_itself() -> None:
+    words = [sys.executable, "-m", "helpers", "report", "RECIPE=slow"]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2 and "choose one of quick, full" in ended.stderr
+
+
+def test_lab_as_root_listens_to_this_machine_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda program, words: started.append(words))
+    for user in (0, 1000):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        monkeypatch.setenv("PYTHONPATH", "")
+        commands.main(["lab"])
+    assert {"--allow-root", "--ServerApp.ip=127.0.0.1"} <= {*started[0]} and "--allow-root" not in started[1]
+    assert capsys.readouterr().out.count("\n") == 1
