@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import keras
 import numpy as np
@@ -164,7 +165,7 @@ class Augmented(keras.Model):
         super().__init__()
         self.changes = changes
 
-    def call(self, images):
+    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Change images (N, H, W, C)."""
         for layer in self.changes:
             images = layer(images, training=True)
@@ -238,7 +239,7 @@ def serve_torch(task: str, precision: str) -> None:
     serve(train if task == "training" else predict)
 
 
-def torch_network():
+def torch_network() -> Any:
     """Build the network in PyTorch, layer by layer what `build_cnn` makes of the same architecture."""
     from torch import nn
 
@@ -247,12 +248,12 @@ def torch_network():
         for filters in unit:
             layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.BatchNorm2d(filters, eps=1e-3), nn.ReLU()]
             channels = filters
-        layers += [nn.MaxPool2d(2), nn.Dropout(architecture.unit_dropout)]
+        layers += [nn.MaxPool2d(2), nn.Dropout(architecture.unit_dropout or 0.0)]
         size //= 2
     widths = [channels * size * size, *architecture.dense]
     layers.append(nn.Flatten())
     for inputs, outputs in pairwise(widths):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(architecture.dense_dropout)]
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(architecture.dense_dropout or 0.0)]
     return nn.Sequential(*layers, nn.Linear(widths[-1], 7))
 
 

@@ -57,19 +57,19 @@ class RandomAffine(keras.layers.Layer):
     (N, H, W, C) in 0..255 in and out, float32; the identity outside training.
     """
 
-    def __init__(self, augmentation: Augmentation, seed: int, **options) -> None:
+    def __init__(self, augmentation: Augmentation, seed: int, **options: object) -> None:
         super().__init__(**options)
         self.augmentation = augmentation
         self.random = keras.random.SeedGenerator(seed)
 
-    def call(self, images, training: bool = False):
+    def call(self, images: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Change the images when training."""
         if not training or not self.augmentation.moves:
             return images
         transforms = self._transforms(ops.shape(images)[0], *images.shape[1:3])
         return ops.image.affine_transform(images, transforms, fill_mode=self.augmentation.border)
 
-    def _transforms(self, count: int, height: int, width: int):
+    def _transforms(self, count: int, height: int, width: int) -> keras.KerasTensor:
         """Draw output-to-input transforms about the image's centre: (count, 8), x before y."""
         drawn = self.augmentation
         angle = self._uniform(count, drawn.rotation * np.pi / 180)
@@ -86,7 +86,7 @@ class RandomAffine(keras.layers.Layer):
         nothing = ops.zeros((count,))
         return ops.stack([*from_x, offset_x, *from_y, offset_y, nothing, nothing], axis=1)
 
-    def _uniform(self, count: int, limit: float):
+    def _uniform(self, count: int, limit: float) -> keras.KerasTensor:
         return keras.random.uniform((count,), -limit, limit, seed=self.random)
 
 
@@ -97,12 +97,12 @@ class RandomErasing(keras.layers.Layer):
     width are drawn evenly up to this share of the image's.
     """
 
-    def __init__(self, share: float, seed: int, **options) -> None:
+    def __init__(self, share: float, seed: int, **options: object) -> None:
         super().__init__(**options)
         self.share = share
         self.random = keras.random.SeedGenerator(seed)
 
-    def call(self, images, training: bool = False):
+    def call(self, images: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Change the images when training."""
         if not training:
             return images
@@ -111,7 +111,7 @@ class RandomErasing(keras.layers.Layer):
         erased = ops.logical_and(rows[:, :, None, None], columns[:, None, :, None])
         return ops.where(erased, ERASED_TO, images)
 
-    def _strip(self, count: int, size: int):
+    def _strip(self, count: int, size: int) -> keras.KerasTensor:
         """Draw a stretch of the pixels 0 to size - 1 for each image: (count, size) bool."""
         length = keras.random.uniform((count, 1), 0, self.share * size, seed=self.random)
         start = keras.random.uniform((count, 1), 0, 1, seed=self.random) * (size - length)

@@ -117,7 +117,7 @@ class TabledRate(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rates: np.ndarray) -> None:
         self.rates = rates
 
-    def __call__(self, step):
+    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
         """Give the rate for the step that comes now."""
         return ops.take(self.rates, ops.minimum(ops.cast(step, "int32"), len(self.rates) - 1))
 

@@ -15,7 +15,8 @@ from keras import ops
 from helpers.base.files import read_sealed, write_sealed
 from helpers.data.datasets import Dataset, Split
 from helpers.networks.fast import Accelerated, accelerate
-from helpers.networks.prediction import predict_in_batches, predict_views, softmax
+from helpers.networks.logits import softmax
+from helpers.networks.prediction import predict_in_batches, predict_views
 from helpers.networks.views import ten_views
 from helpers.training.batches import draw_batches
 from helpers.training.callbacks import Hooks, batch_callback

@@ -18,8 +18,8 @@ def take_steps(trainer: keras.Model, pieces: Iterable[tuple[np.ndarray, ...]]) -
 def _program(trainer: keras.Model, *piece: np.ndarray) -> Callable[..., None]:
     """Trace a loop of training steps, over as many as it is given."""
 
-    def steps(*piece):
-        def step(place):
+    def steps(*piece: tf.Tensor) -> None:
+        def step(place: tf.Tensor) -> tf.Tensor:
             trainer.train_step(tuple(part[place] for part in piece))
             return place + 1
 

@@ -107,7 +107,9 @@ def _is_known(layer: keras.layers.Layer) -> bool:
     """Whether a copy of the layer is sure to compute the same: it is Keras's own, and so is all that it is given."""
     own = getattr(keras.layers, type(layer).__name__, None) is type(layer)
     holds_code = isinstance(layer, keras.Model | keras.layers.Lambda | keras.layers.Wrapper)
-    return own and not holds_code and _has_channels_last(layer) and not _is_foreign(layer.get_config())
+    # In a configuration, a lambda is nothing but its bytecode.
+    activated = getattr(getattr(layer, "activation", None), "__module__", "keras").split(".")[0] == "keras"
+    return own and activated and not holds_code and _has_channels_last(layer) and not _is_foreign(layer.get_config())
 
 
 def _has_channels_last(layer: keras.layers.Layer) -> bool:
@@ -120,6 +122,5 @@ def _has_channels_last(layer: keras.layers.Layer) -> bool:
 def _is_foreign(config: object) -> bool:
     """Whether a configuration refers to a function or a class of the user's."""
     if isinstance(config, Mapping):
-        own = config.get("registered_name") is None and "code" not in config  # of a lambda, Keras gives the bytecode
-        return not own or any(map(_is_foreign, config.values()))
+        return config.get("registered_name") is not None or any(map(_is_foreign, config.values()))
     return callable(config) or (isinstance(config, list | tuple) and any(map(_is_foreign, config)))

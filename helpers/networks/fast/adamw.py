@@ -5,6 +5,8 @@ steps; `_use_weight_decay` and `_get_variable_index`, which take a variable; and
 `_velocities`, in that order. A test of this file names each.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -12,14 +14,16 @@ from keras import ops
 class FusedAdamW(keras.optimizers.AdamW):
     """AdamW whose step on a variable is two operations of TensorFlow, where Keras takes more than a dozen."""
 
-    def _apply_weight_decay(self, variables) -> None:
+    def _apply_weight_decay(self, variables: Sequence[keras.Variable]) -> None:
         if not self._is_fused():
             super()._apply_weight_decay(variables)
 
     def _is_fused(self) -> bool:
         return keras.backend.backend() == "tensorflow" and not self.amsgrad
 
-    def update_step(self, gradient, variable, learning_rate) -> None:
+    def update_step(
+        self, gradient: keras.KerasTensor, variable: keras.Variable, learning_rate: keras.KerasTensor
+    ) -> None:
         """Move one variable, which decays first, and its two moments."""
         if not self._is_fused():
             super().update_step(gradient, variable, learning_rate)

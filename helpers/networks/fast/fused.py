@@ -3,6 +3,8 @@
 All act as Keras's own on another backend. None reaches a file: they belong to twins, which train in a network's place.
 """
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -22,7 +24,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
     fewer times and takes bfloat16 as it is, while Keras converts it to float32 and back.
     """
 
-    def __init__(self, *, rectified: bool = False, pooled: bool = False, **options) -> None:
+    def __init__(self, *, rectified: bool = False, pooled: bool = False, **options: object) -> None:
         super().__init__(**options)
         self.rectified, self.pooled = rectified, pooled
 
@@ -30,7 +32,9 @@ class FusedBatchNormalization(layers.BatchNormalization):
         """Give what a copy is made from."""
         return {**super().get_config(), "rectified": self.rectified, "pooled": self.pooled}
 
-    def call(self, inputs, training: bool = False, mask=None):
+    def call(
+        self, inputs: keras.KerasTensor, training: bool = False, mask: keras.KerasTensor | None = None
+    ) -> keras.KerasTensor:
         """Normalize (N, ..., C) by the batch's statistics when training, and by the moving ones otherwise."""
         if not _on_tensorflow() or mask is not None or self.renorm:
             return self._finish(super().call(inputs, training=training, mask=mask))
@@ -39,35 +43,37 @@ class FusedBatchNormalization(layers.BatchNormalization):
         outputs = self._normalize_batch(images) if training and self.trainable else self._normalize(images)
         return outputs if len(shape) == 4 else ops.reshape(outputs, shape)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Give the shape of the outputs."""
         return (shape[0], *(size and size // 2 for size in shape[1:3]), shape[3]) if self.pooled else shape
 
-    def _normalize_batch(self, images):
+    def _normalize_batch(self, images: keras.KerasTensor) -> keras.KerasTensor:
         outputs, mean, variance = _normalize_batch(images, *self.parameters(), self.epsilon)
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             average.assign(average * self.momentum + value * (1 - self.momentum))
         return self._finish(outputs)
 
-    def _normalize(self, images):
+    def _normalize(self, images: keras.KerasTensor) -> keras.KerasTensor:
         import tensorflow as tf
 
         options = {"mean": self.moving_mean, "variance": self.moving_variance, "epsilon": self.epsilon}
         normalized = tf.compat.v1.nn.fused_batch_norm(images, *self.parameters(), **options, is_training=False)
         return self._finish(normalized[0])
 
-    def parameters(self):
+    def parameters(self) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         """Give scale and offset, (C,) float32: 1 and 0 where it has none."""
         channels = self.moving_mean.shape
         return self.gamma if self.scale else ops.ones(channels), self.beta if self.center else ops.zeros(channels)
 
-    def _finish(self, outputs):
+    def _finish(self, outputs: keras.KerasTensor) -> keras.KerasTensor:
         """Pool and rectify; in this order, the latter has fewer values to do, and they come out the same."""
         outputs = ops.max_pool(outputs, 2, strides=2) if self.pooled else outputs
         return ops.relu(outputs) if self.rectified else outputs
 
 
-def _normalize_batch(images, scale, offset, epsilon: float):
+def _normalize_batch(
+    images: keras.KerasTensor, scale: keras.KerasTensor, offset: keras.KerasTensor, epsilon: float
+) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
     """Normalize (N, H, W, C) by their own statistics, and give these too: mean and variance, (C,) float32."""
     import tensorflow as tf  # there is no other way to the operation, and no need for it on another backend
 
@@ -77,7 +83,7 @@ def _normalize_batch(images, scale, offset, epsilon: float):
     return outputs, mean, variance * (count - 1) / count
 
 
-def _values_per_channel(images):
+def _values_per_channel(images: keras.KerasTensor) -> keras.KerasTensor:
     return ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
 
 
@@ -87,7 +93,7 @@ class FusedDropout(layers.Dropout):
     A value is dropped at the rate to within 1/512, and what is kept is divided by the share that is.
     """
 
-    def call(self, inputs, training: bool = False):
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Drop values of (N, ...) when training."""
         if not (training and 0 < self.rate < 1 and _on_tensorflow()) or self.noise_shape is not None:
             return super().call(inputs, training=training)
@@ -95,7 +101,7 @@ class FusedDropout(layers.Dropout):
         scale = 2**8 / (2**8 - dropped)
         return inputs * (ops.cast(drawn >= dropped, inputs.dtype) * scale)
 
-    def _draw(self, shape):
+    def _draw(self, shape: keras.KerasTensor) -> keras.KerasTensor:
         """Draw whole numbers below 256: of this shape, uint8."""
         import tensorflow as tf
 
@@ -111,7 +117,7 @@ class FusedConv2D(layers.Conv2D):
     filters spends most of its time on something else than multiplying.
     """
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: keras.KerasTensor, kernel: keras.KerasTensor) -> keras.KerasTensor:
         """Convolve (N, H, W, C)."""
         if not (_on_tensorflow() and self._has_small_maps(inputs)):
             return super().convolution_op(inputs, kernel)
@@ -122,18 +128,18 @@ class FusedConv2D(layers.Conv2D):
         usual = (self.kernel_size, self.strides, self.padding, self.dilation_rate, self.groups)
         return usual == ((3, 3), (1, 1), "same", (1, 1), 1)
 
-    def _has_small_maps(self, inputs) -> bool:
+    def _has_small_maps(self, inputs: keras.KerasTensor) -> bool:
         size = inputs.shape[1:3]
         pays = self.compute_dtype == SMALL_MAP_PRECISION and None not in size and size[0] * size[1] <= SMALL_MAP
         return pays and self.is_usual()
 
 
-def _convolve_small_maps(images, kernel):
+def _convolve_small_maps(images: keras.KerasTensor, kernel: keras.KerasTensor) -> keras.KerasTensor:
     import tensorflow as tf
 
     @tf.custom_gradient
-    def convolve(images, kernel):
-        def gradient(upstream):
+    def convolve(images: keras.KerasTensor, kernel: keras.KerasTensor) -> tuple[keras.KerasTensor, Callable]:
+        def gradient(upstream: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
             back = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(images), 1, "SAME")
             return back, filter_gradient(images, upstream)
 
@@ -142,7 +148,7 @@ def _convolve_small_maps(images, kernel):
     return convolve(images, kernel)
 
 
-def filter_gradient(images, upstream):
+def filter_gradient(images: keras.KerasTensor, upstream: keras.KerasTensor) -> keras.KerasTensor:
     """Give the gradient of 3 x 3 filters, a product of matrices a tap: (3, 3, C, D) in the dtype of the images.
 
     images: (N, H, W, C), convolved with zeros around them; upstream: (N, H, W, D), the gradient of what came out.
@@ -163,7 +169,7 @@ class FusedEnlargement(layers.Layer):
     What the layers of `enlarge` do to a row and to a column is linear, and their matrices are read off them.
     """
 
-    def __init__(self, factor: tuple[int, int], **options) -> None:
+    def __init__(self, factor: tuple[int, int], **options: object) -> None:
         super().__init__(**options)
         self.factor = factor
 
@@ -171,16 +177,16 @@ class FusedEnlargement(layers.Layer):
         """Give what a copy is made from."""
         return {**super().get_config(), "factor": self.factor}
 
-    def build(self, shape) -> None:
+    def build(self, shape: tuple[int, ...]) -> None:
         """Read off what becomes of each row and of each column."""
         self.rows, self.columns = (self._matrix(size) for size in shape[1:3])
 
-    def call(self, images):
+    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
         """Enlarge the images."""
         rows, columns = (ops.cast(matrix, images.dtype) for matrix in (self.rows, self.columns))
         return ops.einsum("ph,nhwc,qw->npqc", rows, images, columns)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Give the shape of the enlarged images."""
         return shape[0], len(self.rows), len(self.columns), shape[3]
 
