@@ -21,7 +21,7 @@ from helpers.networks import views as image_views
 from helpers.networks.architectures import build_cnn, build_dnn
 from helpers.networks.fast import accelerate
 from helpers.networks.prediction import predict_logits, predict_views, softmax
-from helpers.networks.sample import Sample, choose_of_class
+from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.training import pretrained
 from helpers.training.loop import Trained
 from helpers.training.pretrained import PretrainedNetworks
@@ -244,8 +244,7 @@ class Run:
         Byte-identical images are among them, where they show something; none is where all images are alike.
         """
         sizes = {name: len(self.split(name).labels) for name in ("train", *self.tested_splits)}
-        pairs = np.empty((0, 2), np.int64) if self._near_pairs is None else self._near_pairs
-        return audit.near_twins(pairs, sizes)[split]
+        return audit.near_twins(self._near_pairs, sizes)[split]
 
     @cached_property
     def _near_pairs(self) -> np.ndarray | None:
@@ -280,8 +279,10 @@ class Run:
         table = pd.DataFrame(counts, index=pd.Index(names, name="class"))
         return pd.concat([table, table.sum().to_frame("all").T.rename_axis("class")]).reset_index()
 
-    def sample(self, per_class: int = 1, min_confidence: float = 0.9, split: str = "test") -> Sample:
-        """Choose images of every class that the CNN classifies correctly with at least this probability.
+    def sample(
+        self, per_class: int = 1, min_confidence: float = 0.9, split: str = "test", most: int = 12, wanted: str = ""
+    ) -> Sample:
+        """Choose images of `choose_classes` that the CNN classifies correctly with at least this probability.
 
         A class without enough of them gives its most confident correct images, or failing those the images with the
         highest probability of their class; `confident` says which. The choice among the confident ones follows from
@@ -289,13 +290,11 @@ class Run:
         """
         probabilities, labels = self.probabilities(split), self.split(split).labels
         random = np.random.default_rng([self.seed, zlib.crc32(b"sample")])
-        chosen = np.concatenate(
-            [
-                choose_of_class(probabilities, labels, label, per_class, min_confidence, random)
-                for label in range(len(self.dataset.class_names))
-            ]
-        )
-        return self.sample_of(chosen, split, min_confidence)
+        chosen = [
+            choose_of_class(probabilities, labels, label, per_class, min_confidence, random)
+            for label in choose_classes(self.recalls, self.dataset.class_names, most, wanted).tolist()
+        ]
+        return self.sample_of(np.concatenate(chosen), split, min_confidence)
 
     def random_sample(self, count: int, split: str = "test") -> Sample:
         """Draw images of a split at random, as the seed says."""

@@ -65,6 +65,14 @@ def test_the_choice_follows_from_the_seed(run: Run, monkeypatch: pytest.MonkeyPa
     assert run.random_sample(9).indices.tolist() == run.random_sample(9).indices.tolist()
 
 
+def test_of_many_classes_some_are_shown_from_the_best_to_the_worst(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Run, "recalls", lambda self: np.array([0.5, 0.9, 0.1]))
+    give_probabilities(run, monkeypatch, np.eye(3, dtype=np.float32)[run.dataset.test.labels])
+    assert run.sample(most=3).labels.tolist() == [0, 1, 2]
+    assert run.sample(most=2).labels.tolist() == [1, 2]
+    assert run.sample(most=2, wanted="top").labels.tolist() == [0, 1, 2]
+
+
 def test_recall_is_read_from_notebook_03_unless_that_rests_on_another_network(run: Run) -> None:
     predicted, labels = run.probabilities().argmax(axis=1), run.dataset.test.labels
     counted = class_report(labels, predicted, NAMES)["recall"]

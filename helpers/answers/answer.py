@@ -10,7 +10,7 @@ from helpers.answers.cells import Execution, running_cell
 from helpers.answers.sentences import plain, render_block, text_block
 from helpers.answers.shown import Sentence, ShownFigure, ShownTable
 from helpers.answers.stored import save_answer
-from helpers.answers.tables import csv, table_block, table_cells
+from helpers.answers.tables import CUT, END_ROWS, MOST_ROWS, csv, table_block, table_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,8 +93,11 @@ class Answer:
         takes the earlier one's place. Raises ValueError on a name that cannot be part of a file's name and on a
         format that names no column or does not fit it.
         """
+        file = f"{self._stem('tables', name)}.csv"
+        if len(frame) > MOST_ROWS:
+            caption, values = f"{caption} {CUT}", values | {"rows_in_all": len(frame), "end": END_ROWS, "file": file}
         block = text_block("table", caption, values) | {"name": name, **table_block(name, frame, formats or {})}
-        block["file"] = f"{self._stem('tables', name)}.csv"
+        block["file"] = file
         shown = ShownTable(block["columns"], table_cells(block), block["numeric"], render_block(block))
         self._files[block["file"]] = csv(block)
         self._add(block)

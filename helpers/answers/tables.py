@@ -8,6 +8,10 @@ from helpers.answers.sentences import format_value, plain
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_ROWS = 60  # of a table that is shown whole, a page and a half
+CUT = "Of {rows_in_all} rows the first and the last {end} are shown; {file} holds all."
+END_ROWS = 15  # of a longer one, shown at its beginning and at its end; its file holds all
+
 
 def table_block(name: str, frame: "pd.DataFrame", formats: Mapping[str, str]) -> dict[str, Any]:
     """Make the columns, rows, formats and alignment of a table's block; ValueError on a format without its column."""
@@ -23,12 +27,15 @@ def table_block(name: str, frame: "pd.DataFrame", formats: Mapping[str, str]) ->
 
 
 def table_cells(block: Mapping[str, Any]) -> list[list[str]]:
-    """Write the cells of a saved answer's table as a reader sees them, row by row.
+    """Write the cells of a saved answer's table as a reader sees them, row by row; of a long one, both ends.
 
     Raises ValueError, naming the table, where a format does not fit its column.
     """
     try:
-        return [list(map(format_value, row, block["formats"])) for row in block["rows"]]
+        cells = [list(map(format_value, row, block["formats"])) for row in block["rows"]]
+        if len(cells) <= MOST_ROWS:
+            return cells
+        return [*cells[:END_ROWS], ["\N{HORIZONTAL ELLIPSIS}"] * len(block["columns"]), *cells[-END_ROWS:]]
     except (ValueError, TypeError) as error:
         raise ValueError(f"A format of the table {block['name']!r} does not fit its column: {error}.") from None
 

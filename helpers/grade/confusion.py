@@ -41,6 +41,41 @@ def accuracy_interval(labels: np.ndarray, predicted: np.ndarray) -> Interval:
     return Interval(correct / len(labels), float(interval.low), float(interval.high))
 
 
+def balanced_accuracy(counts: np.ndarray) -> Interval:
+    """Give the mean recall of the classes that have images, with a 95 % interval.
+
+    counts: (classes, classes) int, a confusion matrix. Every class counts the same, however few its images. The
+    interval is of the mean of independent recalls, each drawn from Jeffreys' posterior (Brodersen et al., 2010).
+    Raises ValueError when there are no images.
+    """
+    images, right = counts.sum(axis=1), np.diag(counts)
+    there = images > 0
+    if not there.any():
+        raise ValueError("A balanced accuracy needs at least one image.")
+    random = np.random.default_rng(0)
+    drawn = random.beta(right[there] + 0.5, (images - right)[there] + 0.5, (10_000, int(there.sum()))).mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    value = float((right[there] / images[there]).mean())
+    return Interval(value, min(value, float(low)), max(value, float(high)))
+
+
+def recall_words(counts: np.ndarray, class_names: Sequence[str], most: int = 12) -> list[str]:
+    """Write every class's recall with its 95 % interval, the best first; of more classes than `most`, both ends."""
+    images = counts.sum(axis=1)
+    there = [label for label in np.argsort(-np.diag(row_shares(counts)), kind="stable") if images[label]]
+    chosen = there if len(there) <= most else [*there[: most // 2], *there[-(most // 2) :]]
+    intervals = {class_names[label]: recall_interval(counts, label) for label in chosen}
+    return [f"{name} {found.value:.0%} ({found.low:.0%} to {found.high:.0%})" for name, found in intervals.items()]
+
+
+def extremes(report: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Of a report on more classes than `most`, keep those with the highest and those with the lowest recall."""
+    if len(report) <= most:
+        return report
+    ranked = report.sort_values("recall", ascending=False, kind="stable", ignore_index=True)
+    return pd.concat([ranked.head(most // 2), ranked.tail(most // 2)], ignore_index=True)
+
+
 def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
     """Test whether two classifiers differ on the same images: the exact two-sided p-value.
 

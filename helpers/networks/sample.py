@@ -1,5 +1,6 @@
 """Images chosen to be explained, by what a network says of them."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,3 +48,16 @@ def choose_of_class(
     if len(confident) >= count:
         return random.choice(confident, count, replace=False)
     return own[np.lexsort((-confidence, ~correct))][:count]
+
+
+def choose_classes(recalls: Callable[[], np.ndarray], names: Sequence[str], most: int, wanted: str = "") -> np.ndarray:
+    """Choose the classes whose images are shown: all, or of more than `most` some, as labels in rising order.
+
+    They lie evenly between the one with the highest recall and the one with the lowest, both among them. recalls:
+    gives (classes,) float, asked only where it is needed; wanted: a class that is chosen in any case.
+    """
+    if len(names) <= most:
+        return np.arange(len(names))
+    ranked = np.argsort(-recalls(), kind="stable")
+    chosen = ranked[np.linspace(0, len(names) - 1, most).round().astype(int)]
+    return np.unique([*chosen, *([names.index(wanted)] if wanted in names else [])])

@@ -237,3 +237,14 @@ def test_a_spoilt_answer_does_not_load(answer: Answer, spoil: Callable[[Path], o
     spoil(answer.folder)
     with pytest.raises(AnswerError, match=message):
         load_answer(answer.folder, NOTEBOOK)
+
+
+def test_of_a_long_table_both_ends_are_shown_and_all_is_in_its_file(answer: Answer) -> None:
+    frame = pd.DataFrame({"class": [f"class {i}" for i in range(300)], "images": range(300)})
+    shown = answer.table("rates", frame, caption="Rates.")
+    named = [row[0] for row in shown.cells]
+    assert len(named) < 60 and named[0] == "class 0" and named[-1] == "class 299" and "\N{HORIZONTAL ELLIPSIS}" in named
+    assert "Of 300 rows" in shown.caption and "tables/03_rates.csv" in shown.caption
+    answer.save()
+    assert len(pd.read_csv(answer.folder / "tables" / "03_rates.csv")) == 300
+    assert "rows" not in answer.table("few", frame.head(), caption="Rates.").caption

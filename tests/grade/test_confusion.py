@@ -3,6 +3,7 @@
 from math import comb
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.grade import confusion
@@ -145,3 +146,34 @@ def test_a_pair_comes_with_the_interval_of_its_share() -> None:
     expected = confusion.accuracy_interval(np.zeros(4, int), np.array([0, 0, 1, 1]))
     assert (table["low"][0], table["high"][0]) == (expected.low, expected.high)
     assert (table["low"] < table["share"]).all() and (table["share"] < table["high"]).all()
+
+
+def test_the_balanced_accuracy_counts_every_class_the_same_and_leaves_out_those_without_images() -> None:
+    counts = np.array([[900, 100, 0], [8, 2, 0], [0, 0, 0]])
+    found = confusion.balanced_accuracy(counts)
+    assert found.value == pytest.approx((0.9 + 0.2) / 2)
+    assert found.low < found.value < found.high
+    assert found.high - found.low > 2 * 0.05  # one class has ten images, however many the other has
+    with pytest.raises(ValueError, match="at least one image"):
+        confusion.balanced_accuracy(np.zeros((2, 2), int))
+
+
+def test_the_interval_of_the_balanced_accuracy_holds_the_truth_as_often_as_it_says() -> None:
+    random, images, recalls = np.random.default_rng(0), np.array([200, 30, 12]), np.array([0.9, 0.6, 0.3])
+    held = 0
+    for right in random.binomial(images, recalls, (400, 3)):
+        counts = np.diag(right)
+        counts[0, 1:], counts[1:, 0] = (images[0] - right[0], 0), images[1:] - right[1:]
+        found = confusion.balanced_accuracy(counts)
+        held += found.low <= recalls.mean() <= found.high
+    assert 0.92 < held / 400 < 0.985
+
+
+def test_of_many_classes_both_ends_are_kept() -> None:
+    counts = np.diag(np.arange(30)) + np.eye(30, k=1, dtype=int) * 5
+    names = tuple(f"class {label}" for label in range(30))
+    words = confusion.recall_words(counts, names, most=4)
+    assert [word.split()[1] for word in words] == ["29", "28", "1", "0"]
+    report = pd.DataFrame({"class": names, "recall": np.arange(30) / 30})
+    assert confusion.extremes(report, 4)["class"].tolist() == ["class 29", "class 28", "class 1", "class 0"]
+    assert confusion.extremes(report, 30) is report

@@ -119,7 +119,7 @@ def figure_box(page: object) -> tuple[float, float, float, float]:
 
 def test_a_long_table_goes_on_under_a_repeated_header(tmp_path: Path) -> None:
     answer = Answer(tmp_path, "01_train_cnn", "Title", "Question?")
-    frame = pd.DataFrame({"layer": [f"conv_{k}" for k in range(120)], "weights": range(1000, 1120)})
+    frame = pd.DataFrame({"layer": [f"conv_{k}" for k in range(60)], "weights": range(1000, 1060)})
     answer.table("layers", frame, "All layers.")
     answer.save()
     words = [text.split() for text in pages(build_report(tmp_path, ["01_train_cnn"], STAMP))[1:]]

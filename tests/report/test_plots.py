@@ -188,6 +188,17 @@ def test_the_matrix_shows_every_count_and_share() -> None:
     assert right.texts[0].get_text() == "50%"
 
 
+@pytest.mark.parametrize(("count", "shown"), [(60, "class_59"), (200, "200"), (300, "300")])
+def test_a_large_matrix_names_its_classes_legibly_or_counts_them(count: int, shown: str) -> None:
+    names = [f"class_{label}" for label in range(count)]
+    figure = plots.confusion_heatmaps(np.eye(count, dtype=int), np.eye(count), names)
+    axes = figure.axes[0]
+    ticks = axes.get_yticklabels()
+    assert not axes.texts and shown.replace("_", " ") == ticks[-1].get_text()
+    assert not is_cut(figure) and min(tick.get_fontsize() for tick in ticks) >= 4
+    assert overlapping(figure) == []
+
+
 def test_every_group_has_its_dots_and_its_mean_however_many_there_are() -> None:
     table = pd.DataFrame({"class": np.repeat([f"class {i}" for i in range(12)], 3), "fit": np.linspace(0, 1, 36)})
     (axes,) = plots.measure_strips(table, "class", {"fit": "fit"}, {}).axes

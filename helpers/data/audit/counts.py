@@ -27,15 +27,16 @@ def without_twin(images: np.ndarray, training: np.ndarray) -> np.ndarray:
     return ~np.isin(image_keys(images), image_keys(training))
 
 
-def near_twins(pairs: np.ndarray, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
+def near_twins(pairs: np.ndarray | None, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
     """Tell by split which images are near-duplicates of an image of the first split, (N,) bool; in it, of another.
 
-    pairs: (P, 2) int, places in all splits one after another, as `near_pairs` gives them; sizes: images by split.
+    pairs: (P, 2) int, places in all splits one after another, as `near_pairs` gives them; None: no image is one.
+    sizes: images by split.
     """
     ends = np.cumsum([0, *sizes.values()])
-    both = np.concatenate([pairs, pairs[:, ::-1]])
     found = np.zeros(ends[-1], bool)
-    found[both[both[:, 1] < ends[1], 0]] = True
+    for own, other in () if pairs is None else (pairs.T, pairs.T[::-1]):
+        found[own[other < ends[1]]] = True
     return dict(zip(sizes, np.split(found, ends[1:-1]), strict=True))
 
 

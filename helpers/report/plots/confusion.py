@@ -9,9 +9,18 @@ from matplotlib.figure import Figure
 
 from helpers.report.plots.style import COLOURS, TEXT_WIDTH, in_percent, letters_in, new_figure, wrap
 
+_NUMBERED = 20  # most classes whose cells of the confusion matrix have room for numbers
+_NAMED = 60  # most classes whose names have room along its sides
+
 
 def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequence[str]) -> Figure:
-    """Draw a confusion matrix twice, as counts and as shares of each row, with the numbers in the cells."""
+    """Draw a confusion matrix twice, as counts and as shares of each row, with the numbers in the cells.
+
+    Of more than 20 classes it is drawn once, as wide as the page, as shares and without numbers, and of more than 60
+    without names: numbers of classes, from 1 in the order of their names, stand in their place.
+    """
+    if len(class_names) > _NUMBERED:
+        return _large_heatmap(shares, class_names)
     figure = new_figure(3.4)
     names, size = [name.replace("_", " ") for name in class_names], min(6.5, 60 / len(class_names))
     for axes, values, title, form in zip(
@@ -35,6 +44,21 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
         axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
         axes.tick_params(length=0)
+    return figure
+
+
+def _large_heatmap(shares: np.ndarray, class_names: Sequence[str]) -> Figure:
+    figure = new_figure(6.2)
+    axes, count = figure.subplots(), len(class_names)
+    sns.heatmap(shares, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, cbar_kws={"shrink": 0.6, "aspect": 30})
+    in_percent(axes.collections[0].colorbar.ax.yaxis)
+    places = np.arange(0 if count <= _NAMED else 9, count, 1 if count <= _NAMED else 10)
+    names = [class_names[i].replace("_", " ") if count <= _NAMED else str(i + 1) for i in places]
+    size = min(6.5, 250 / count) if count <= _NAMED else 6.0
+    axes.set_xticks(places + 0.5, names, rotation=90, fontsize=size)
+    axes.set_yticks(places + 0.5, names, rotation=0, fontsize=size)
+    axes.set(title="share of the true class", xlabel="predicted", ylabel="true")
+    axes.tick_params(length=0 if count <= _NAMED else 2)
     return figure
 
 

@@ -35,6 +35,12 @@ HEADLINES: tuple[tuple[str, str, str], ...] = (
         "95% interval: {cnn.test_accuracy_low:.1%} to {cnn.test_accuracy_high:.1%}",
     ),
     (
+        "Balanced accuracy of the CNN",
+        "{balanced.value:.1%}",
+        "mean recall of all classes; 95% interval: {balanced.low:.1%} to {balanced.high:.1%}. "
+        "Recall (95% interval): {balanced.recalls}",
+    ),
+    (
         "Validation accuracy of the CNN",
         "{cnn.validation_accuracy:.1%}",
         "95% interval: {cnn.validation_accuracy_low:.1%} to {cnn.validation_accuracy_high:.1%}",
