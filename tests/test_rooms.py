@@ -1,0 +1,59 @@
+"""The house stays small: rooms, files and the door have a size that a newcomer can take in."""
+
+import ast
+from pathlib import Path
+
+import helpers
+from helpers.base.files import ROOT
+from helpers.base.notebook import code_sources
+
+PACKAGE = ROOT / "helpers"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def imported(text: str, module: str) -> set[str]:
+    """List the names that a text imports from a module."""
+    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom) and node.module == module)
+    return {alias.name for node in nodes for alias in node.names}
+
+
+def test_a_room_has_at_most_twelve_files() -> None:
+    rooms = {path.parent for path in FILES}
+    assert {room: count for room in rooms if (count := len([*room.glob("*.py")])) > 12} == {}
+
+
+def test_a_file_has_at_most_400_lines() -> None:
+    assert {str(path): count for path in FILES if (count := lines(path)) > 400} == {}
+
+
+def test_the_house_has_at_most_15000_lines() -> None:
+    assert sum(map(lines, FILES)) <= 15_000
+
+
+def test_every_room_says_what_lives_there() -> None:
+    for room in {path.parent for path in FILES}:
+        assert ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))), room
+
+
+def test_the_door_has_at_most_fifteen_names_and_its_stub_has_the_same() -> None:
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    promised = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(stub)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert len(helpers.__all__) <= 15
+    assert sorted(promised) == sorted(helpers.__all__)
+    for name, place in helpers._MODULES.items():
+        assert promised[name] in (place, f"{place}.{name}")
+
+
+def test_every_name_of_the_door_is_used_by_a_notebook() -> None:
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    used = {name for path in notebooks for text in code_sources(path) for name in imported(text, "helpers")}
+    assert used == {*helpers.__all__}
