@@ -8,11 +8,20 @@ NETWORKS =
 REPORTS = reports
 PRECISION = auto
 ACCELERATE = 1
+# How data are read, where that can be done in several ways: see `make look`.
+CLASS_LEVEL =
+LABELS  =
+LABEL   =
+FILE    =
+CLASSES =
+GROUP   =
+FIT     =
 TENSORBOARD = 0
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
 export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS PRECISION ACCELERATE TENSORBOARD
+export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 # A misspelt name would be ignored in silence.
@@ -29,7 +38,7 @@ endif
 ready := .venv/.ready
 run   := .venv/bin/python
 
-.PHONY: help setup report train data test bench kill lab clean
+.PHONY: help setup look report train data test bench kill lab clean
 .DELETE_ON_ERROR:
 
 help:
@@ -44,6 +53,14 @@ help:
 	@echo '                PRECISION=auto  auto (bfloat16 where it pays, if the processor has it), float32 or bfloat16'
 	@echo '                ACCELERATE=1    0 to train and predict by plain Keras in float32, several times slower'
 	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/models/tensorboard'
+	@echo 'make look     say how DATASET is read, and write some images of each class into reports/<run>/look.png; where it'
+	@echo '              can be read in several ways, here as in the others, these decide:'
+	@echo '                CLASS_LEVEL=1   level of the folders that name the classes, without those of splits'
+	@echo '                LABELS=t.csv LABEL=column FILE=column   table beside the images, and its columns; or LABELS=folders'
+	@echo '                                or LABELS=names (of files)'
+	@echo '                CLASSES="a,b"   names of the classes in the order of their labels, or a file of them'
+	@echo '                GROUP=patient   column, or pattern for paths, whose images stay on one side of a split'
+	@echo '                FIT=crop        crop, pad or stretch, for images that are no squares'
 	@echo 'make train    train the networks of a recipe without a report, on all training images; takes DATASET, RECIPE, SEED'
 	@echo '                NETWORKS="cnn dnn"   only these'
 	@echo 'make data     download DATASET=fer2013 or food11 into data/ and check it'
@@ -65,6 +82,9 @@ $(ready): requirements.txt pyproject.toml
 	$(run) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(run) -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+look: $(ready)
+	@$(run) -m helpers.data.look "$$DATASET" --image-size "$$IMAGE_SIZE"
 
 report: $(ready)
 	@$(run) -m helpers report DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE" SET="$$SET" \

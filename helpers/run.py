@@ -373,7 +373,8 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     if shipped:
         shipped.check(loaded)
     folder = ROOT / reports / loaded.name
-    description = {"title": loaded.title, "notes": list(loaded.notes), "fingerprint": loaded.fingerprint}
+    description = {"title": loaded.title, "notes": loaded.reading.sentences(), "fingerprint": loaded.fingerprint}
+    description |= {"reading": loaded.reading.as_json()}
     write_json(folder / "run.json", description)
     _write_skipped(folder / "skipped.csv", loaded.skipped)
     return Run(folder, loaded, chosen, seed, shipped)

@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers.base.files import ROOT
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.build import stale
-from helpers.data.datasets import KNOWN_NAMES, identify, load_dataset
+from helpers.data.datasets import KNOWN_NAMES, identify, load_dataset, look
 from helpers.networks.precision import describe_precision
 from helpers.training import pretrained
 
@@ -112,6 +112,8 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     settings = [word for text in arguments.set for word in _words(text)]
     places = find_notebooks(notebooks)
     chosen = parse_settings(settings, notebooks, places)
+    for sentence in look(arguments.dataset, image_size=image_size or None)[1].sentences():
+        print(sentence, flush=True)
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
     loaded = load_dataset(arguments.dataset, image_size=image_size or None)
     _check_fonts([loaded.name, *loaded.class_names])

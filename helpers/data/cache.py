@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from helpers.data.sources import SPLITS, Contents, DatasetError, Record, printab
 from helpers.data.splits import arrange, drop_empty_classes, keep_training, missing_splits, shuffle_within
 
 MAX_UNREADABLE = 0.01  # share of the images that may be left out
-Facts = dict[str, object]
+Facts = dict[str, Any]
 _SPLIT_INDEX = {"": -1} | {split: index for index, split in enumerate(SPLITS)}
 _ROUND = 1024  # images written at a time
 
@@ -135,25 +136,25 @@ def _faces_reading(labels: np.ndarray, bounds: Mapping[str, tuple[int, int]], si
 def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     """Decode and split what a path holds into a folder; returns the facts about it."""
     scratch = draft / "decoded"
-    labels, given, twins, skipped = _decode_records(contents.records, scratch)
+    labels, given, twins, groups, skipped = _decode_records(contents.records, scratch)
     _check_skipped(path, skipped, len(labels))
     reading = contents.reading
     class_names, labels, class_notes = drop_empty_classes(reading.class_names, labels)
-    splits, notes = arrange(path, class_names, reading.split_names, labels, given, twins)
-    order = shuffle_within(splits)
+    splits, notes = arrange(path, class_names, reading.split_names, labels, given, twins, groups)
+    order = shuffle_within(splits)[(splits < 0).sum() :]  # those of no split come first
     _write_array(
         draft / "images.npy",
-        (len(labels), *reading.pixels.shape),
+        (len(order), *reading.pixels.shape),
         np.dtype(np.uint8),
         _pick(scratch, order, int(np.prod(reading.pixels.shape))),
     )
     scratch.unlink()
-    _write_array(draft / "labels.npy", labels.shape, labels.dtype, [labels[order].data])
-    counted = _count_again(reading, class_names, labels, splits)
+    _write_array(draft / "labels.npy", order.shape, labels.dtype, [labels[order].data])
+    counted = _count_again(reading, class_names, labels[order], splits[order])
     known = replace(counted, notes=(*reading.notes, *class_notes, *_skipped_notes(len(skipped), len(labels))))
     return {
         "reading": known.as_json(),
-        "bounds": _bounds(np.bincount(splits, minlength=len(SPLITS)).tolist()),
+        "bounds": _bounds(np.bincount(splits[order], minlength=len(SPLITS)).tolist()),
         "notes": (*unused_notes(known), *known.notes),
         "split_notes": notes,
         "skipped": skipped,
@@ -170,8 +171,8 @@ def _count_again(reading: Reading, class_names: Sequence[str], labels: np.ndarra
 
 def _decode_records(
     records: Iterable[Record], scratch: Path
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str]]]:
-    """Write the pixels one behind the other; return labels, given splits, twins, and what was left out."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str]]]:
+    """Write the pixels one behind the other; return labels, given splits, twins, groups, and what was left out."""
     facts, skipped = array("q"), []
     records = iter(records)
     with writing(scratch):
@@ -180,19 +181,23 @@ def _decode_records(
         while round_ := list(islice(records, _ROUND)):
             skipped += [(record.name, record.pixels) for record in round_ if isinstance(record.pixels, str)]
             kept = [record for record in round_ if not isinstance(record.pixels, str)]
-            pixels = [record.pixels.tobytes() for record in kept]
+            pixels = [np.asarray(record.pixels).tobytes() for record in kept]
             with writing(scratch):
                 file.writelines(pixels)
             for record, content in zip(kept, pixels, strict=True):
-                facts.extend((record.label, _SPLIT_INDEX[record.split], _hash(content)))
+                facts.extend((record.label, _SPLIT_INDEX[record.split], _hash(content), _group(record)))
         with writing(scratch):
             file.flush()
-    labels, given, twins = np.array(facts, np.int64).reshape(-1, 3).T
-    return labels, given, twins, skipped
+    labels, given, twins, groups = np.array(facts, np.int64).reshape(-1, 4).T
+    return labels, given, twins, groups, skipped
 
 
 def _hash(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), signed=True)
+
+
+def _group(record: Record) -> int:
+    return _hash(record.group.encode()) if record.group else 0
 
 
 def _check_skipped(path: Path, skipped: Sequence[tuple[str, str]], kept: int) -> None:
@@ -237,7 +242,7 @@ def _bounds(counts: Iterable[int]) -> dict[str, tuple[int, int]]:
     return dict(zip(SPLITS, pairwise(ends), strict=True))
 
 
-def _describe_files(folder: Path) -> dict[str, dict[str, int | str]]:
+def _describe_files(folder: Path) -> dict[str, dict[str, Any]]:
     stats = {file: file.stat() for file in sorted(folder.glob("*.npy"))}
     return {
         file.name: {"size": stat.st_size, "times": _times(stat), "sha256": file_sha256(file)}

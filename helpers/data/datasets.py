@@ -8,7 +8,7 @@ cache folder `data/cache/<fingerprint>/`, and the cache folder becomes a Dataset
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from helpers.data.options import Options, read_options
 from helpers.data.reading import Reading, from_json
 from helpers.data.sources import (
     FER2013_SIZE,
+    PREVIEWED,
     SPLITS,
     Contents,
     DatasetError,
@@ -28,6 +29,7 @@ from helpers.data.sources import (
     printable,
     reading_from,
 )
+from helpers.data.splits import plan
 
 CACHE = cache_folder()
 KNOWN_NAMES = ("faces", "fer2013", "food11")
@@ -77,7 +79,7 @@ class Dataset:
     evidence: Mapping[str, np.ndarray] | None
     skipped: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
-    reading: Reading | None = None
+    reading: Reading = field(default_factory=Reading)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -144,13 +146,38 @@ def identify(
             digest = store.content_digest(path, cache or CACHE)
     chosen = (options or read_options()).as_text() if path else ""  # nothing is to be decided about the faces
     fingerprint = hashlib.sha256(f"{digest} {image_size} {_LAYOUT} {chosen}".encode()).hexdigest()[:16]
-    name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path, fingerprint)
+    name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path or Path(), fingerprint)
     return Source(name, fingerprint, path)
 
 
 def _program_digest(folder: Path) -> str:
     """Hash the program that draws the faces: another program draws others."""
     return store.digest_lines(f"{file.name} {store.file_sha256(file)}" for file in sorted(folder.glob("*.py")))
+
+
+def look(
+    name_or_path: str, cache: Path | None = None, image_size: int | None = None, options: Options | None = None
+) -> tuple[str, Reading, Iterable[Record]]:
+    """Say how a data set is read, in seconds, without decoding it: its name, the reading, and images to look at.
+
+    Of what has been opened before, all is known; of other data, images that turn out to be equal or unreadable may
+    shift a few from split to split. Arguments and errors are those of load_dataset.
+    """
+    options = (options or read_options()).with_size(image_size)
+    source = identify(name_or_path, cache, image_size, options)
+    if source.path is None or store.is_intact((cache or CACHE) / source.fingerprint):
+        dataset = load_dataset(name_or_path, cache, image_size, options=options)
+        return source.name, dataset.reading, _first_records(dataset)
+    contents = recognise(source.path, options)
+    shown = contents.records if contents.preview is None else contents.preview
+    return source.name, plan(source.path, contents.reading), _guarded(source.path, shown)
+
+
+def _first_records(dataset: Dataset) -> Iterator[Record]:
+    """Give the first training images of each class."""
+    for label in range(len(dataset.class_names)):
+        for index in np.flatnonzero(dataset.train.labels == label)[:PREVIEWED].tolist():
+            yield Record(f"training image {index}", label, "train", dataset.train.images[index])
 
 
 def _locate(name_or_path: str) -> Path | None:
@@ -246,6 +273,7 @@ def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
         )
     facts |= facts["keep_training"] if changed else {}
     arrays, reading = store.read_arrays(folder, facts), from_json(facts["reading"])
+    reading = replace(reading, notes=(*reading.notes, *facts["split_notes"]))
     return Dataset(
         name=source.name,
         class_names=reading.class_names,

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.base.files import ROOT, WriteError, writing
-from helpers.data.datasets import CACHE, SPLITS, Dataset, DatasetError, load_dataset
+from helpers.data.datasets import CACHE, Dataset, load_dataset
+from helpers.data.reading import SPLITS
+from helpers.data.sources import DatasetError
 
 DATA = ROOT / "data"
 

@@ -62,10 +62,10 @@ class Reading:
     the source calls each of SPLITS; notes: further whole sentences that a report must state.
     """
 
-    title: str
-    class_names: tuple[str, ...]
-    labels_from: str
-    pixels: Pixels
+    title: str = ""
+    class_names: tuple[str, ...] = ()
+    labels_from: str = ""
+    pixels: Pixels = Pixels(0, colour=False)
     splits_from: str = ""
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unused: tuple[Unused, ...] = ()
@@ -77,6 +77,10 @@ class Reading:
     def with_unused(self, unused: Iterable[Unused]) -> "Reading":
         """Give the same reading with more left out; what is of one kind is added up."""
         return replace(self, unused=merge_unused([*self.unused, *unused]))
+
+    def sentences(self) -> list[str]:
+        """Say how the data set is read, one whole sentence an item, the most important first."""
+        return sentences(self)
 
     def as_json(self) -> dict[str, Any]:
         """Give the reading as JSON can hold it; `from_json` reads it back."""
@@ -118,8 +122,8 @@ def sentences(reading: Reading) -> list[str]:
     pixels = reading.pixels
     by = f", recognised by {reading.recognised_by}" if reading.recognised_by else ""
     said = [
-        f"{reading.title}{by}: {_plural(_total(reading), 'image')} of {len(reading.class_names)} classes.",
-        f"The classes are {reading.labels_from}: {_named(reading.class_names)}.",
+        f"{reading.title}{by}: {_plural(_total(reading), 'image')}.",
+        f"The {len(reading.class_names)} classes are {reading.labels_from}: {_named(reading.class_names)}.",
         *([f"The splits are {reading.splits_from}."] if reading.splits_from else []),
         *(_split_sentence(reading, split) for split in reading.counts),
         f"Images become {pixels.size} x {pixels.size} pixels {'in colour' if pixels.colour else 'in grey'}, from "

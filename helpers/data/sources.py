@@ -57,6 +57,7 @@ class Contents:
     preview: Iterable[Record] | None = None
 
 
+PREVIEWED = 12  # images of each class that a preview has
 Opener = Callable[[], BinaryIO]
 
 

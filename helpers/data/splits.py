@@ -1,17 +1,20 @@
 """Which image goes into which split: as the source says, or class by class at random, with twins on one side."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from helpers.data.sources import SPLITS, DatasetError
+from helpers.data.reading import SPLITS, Reading, count
+from helpers.data.sources import DatasetError
 
 _TRAIN, _VALIDATION, _TEST = range(len(SPLITS))
 _ONE_PIECE_NOTE = (
     "These data come in one piece, so 80 % of the images are the training, 10 % the validation and 10 % the "
     "test split, drawn class by class, with identical images kept on one side."
 )
+_WIDEST = 0.1  # interval of an accuracy that is still good enough to choose by
 _SPLIT_SEED = 0
 
 
@@ -30,18 +33,21 @@ def arrange(
     labels: np.ndarray,
     given: np.ndarray,
     twins: np.ndarray,
+    groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Give each image its split; returns (N,) int64, index into SPLITS, and notes that say what was done.
+    """Give each image its split; returns (N,) int64, index into SPLITS or -1 for none, and notes on what was done.
 
     split_names: what the source calls each of SPLITS; labels: (N,) int64; given: (N,) int64, index into SPLITS
-    or -1; twins: (N,) int64, equal for equal images. Raises DatasetError where a class lacks images to train or
-    to test on.
+    or -1; twins: (N,) int64, equal for equal images; groups: (N,) int64, equal for images that belong together, 0 for
+    those of no group. Raises DatasetError where a class lacks images to train or to test on.
     """
+    together = twins if groups is None or not groups.any() else _join(twins, groups)
     present = set(given.tolist())
     if len(present) == 1:
-        splits, notes = deal(labels, twins, (0.8, 0.1, 0.1)), (_ONE_PIECE_NOTE,)
+        splits = deal(labels, together, (0.8, 0.1, 0.1))
+        notes: tuple[str, ...] = (_ONE_PIECE_NOTE,)
     elif _TRAIN in present:
-        splits, notes = _complete(given, labels, twins, split_names)
+        splits, notes = _complete(given, labels, together, split_names)
     else:
         raise DatasetError(f"{path} has no {split_names['train']} images; add some, or take the splits away.")
     _check_classes(path, class_names, labels, splits)
@@ -58,13 +64,61 @@ def _complete(
     """Where the validation or the test split is missing, validate on a tenth of the training images."""
     missing = [split for index, split in enumerate(SPLITS) if index not in given]
     if not missing:
-        return given, ()
+        return _replace_few(given, labels, twins, names)
     is_train = given == _TRAIN
     splits = np.full_like(given, _TEST)
     splits[is_train] = deal(labels[is_train], twins[is_train], (0.9, 0.1))
     stand_in = f"the {names['validation']} images are the test split and " if missing == ["test"] else ""
     tenth = f"a tenth of the {names['train']} images, drawn class by class, is the validation split."
     return splits, (f"These data have no {names[missing[0]]} images, so {stand_in}{tenth}",)
+
+
+def _replace_few(
+    given: np.ndarray, labels: np.ndarray, twins: np.ndarray, names: Mapping[str, str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Where too few images are for validation, validate on a tenth of the training images, if these are more."""
+    few, is_train = int((given == _VALIDATION).sum()), given == _TRAIN
+    width = 2 * 1.96 * (0.25 / few) ** 0.5  # of the 95 % interval of an accuracy of one half
+    if width <= _WIDEST or few >= is_train.sum() // 10:
+        return given, ()
+    splits = np.where(given == _VALIDATION, -1, given)
+    splits[is_train] = deal(labels[is_train], twins[is_train], (0.9, 0.1))
+    return splits, (
+        f"The {few:,} {names['validation']} images are too few to choose by, as they tell an accuracy only to within "
+        f"{width / 2:.0%}: a tenth of the {names['train']} images, drawn class by class, is the validation split, and "
+        "those few are not used.",
+    )
+
+
+def _join(twins: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Number what belongs together, because images are equal or of one group, or both by way of others: (N,) int64."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    images = np.arange(len(twins))
+    owners = np.where(groups, groups, -1 - images)  # whatever is of no group is alone
+    kinds = [np.unique(kind, return_inverse=True)[1] for kind in (twins, owners)]
+    nodes = len(twins) + sum(kind.max(initial=-1) + 1 for kind in kinds)
+    ends = np.concatenate([kinds[0] + len(twins), kinds[1] + len(twins) + kinds[0].max(initial=-1) + 1])
+    links = coo_array((np.ones(2 * len(twins), bool), (np.tile(images, 2), ends)), (nodes, nodes))
+    return connected_components(links, directed=False)[1][: len(twins)].astype(np.int64)
+
+
+def plan(path: Path, reading: Reading) -> Reading:
+    """Say how the splits of a reading will come out, from its counts alone, before any image is decoded.
+
+    Images that turn out to be equal may shift a few. Errors are those of `arrange`.
+    """
+    names = [*reading.class_names]
+    counts = [(s, c, n) for s, by_class in reading.counts.items() for c, n in by_class.items() if c in names]
+    pairs = [(split, name) for split, name, number in counts for _ in range(number)]
+    if not pairs:
+        return reading
+    given = np.array([SPLITS.index(split) if split else -1 for split, _ in pairs])
+    left, labels, notes = drop_empty_classes(names, np.array([names.index(name) for _, name in pairs]))
+    splits, split_notes = arrange(path, left, reading.split_names, labels, given, np.arange(len(pairs)))
+    planned = count((SPLITS[split], left[label]) for split, label in zip(splits, labels, strict=True) if split >= 0)
+    return replace(reading, class_names=left, counts=planned, notes=(*reading.notes, *notes, *split_notes))
 
 
 def deal(labels: np.ndarray, twins: np.ndarray, shares: Sequence[float]) -> np.ndarray:

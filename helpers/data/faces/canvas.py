@@ -46,7 +46,7 @@ def inside(distance: np.ndarray) -> np.ndarray:
     return np.clip(distance * np.float32(DENSITY) + np.float32(0.5), 0, 1)
 
 
-def between(y: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+def between(y: np.ndarray, upper: Number, lower: Number) -> np.ndarray:
     return np.minimum(y - upper, lower - y)
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from helpers.data.containers import Members
 from helpers.data.decode import decode_all
+from helpers.data.labels.words import find_split, sort_classes
 from helpers.data.options import Options
-from helpers.data.readers.pictures import find_split, sort_classes
 from helpers.data.reading import Reading, Unused, count
 from helpers.data.sources import Contents, DatasetError, Opener, Record, UnreadableError, printable
 from helpers.data.survey import survey

@@ -24,7 +24,7 @@ LAYOUT = {
     "question": "Question",
     "figure": "Figure",
     "table": "Table",
-    "notes": "Notes",
+    "notes": "The data",
 }
 
 # Label, value and detail, as templates over the keys of the answers' numbers.

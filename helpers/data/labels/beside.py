@@ -1,0 +1,76 @@
+"""What lies among images and is none to learn from: thumbnails, and masks that tell where something is in an image."""
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from helpers.data.containers import Members
+from helpers.data.labels import words
+from helpers.data.reading import Unused, unused
+from helpers.data.sources import UnreadableError, printable
+
+_MASK_WORDS = frozenset((
+    "mask", "masks", "segmentation", "segmentations", "seg", "segs", "groundtruth", "gt", "trimap", "trimaps",
+    "annotation", "annotations", "matte", "mattes", "lungmask", "lungmasks", "labelmap", "labelmaps",
+))  # fmt: skip
+_MASK_NAME = re.compile(
+    r"(?P<image>.+?)[\s_.-]+(mask|masks|seg|segmentation|segmented|gt|groundtruth|trimap|matte)([\s_.-]*\d+)?",
+    re.IGNORECASE,
+)
+_PROBES = 8  # images that are looked at before a folder counts as one of masks
+_TONES, _FLAT = 4, 0.95  # a mask has nearly all of its pixels in so many of sixteen grey levels
+_MOST_BYTES = 2**24
+
+
+def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple[Unused, ...]]:
+    """Part the images that are meant from thumbnails and masks; gives their paths, and what was left out."""
+    paths = {name: PurePosixPath(name) for name in images}
+    system = [name for name in images if words.is_system(paths[name].parent)]
+    left = [name for name in images if not words.is_system(paths[name].parent)]
+    masks = _find_mask_folders(members, left, paths) | _find_mask_files(members, left, paths)
+    meant = [name for name in left if name not in masks]
+    return meant, (
+        *unused("images in folders of thumbnails or of the system", [printable(name) for name in system]),
+        *unused("masks beside the images", [printable(name) for name in left if name in masks]),
+    )
+
+
+def _find_mask_folders(members: Members, images: Sequence[str], paths: dict[str, PurePosixPath]) -> set[str]:
+    """Find images in folders that are called masks, and look like masks, where there are others."""
+    folders: dict[PurePosixPath, list[str]] = {}
+    for name in images:
+        folders.setdefault(paths[name].parent, []).append(name)
+    called = {f for f in folders if any({*words.words(part)} & _MASK_WORDS for part in f.parts)}
+    if called == {*folders}:
+        return set()
+    return {name for folder in called if _are_masks(members, folders[folder]) for name in folders[folder]}
+
+
+def _find_mask_files(members: Members, images: Sequence[str], paths: dict[str, PurePosixPath]) -> set[str]:
+    """Find images called as another image of their folder with "_mask" behind it, that look like masks."""
+    stems = {str(path.with_suffix("")) for path in paths.values()}
+    called = [
+        name
+        for name in images
+        if (match := _MASK_NAME.fullmatch(paths[name].stem)) and str(paths[name].with_name(match["image"])) in stems
+    ]
+    return {*called} if called and _are_masks(members, called) else set()
+
+
+def _are_masks(members: Members, names: Sequence[str]) -> bool:
+    """Look at a few images: of masks, nearly all pixels have one of a few tones."""
+    return all(_is_flat(members, name) for name in names[:: max(1, len(names) // _PROBES)])
+
+
+def _is_flat(members: Members, name: str) -> bool:
+    try:
+        with members.files[name]() as file, Image.open(io.BytesIO(file.read(_MOST_BYTES))) as image:
+            image.draft("L", (256, 256))
+            tones = np.bincount(np.asarray(image.convert("L")).ravel() >> 4, minlength=16)
+    except (UnreadableError, OSError, ValueError, SyntaxError):
+        return False
+    return bool(np.sort(tones)[-_TONES:].sum() >= _FLAT * tones.sum())

@@ -1,0 +1,384 @@
+"""Tables that lie beside images and label them: which there are, and which of their columns say what."""
+
+import csv
+import io
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from helpers.data.containers import Members
+from helpers.data.labels import words
+from helpers.data.options import Options
+from helpers.data.sources import DatasetError, Opener, UnreadableError, printable
+
+_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json", ".txt")
+_MOST_BYTES = 2**28  # of a table
+_LABEL_NAMES = (
+    "label", "labels", "class", "classes", "target", "category", "class name", "label name", "classname",
+    "category name", "diagnosis", "dx", "classid", "class id", "label id", "category id", "y", "ground truth",
+    "gt", "emotion", "expression", "species", "breed", "variety", "disease", "finding", "finding labels", "level",
+    "grade", "cell type", "landmark id", "style", "genre", "tag", "type", "articletype",
+)  # fmt: skip
+_GROUP_NAMES = (
+    "group", "group id", "lesion", "lesion id", "patient", "patient id", "patientid", "subject", "subject id",
+    "person", "person id", "participant", "participant id", "individual", "individual id", "video", "video id",
+    "case id",
+)  # fmt: skip
+_SPLIT_NAMES = ("split", "set", "subset", "usage", "partition", "phase", "data set", "dataset", "fold")
+_NO_LABELS = frozenset(
+    (*_GROUP_NAMES, *_SPLIT_NAMES, "age", "sex", "gender", "width", "height", "localization", "view", "url", "id")
+)
+_FOUND = 0.5  # share of a column's values that have to be names of images
+_ENTIRE = 0.99  # share of the rows for which something has to hold, such as one class a row
+_SUBMISSION = re.compile(r"submi(t|ssion)", re.IGNORECASE)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Index = Mapping[str, Sequence[str]]  # name of an image without folders, ending and zeros in front -> its paths
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a table says of one image."""
+
+    label: str
+    split: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that names images: rows by the image's path, and the columns that say what.
+
+    labelled_by: the column of labels; "" where the table has none. strong: whether its name says so; otherwise it is
+    the only one that could be. one_hot: whether each class has a column of its own. of_split: the split that the
+    table's name tells, or ""; split, group: further columns, or "".
+    """
+
+    name: str
+    rows: Mapping[str, Row]
+    file: str
+    labelled_by: str
+    strong: bool
+    one_hot: bool = False
+    of_split: str = ""
+    split: str = ""
+    group: str = ""
+
+
+def read_tables(path: str, members: Members, images: Sequence[str], options: Options) -> tuple[list[Table], list[str]]:
+    """Read all tables that name images, and list the others.
+
+    images: paths of all images. Raises DatasetError where options name a table or column that is not there, and where
+    a table has several columns that could be the labels.
+    """
+    names = [name for name in members.files if name.lower().endswith(_ENDINGS) and not _SUBMISSION.search(name)]
+    chosen = _find_chosen(path, names, options.labels)
+    index = _index(images)
+    found, others = [], [name for name in members.files if _SUBMISSION.search(name) and name.lower().endswith(_ENDINGS)]
+    for name in chosen or names:
+        frame = _read_frame(members.files[name], name)
+        table = _understand(path, name, frame, index, options, bool(chosen)) if frame is not None else None
+        if table:
+            found.append(table)
+        elif frame is not None and not name.lower().endswith((".txt", ".json")):  # these may be of another kind
+            others.append(name)
+    if chosen and not found:
+        raise DatasetError(
+            f"LABELS={options.labels} names a table of which no column has the names of images below {path}; name the "
+            "column with FILE=column, or another table."
+        )
+    return found, others
+
+
+def _find_chosen(path: str, names: Sequence[str], wanted: str) -> list[str]:
+    """Give the tables that LABELS names: by path, or by name in any folder."""
+    if wanted in ("", "folders", "names"):
+        return []
+    found = [name for name in names if name == wanted] or [n for n in names if PurePosixPath(n).name == wanted]
+    if not found:
+        there = words_of(names) or "none"
+        raise DatasetError(f"LABELS={wanted} names no table in {path}; the tables there are: {there}.")
+    return found
+
+
+def words_of(names: Iterable[str], most: int = 12) -> str:
+    """List names, the first so many of them."""
+    shown = [printable(str(name)) for name in names]
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
+
+
+def _index(images: Sequence[str]) -> Index:
+    index: dict[str, list[str]] = defaultdict(list)
+    for name in images:
+        index[_stem(name)].append(name)
+    return index
+
+
+def _stem(name: str) -> str:
+    """Spell the name of an image without its folders, its ending and the zeros in front of a number."""
+    last = name.strip().replace("\\", "/").rpartition("/")[2]
+    stem, dot, ending = last.rpartition(".")
+    stem = stem if dot and ending and not ending.isdecimal() and len(ending) < 6 else last
+    return stem.lstrip("0") or "0" if stem.isdecimal() else stem
+
+
+def _read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
+    """Read a table as text, its columns named; None where it is none."""
+    try:
+        with opener() as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            return None
+        ending = PurePosixPath(name).suffix.lower()
+        if ending == ".parquet":
+            return _read_parquet(data)
+        text = data.decode("utf-8-sig", errors="replace")
+        if ending in (".jsonl", ".ndjson"):
+            return _as_text(pd.DataFrame([json.loads(line) for line in text.splitlines() if line.strip()]))
+        return _read_json(text) if ending == ".json" else _read_cells(text, ending == ".txt")
+    except (UnreadableError, ValueError, OSError, csv.Error, AttributeError, TypeError):
+        return None
+
+
+def _read_parquet(data: bytes) -> "pd.DataFrame | None":
+    from pyarrow import ArrowException, parquet
+
+    try:
+        return _as_text(parquet.read_table(io.BytesIO(data)).to_pandas())
+    except ArrowException:
+        return None
+
+
+def _read_json(text: str) -> "pd.DataFrame | None":
+    """Read a list of flat objects, or an object of names of images and their labels."""
+    import pandas as pd
+
+    content = json.loads(text)
+    if isinstance(content, dict) and content and all(isinstance(v, str | int) for v in content.values()):
+        return _as_text(pd.DataFrame({"file": [*content], "label": [*content.values()]}))
+    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
+        return _as_text(pd.DataFrame(content))
+    return None
+
+
+def _as_text(frame: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    frame = frame.rename(columns=str)
+    whole = {name: frame[name].astype("Int64") for name in _columns(frame) if _is_whole(frame[name])}
+    return frame.assign(**whole).map(lambda cell: "" if cell is None or cell is pd.NA or cell != cell else str(cell))
+
+
+def _is_whole(column: "pd.Series") -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all())
+
+
+def _read_cells(text: str, is_list: bool) -> "pd.DataFrame | None":
+    """Read a table of cells parted by what parts most; lists (.txt) may be parted by blanks, and have no header."""
+    import pandas as pd
+
+    head = [line for line in text[:20_000].splitlines() if line.strip()][:20]
+    if not head or max(map(len, head)) > 5_000:
+        return None
+    marks = [",", "\t", ";", "|", *([" "] if is_list else [])]
+    mark = max(marks, key=lambda mark: min(line.count(mark) for line in head))
+    if not head[0].count(mark):
+        return None
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=mark) if any(row)]
+    width = len(rows[0])
+    body = [row[:width] + [""] * (width - len(row)) for row in rows]
+    header = body[0]
+    if is_list or any(re.search(r"\.\w{3,4}$", cell) for cell in header) or len({*header}) < width:
+        return pd.DataFrame(body, columns=[f"column {number}" for number in range(1, width + 1)])
+    return pd.DataFrame(body[1:], columns=header)
+
+
+def _understand(
+    path: str, name: str, frame: "pd.DataFrame", index: Index, options: Options, chosen: bool
+) -> Table | None:
+    """Find the columns of a table and join it to the images; None where it names none."""
+    file = _find_file(path, name, frame, index, options if chosen else Options())
+    if file is None:
+        return None
+    label, strong, values = _find_label(path, name, frame, file, options)
+    split = _find_split(frame, {file, label})
+    group = _find_group(frame, {file, label, split}, options)
+    of_table = words.find_split(PurePosixPath(name).stem)
+    rows: dict[str, Row] = {}
+    splits = frame[split] if split else [""] * len(frame)
+    groups = frame[group] if group else [""] * len(frame)
+    for value, text, said, owner in zip(frame[file], values, splits, groups, strict=True):
+        image = _find_image(value, index, name, of_table)
+        if image is not None and text:
+            rows[image] = Row(printable(text), words.find_split(said), f"{group} {owner}" if owner else "")
+    return Table(name, rows, file, label, strong, label == "" and strong, of_table, split, group)
+
+
+def _find_file(path: str, name: str, frame: "pd.DataFrame", index: Index, options: Options) -> str | None:
+    """Find the column with the names of images."""
+    if options.file:
+        _check_column(path, name, frame, "FILE", options.file)
+        return options.file
+    shares = {column: sum(_stem(value) in index for value in frame[column]) for column in _columns(frame)}
+    best = max(shares, key=lambda column: (shares[column], frame[column].nunique()), default=None)
+    enough = best is not None and shares[best] >= _FOUND * len(frame) and frame[best].nunique() > _FOUND * len(frame)
+    return best if enough else None
+
+
+def _columns(frame: "pd.DataFrame") -> list[str]:
+    return [str(column) for column in frame.columns]
+
+
+def _check_column(path: str, name: str, frame: "pd.DataFrame", option: str, column: str) -> None:
+    if column not in frame:
+        raise DatasetError(
+            f"{option}={column} is no column of {printable(name)} in {path}; its columns are "
+            f"{words_of(_columns(frame))}."
+        )
+
+
+def _find_label(
+    path: str, name: str, frame: "pd.DataFrame", file: str, options: Options
+) -> tuple[str, bool, Sequence[str]]:
+    """Find the labels: column ("" where each class has one), whether it is sure, and the label of each row."""
+    if options.label:
+        _check_column(path, name, frame, "LABEL", options.label)
+        return options.label, True, _one_label(path, name, frame, options.label)
+    spelled = {" ".join(words.words(column)): column for column in _columns(frame) if column != file}
+    named = [spelled[known] for known in _LABEL_NAMES if known in spelled and _has_classes(frame[spelled[known]])]
+    if named:
+        different = [column for column in named[1:] if not _same_classes(frame[named[0]], frame[column])]
+        sure = _LABEL_NAMES[:8]
+        rivals = [column for column in different if " ".join(words.words(column)) in sure]
+        if rivals and " ".join(words.words(named[0])) in sure:
+            _refuse_columns(path, name, [named[0], *rivals])
+        best = _best_named([column for column in named if column not in different], frame)
+        return best, True, _one_label(path, name, frame, best)
+    if (one_hot := _read_one_hot(path, name, frame, file)) is not None:
+        return "", True, one_hot
+    return _guess_label(path, name, frame, file)
+
+
+def _best_named(columns: Sequence[str], frame: "pd.DataFrame") -> str:
+    """Of columns that say the same, give one with names rather than numbers."""
+    return next((c for c in columns if not all(value.isdecimal() for value in frame[c].unique() if value)), columns[0])
+
+
+def _has_classes(column: "pd.Series") -> bool:
+    """Tell whether a column's values can be classes: at least two, and each for two rows on average."""
+    values = column[column != ""]
+    return 2 <= values.nunique() <= len(values) / 2
+
+
+def _same_classes(one: "pd.Series", other: "pd.Series") -> bool:
+    return len({*zip(one, other)}) == one.nunique() == other.nunique()
+
+
+def _refuse_columns(path: str, name: str, columns: Sequence[str]) -> None:
+    ways = " or ".join(f"{column!r} (LABEL={column})" for column in columns)
+    raise DatasetError(
+        f"{path} can be read in {len(columns)} ways, since the labels of {printable(name)} can be its column {ways}; "
+        "give one of these options."
+    )
+
+
+def _one_label(path: str, name: str, frame: "pd.DataFrame", column: str) -> Sequence[str]:
+    """Give a column's labels; DatasetError where many rows have several at once."""
+    values = frame[column]
+    single = {value for value in values if "|" not in value}
+    several = sum("|" in value and {*value.split("|")} <= single for value in values)
+    if several > (1 - _ENTIRE) * len(values):
+        example = next(value for value in values if "|" in value)
+        raise DatasetError(
+            f"{path} holds the table {printable(name)}, of which {several:,} rows have several labels, such as "
+            f"{example!r}; keep one a row, or name another column with LABEL=column."
+        )
+    return list(values)
+
+
+def _read_one_hot(path: str, name: str, frame: "pd.DataFrame", file: str) -> list[str] | None:
+    """Read labels where each class has a column of zeros and ones; None where that is not so."""
+    flags = [column for column in _columns(frame) if column != file and {*frame[column]} <= {"0", "1", "0.0", "1.0"}]
+    if len(flags) < 2:
+        return None
+    marked = frame[flags].isin(("1", "1.0"))
+    counts = marked.sum(axis=1)
+    if (counts == 1).sum() >= _ENTIRE * (counts > 0).sum():
+        labels = marked.idxmax(axis=1).map(str.strip)
+        return [label if number == 1 else "" for label, number in zip(labels, counts, strict=True)]
+    if (counts > 1).sum() > (counts == 1).sum() / 10 and len(flags) > 2:
+        raise DatasetError(
+            f"{path} holds the table {printable(name)}, of which {(counts > 1).sum():,} rows have several of the "
+            f"labels {words_of(flags)}; keep one a row, or name a column with LABEL=column."
+        )
+    return None
+
+
+def _guess_label(path: str, name: str, frame: "pd.DataFrame", file: str) -> tuple[str, bool, Sequence[str]]:
+    """Take the only column whose values can be classes, whatever its name; refuse where there are several."""
+    left = [c for c in _columns(frame) if c != file and " ".join(words.words(c)) not in _NO_LABELS]
+    left = [column for column in left if _has_classes(frame[column])]
+    left = [column for column in left if not _is_measure(frame[column])]
+    if len(left) > 1 and not all(_same_classes(frame[left[0]], frame[column]) for column in left[1:]):
+        _refuse_columns(path, name, left)
+    if not left:
+        return "", False, [""] * len(frame)
+    return left[0], False, _one_label(path, name, frame, left[0])
+
+
+def _is_measure(column: "pd.Series") -> bool:
+    """Tell whether values are measured, not classes: numbers with a point, or very many."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(column[column != ""], errors="coerce")
+    return bool(numbers.notna().all() and ((numbers % 1 != 0).any() or numbers.nunique() > 50))
+
+
+def _find_split(frame: "pd.DataFrame", taken: set[str]) -> str:
+    """Find the column of splits, by its name and its values; "" if there is none."""
+    for column in _columns(frame):
+        if column not in taken and " ".join(words.words(column)) in _SPLIT_NAMES:
+            found = [words.find_split(value) for value in frame[column].unique() if value]
+            if all(found) and len({*found}) > 1:
+                return column
+    return ""
+
+
+def _find_group(frame: "pd.DataFrame", taken: set[str], options: Options) -> str:
+    """Find the column whose values are to be kept on one side: as the user says, else by name, if several share one."""
+    if options.group in frame:
+        return options.group
+    spelled = {" ".join(words.words(column)): column for column in _columns(frame) if column not in taken}
+    known = [spelled[name] for name in _GROUP_NAMES if name in spelled]
+    return (
+        next((column for column in known if 1 < frame[column].nunique() < len(frame)), "") if not options.group else ""
+    )
+
+
+def _find_image(value: str, index: Index, table: str, split: str) -> str | None:
+    """Find the image that a table means: of several with that name, the one whose folders fit best."""
+    found = index.get(_stem(value), ())
+    if len(found) < 2:
+        return found[0] if found else None
+    parts = PurePosixPath(value.replace("\\", "/")).parts
+    folder = PurePosixPath(table).parent.parts
+
+    def fit(name: str) -> tuple[int, int, int, int]:
+        own = PurePosixPath(name).parts
+        pairs = zip(reversed(own[:-1]), reversed(parts[:-1]))
+        same = len([*takewhile(lambda pair: pair[0] == pair[1], pairs)])
+        below = len(folder) if own[: len(folder)] == folder else -1
+        fits = any(words.find_split(part) == split for part in own[:-1]) if split else False
+        return same, below if below > 0 else 0, fits, PurePosixPath(name).suffix == PurePosixPath(value).suffix
+
+    best = sorted(found, key=fit, reverse=True)
+    return best[0] if fit(best[0]) > fit(best[1]) else None

@@ -1,0 +1,94 @@
+"""What the names of folders and files mean, word by word: splits, folders that are no classes, numbered things."""
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+_SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training", "trn", "训练"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "验证"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout", "测试"), "test"),
+}
+_AFTER_SPLIT = r"(?:sets?|data|images?|imgs?|pics?|pictures|photos|folder|dir|labels?|ing|集)?"
+_GLUED = re.compile(rf"({'|'.join(_SPLIT_WORDS)}){_AFTER_SPLIT}")
+_PLAIN = frozenset((
+    "all", "archive", "archives", "augmented", "batch", "batches", "color", "colour", "cropped", "data",
+    "dataset", "datasets", "dir", "file", "files", "final", "folder", "folders", "full", "gray", "grayscale",
+    "grey", "greyscale", "image", "images", "img", "imgs", "input", "inputs", "jpeg", "jpegimages", "jpegs",
+    "jpg", "jpgs", "main", "original", "originals", "part", "parts", "photo", "photos", "pic", "pics", "picture",
+    "pictures", "png", "pngs", "raw", "resized", "rgb", "samples", "segmented", "set", "sets", "split", "splits",
+    "subset", "subsets", "version",
+))  # fmt: skip
+_SOURCES = frozenset((
+    "bing", "camera", "cameras", "center", "centre", "clinic", "device", "devices", "flickr", "google",
+    "hospital", "hospitals", "instagram", "internet", "kaggle", "lab", "phone", "scanner", "scanners", "session",
+    "sessions", "site", "sites", "source", "sources", "web", "website",
+))  # fmt: skip
+_SYSTEM = frozenset((
+    "@eadir", "$recycle.bin", "#recycle", "@recycle", "__macosx", "__pycache__", "lost+found", "thumbs",
+    "thumbnail", "thumbnails", "system volume information", "ipynb_checkpoints",
+))  # fmt: skip
+_UNLABELLED = frozenset(["unlabeled", "unlabelled", "unlabel", "unsorted", "unclassified", "unannotated", "nolabel"])
+_UNKNOWN = _UNLABELLED | {"unknown"}
+
+
+def words(name: str) -> list[str]:
+    """Part a name into words of letters, in small letters; digits and signs part words, as do capitals after small."""
+    return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+
+
+def find_split(name: str) -> str:
+    """Name the split that a name tells of, "" if none."""
+    return next((_SPLIT_WORDS[found[1]] for word in words(name) if (found := _GLUED.fullmatch(word))), "")
+
+
+def without_split(name: str) -> str:
+    """Give what a name says beside its split, such as "cat" of "cat_train"; "" where that is no class."""
+    return " ".join(word for word in words(name) if not _GLUED.fullmatch(word) and word not in _PLAIN)
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether a folder's name only says that there are images, such as "images" or "part 2"."""
+    found = words(name)
+    return bool(found) and all(word in _PLAIN or _GLUED.fullmatch(word) for word in found)
+
+
+def is_fold(name: str) -> bool:
+    """Tell whether a folder's name is that of a fold of a cross-validation, such as "fold_0"."""
+    return bool(re.fullmatch(r"folds?[\W_]*\d+", name.lower()))
+
+
+def is_system(path: PurePosixPath) -> bool:
+    """Tell whether a path lies in a folder that a system keeps for itself, such as one of thumbnails."""
+    return any(part.lower() in _SYSTEM or part.startswith(".") for part in path.parts)
+
+
+def is_unlabelled(name: str) -> bool:
+    """Tell whether a folder's name says that its images have no label."""
+    return "".join(words(name)) in _UNLABELLED
+
+
+def is_unknown(name: str) -> bool:
+    """Tell whether a folder's name says so of images for testing, where "unknown" is no class."""
+    return "".join(words(name)) in _UNKNOWN
+
+
+def are_numbered(names: Iterable[str]) -> bool:
+    """Tell whether names count things, such as persons ("s01", "s02") or sources, rather than name classes."""
+    names = list(names)
+    if all({*words(name)} & _SOURCES for name in names):
+        return True
+    beginnings = {re.sub(r"[\W_]*\d+$", "", name).lower() for name in names}
+    return len(names) > 2 and len(beginnings) == 1 and all(name[-1:].isdigit() for name in names)
+
+
+def key(name: str) -> str:
+    """Spell a class's name as all its spellings do: by value where it is a number, else by its letters and digits."""
+    return str(int(name)) if name.isdecimal() else re.sub(r"[\W_]", "", name).casefold() or name
+
+
+def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort the names of classes: by value where all are numbers, else by letters."""
+    names = set(names)
+    are_numbers = all(name.isdecimal() for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name) if are_numbers else 0, name)))
