@@ -6,13 +6,13 @@ architectures:  the networks by name, and what they are built of
 ascent:         images that raise a filter's output, and deep dream
 confusion:      accuracies and their differences, and which classes are confused
 faithfulness:   how far a map agrees with known evidence
+grading:        every method's grades on one network
 lime_study:     how much of a LIME explanation is chance
 loop:           training, and what a history comes to
 maps:           what can be measured of maps
 plots:          every figure
 saliency:       which pixels a class depends on: every method, by name and as a function
 scorecard:      the grades in one table and in words
-studies:        what is computed of a run at length, once, and kept
 superpixels:    LIME
 words:          captions and headings that notebooks share
 
@@ -29,13 +29,13 @@ if os.environ.get("KERAS_BACKEND") != "jax":  # which trains as well
     os.environ["KERAS_BACKEND"] = "tensorflow"
 
 _MODULES = {
-    "studies": "helpers.studies",
     "activations": "helpers.explain.activations",
     "ascent": "helpers.explain.ascent",
     "saliency": "helpers.explain.saliency",
     "superpixels": "helpers.explain.superpixels",
     "confusion": "helpers.grade.confusion",
     "faithfulness": "helpers.grade.faithfulness",
+    "grading": "helpers.grade.grading",
     "lime_study": "helpers.grade.lime_study",
     "scorecard": "helpers.grade.scorecard",
     "architectures": "helpers.networks.architectures",

@@ -1,25 +1,26 @@
 """One run: its folder, data set, recipe and seed, its trained networks and the images chosen to be explained."""
 
-import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 import pandas as pd
 
 from helpers.answers import Answer, AnswerError, load_answer
-from helpers.base.files import ROOT, read_sealed, write_atomically, write_json, write_sealed
+from helpers.base.code import code_digest, hold_sources
+from helpers.base.files import ROOT, write_atomically, write_json
+from helpers.base.keeper import Keeper, network_digest
 from helpers.data import audit
 from helpers.data.datasets import Dataset, Split, load_dataset
 from helpers.networks import views as image_views
 from helpers.networks.architectures import build_cnn, build_dnn
 from helpers.networks.fast import accelerate
+from helpers.networks.precision import accelerates, describe_precision
 from helpers.networks.prediction import predict_logits, predict_views, softmax
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.training import pretrained
@@ -36,7 +37,12 @@ from helpers.training.recipes import (
     slow_down,
     with_dnn,
 )
-from helpers.training.stored import load_or_train
+from helpers.training.stored import load_or_train, network_form, training_parts
+
+hold_sources()  # what this process keeps is known by the code that it runs
+
+T = TypeVar("T")
+KEPT = ".kept"  # in the folder of runs: what was computed, by the fingerprint of the data
 
 # What is left out of the CNN in each ablation; none of them sees changed images.
 ABLATIONS: dict[str, dict[str, object]] = {
@@ -111,17 +117,33 @@ class Run:
         if name not in self.networks:
             raise ValueError(f"There is no network {name!r}: choose one of {', '.join(self.networks)}.")
         network = self.networks[name]
-        seed = self.seed + 1000 * network.draw
-        build = partial(network.build, seed)
         return load_or_train(
-            build,
+            self._builder(network),
             self.dataset,
             network.plan,
-            seed=seed,
+            seed=self._seed_of(network),
             name=name,
-            folder=self.folder / "models",
+            keeper=self.keeper,
             soft_targets=self._soft_targets(network.teachers) if network.teachers else None,
+            logs=self.folder / "tensorboard" / name,
         )
+
+    def _seed_of(self, network: Network) -> int:
+        return self.seed + 1000 * network.draw
+
+    def _builder(self, network: Network) -> Callable[[], keras.Model]:
+        return partial(network.build, self._seed_of(network))
+
+    def stored(self, name: str) -> Path | None:
+        """Name the file of one of the recipe's networks; None where it, or one that teaches it, is not trained yet."""
+        network = self.networks[name]
+        if any(self.stored(teacher) is None for teacher in network.teachers):
+            return None
+        targets = self._soft_targets(network.teachers) if network.teachers else None
+        model = self._builder(network)()
+        parts = training_parts(model, self.dataset, network.plan, self._seed_of(network), targets)
+        path = self.keeper.path(name, parts, network_form(model, lambda trained: {}))
+        return path if path.is_file() else None
 
     def taught(self) -> dict[tuple[str, ...], list[str]]:
         """Name the networks that learned not from labels alone, by the networks from whose answers they learned."""
@@ -173,7 +195,10 @@ class Run:
     def predict(self, trained: Trained, split: str) -> np.ndarray:
         """Give a network's probabilities for a split: (N, classes) float32, computed once and kept."""
         images = self.split(split).images
-        return self._kept_prediction(trained, split, lambda: softmax(predict_logits(trained.model, images)))
+        made_from = [code_digest(predict_logits), trained.model, self.dataset.fingerprint]
+        return self.keeper.keep(
+            f"probabilities_{split}", made_from, lambda: softmax(predict_logits(trained.model, images))
+        )
 
     def predict_views(
         self, trained: Trained, split: str, views: Callable[[np.ndarray], Iterable[np.ndarray]] = image_views.four_crops
@@ -183,26 +208,28 @@ class Run:
         views: gives the views, all of the images' shape. The probabilities are computed in the precision in which such
         a network is trained, since there are so many more.
         """
-        images, code = self.split(split).images, zlib.crc32(Path(image_views.__file__).read_bytes())
+        images = self.split(split).images
 
         def compute() -> np.ndarray:
             return predict_views(accelerate(trained.model).predictor(), images, views)
 
-        return self._kept_prediction(trained, f"{split}_{views.__name__}_{code:08x}", compute)
+        made_from = [code_digest(predict_views, views), views.__name__, trained.model, self.dataset.fingerprint]
+        return self.keeper.keep(f"{views.__name__}_{split}", made_from, compute)
 
-    def _kept_prediction(self, trained: Trained, name: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        path = self.folder / "models" / "predictions" / f"{name}_{self._origin(trained)}.npy"
-        if (kept := read_sealed(path)) is not None:
-            return np.load(BytesIO(kept))
-        probabilities = compute()
-        buffer = BytesIO()
-        np.save(buffer, probabilities)
-        write_sealed(path, buffer.getvalue())
-        return probabilities
+    @property
+    def keeper(self) -> Keeper:
+        """What keeps all that is computed of these data, for this run and others of the same folder of runs."""
+        way = "accelerated" if accelerates() else "plain"
+        facts = {"precision": describe_precision(), "backend": keras.backend.backend(), "way": way}
+        return Keeper(self.folder.parent / KEPT / self.dataset.fingerprint, facts)
+
+    def keep(self, function: Callable[..., T], *arguments: object, **options: object) -> T:
+        """Give what a function makes of these arguments, computed once and kept; see `Keeper.call`."""
+        return self.keeper.call(function, *arguments, **options)
 
     def origin(self) -> str:
         """Say what answers about the headline CNN rest on: the digests of its weights and of the data."""
-        return self._origin(self.cnn())
+        return f"{network_digest(self.cnn().model)[:16]}-{self.dataset.fingerprint}"
 
     def stated(self, notebook: str, key: str) -> Any:
         """Read a number from another notebook's answer; None where there is none about the same network and data."""
@@ -255,19 +282,6 @@ class Run:
         splits = {name: self.split(name) for name in ("train", *self.tested_splits)}
         images = {name: split.images for name, split in splits.items()}
         return audit.audit(images, {name: split.labels for name, split in splits.items()}, self._near_pairs)
-
-    def kept(self, name: str, made_from: Iterable[object], compute: Callable[[], bytes]) -> bytes:
-        """Give what `compute` makes of the headline CNN, computed once and kept beside its weights.
-
-        name: of the file, before its key; made_from: what the result depends on besides the network and the data,
-        such as parameters and the code that computes it, bytes or with a telling repr.
-        """
-        parts = [_weights_digest(self.cnn().model), self.dataset.fingerprint, *made_from]
-        key = hashlib.sha256(b"\0".join(part if isinstance(part, bytes) else repr(part).encode() for part in parts))
-        path = self.folder / "models" / "kept" / f"{name}_{key.hexdigest()[:16]}"
-        if not path.exists():
-            write_atomically(path, compute())
-        return path.read_bytes()
 
     def class_counts(self) -> pd.DataFrame:
         """Count the images of each class in each split: one row a class, and one for all."""
@@ -322,10 +336,6 @@ class Run:
     def answer(self, notebook: str, title: str, question: str) -> Answer:
         """Begin the answer of one notebook."""
         return Answer(self.folder, notebook, title, question)
-
-    def _origin(self, trained: Trained) -> str:
-        """Condense a network's weights and the data; shipped weights may meet other data under the same run's name."""
-        return f"{_weights_digest(trained.model)}-{self.dataset.fingerprint}"
 
     @cached_property
     def _headline(self) -> Trained:
@@ -387,11 +397,3 @@ def _write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
         write_atomically(path, table.to_csv(index=False, lineterminator="\n").encode())
     else:
         path.unlink(missing_ok=True)
-
-
-def _weights_digest(model: keras.Model) -> str:
-    """Condense a model's weights into a few characters, so that predictions never outlive them."""
-    digest = 0
-    for weight in model.get_weights():
-        digest = zlib.crc32(np.ascontiguousarray(weight).tobytes(), digest)
-    return f"{digest:08x}"

@@ -29,6 +29,7 @@ from PIL import Image
 from helpers.base.files import ROOT
 from helpers.base.notebook import find_notebooks
 from helpers.data.datasets import CACHE, identify
+from helpers.run import KEPT as SHARED
 
 KINDS = ("everything", "networks", "answers", "pdf")  # what a round removes before it starts the driver
 SHARES = (0.1, 0.4, 0.3, 0.2)  # how often
@@ -101,13 +102,16 @@ def remove(project: Project, kind: str, random: np.random.Generator) -> None:
     """Take a part of a finished run away, so that the next start has to make it again."""
     if kind == "everything":
         shutil.rmtree(project.run)
+        shutil.rmtree(project.reports / SHARED)
         if project.dataset != "faces":
             shutil.rmtree(CACHE / identify(project.dataset).fingerprint, ignore_errors=True)
         return
     (project.run / "report.pdf").unlink()
     if kind == "networks":
         network = random.choice([*USES])
-        (project.run / "models" / f"{network}.json").unlink()
+        for file in project.reports.glob(f"{SHARED}/*/{network}_*.keras"):
+            if "_" not in file.stem.removeprefix(f"{network}_"):  # `cnn`, and not `cnn_second`
+                file.unlink()
         chosen = random.choice(USES[network], 1)
     else:
         chosen = random.choice(NAMES, random.integers(1, 3), replace=False) if kind == "answers" else []
@@ -153,7 +157,7 @@ def check(project: Project, expected: dict[str, str]) -> None:
     """Check that the report is the undisturbed one and that nothing is left lying about; Difference if not."""
     found = project.content()
     differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-    drafts = [str(path) for path in project.run.rglob("*.draft*")]
+    drafts = [str(path) for path in project.reports.rglob("*.draft*")]
     if differing or drafts:
         raise Difference(f"After the next start these files differ: {differing}; these drafts are left: {drafts}")
 

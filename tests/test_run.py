@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import toy_dataset
 
@@ -34,7 +35,7 @@ def test_the_network_is_trained_once_and_its_probabilities_are_kept(run: Run, ca
     reopened = Run(run.folder, run.dataset, run.recipe, run.seed)
     np.testing.assert_array_equal(reopened.probabilities("test"), probabilities)
     assert capsys.readouterr().out == ""
-    (kept,) = (run.folder / "models" / "predictions").glob("test_*.npy")
+    (kept,) = run.keeper.folder.glob("probabilities_test_*.npz")
     for harmed in (b"", kept.read_bytes()[:-8], b"no array"):
         kept.write_bytes(harmed)
         np.testing.assert_array_equal(reopened.probabilities("test"), probabilities)
@@ -110,10 +111,40 @@ def test_another_weight_makes_new_predictions(run: Run) -> None:
 
 def test_kept_predictions_that_were_changed_are_made_again(run: Run) -> None:
     before = run.predict(run.cnn(), "test")
-    (kept,) = (run.folder / "models" / "predictions").glob("test_*.npy")
+    (kept,) = run.keeper.folder.glob("probabilities_test_*.npz")
     for harmed in (kept.read_bytes()[:-40], kept.read_bytes()[:-40] + bytes(40)):
         kept.write_bytes(harmed)
         np.testing.assert_array_equal(run.predict(run.cnn(), "test"), before)
+
+
+def test_kept_predictions_depend_on_precision_and_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = run.cnn()
+    for _ in range(2):
+        run.predict(trained, "test")
+    monkeypatch.setenv("PRECISION", "bfloat16")
+    run.predict(trained, "test")
+    monkeypatch.setattr("helpers.run.code_digest", lambda *_: "changed")
+    run.predict(trained, "test")
+    assert len([*run.keeper.folder.glob("probabilities_test_*.npz")]) == 3
+
+
+def test_seeds_and_recipes_in_turn_train_each_network_once(run: Run, capsys: pytest.CaptureFixture) -> None:
+    wide = replace(run.recipe, plan=replace(run.recipe.plan, batch_size=32))
+    turns = [(0, run.recipe), (1, run.recipe), (0, run.recipe), (0, wide), (0, run.recipe)]
+    trained = []
+    for number, (seed, recipe) in enumerate(turns):
+        folder = run.folder.with_name(f"run{number}")  # other runs of the same data
+        Run(folder, run.dataset, recipe, seed).cnn()
+        trained.append("training cnn" in capsys.readouterr().out)
+    assert trained == [True, True, False, True, False]
+
+
+def test_what_a_function_made_is_found_by_another_run_of_the_same_data(run: Run) -> None:
+    labels, network = run.dataset.test.labels, run.probabilities()
+    first = run.keep(class_report, labels, network.argmax(axis=1), NAMES)
+    again = replace(run, folder=run.folder.with_name("other")).keep(class_report, labels, network.argmax(axis=1), NAMES)
+    pd.testing.assert_frame_equal(first, again)
+    assert len([*run.keeper.folder.glob("class_report_*.npz")]) == 1
 
 
 def test_views_are_averaged_and_kept_apart_from_the_plain_prediction(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 COMPUTING = ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "scikit-image", "scikit-learn", "lime")
+ALSO_MADE_BY = "also_made_by"  # attribute of a function: gives further functions that it will call, not by import
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Keeper:
         while isinstance(function, partial):
             options = {**function.keywords, **options}
             arguments, function = (*function.args, *arguments), function.func
-        made_from = [code_digest(function), function.__qualname__, arguments, options]
+        others = [fingerprint(other) for other in getattr(function, ALSO_MADE_BY, list)()]
+        made_from = [code_digest(function), function.__qualname__, arguments, options, others]
         form: Form[T] = VALUES
         return self.keep(function.__name__, made_from, lambda: function(*arguments, **options), form)
 
@@ -134,7 +136,7 @@ def _feed(update: Callable[[Any], None], value: Any, models: list["keras.Model"]
     elif isinstance(value, np.ndarray | np.generic) and value.dtype != object:
         array = np.ascontiguousarray(value)
         update(f"{value.dtype.str}{value.shape}".encode())
-        update(hashlib.sha256(array.reshape(-1).view(np.uint8)).digest())
+        update(hashlib.sha256(array.reshape(-1).view(np.uint8).data).digest())
     elif isinstance(value, list | tuple | range):
         for item in value:
             _feed(update, item, models)

@@ -9,14 +9,12 @@ PublicTest; where the data have no test split, nothing is kept back for one.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from helpers.answers import AnswerError, load_answer
 from helpers.base.files import ROOT, write_atomically
@@ -27,6 +25,7 @@ from helpers.training import pretrained
 from helpers.training.loop import Trained, TrainingError
 from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
 from helpers.training.recipes import RECIPES, get_recipe
+from helpers.training.stored import read_record
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
 REFERENCES = (
@@ -54,7 +53,7 @@ def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "
     chosen, usual = get_recipe(recipe), load_dataset(dataset)
     if usual.missing != ("test",):
         return Run(reports / usual.name, usual, chosen, seed)
-    return Run(reports / usual.name / "shipping", load_dataset(dataset, keep_training=True), chosen, seed)
+    return Run(reports / f"{usual.name}-shipping", load_dataset(dataset, keep_training=True), chosen, seed)
 
 
 def train_all(run: Run, names: Sequence[str] = ()) -> None:
@@ -78,7 +77,8 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
     ensemble: names of its members, at most five, by default those of the recipe that are trained. Raises
     PretrainedError if what a report needs is not trained, or too large.
     """
-    trained = {name: record for name in _trained_names(run) if (record := _read_record(run, name))}
+    stored = {name: path for name in run.networks if (path := run.stored(name))}
+    trained = {name: read_record(path) for name, path in stored.items()}
     seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
     usual = [name for name in run.recipe.ensemble if name in trained]
     compared = run.recipe.compared or "cnn"
@@ -86,7 +86,7 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
     for name in (*pretrained.REQUIRED, *members, compared):
         if name not in trained:
             raise PretrainedError(
-                f"{run.folder / 'models'} has no trained network {name!r}, which a report needs; it has "
+                f"{run.keeper.folder} has no trained network {name!r}, which a report needs; it has "
                 f"{', '.join(trained) or 'none'}; train it with `make train NETWORKS={name}`."
             )
     dataset = run.dataset
@@ -111,24 +111,10 @@ def _members(names: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def _trained_names(run: Run) -> list[str]:
-    """Name the trained networks: those of the recipe in its order, then others that lie beside them."""
-    found = sorted(path.stem for path in (run.folder / "models").glob("*.keras") if not path.name.startswith("."))
-    return [name for name in run.networks if name in found] + [name for name in found if name not in run.networks]
-
-
-def _read_record(run: Run, name: str) -> dict[str, Any] | None:
-    file = run.folder / "models" / f"{name}.json"
-    return json.loads(file.read_text()) if file.is_file() else None
-
-
 def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> dict[str, Any]:
     """Write one network's files and describe it; its accuracies are those of the weights as they are stored."""
-    import keras
-
-    models = run.folder / "models"
-    history = pd.read_csv(models / f"{name}.csv")
-    model = keras.models.load_model(models / f"{name}.keras", compile=False)
+    trained = run.network(name)
+    model, history = trained.model, trained.history
     files = pretrained.ship(folder, name, model, history)
     stored = pretrained.unpack((folder / f"{name}.npz").read_bytes())
     print(f"packed {name}", flush=True)
@@ -137,7 +123,7 @@ def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> d
         "parameters": model.count_params(),
         "recipe": run.recipe.name,
         "plan": record["plan"],
-        "teachers": [*run.networks[name].teachers] if name in run.networks else [],
+        "teachers": [*run.networks[name].teachers],
         "seed": record["seed"],
         "epochs": len(history),
         "seconds": round(float(history["seconds"].sum())),
@@ -294,7 +280,7 @@ def _obey(arguments: argparse.Namespace) -> None:
     run = open_training(arguments.dataset, arguments.recipe, arguments.seed, arguments.reports)
     if arguments.command == "train":
         train_all(run, arguments.networks.split())
-        print(f"The networks are in {run.folder / 'models'}.")
+        print(f"The networks are in {run.keeper.folder}.")
     else:
         shipped = pack_all(run, arguments.folder, arguments.ensemble.split())
         print(f"{len(shipped.names)} networks are packed in {arguments.folder}.")

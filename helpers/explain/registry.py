@@ -7,7 +7,6 @@ tables, curves, the cascade, the digest of what is kept and the bench go through
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import keras
@@ -94,12 +93,6 @@ def explain_by(
 ) -> dict[str, np.ndarray]:
     """Explain the same images by several methods, signed where a method can be: maps (N, H, W) by name."""
     return {one.name: one.explain(model, images, classes, settings, signed=True) for one in choose(names)}
-
-
-def sources() -> list[Path]:
-    """List the files that maps depend on: those of this folder's methods, and those that register from elsewhere."""
-    own = {path for path in Path(__file__).parent.rglob("*.py") if path.parent.name != "ascent"}
-    return sorted(own | {Path(inspect.getsourcefile(one.function) or __file__) for one in METHODS.values()})
 
 
 def _origin(function: Function) -> tuple[str, str]:

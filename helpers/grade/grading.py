@@ -1,21 +1,17 @@
 """Grade every method on one network: insertion and deletion, random weights, another class, the truth."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from io import BytesIO
-from pathlib import Path
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from helpers.explain import registry, saliency
+from helpers.base.keeper import ALSO_MADE_BY
+from helpers.explain import registry
 from helpers.explain.registry import Method
 from helpers.grade import faithfulness, insertion, sanity
-from helpers.networks import chunks, inference, layers, logits
 from helpers.networks.inference import bfloat16
 
-COMPUTING = (chunks, faithfulness, inference, insertion, layers, logits, sanity, saliency)
 TRUTH = {
     "pointing game": faithfulness.pointing_game,
     "relevance mass": faithfulness.relevance_mass,
@@ -72,24 +68,6 @@ class Grades:
         """Say whether any image has evidence."""
         return bool(np.isfinite(self.chance).any())
 
-    def to_bytes(self) -> bytes:
-        """Write as an .npz file."""
-        buffer = BytesIO()
-        np.savez(buffer, **{field.name: getattr(self, field.name) for field in fields(self)})
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> "Grades":
-        """Read what `to_bytes` wrote."""
-        with np.load(BytesIO(content)) as arrays:
-            return cls(**dict(arrays))
-
-
-def code() -> list[bytes]:
-    """Read the code that grades depend on; when it changes, grades that were kept are computed anew."""
-    own = [Path(str(module.__file__)) for module in (sys.modules[__name__], *COMPUTING)]
-    return [path.read_bytes() for path in [*own, *registry.sources()]]
-
 
 def grade(
     model: keras.Model,
@@ -131,6 +109,10 @@ def grade(
         truth=truth,
         chance=chance,
     )
+
+
+# What is kept of it depends on every method, also on those that are registered from outside this package.
+setattr(grade, ALSO_MADE_BY, lambda: [one.function for one in registry.choose()])
 
 
 def _insertion_deletion(

@@ -1,25 +1,38 @@
-"""Trained networks as files: loaded where they were trained just so, and trained anew where not."""
+"""Trained networks as files: loaded where they were trained just so, and trained where not.
 
-import hashlib
+A network is kept as a `.keras` file that Keras opens without this package; the history of its training and a record
+of what it was made from lie in the same file, so that there is a whole network or none.
+"""
+
 import json
 import os
+import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from functools import partial
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 
-from helpers.base.files import draft_path, locked, write_atomically, write_json, writing
+from helpers.base.code import code_digest
+from helpers.base.keeper import Form, Keeper, architecture
 from helpers.base.machine import describe_machine
 from helpers.data.datasets import Dataset
 from helpers.networks.architectures import multiplications
 from helpers.networks.precision import accelerates, choose_precision
-from helpers.training.augmentation import Augmentation
+from helpers.training import loop
+from helpers.training.augmentation import AUGMENTATIONS, Augmentation
 from helpers.training.loop import Trained, TrainingError, train
 from helpers.training.recipes import Phase, Plan
+
+HISTORY, RECORD = "history.csv", "record.json"  # in a network's file, beside what Keras puts there
+# What these give, a network's layers and its plan, is told in full; another recipe beside it makes nothing stale.
+_TOLD = ("helpers.networks.architectures", "helpers.training.recipes")
 
 
 def load_or_train(
@@ -29,66 +42,78 @@ def load_or_train(
     *,
     seed: int,
     name: str,
-    folder: Path,
+    keeper: Keeper,
     soft_targets: np.ndarray | None = None,
+    logs: Path | None = None,
     report: Callable[[str], None] = print,
 ) -> Trained:
-    """Load the network `name` from the folder if it was trained just so; else build, train and save it there.
+    """Load the network `name` if it was trained just so; else build, train and keep it.
 
-    Just so means: the same architecture, plan, seed, data set, soft targets, precision, way to train (ACCELERATE) and
-    Keras version. A lock makes a second process wait for the first one's training instead of repeating it. With
-    TENSORBOARD=1 in the environment, each epoch is logged under the folder for TensorBoard. Raises WriteError where
-    the disk refuses.
+    Just so means: all that `training_parts` lists. One process trains while others wait, and an interrupted training
+    goes on. With TENSORBOARD=1 in the environment, each epoch is logged under `logs` for TensorBoard. Raises
+    WriteError where the disk refuses, and TrainingError on a network that cannot be kept.
     """
     model = build()
-    key = training_key(model, dataset, plan, seed, soft_targets)
-    with locked(folder / f".{name}.lock"):
-        if (trained := load_trained(folder, name, key)) is None:
-            checkpoint, logs = folder / f".{name}.{key}.npz", _logs(folder / "tensorboard" / name)
-            trained = train(
-                model,
-                dataset,
-                plan,
-                seed=seed,
-                name=name,
-                soft_targets=soft_targets,
-                checkpoint=checkpoint,
-                logs=logs,
-                report=report,
-            )
-            facts = {"seed": seed, "plan": asdict(plan), "data": dataset.fingerprint, "machine": describe_machine()}
-            _save_trained(trained, folder, name, key, facts)
-            for leftover in folder.glob(f".{name}.*.npz"):
-                leftover.unlink()
+    parts = training_parts(model, dataset, plan, seed, soft_targets)
+    form = network_form(model, partial(_record, dataset, plan, seed))
+    path = keeper.path(name, parts, form)
+    checkpoint = path.with_name(f".{path.stem}.checkpoint")
+
+    def compute() -> Trained:
+        return train(
+            model,
+            dataset,
+            plan,
+            seed=seed,
+            name=name,
+            soft_targets=soft_targets,
+            checkpoint=checkpoint,
+            logs=_logs(logs),
+            report=report,
+        )
+
+    trained = keeper.keep(name, parts, compute, form)
+    checkpoint.unlink(missing_ok=True)
     return trained
 
 
-def _logs(folder: Path) -> Path | None:
+def _record(dataset: Dataset, plan: Plan, seed: int, trained: Trained) -> dict[str, object]:
+    facts = {"seed": seed, "plan": asdict(plan), "data": dataset.fingerprint, "machine": describe_machine()}
+    return {"parameters": trained.model.count_params(), "seconds": trained.seconds, **facts}
+
+
+def _logs(folder: Path | None) -> Path | None:
     """Name the folder for TensorBoard's logs if they are asked for; TrainingError if they cannot be written."""
-    if os.environ.get("TENSORBOARD", "0") in ("", "0"):
+    if folder is None or os.environ.get("TENSORBOARD", "0") in ("", "0"):
         return None
     if find_spec("tensorboard") is None:
         raise TrainingError('TENSORBOARD=1 needs more: .venv/bin/python -m pip install -e ".[tensorboard]".')
     return folder
 
 
-def training_key(
+def training_parts(
     model: keras.Model, dataset: Dataset, plan: Plan, seed: int, soft_targets: np.ndarray | None = None
-) -> str:
-    """Condense all that a training's result depends on into a short hash."""
-    taught = [] if soft_targets is None else [hashlib.sha256(soft_targets.tobytes()).hexdigest()]
-    parts = [
-        _architecture(model),
-        _settings(plan),
-        seed,
-        dataset.fingerprint,
-        keras.__version__,
-        keras.backend.backend(),
-        choose_precision(multiplications(model)),
-        *([] if accelerates() else ["plain Keras"]),
-        *taught,
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+) -> dict[str, object]:
+    """List all that a training's result depends on, besides the versions of what computes.
+
+    Raises TrainingError on a layer of one's own that does not say how it was made.
+    """
+    try:
+        layers = architecture(model)
+    except TypeError as error:
+        raise TrainingError(str(error)) from None
+    return {
+        "architecture": layers,
+        "plan": _settings(plan),
+        "seed": seed,
+        "data": dataset.fingerprint,
+        "backend": keras.backend.backend(),
+        "accelerated": accelerates(),
+        "precision": choose_precision(multiplications(model)),
+        "soft targets": soft_targets,
+        "code": code_digest(loop, apart=_TOLD),
+        "augmentations": [AUGMENTATIONS.get(name) for name, _ in plan.augmentation.others],
+    }
 
 
 def _settings(plan: Plan | Phase | Augmentation) -> dict:
@@ -99,52 +124,50 @@ def _settings(plan: Plan | Phase | Augmentation) -> dict:
     return chosen
 
 
-def _architecture(model: keras.Model) -> list:
-    """Describe a model's layers without their names, which Keras numbers anew in every process."""
-    described = []
-    for layer in model.layers:
-        config = {k: v for k, v in layer.get_config().items() if k != "name"}
-        described.append([type(layer).__name__, json.loads(json.dumps(config, default=str))])
-    return described
+def network_form(model: keras.Model, record: Callable[[Trained], Mapping[str, object]]) -> Form[Trained]:
+    """Describe the file of a trained network: read into `model`, which is built like it, so that no file brings code.
 
-
-def load_trained(folder: Path, name: str, key: str) -> Trained | None:
-    """Load a saved network if its key is this one and its files are what was saved; None otherwise.
-
-    A file that was cut or changed is not even opened, and none may bring code along.
+    record: gives the facts that are written beside the network.
     """
-    weights = folder / f"{name}.keras"
-    try:
-        record = json.loads((folder / f"{name}.json").read_text())
-        if record["key"] != key or record["weights"] != _sha256(weights):
-            return None
-        model = keras.models.load_model(weights, compile=False, safe_mode=True)
-        return Trained(model, pd.read_csv(folder / f"{name}.csv"))
-    except Exception:  # foreign bytes bring about errors of any kind, and the answer to all is to train again
-        return None
+
+    def write(trained: Trained) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.keras"
+            _without_training(trained.model).save(file)
+            with zipfile.ZipFile(file, "a") as archive:
+                archive.writestr(HISTORY, trained.history.to_csv(index=False))
+                archive.writestr(RECORD, json.dumps(record(trained), indent=1))
+            return file.read_bytes()
+
+    def read(content: bytes) -> Trained:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.keras"
+            file.write_bytes(content)
+            try:
+                model.load_weights(file)
+            except (ValueError, KeyError, OSError):  # a whole file, of a network that is not this one
+                raise TrainingError(
+                    f"A file of {model.name} is not the network that was kept under its name; find it in the folder "
+                    "`.kept` beside the runs, delete it and start again."
+                ) from None
+        return Trained(model, read_history(content))
+
+    return Form(".keras", write, read)
 
 
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _without_training(model: keras.Model) -> keras.Model:
+    """Take off the optimiser that a network trained by plain Keras still has: it is no part of what was learned."""
+    model.compiled, model.optimizer = False, None
+    return model
 
 
-def _save_trained(trained: Trained, folder: Path, name: str, key: str, facts: Mapping[str, object]) -> None:
-    """Save model, history, key and facts about the training; the key last, so that what it vouches for is complete."""
-    record = folder / f"{name}.json"
-    record.unlink(missing_ok=True)
-    draft = draft_path(folder / name, ".keras")
-    with writing(folder / f"{name}.keras"):
-        try:
-            trained.model.save(draft)
-            draft.replace(folder / f"{name}.keras")
-        finally:
-            draft.unlink(missing_ok=True)
-    write_atomically(folder / f"{name}.csv", trained.history.to_csv(index=False).encode())
-    summary = {
-        "key": key,
-        "weights": _sha256(folder / f"{name}.keras"),
-        "parameters": trained.model.count_params(),
-        "seconds": trained.seconds,
-        **facts,
-    }
-    write_json(record, summary)
+def read_history(content: bytes) -> pd.DataFrame:
+    """Read the history of its training from the content of a network's file."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        return pd.read_csv(BytesIO(archive.read(HISTORY)))
+
+
+def read_record(file: Path) -> dict:
+    """Read the facts about its training from a network's file."""
+    with zipfile.ZipFile(file) as archive:
+        return json.loads(archive.read(RECORD))

@@ -1,9 +1,10 @@
 """Networks are trained on all training images, packed, and then take the place of training in a report."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,33 +14,35 @@ from helpers.base.files import ROOT, write_json
 from helpers.build import report as driver
 from helpers.build import shipping
 from helpers.build.execute import run_notebook
+from helpers.data.datasets import Dataset
 from helpers.run import Run, open_run
-from helpers.training import pretrained
+from helpers.training import pretrained, stored
+from helpers.training.loop import Trained
 from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
-from helpers.training.recipes import Member
+from helpers.training.recipes import Member, Plan
 
 NAMES = ("cnn", "cnn_second", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare", "cnn_seed1", "vgg12")
 
 
 def with_member(run: Run) -> Run:
-    """Give the run a network that the headline CNN teaches."""
+    """Give the run a second seed, and a network that the headline CNN teaches."""
     phase = replace(run.recipe.plan.phases[0], distillation=0.5, self_distillation=0.5)
-    member = Member("vgg9_small", replace(run.recipe.plan, phases=(phase,)))
-    return replace(run, recipe=replace(run.recipe, members={"vgg12": member}))
+    member = Member("vgg9_small", replace(run.recipe.plan, phases=(phase,)), teachers=("cnn",))
+    return replace(run, recipe=replace(run.recipe, seeds=2, members={"vgg12": member}))
 
 
 def save_untrained(run: Run, names: tuple[str, ...] = NAMES) -> None:
-    """Put networks with random weights where trained ones would be."""
-    models = run.folder / "models"
-    models.mkdir(parents=True)
-    parts = {**run.networks, "cnn_seed1": run.networks["cnn_second"]}
-    for number, name in enumerate(names):
-        parts[name].build(number).save(models / f"{name}.keras")
+    """Keep networks with random weights in the place of trained ones."""
+
+    def pretend(model: keras.Model, dataset: Dataset, plan: Plan, *, seed: int, **_: object) -> Trained:
         epochs = pd.DataFrame({"epoch": [1, 2], "phase": 1, "optimizer": "sgd", "loss": [2.0, 1.0], "accuracy": 0.5})
-        history = epochs.assign(val_loss=1.5, val_accuracy=[0.25, 0.5], learning_rate=0.1, seconds=30.0)
-        history.to_csv(models / f"{name}.csv", index=False)
-        facts = {"seed": number, "plan": asdict(parts[name].plan), "data": run.dataset.fingerprint, "machine": "toy"}
-        write_json(models / f"{name}.json", {"key": "none", **facts})
+        return Trained(model, epochs.assign(val_loss=1.5, val_accuracy=[0.25, 0.5], learning_rate=0.1, seconds=30.0))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stored, "train", pretend)
+        patch.setattr(stored, "describe_machine", lambda: "toy")
+        for name in names:
+            run.network(name)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +76,7 @@ def test_networks_that_are_shipped_learn_from_all_training_images(tables: dict[s
         assert len(run.dataset.validation.labels) == 22
     assert without.dataset.validates_on_test and not complete.dataset.validates_on_test
     # apart from the networks of a report on the same data, which keep a tenth of the training images back
-    assert without.folder == tmp_path / "one" / "shipping" and complete.folder == tmp_path / "two"
+    assert without.folder == tmp_path / "one-shipping" and complete.folder == tmp_path / "two"
 
 
 def test_every_network_of_a_recipe_is_trained_once(
@@ -85,8 +88,8 @@ def test_every_network_of_a_recipe_is_trained_once(
     first, second = capsys.readouterr().out.split("The networks are in ")[:2]
     assert "training dnn" in first and "[1/1] dnn: " in first and "on the validation split after" in first
     assert "training dnn" not in second and "[1/1] dnn: " in second
-    assert [path.name for path in tmp_path.glob("two/models/*.keras")] == ["dnn.keras"]
-    record = json.loads((tmp_path / "two/models/dnn.json").read_text())
+    (network,) = tmp_path.glob(".kept/*/*.keras")
+    record = stored.read_record(network)
     assert record["seed"] == 0 and record["plan"]["batch_size"] > 0 and "cores" in record["machine"]
     assert shipping.main([*words, "--networks", "vgg99"]) == 2
     assert "no network 'vgg99': choose one of cnn, cnn_second" in capsys.readouterr().err
@@ -98,7 +101,7 @@ def test_the_manifest_tells_what_each_network_is(packed: PretrainedNetworks) -> 
     assert packed.manifest["seeds"] == ["cnn", "cnn_seed1"]
     assert [name for name in packed.names if packed.record(name)["teachers"] == ["cnn"]] == ["vgg12"]
     record = packed.record("dnn")
-    assert (record["seed"], record["epochs"], record["seconds"], record["machine"]) == (2, 2, 60, "toy")
+    assert (record["seed"], record["epochs"], record["seconds"], record["machine"]) == (0, 2, 60, "toy")
     assert record["command"] == "make train DATASET=<archive> RECIPE=tiny SEED=0 NETWORKS=dnn"
     measured = record["accuracy"]["PublicTest"]
     assert measured["all"]["images"] == 22 and measured["twin_free"]["images"] == 21
@@ -140,7 +143,7 @@ def test_shipped_networks_fit_data_with_and_without_private_test(
     assert run.without_twin("test").sum() == len(run.dataset.test.labels) - 1
     notes = json.loads((run.folder / "run.json").read_text())["notes"]
     assert ("flatter" in notes[0]) == (kind == "without")
-    assert not list(run.folder.glob("models/*.keras"))
+    assert not list(run.folder.glob("../.kept/*/*.keras"))
 
 
 def test_undivided_data_are_refused(shipped: PretrainedNetworks, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from helpers.base.keeper import VALUES
 from helpers.explain import ascent
 from helpers.explain.ascent import climbing, maximise
 from helpers.networks import chunks
@@ -85,7 +86,7 @@ def test_objective_is_the_mean_output_of_the_image_that_is_returned(model):
 
 def test_an_ascent_is_read_back_as_it_was_written(model):
     found = ascent.maximise_filters(model, convolution(model, 2), [4, 1], steps=3, keep=(0, 2))
-    read = ascent.Ascent.from_bytes(found.to_bytes())
+    read = VALUES.read(VALUES.write(found))
     for name in ("filters", "images", "measured", "objective"):
         np.testing.assert_array_equal(getattr(read, name), getattr(found, name))
     assert read.snapshots.keys() == {0, 2} and (read.snapshots[2] == found.snapshots[2]).all()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from helpers.answers import Answer
+from helpers.base.keeper import ALSO_MADE_BY, Keeper
 from helpers.explain import registry, saliency
 from helpers.grade import grading, insertion, scorecard
 from helpers.report import plots
@@ -72,9 +73,14 @@ def test_a_method_in_a_file_of_its_own_is_graded_drawn_and_put_into_words(added,
     assert "brightness changes least (rank correlation 1.00)" in said
 
 
-def test_a_method_is_among_all_of_them_and_in_what_grades_are_kept_by(added):
+def test_a_method_is_among_all_of_them_and_in_what_grades_are_kept_by(added, tmp_path, monkeypatch):
     assert [one.name for one in registry.choose()][-1] == "brightness"
-    assert any(path.name == "brightness.py" for path in registry.sources())
+    keeper, asked = Keeper(tmp_path), []
+    for methods in (["gradient"], ["gradient", "brightness"]):
+        monkeypatch.setattr(registry, "choose", lambda methods=methods: [registry.METHODS[name] for name in methods])
+        asked.append(getattr(grading.grade, ALSO_MADE_BY)())
+    assert len(asked[0]) == 1 and len(asked[1]) == 2
+    assert keeper.path("grade", asked[0]) != keeper.path("grade", asked[1])
 
 
 def test_settings_reach_the_parameters_of_their_names(added, model, images):

@@ -7,6 +7,7 @@ from conftest import toy_dataset
 from keras import layers
 
 from helpers.answers import Answer
+from helpers.base.keeper import VALUES, fingerprint
 from helpers.explain import registry
 from helpers.grade import grading, insertion, lime_study, scorecard
 from helpers.networks.architectures import build_cnn
@@ -63,7 +64,7 @@ def test_truth_counts_for_right_answers_with_evidence_only(grades):
 
 
 def test_grades_come_back_from_their_file(grades):
-    again = grading.Grades.from_bytes(grades.to_bytes())
+    again = VALUES.read(VALUES.write(grades))
     for name, values in vars(grades).items():
         np.testing.assert_array_equal(getattr(again, name), values)
 
@@ -73,7 +74,7 @@ def test_grades_come_out_the_same_again_without_evidence_too(model, grades):
     probabilities = keras.ops.softmax(model.predict(test.images[chosen], verbose=0)).numpy()
     task = model, test.images[chosen], test.labels[chosen], probabilities, None, SETTINGS, ["gradient", "Grad-CAM"]
     first, again = grading.grade(*task), grading.grade(*task)
-    assert first.to_bytes() == again.to_bytes() and not first.knows_truth()
+    assert fingerprint(first) == fingerprint(again) and not first.knows_truth()
     assert "mass" not in scorecard.table(first)
     assert len(scorecard.sentences(first)) < len(scorecard.sentences(grades))
 

@@ -1,19 +1,18 @@
 """A network that was trained just so is loaded, any other is trained, and a harmed file is never opened."""
 
-import hashlib
-import json
 import pickle
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import toy_dataset
 from toys import PLAN, build, quiet
 
+from helpers.base.files import write_sealed
+from helpers.base.keeper import Keeper, fingerprint
 from helpers.data.datasets import Dataset
 from helpers.networks import prediction
 from helpers.training import loop, stored
@@ -30,7 +29,7 @@ def test_a_trained_network_is_loaded_and_not_trained_again(dataset: Dataset, tmp
 
     def ask(seed: int = 0, plan: Plan = PLAN) -> loop.Trained:
         return stored.load_or_train(
-            lambda: build(seed), dataset, plan, seed=seed, name="toy", folder=tmp_path, report=lines.append
+            lambda: build(seed), dataset, plan, seed=seed, name="toy", keeper=Keeper(tmp_path), report=lines.append
         )
 
     first, trained_lines = ask(), len(lines)
@@ -40,78 +39,98 @@ def test_a_trained_network_is_loaded_and_not_trained_again(dataset: Dataset, tmp
         prediction.predict_logits(first.model, dataset.test.images),
         prediction.predict_logits(again.model, dataset.test.images),
     )
+    pd.testing.assert_frame_equal(first.history, again.history)
     ask(seed=5)
     assert len(lines) == 2 * trained_lines
     ask(seed=5, plan=replace(PLAN, batch_size=8))
     assert len(lines) == 3 * trained_lines
-    assert {path.suffix for path in tmp_path.iterdir()} == {".keras", ".json", ".csv", ".lock"}
+    ask()
+    assert len(lines) == 3 * trained_lines  # others beside it destroy nothing
+    assert {path.suffix for path in tmp_path.iterdir()} == {".keras", ".lock"}
+    file = next(tmp_path.glob("*.keras"))
+    assert stored.read_record(file)["data"] == dataset.fingerprint
+    assert keras.models.load_model(file, compile=False).count_params() == first.model.count_params()
 
 
-def cut(folder: Path) -> None:
-    (folder / "toy.keras").write_bytes((folder / "toy.keras").read_bytes()[:-100])
+@pytest.mark.parametrize("harm", [lambda b: b[:-100], lambda b: b"no network", lambda b: pickle.dumps([1]), None])
+def test_a_network_file_that_was_harmed_is_not_opened(harm, dataset: Dataset, tmp_path: Path) -> None:
+    def ask() -> list[str]:
+        lines: list[str] = []
+        options = {"seed": 0, "name": "toy", "keeper": Keeper(tmp_path), "report": lines.append}
+        stored.load_or_train(build, dataset, PLAN, **options)
+        return lines
+
+    assert ask() and not ask()
+    (file,) = tmp_path.glob("*.keras")
+    file.write_bytes(harm(file.read_bytes())) if harm else file.unlink()
+    assert ask() and not ask()
 
 
-def replace_by_text(folder: Path) -> None:
-    (folder / "toy.keras").write_text("no network")
+def test_a_file_brings_no_code(dataset: Dataset, tmp_path: Path) -> None:
+    """Somebody puts a network in place that holds a program of its own, and seals it."""
+    keeper = Keeper(tmp_path)
+    options = {"seed": 0, "name": "toy", "keeper": keeper, "report": quiet}
+    stored.load_or_train(build, dataset, PLAN, **options)
+    (file,) = tmp_path.glob("*.keras")
+    model = keras.Sequential([keras.Input((24, 24, 1)), keras.layers.Lambda(lambda x: 1 / 0)])
+    model.save(tmp_path / "foreign.keras")
+    write_sealed(file, (tmp_path / "foreign.keras").read_bytes())
+    with pytest.raises(loop.TrainingError, match=r"is not the network that was kept.*delete it"):
+        stored.load_or_train(build, dataset, PLAN, **options)
 
 
-def change_one_weight(folder: Path) -> None:
-    model = keras.models.load_model(folder / "toy.keras", compile=False)
-    model.set_weights([model.get_weights()[0] + 1, *model.get_weights()[1:]])
-    model.save(folder / "toy.keras")
+class Halve(keras.layers.Layer):
+    """A layer of one's own that nobody has registered."""
+
+    def call(self, x):
+        return x / 2
 
 
-def bring_code(folder: Path) -> None:
-    """Put a network in place that holds a program of its own, and vouch for it."""
-    model = keras.Sequential([keras.Input((24, 24, 1)), keras.layers.Lambda(lambda x: x)])
-    model.save(folder / "toy.keras")
-    record = json.loads((folder / "toy.json").read_text())
-    record["weights"] = hashlib.sha256((folder / "toy.keras").read_bytes()).hexdigest()
-    (folder / "toy.json").write_text(json.dumps(record))
+def halved(seed: int = 0) -> keras.Model:
+    return keras.Sequential([keras.Input((24, 24, 1)), Halve(), *build(seed).layers])
 
 
-def put_a_pickle(folder: Path) -> None:
-    (folder / "toy.keras").write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+def test_a_layer_that_is_not_registered_is_trained_once(dataset: Dataset, tmp_path: Path) -> None:
+    counts = []
+    for _ in range(2):
+        lines: list[str] = []
+        options = {"seed": 0, "name": "mine", "keeper": Keeper(tmp_path), "report": lines.append}
+        trained = stored.load_or_train(halved, dataset, PLAN, **options)
+        counts.append((len(lines) > 0, float(trained.model.predict(dataset.test.images[:9], verbose=0).sum())))
+    assert [trained for trained, _ in counts] == [True, False] and counts[0][1] == counts[1][1]
 
 
-def cut_the_record(folder: Path) -> None:
-    (folder / "toy.json").write_text((folder / "toy.json").read_text()[:-9])
-
-
-def remove_the_weights(folder: Path) -> None:
-    (folder / "toy.keras").unlink()
-
-
-@pytest.fixture(scope="module")
-def saved(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A folder with one trained network, and its key."""
-    folder = tmp_path_factory.mktemp("models")
-    stored.load_or_train(build, dataset, PLAN, seed=0, name="toy", folder=folder, report=quiet)
-    return folder, stored.training_key(build(), dataset, PLAN, 0)
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [cut, replace_by_text, change_one_weight, bring_code, put_a_pickle, cut_the_record, remove_the_weights],
-)
-def test_a_network_file_that_was_harmed_is_not_loaded(
-    harm: Callable[[Path], None], saved: tuple[Path, str], tmp_path: Path
-) -> None:
-    folder, key = saved
-    shutil.copytree(folder, tmp_path / "models")
-    assert stored.load_trained(tmp_path / "models", "toy", key) is not None
-    harm(tmp_path / "models")
-    assert stored.load_trained(tmp_path / "models", "toy", key) is None
+def key(dataset: Dataset, plan: Plan = PLAN, seed: int = 0, targets: np.ndarray | None = None) -> str:
+    return fingerprint(stored.training_parts(build(seed), dataset, plan, 0, targets))
 
 
 def test_the_key_tells_architectures_apart_and_ignores_layer_names(dataset: Dataset) -> None:
-    keys = {stored.training_key(build(seed), dataset, PLAN, 0) for seed in (0, 0, 1)}
-    assert len(keys) == 2
+    assert len({key(dataset, seed=seed) for seed in (0, 0, 1)}) == 2
+
+
+def test_changed_code_of_training_or_augmentation_trains_anew(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from helpers.base import code
+
+    before, keys = key(dataset), {}
+    for name in ("training/loop", "training/augmentation", "networks/fast/fused", "networks/fast/twins"):
+        path = code.PACKAGE / f"{name}.py"
+        monkeypatch.setitem(code._HELD, path, path.read_text() + "\n# a word\n")
+        assert key(dataset) == before
+        monkeypatch.setitem(code._HELD, path, path.read_text() + "\nANOTHER = 1\n")
+        keys[name] = key(dataset)
+        monkeypatch.setitem(code._HELD, path, path.read_text())
+    assert len({before, *keys.values()}) == 5
+    for name in ("training/recipes", "base/files", "data/datasets", "report/pdf", "training/stored"):
+        path = code.PACKAGE / f"{name}.py"
+        monkeypatch.setitem(code._HELD, path, path.read_text() + "\nANOTHER = 1\n")
+    assert key(dataset) == before
 
 
 def test_an_option_that_is_as_by_default_leaves_the_key_alone(dataset: Dataset) -> None:
     keys = {
-        stored.training_key(build(), dataset, plan, 0)
+        key(dataset, plan)
         for plan in (
             PLAN,
             replace(PLAN, mixup=0.0, phases=tuple(replace(phase, augmented=True) for phase in PLAN.phases)),
@@ -125,14 +144,14 @@ def test_an_option_that_is_as_by_default_leaves_the_key_alone(dataset: Dataset) 
 
 def test_the_key_tells_apart_what_teachers_say(dataset: Dataset) -> None:
     given = (None, np.full((180, 3), 1 / 3, np.float32), np.eye(3, dtype=np.float32)[dataset.train.labels])
-    assert len({stored.training_key(build(), dataset, PLAN, 0, soft_targets) for soft_targets in given}) == 3
+    assert len({key(dataset, targets=soft_targets) for soft_targets in given}) == 3
 
 
 def test_the_key_tells_precisions_apart(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = set()
     for precision in ("float32", "bfloat16"):
         monkeypatch.setenv("PRECISION", precision)
-        keys.add(stored.training_key(build(), dataset, PLAN, 0))
+        keys.add(key(dataset))
     assert len(keys) == 2
 
 
@@ -141,9 +160,9 @@ def test_training_in_bfloat16_learns_and_leaves_a_plain_network(
 ) -> None:
     monkeypatch.setenv("PRECISION", "bfloat16")
     plan = replace(PLAN, phases=(Phase("adamw", 0.01, epochs=6),), label_smoothing=0.1, mixup=0.2)
-    trained = stored.load_or_train(build, dataset, plan, seed=0, name="toy", folder=tmp_path, report=quiet)
+    trained = stored.load_or_train(build, dataset, plan, seed=0, name="toy", keeper=Keeper(tmp_path), report=quiet)
     assert trained.history["val_accuracy"].iloc[-1] > 0.5  # chance is a third
-    loaded = keras.models.load_model(tmp_path / "toy.keras", compile=False)  # without custom classes
+    loaded = keras.models.load_model(next(tmp_path.glob("*.keras")), compile=False)  # without custom classes
     assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
     right = loaded.predict(dataset.validation.images, verbose=0).argmax(axis=1) == dataset.validation.labels
     assert right.mean() == trained.history["val_accuracy"].iloc[-1]
@@ -153,7 +172,8 @@ def test_epochs_are_logged_for_tensorboard_on_request(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ask(seed: int) -> None:
-        stored.load_or_train(build, dataset, PLAN, seed=seed, name="toy", folder=tmp_path, report=quiet)
+        options = {"name": "toy", "keeper": Keeper(tmp_path), "logs": tmp_path / "tensorboard" / "toy"}
+        stored.load_or_train(build, dataset, PLAN, seed=seed, report=quiet, **options)
 
     monkeypatch.setattr(stored, "find_spec", lambda package: None)
     monkeypatch.setenv("TENSORBOARD", "1")

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
 
 import keras
 import numpy as np
@@ -37,21 +36,6 @@ class Ascent:
     def gain(self) -> np.ndarray:
         """How far each filter's objective rose from start to end, (F,) float32."""
         return self.objective[-1] - self.objective[0]
-
-    def to_bytes(self) -> bytes:
-        """Write as an .npz file."""
-        buffer, snapshots = BytesIO(), {f"after_{stop}": images for stop, images in self.snapshots.items()}
-        arrays = {name: getattr(self, name) for name in ("filters", "images", "measured", "objective")}
-        np.savez(buffer, allow_pickle=False, **arrays, **snapshots)
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> "Ascent":
-        """Read what `to_bytes` wrote."""
-        with np.load(BytesIO(content)) as file:
-            arrays = dict(file)
-        stops = [name for name in arrays if name.startswith("after_")]
-        return cls(snapshots={int(name.removeprefix("after_")): arrays.pop(name) for name in stops}, **arrays)
 
 
 def maximise_filters(
