@@ -112,6 +112,8 @@ def plan(path: Path, reading: Reading) -> Reading:
     names = [*reading.class_names]
     counts = [(s, c, n) for s, by_class in reading.counts.items() for c, n in by_class.items() if c in names]
     pairs = [(split, name) for split, name, number in counts for _ in range(number)]
+    if not names:
+        raise DatasetError(f"{path} holds no images with a label; give a data set that has some.")
     if not pairs:
         return reading
     given = np.array([SPLITS.index(split) if split else -1 for split, _ in pairs])

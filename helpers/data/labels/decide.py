@@ -4,13 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.beside import set_aside
-from helpers.data.labels.folders import Folder, FolderReading, Level, quoted, read_folders
+from helpers.data.labels.folders import FolderReading, Level, quoted, read_folders
+from helpers.data.labels.groups import Image, folder_of, group
 from helpers.data.labels.known import FOOD11_CLASSES, find_known
 from helpers.data.labels.names import name_classes, read_names
 from helpers.data.labels.tables import Table, read_tables
@@ -19,17 +19,7 @@ from helpers.data.reading import OTHER_SPLIT_NAMES, SPLITS, Unused, unused
 from helpers.data.sources import FER2013_CLASSES, OTHER_SIZE, DatasetError, printable
 
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
-_FOLDS = 3  # folds, at least, that can be kept whole
 _MANY, _FEW = 10, 20  # so many folders of so few images each may be persons rather than classes
-
-
-class Image(NamedTuple):
-    """One labelled image: its path, class, split ("" where nothing says) and what must stay on one side of a split."""
-
-    name: str
-    label: str
-    split: str
-    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,11 +66,11 @@ def label(path: str, members: Members, images: Sequence[str], options: Options) 
             split_names=known.split_names,
             size=known.size,
         )
-    folders = read_folders(Counter(map(_folder, meant)), options.class_level)
+    folders = read_folders(Counter(map(folder_of, meant)), options.class_level)
     tables, others = _read_tables(path, members, meant, options)
     source = _choose(path, meant, folders, tables, options)
     labelled, left = _split(path, meant, source, folders, tables)
-    grouped, group_notes = _group(path, labelled, folders, tables, options)
+    grouped, group_notes = group(path, labelled, folders, tables, options)
     named = _name(path, members, grouped, source, options)
     return replace(
         named,
@@ -88,10 +78,6 @@ def label(path: str, members: Members, images: Sequence[str], options: Options) 
         unused=(*aside, *left, *_unread(others)),
         notes=(*_notes(folders, source, named), *group_notes, *named.notes),
     )
-
-
-def _folder(name: str) -> Folder:
-    return PurePosixPath(name).parent.parts
 
 
 def _unread(tables: Sequence[str]) -> tuple[Unused, ...]:
@@ -157,8 +143,8 @@ def _from_tables(path: str, tables: list[Table]) -> _Source:
 
 
 def _from_folders(images: Sequence[str], way: Level, folders: FolderReading) -> _Source:
-    labels = {name: printable(way.labels[_folder(name)]) for name in images if _folder(name) in way.labels}
-    learned = (name for name in labels if folders.places[_folder(name)].split in ("", "train"))
+    labels = {name: printable(way.labels[folder_of(name)]) for name in images if folder_of(name) in way.labels}
+    learned = (name for name in labels if folders.places[folder_of(name)].split in ("", "train"))
     example = next(learned, next(iter(labels), ""))
     said = f"the names of folders at level {way.level}, such as {labels.get(example, '')!r} of {printable(example)}"
     return _Source(labels, said)
@@ -256,7 +242,7 @@ def _split(
     found: dict[str, str] = {}
     for name in images:
         of_row, of_table = rows.get(name, ("", ""))
-        found[name] = of_row or folders.places[_folder(name)].split or of_table
+        found[name] = of_row or folders.places[folder_of(name)].split or of_table
     if "train" not in {found[name] for name in source.labels}:  # what is in no folder of a split is for training
         found = {name: split or "train" for name, split in found.items()} if any(found.values()) else found
     unknown = _unknown_labels(path, source.labels, found)
@@ -293,60 +279,6 @@ def _unknown_labels(path: str, labels: Mapping[str, str], splits: Mapping[str, s
         alone = len(by_split[split]) == 1
         unknown |= {(split, name) for name in strange.values() if alone or words.is_unknown(name)}
     return unknown
-
-
-# Groups ------------------------------------------------------------------------------------------------------
-
-
-def _group(
-    path: str, images: list[Image], folders: FolderReading, tables: list[Table], options: Options
-) -> tuple[list[Image], tuple[str, ...]]:
-    """Give images the group that has to stay on one side of a split: as the user says, else where the data tell."""
-    columns = {table.group for table in tables if table.group}
-    if options.group and options.group not in columns:
-        groups = _match_groups(path, images, options.group)
-        said = f"what {options.group} matches in their paths"
-    elif columns:
-        groups = {name: row.group for table in tables for name, row in table.rows.items() if row.group}
-        said = f"the column {', '.join(map(repr, sorted(columns)))}"
-    else:
-        groups, said = _folder_groups(images, folders)
-    if not groups:
-        return images, ()
-    grouped = [image._replace(group=groups.get(image.name, "")) for image in images]
-    number = len({image.group for image in grouped if image.group})
-    note = f"Images of one group stay on one side where splits are drawn; {number:,} groups are told by {said}."
-    return grouped, (note,)
-
-
-def _match_groups(path: str, images: Iterable[Image], pattern: str) -> dict[str, str]:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise DatasetError(
-            f"GROUP={pattern} is neither a column of a table nor a regular expression ({error})."
-        ) from None
-    groups = {}
-    for image in images:
-        if (match := compiled.search(image.name)) is None:
-            raise DatasetError(
-                f"GROUP={pattern} matches nothing in the path {printable(image.name)} below {path}, and is no column "
-                "of a table there; give a regular expression that matches in every path."
-            )
-        groups[image.name] = match[1] if compiled.groups else match[0]
-    return groups
-
-
-def _folder_groups(images: Iterable[Image], folders: FolderReading) -> tuple[dict[str, str], str]:
-    above = folders.ways[0].group if len(folders.ways) == 1 else {}
-    found = {image.name: above[_folder(image.name)] for image in images if _folder(image.name) in above}
-    if found:
-        return found, f"the folders {quoted(words.sort_classes(found.values()))}"
-    folds = {image.name: folders.places[_folder(image.name)].fold for image in images}
-    names = {*folds.values()}
-    if "" in names or len(names) < _FOLDS:
-        return {}, ""
-    return folds, f"the folders {quoted(words.sort_classes(names))}, which are folds"
 
 
 # Names -------------------------------------------------------------------------------------------------------
@@ -395,8 +327,8 @@ def _spell_alike(images: list[Image]) -> tuple[list[Image], tuple[str, ...]]:
     for by_split in spellings.values():
         names = set().union(*by_split.values())
         if len(names) > 1 and all(len(found) == 1 for found in by_split.values()):
-            chosen = min(names, key=lambda name: (len(name), name))
-            alike |= dict.fromkeys(names, chosen)
+            learned = by_split.get("train", names)
+            alike |= dict.fromkeys(names, min(names if min(names).isdecimal() else learned, key=len))
     note = f"Classes that splits spell differently are one: {quoted(sorted(alike))}." if alike else ""
     return [image._replace(label=alike.get(image.label, image.label)) for image in images], (note,) if note else ()
 

@@ -59,7 +59,9 @@ class FolderReading:
 def read_folders(counts: Mapping[Folder, int], class_level: int = 0) -> FolderReading:
     """Read the folders of images; counts: images that lie directly in each; class_level: as the user says, or 0."""
     places = _cut_shared(_split_places(counts))
-    used = {folder: place for folder, place in places.items() if place.split} or places
+    used = {folder: place for folder, place in places.items() if place.split}
+    if not any(place.split == "train" for place in used.values()):
+        used = places  # what is in no folder of a split is for training
     used = {folder: place for folder, place in used.items() if not _is_unlabelled(place)}
     if class_level:
         labels = {f: place.levels[class_level - 1] for f, place in used.items() if len(place.levels) >= class_level}
@@ -121,7 +123,7 @@ def _place(
         levels.append(name)
         if words.is_fold(name):
             fold = fold or name
-        elif not plain(parent):
+        elif name not in folder or not plain(parent):
             named.append((len(levels), name))
     return Place(split, tuple(levels), tuple(named), fold)
 

@@ -124,12 +124,9 @@ def _match(found: Sequence[str], lines: Sequence[Sequence[str]], strict: bool = 
     strict: whether lines without numbers must begin with the class 0, or 1, rather than just be as many.
     """
     for turned in (False, True):  # "0 cat", or "cat 0" as in JSON
-        by_key = {}
-        for line in lines:
-            if len(line) > 1:
-                key, name = (line[-1], line[0]) if turned else (line[0], line[1])
-                by_key[words.key(key)] = printable(name)
-        if all(words.key(name) in by_key for name in found):
+        pairs = [(line[-1], line[0]) if turned else (line[0], line[1]) for line in lines if len(line) > 1]
+        by_key = {words.key(key): printable(name) for key, name in pairs}
+        if len(by_key) == len(pairs) and all(words.key(name) in by_key for name in found):
             return {name: by_key[words.key(name)] for name in found}
     plain = [line[0] for line in lines if len(line) == 1]
     if len(plain) < len(lines):

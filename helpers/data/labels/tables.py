@@ -141,7 +141,7 @@ def _read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
             return _read_parquet(data)
         text = data.decode("utf-8-sig", errors="replace")
         if ending in (".jsonl", ".ndjson"):
-            return _as_text(pd.DataFrame([json.loads(line) for line in text.splitlines() if line.strip()]))
+            return _read_objects([json.loads(line) for line in text.splitlines() if line.strip()])
         return _read_json(text) if ending == ".json" else _read_cells(text, ending == ".txt")
     except (UnreadableError, ValueError, OSError, csv.Error, AttributeError, TypeError):
         return None
@@ -158,14 +158,16 @@ def _read_parquet(data: bytes) -> "pd.DataFrame | None":
 
 def _read_json(text: str) -> "pd.DataFrame | None":
     """Read a list of flat objects, or an object of names of images and their labels."""
-    import pandas as pd
-
     content = json.loads(text)
     if isinstance(content, dict) and content and all(isinstance(v, str | int) for v in content.values()):
-        return _as_text(pd.DataFrame({"file": [*content], "label": [*content.values()]}))
-    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
-        return _as_text(pd.DataFrame(content))
-    return None
+        return _read_objects([{"file": name, "label": label} for name, label in content.items()])
+    return _read_objects(content) if isinstance(content, list) else None
+
+
+def _read_objects(rows: list[dict]) -> "pd.DataFrame | None":
+    import pandas as pd
+
+    return _as_text(pd.DataFrame(rows)) if rows and all(isinstance(row, dict) for row in rows) else None
 
 
 def _as_text(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -8,7 +8,8 @@ import numpy as np
 
 from helpers.data.containers import Members
 from helpers.data.decode import decode_all
-from helpers.data.labels.decide import Image, Labelling, label
+from helpers.data.labels.decide import Labelling, label
+from helpers.data.labels.groups import Image
 from helpers.data.options import Options
 from helpers.data.reading import Pixels, Reading, Unused, count
 from helpers.data.sources import PREVIEWED, Contents, Opener, Record, UnreadableError, printable

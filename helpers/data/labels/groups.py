@@ -1,0 +1,82 @@
+"""Which images belong together, such as those of one patient, and stay on one side of a split that is drawn."""
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from helpers.data.labels import words
+from helpers.data.labels.folders import Folder, FolderReading, quoted
+from helpers.data.labels.tables import Table
+from helpers.data.options import Options
+from helpers.data.sources import DatasetError, printable
+
+_FOLDS = 3  # folds, at least, that can be kept whole
+
+
+class Image(NamedTuple):
+    """One labelled image: its path, class, split ("" where nothing says) and what must stay on one side of a split."""
+
+    name: str
+    label: str
+    split: str
+    group: str = ""
+
+
+def folder_of(name: str) -> Folder:
+    """Give the parts of the path of the folder that a file lies in."""
+    return PurePosixPath(name).parent.parts
+
+
+def group(
+    path: str, images: list[Image], folders: FolderReading, tables: list[Table], options: Options
+) -> tuple[list[Image], tuple[str, ...]]:
+    """Give images the group that has to stay on one side of a split: as the user says, else where the data tell.
+
+    Gives the images and a note on what was done. Raises DatasetError where GROUP is no column, and matches no path.
+    """
+    columns = {table.group for table in tables if table.group}
+    if options.group and options.group not in columns:
+        groups = _match_groups(path, images, options.group)
+        said = f"what {options.group} matches in their paths"
+    elif columns:
+        groups = {name: row.group for table in tables for name, row in table.rows.items() if row.group}
+        said = f"the column {', '.join(map(repr, sorted(columns)))}"
+    else:
+        groups, said = _folder_groups(images, folders)
+    if not groups:
+        return images, ()
+    grouped = [image._replace(group=groups.get(image.name, "")) for image in images]
+    number = len({image.group for image in grouped if image.group})
+    note = f"Images of one group stay on one side where splits are drawn; {number:,} groups are told by {said}."
+    return grouped, (note,)
+
+
+def _match_groups(path: str, images: Iterable[Image], pattern: str) -> dict[str, str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise DatasetError(
+            f"GROUP={pattern} is neither a column of a table nor a regular expression ({error})."
+        ) from None
+    groups = {}
+    for image in images:
+        if (match := compiled.search(image.name)) is None:
+            raise DatasetError(
+                f"GROUP={pattern} matches nothing in the path {printable(image.name)} below {path}, and is no column "
+                "of a table there; give a regular expression that matches in every path."
+            )
+        groups[image.name] = match[1] if compiled.groups else match[0]
+    return groups
+
+
+def _folder_groups(images: Iterable[Image], folders: FolderReading) -> tuple[dict[str, str], str]:
+    above = folders.ways[0].group if len(folders.ways) == 1 else {}
+    found = {image.name: above[folder_of(image.name)] for image in images if folder_of(image.name) in above}
+    if found:
+        return found, f"the folders {quoted(words.sort_classes(found.values()))}"
+    folds = {image.name: folders.places[folder_of(image.name)].fold for image in images}
+    names = {*folds.values()}
+    if "" in names or len(names) < _FOLDS:
+        return {}, ""
+    return folds, f"the folders {quoted(words.sort_classes(names))}, which are folds"
