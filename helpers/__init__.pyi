@@ -10,5 +10,6 @@ from helpers.grade import lime_study as lime_study
 from helpers.grade import scorecard as scorecard
 from helpers.networks import architectures as architectures
 from helpers.report import plots as plots
+from helpers.report.words import en as words  # noqa: F401
 from helpers.run import open_run as open_run
 from helpers.training import loop as loop

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import helpers
+from helpers.base.code import imported_files
 from helpers.base.files import ROOT
 from helpers.base.notebook import code_sources
 
@@ -51,6 +52,13 @@ def test_the_door_has_at_most_fifteen_names_and_its_stub_has_the_same() -> None:
     assert sorted(promised) == sorted(helpers.__all__)
     for name, place in helpers._MODULES.items():
         assert promised[name] in (place, f"{place}.{name}")
+
+
+def test_what_a_notebook_imports_through_the_door_is_followed_to_where_it_lives() -> None:
+    for name in helpers.__all__:
+        place = helpers._MODULES[name].removeprefix("helpers.").replace(".", "/")
+        files = {PACKAGE / f"{place}.py", PACKAGE / place / "__init__.py"}
+        assert files & {*imported_files([f"from helpers import {name}"], PACKAGE)}, name
 
 
 def test_every_name_of_the_door_is_used_by_a_notebook() -> None:

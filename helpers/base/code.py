@@ -169,7 +169,7 @@ def _files(path: str, package: Path) -> Iterator[Path]:
             yield module
             return
         elif stub.is_file():
-            yield from (file for target in _promised(stub, part, package.name) for file in _files(target, package))
+            yield from (file for target in _promised(stub, part) for file in _files(target, package))
             return
         else:
             return
@@ -181,9 +181,11 @@ def _found_by_itself(place: Path) -> list[Path]:
     return sorted(place.glob("*.py")) if start.is_file() and "iter_modules(__path__)" in _text(start) else []
 
 
-def _promised(stub: Path, name: str, package: str) -> list[str]:
-    """Spell out where a stub's imports say that a name lives."""
-    return [path for path in read_text(_text(stub), package).imports if path.split(".")[-1] == name]
+def _promised(stub: Path, name: str) -> list[str]:
+    """Spell out where a stub's imports say that a name lives, which may be another name there."""
+    nodes = [node for node in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)]
+    named = [(node.module, alias) for node in nodes for alias in node.names]
+    return [f"{module}.{alias.name}" for module, alias in named if (alias.asname or alias.name) == name]
 
 
 def _paths_of(node: ast.AST, package: str) -> list[str]:
