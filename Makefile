@@ -6,6 +6,7 @@ IMAGE_SIZE = 0
 SET     =
 NETWORKS =
 REPORTS = reports
+RUN     =
 PRECISION = auto
 ACCELERATE = 1
 # How data are read, where that can be done in several ways: see `make look`.
@@ -20,12 +21,12 @@ TENSORBOARD = 0
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
-export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS PRECISION ACCELERATE TENSORBOARD
+export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION ACCELERATE TENSORBOARD
 export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 # A misspelt name would be ignored in silence.
-names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
+names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
          SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
@@ -50,9 +51,10 @@ help:
 	@echo '                IMAGE_SIZE=0    pixels a side of the images; 0 for 48 (faces, FER2013) or 64 (others)'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
 	@echo '                REPORTS=reports folder of the run folders'
+	@echo '                RUN=name        name of the run; otherwise the data, with recipe, seed and size where you chose them'
 	@echo '                PRECISION=auto  auto (bfloat16 where it pays, if the processor has it), float32 or bfloat16'
 	@echo '                ACCELERATE=1    0 to train and predict by plain Keras in float32, several times slower'
-	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/models/tensorboard'
+	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/tensorboard'
 	@echo 'make look     say how DATASET is read, and write some images of each class into reports/<run>/look.png; where it'
 	@echo '              can be read in several ways, here as in the others, these decide:'
 	@echo '                CLASS_LEVEL=1   level of the folders that name the classes, without those of splits'
@@ -88,7 +90,7 @@ look: $(ready)
 
 report: $(ready)
 	@$(run) -m helpers report DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE" SET="$$SET" \
-	  REPORTS="$$REPORTS"
+	  REPORTS="$$REPORTS" RUN="$$RUN"
 
 train: $(ready)
 	@$(run) -m helpers train DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" NETWORKS="$$NETWORKS" REPORTS="$$REPORTS"

@@ -11,7 +11,7 @@ from helpers.data.options import VARIABLES
 OPTIONS = ("DATASET", "RECIPE", "SEED", "REPORTS")
 # What each word takes as options of a command line; what stands in SHARED, as variables of the environment.
 TAKES = {
-    "report": (*OPTIONS, "IMAGE_SIZE", "SET"),
+    "report": (*OPTIONS, "IMAGE_SIZE", "SET", "RUN"),
     "train": (*OPTIONS, "NETWORKS"),
     "pack": OPTIONS,
     "table": ("RUN", "INTO"),

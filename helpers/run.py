@@ -1,5 +1,6 @@
 """One run: its folder, data set, recipe and seed, its trained networks and the images chosen to be explained."""
 
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from helpers.answers import Answer, AnswerError, load_answer
+from helpers.base import runs
 from helpers.base.code import code_digest, hold_sources
-from helpers.base.files import ROOT, write_atomically, write_json
 from helpers.base.keeper import Keeper, network_digest
 from helpers.data import audit
-from helpers.data.datasets import Dataset, Split, load_dataset
+from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
 from helpers.networks import views as image_views
 from helpers.networks.architectures import build_cnn, build_dnn
 from helpers.networks.fast import accelerate
@@ -334,21 +335,27 @@ class Run:
         )
 
     def answer(self, notebook: str, title: str, question: str) -> Answer:
-        """Begin the answer of one notebook."""
-        return Answer(self.folder, notebook, title, question)
+        """Begin the answer of one notebook, whose own parameters are read where this is called.
+
+        With parameters that are not the report's, a notebook that is run by hand writes beside the report.
+        """
+        own = runs.own_parameters(notebook, sys._getframe(1).f_globals)
+        folder = runs.folder_of_answer(self.folder, notebook, self.recipe.name, own)
+        made_with = {"recipe": self.recipe.name, "seed": self.seed, "data": self.dataset.fingerprint}
+        return Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
 
     @cached_property
     def _headline(self) -> Trained:
         return self.network("cnn")
 
-    def _build_cnn(self, seed: int, name: str = "", **parts) -> keras.Model:
+    def _build_cnn(self, seed: int, name: str = "", **parts: Any) -> keras.Model:
         dataset = self.dataset
         return build_cnn(name or self.recipe.cnn, dataset.image_shape, len(dataset.class_names), seed=seed, **parts)
 
     def _build_dnn(self, seed: int, like: str = "") -> keras.Model:
         return build_dnn(self._build_cnn(0, like), seed=seed)
 
-    def _ablated(self, **parts) -> Network:
+    def _ablated(self, **parts: Any) -> Network:
         plan = self.recipe.plain_plan if parts["batch_norm"] else slow_down(self.recipe.plain_plan)
         return Network(partial(self._build_cnn, name=self.recipe.compared, **parts), plan)
 
@@ -382,18 +389,6 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shipped is not None)
     if shipped:
         shipped.check(loaded)
-    folder = ROOT / reports / loaded.name
-    description = {"title": loaded.title, "notes": loaded.reading.sentences(), "fingerprint": loaded.fingerprint}
-    description |= {"reading": loaded.reading.as_json()}
-    write_json(folder / "run.json", description)
-    _write_skipped(folder / "skipped.csv", loaded.skipped)
+    folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size)
+    write_skipped(folder / "skipped.csv", loaded.skipped)
     return Run(folder, loaded, chosen, seed, shipped)
-
-
-def _write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
-    """List the images that were left out, each with its reason; no file where there are none."""
-    if skipped:
-        table = pd.DataFrame(skipped, columns=["file", "reason"])
-        write_atomically(path, table.to_csv(index=False, lineterminator="\n").encode())
-    else:
-        path.unlink(missing_ok=True)

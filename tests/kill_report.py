@@ -53,7 +53,7 @@ class Project:
     @property
     def run(self) -> Path:
         """The folder of the run."""
-        return self.reports / identify(self.dataset).name
+        return self.reports / f"{identify(self.dataset).name}-tiny"
 
     def start(self) -> subprocess.Popen[str]:
         """Start the driver as `make report` does, with as little training as possible."""

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.base.files import ROOT
 from helpers.base.notebook import find_notebooks, read_parameters
-from helpers.build.plan import COMMON
+from helpers.base.runs import COMMON
 
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 COMMON_LINES = """\

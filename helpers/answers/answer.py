@@ -29,13 +29,17 @@ class Answer:
     """What one notebook answers, collected in memory and written by `save`.
 
     folder: the run's folder; notebook: its file name without suffix, as in "03_confusion_matrix"; title and
-    question: plain text. Raises ValueError on a notebook name without its two digits.
+    question: plain text; made_with: further keys of the saved answer, such as its parameters. Raises ValueError on a
+    notebook name without its two digits.
     """
 
-    def __init__(self, folder: Path, notebook: str, title: str, question: str) -> None:
+    def __init__(
+        self, folder: Path, notebook: str, title: str, question: str, made_with: Mapping[str, Any] | None = None
+    ) -> None:
         if not NOTEBOOK_NAME.fullmatch(notebook):
             raise ValueError(f"{notebook!r} does not name a notebook; write it as in '03_confusion_matrix'.")
         self.folder, self.notebook, self.title, self.question = Path(folder), notebook, title, question
+        self._made_with = dict(made_with or {})
         self._numbers: dict[str, Any] = {}
         self._blocks: list[tuple[dict[str, Any], str | None]] = []  # each with the cell that added it
         self._next = 0  # where the running cell's next block goes
@@ -120,6 +124,7 @@ class Answer:
         WriteError where the disk refuses; where it is full, the previous answer is still there.
         """
         answer: dict[str, Any] = {"notebook": self.notebook, "title": self.title, "question": self.question}
+        answer |= self._made_with
         answer |= {"numbers": self._numbers, "blocks": [block for block, _ in self._blocks]}
         named = {name for block, _ in self._blocks for name in (block.get("file"), block.get("png"))}
         return save_answer(self.folder, answer, {name: data for name, data in self._files.items() if name in named})

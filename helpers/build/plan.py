@@ -10,16 +10,14 @@ from pathlib import Path
 
 from helpers.base.files import ROOT
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
+from helpers.base.runs import COMMON, RUN_VARIABLE
 from helpers.build import stale
-from helpers.data.datasets import KNOWN_NAMES, identify, load_dataset, look
+from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
 from helpers.networks.precision import describe_precision
 from helpers.training import pretrained
 
 # Of training's recipes, which import Keras, the names; see `recipes` in a notebook's metadata for what else they set.
 RECIPES = ("quick", "full", "cpu", "pretrained", "tiny")
-
-# Parameters that every notebook has and that have options of their own.
-COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")
 
 
 class PdfError(ValueError):
@@ -117,11 +115,19 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
     loaded = load_dataset(arguments.dataset, image_size=image_size or None)
     _check_fonts([loaded.name, *loaded.class_names])
+    facts = {
+        "the data": f"sha256:{data.fingerprint}",
+        "the recipe": arguments.recipe,
+        "the seed": str(seed),
+        "the precision": _precision(),
+        **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
+    }
+    day = _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
     return Build(
         notebooks=notebooks,
         package=ROOT / "helpers",
         places=places,
-        run=arguments.reports.resolve() / data.name,
+        run=_claim(arguments, loaded, seed, image_size),
         common={
             "DATASET": arguments.dataset if arguments.dataset in KNOWN_NAMES else str(data.path),
             "RECIPE": arguments.recipe,
@@ -132,16 +138,17 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         chosen={
             name: {**place.recipes.get(arguments.recipe, {}), **chosen.get(name, {})} for name, place in places.items()
         },
-        facts={
-            "the data": f"sha256:{data.fingerprint}",
-            "the recipe": arguments.recipe,
-            "the seed": str(seed),
-            "the precision": _precision(),
-            **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
-        },
+        facts=facts,
         versions=stale.package_versions(ROOT / "requirements.txt"),
-        day=_day(os.environ.get("SOURCE_DATE_EPOCH", "")),
+        day=day,
     )
+
+
+def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size: int) -> Path:
+    """Give the run's folder, which is made here, once all else is known to be right."""
+    os.environ[RUN_VARIABLE] = arguments.run  # which the kernels go by as well
+    path = arguments.dataset if arguments.dataset in KNOWN_NAMES else str(Path(arguments.dataset).resolve())
+    return claim_run(loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, source=path)
 
 
 def _pretrained_facts(dataset: str, image_size: int) -> dict[str, str]:

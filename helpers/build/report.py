@@ -9,8 +9,9 @@ import signal
 import sys
 from pathlib import Path
 
-from helpers.base.files import ROOT, WriteError
+from helpers.base.files import WriteError, reports_folder
 from helpers.base.notebook import UsageError
+from helpers.base.runs import BUILD_VARIABLE
 from helpers.build.execute import Failure, say
 from helpers.build.lock import sole_build
 from helpers.build.plan import RECIPES, Build, PdfError, check, plan
@@ -23,6 +24,7 @@ from helpers.training.pretrained import PretrainedError
 def make_report(build: Build, jobs: int) -> int:
     """Bring a run's answers and PDF up to date and print the outcome; the exit code."""
     check(build)
+    os.environ[BUILD_VARIABLE] = str(build.run)  # tells the kernels that theirs are the report's answers
     with sole_build(build.run):
         failures = run_notebooks(build, jobs)
         if failures:
@@ -56,7 +58,8 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     )
     report.add_argument("--recipe", default="quick", help=" or ".join(RECIPES))
     report.add_argument("--seed", default="0", help="seed of every random number, at least 0")
-    report.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
+    report.add_argument("--reports", default=reports_folder(), type=Path, help="folder of the run folders")
+    report.add_argument("--run", default="", help="name of the run's folder, in place of one made of data and recipe")
     report.add_argument("--image-size", default="0", help="pixels a side of the images; 0 for the data set's default")
     report.add_argument("--set", default=[], action="append", metavar="'NOTEBOOK.NAME=VALUE ...'")
     report.add_argument("--jobs", default=3, type=int, help="notebooks that run at a time")

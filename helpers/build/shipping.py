@@ -18,6 +18,7 @@ import numpy as np
 
 from helpers.answers import AnswerError, load_answer
 from helpers.base.files import ROOT, write_atomically
+from helpers.base.runs import name_run
 from helpers.data.datasets import DatasetError, load_dataset
 from helpers.grade.confusion import accuracy_table
 from helpers.run import Run
@@ -52,8 +53,13 @@ def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "
     """
     chosen, usual = get_recipe(recipe), load_dataset(dataset)
     if usual.missing != ("test",):
-        return Run(reports / usual.name, usual, chosen, seed)
-    return Run(reports / f"{usual.name}-shipping", load_dataset(dataset, keep_training=True), chosen, seed)
+        return Run(reports / name_run(usual.name, recipe, seed), usual, chosen, seed)
+    return Run(
+        reports / f"{name_run(usual.name, recipe, seed)}-shipping",
+        load_dataset(dataset, keep_training=True),
+        chosen,
+        seed,
+    )
 
 
 def train_all(run: Run, names: Sequence[str] = ()) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.base.files import ROOT, cache_folder
+from helpers.base import runs
+from helpers.base.files import ROOT, cache_folder, write_atomically
 from helpers.data import cache as store
 from helpers.data import faces, readers
 from helpers.data.containers import list_members, refuse_foreign_members
@@ -21,6 +22,7 @@ from helpers.data.options import Options, read_options
 from helpers.data.reading import Reading, from_json
 from helpers.data.sources import (
     FER2013_SIZE,
+    OTHER_SIZE,
     PREVIEWED,
     SPLITS,
     Contents,
@@ -90,6 +92,27 @@ class Dataset:
     def validates_on_test(self) -> bool:
         """Whether the validation and the test split are the same images."""
         return np.may_share_memory(self.validation.labels, self.test.labels)
+
+
+def claim_run(dataset: Dataset, recipe: str, seed: int, reports: Path, image_size: int, **facts: object) -> Path:
+    """Give the folder of the run of these data, recipe, seed and size, with its record; see `runs.claim`."""
+    usual = FER2013_SIZE if dataset.title == "FER2013" or dataset.evidence is not None else OTHER_SIZE
+    size = 0 if image_size == usual else image_size
+    record = {"dataset": dataset.name, "recipe": recipe, "seed": seed, "image_size": size, "title": dataset.title}
+    record |= {"notes": dataset.reading.sentences(), "fingerprint": dataset.fingerprint}
+    record |= {"reading": dataset.reading.as_json(), **facts}
+    return runs.claim(reports, runs.name_run(dataset.name, recipe, seed, size), record)
+
+
+def write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
+    """List the images that were left out, each with its reason; no file where there are none."""
+    if skipped:
+        import pandas as pd
+
+        table = pd.DataFrame(skipped, columns=["file", "reason"])
+        write_atomically(path, table.to_csv(index=False, lineterminator="\n").encode())
+    else:
+        path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def check_pdf(path: Path, answers: list[dict]) -> None:
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     reports = tmp_path_factory.mktemp("reports with a blank")
-    return reports / "faces", make_report(reports, "faces")
+    return reports / "faces-tiny", make_report(reports, "faces")
 
 
 def test_the_report_on_the_embedded_faces_is_whole(faces) -> None:

@@ -76,7 +76,7 @@ def test_networks_that_are_shipped_learn_from_all_training_images(tables: dict[s
         assert len(run.dataset.validation.labels) == 22
     assert without.dataset.validates_on_test and not complete.dataset.validates_on_test
     # apart from the networks of a report on the same data, which keep a tenth of the training images back
-    assert without.folder == tmp_path / "one-shipping" and complete.folder == tmp_path / "two"
+    assert without.folder == tmp_path / "one-tiny-shipping" and complete.folder == tmp_path / "two-tiny"
 
 
 def test_every_network_of_a_recipe_is_trained_once(
@@ -209,7 +209,7 @@ def reported(tables: dict[str, Path], packed: PretrainedNetworks, tmp_path_facto
         patch.setenv(pretrained.VARIABLE, str(folder))
         for name in ("01_train_cnn", "02_compare_dnn"):
             run_notebook(ROOT / "notebooks" / f"{name}.ipynb", reports / f"{name}.ipynb", given, print)
-    return reports / "one"
+    return reports / "one-pretrained"
 
 
 def test_every_accuracy_is_measured_and_none_is_read_from_the_manifest(

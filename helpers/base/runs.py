@@ -1,0 +1,110 @@
+"""Runs as folders: how they are named, what they say of themselves, and that none takes another's place."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from helpers.base.files import ROOT, locked, reports_folder, write_json
+from helpers.base.notebook import UsageError, find_notebooks, read_parameters
+
+RECORD = "run.json"
+RUN_VARIABLE = "RUN"  # of the environment: a name of one's own for the run's folder
+BUILD_VARIABLE = "REPORT_OF"  # of a kernel's environment: the run whose report is under way
+# Parameters that every notebook has; they name the run.
+COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")
+
+
+def name_run(data: str, recipe: str, seed: int, image_size: int = 0) -> str:
+    """Name a run's folder: the data, then recipe, seed and size (0: the usual one) where they are not the defaults."""
+    parts = [
+        recipe if recipe != "quick" else "",
+        f"seed{seed}" if seed else "",
+        f"{image_size}px" if image_size else "",
+    ]
+    return "-".join([data, *filter(None, parts)])
+
+
+def place_of(reports: str) -> Path:
+    """Give the folder of runs that a notebook's REPORTS names; its default is what the environment says."""
+    return reports_folder() if reports == "reports" else ROOT / reports
+
+
+def claim(reports: Path, name: str, record: Mapping[str, Any]) -> Path:
+    """Give the folder of a run and write its record there; where it holds other data, one beside it, and say so.
+
+    name: by `name_run`; the environment's RUN goes before it. record: what the run is, with `fingerprint`, `recipe`,
+    `seed` and `image_size`. Raises UsageError where RUN names the folder of another run.
+    """
+    own = os.environ.get(RUN_VARIABLE, "")
+    if own and Path(own).name != own:
+        raise UsageError(f"RUN={own} is no name of a folder; choose one without slashes.")
+    with locked(reports / ".runs.lock"):
+        folder = reports / (own or name)
+        if own and (other := _difference(folder, record, ("fingerprint", "recipe", "seed", "image_size"))):
+            raise UsageError(f"{folder} holds another run ({other}); choose another name than RUN={own}.")
+        if not own and (other := _difference(folder, record, ("fingerprint",))):
+            folder = reports / f"{name}-{record['fingerprint'][:6]}"
+            print(f"{reports / name} holds a run of other data, so this one is {folder.name}.", flush=True)
+        before = read_run(folder)
+        if before != {**before, **record}:
+            write_json(folder / RECORD, {**before, **record})
+    return folder
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Read what a run says of itself; nothing where there is none."""
+    try:
+        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _difference(folder: Path, record: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    """Say in what the run in a folder is another than this one; "" where it is this one or there is none."""
+    before = read_run(folder)
+    if not before:
+        return "made without this program" if (folder / "report.pdf").exists() else ""
+    found = [
+        key for key in keys if str(before.get(key)).removesuffix("-kept") != str(record[key]).removesuffix("-kept")
+    ]
+    return ", ".join(f"{key} {before.get(key)} and not {record[key]}" for key in found)
+
+
+def own_parameters(notebook: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values of the parameters that a notebook alone has, from all the names that it knows."""
+    path = ROOT / "notebooks" / f"{notebook}.ipynb"
+    declared = read_parameters(path) if path.is_file() else {}
+    return {name: values[name] for name in declared if name not in COMMON and name in values}
+
+
+def folder_of_answer(run: Path, notebook: str, recipe: str, own: Mapping[str, Any]) -> Path:
+    """Say where a notebook's answer goes: into the run, or beside it where its parameters are not the report's.
+
+    While a report is made, into the run. By hand, also where the parameters are those of the report's answer or, as
+    long as there is none, the notebook's defaults; else into a folder of the run that is named after what differs.
+    """
+    if os.environ.get(BUILD_VARIABLE) == str(run):
+        return run
+    usual = _usual_parameters(run, notebook, recipe)
+    if not own or any(own == one for one in usual):
+        return run
+    differing = [f"{name}={value}" for name, value in own.items() if usual[0].get(name, value) != value]
+    name = "".join(c if c.isalnum() or c in "=.,_-" else "_" for c in ",".join(differing))[:80]
+    folder = run / "by-hand" / (name or notebook)
+    print(f"With {', '.join(differing)} this answer is kept in {folder}, and the report's stays as it is.", flush=True)
+    return folder
+
+
+def _usual_parameters(run: Path, notebook: str, recipe: str) -> list[dict[str, Any]]:
+    """List the parameters with which an answer is the report's: those of its answer, or the notebook's defaults."""
+    try:
+        made_with = json.loads((run / "answers" / f"{notebook}.json").read_text(encoding="utf-8"))["parameters"]
+        return [made_with]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    declared = read_parameters(ROOT / "notebooks" / f"{notebook}.ipynb")
+    defaults = {name: one.default for name, one in declared.items() if name not in COMMON}
+    preset = find_notebooks(ROOT / "notebooks")[notebook].recipes.get(recipe, {})
+    return [defaults, {**defaults, **preset}]

@@ -1,0 +1,95 @@
+"""A run's folder is named after what it is, and no run writes into that of another."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.base import runs
+from helpers.base.notebook import UsageError
+
+FACES = {"fingerprint": "abcdef0123", "recipe": "quick", "seed": 0, "image_size": 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("faces", "quick", 0, 0), "faces"),
+        (("faces", "tiny", 0, 0), "faces-tiny"),
+        (("faces", "quick", 3, 96), "faces-seed3-96px"),
+        (("food", "cpu", 1, 224), "food-cpu-seed1-224px"),
+    ],
+)
+def test_a_name_says_what_is_not_as_usual(arguments: tuple, name: str) -> None:
+    assert runs.name_run(*arguments) == name
+
+
+def test_two_archives_of_one_name_are_two_runs_and_either_is_found_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = {**FACES, "fingerprint": "123456789a"}
+    for _ in range(2):
+        assert runs.claim(tmp_path, "archive", FACES) == tmp_path / "archive"
+        assert capsys.readouterr().out == ""
+        assert runs.claim(tmp_path, "archive", other) == tmp_path / "archive-123456"
+        assert "archive holds a run of other data, so this one is archive-123456." in capsys.readouterr().out
+    assert runs.read_run(tmp_path / "archive") == FACES and runs.read_run(tmp_path / "archive-123456") == other
+
+
+def test_what_only_some_know_of_a_run_is_not_forgotten(tmp_path: Path) -> None:
+    folder = runs.claim(tmp_path, "faces", {**FACES, "source": "faces"})
+    runs.claim(tmp_path, "faces", FACES)
+    assert runs.read_run(folder)["source"] == "faces"
+
+
+def test_a_name_of_ones_own_is_taken_unless_it_is_another_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUN", "mine")
+    for _ in range(2):
+        assert runs.claim(tmp_path, "faces", FACES) == tmp_path / "mine"
+    for changed in ({"seed": 1}, {"recipe": "tiny"}, {"fingerprint": "0"}, {"image_size": 96}):
+        with pytest.raises(UsageError, match=r"holds another run \(\w+ \w+ and not \w+\); choose another name"):
+            runs.claim(tmp_path, "faces", {**FACES, **changed})
+    monkeypatch.setenv("RUN", "../mine")
+    with pytest.raises(UsageError, match="without slashes"):
+        runs.claim(tmp_path, "faces", FACES)
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample" / "report.pdf").touch()
+    monkeypatch.setenv("RUN", "sample")
+    with pytest.raises(UsageError, match="made without this program"):
+        runs.claim(tmp_path, "faces", FACES)
+
+
+def test_a_folder_of_runs_is_the_environments_unless_a_notebook_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPORTS", str(tmp_path))
+    assert runs.place_of("reports") == tmp_path
+    assert runs.place_of("/elsewhere") == Path("/elsewhere")
+
+
+NOTEBOOK = "05_gradient_ascent"
+
+
+def asked(run: Path, **changed: object) -> Path:
+    own = {name: one.default for name, one in runs.read_parameters(path(NOTEBOOK)).items()}
+    return runs.folder_of_answer(run, NOTEBOOK, "tiny", runs.own_parameters(NOTEBOOK, {**own, **changed}))
+
+
+def path(name: str) -> Path:
+    return runs.ROOT / "notebooks" / f"{name}.ipynb"
+
+
+def test_an_answer_by_hand_with_parameters_of_its_own_lies_beside_the_reports(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked(tmp_path) == tmp_path and asked(tmp_path, SEED=4) == tmp_path
+    beside = tmp_path / "by-hand" / "LAYER=3"
+    assert asked(tmp_path, LAYER=3) == beside
+    assert "With LAYER=3 this answer is kept in" in capsys.readouterr().out
+    own = {name: one.default for name, one in runs.read_parameters(path(NOTEBOOK)).items() if name not in runs.COMMON}
+    answer = tmp_path / "answers" / f"{NOTEBOOK}.json"
+    answer.parent.mkdir()
+    answer.write_text(json.dumps({"parameters": {**own, "LAYER": 3}}))
+    assert asked(tmp_path, LAYER=3) == tmp_path and asked(tmp_path) == tmp_path / "by-hand" / "LAYER=0"
+    monkeypatch.setenv("REPORT_OF", str(tmp_path))
+    assert asked(tmp_path) == tmp_path
