@@ -53,7 +53,8 @@ def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"helpers offers no {name!r}; it offers {', '.join(_MODULES)}.")
     module = import_module(_MODULES[name])
-    return getattr(module, name, module)
+    # a module may hold a function of its own name, as `activations` does
+    return module if module.__name__.endswith(f".{name}") else getattr(module, name, module)
 
 
 def __dir__() -> list[str]:

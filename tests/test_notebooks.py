@@ -2,6 +2,7 @@
 
 import ast
 import re
+from types import ModuleType
 
 import nbformat
 import pytest
@@ -102,3 +103,9 @@ def test_nothing_is_defined_in_a_notebook(notebook: Notebook) -> None:
 def test_the_last_code_cell_saves_the_answer_of_this_notebook(notebook: Notebook) -> None:
     assert "answer.save()" in code(notebook)[-1].source
     assert f'run.answer("{notebook.name}"' in re.sub(r"\(\s+", "(", "\n".join(c.source for c in code(notebook)))
+
+
+def test_the_door_gives_modules_also_where_one_holds_a_function_of_its_name() -> None:
+    import helpers
+
+    assert [name for name in helpers.__all__ if not isinstance(getattr(helpers, name), ModuleType)] == ["open_run"]
