@@ -55,7 +55,7 @@ help:
 	@echo '                PRECISION=auto  auto (bfloat16 where it pays, if the processor has it), float32 or bfloat16'
 	@echo '                ACCELERATE=1    0 to train and predict by plain Keras in float32, several times slower'
 	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/tensorboard'
-	@echo 'make look     say how DATASET is read, and write some images of each class into reports/<run>/look.png; where it'
+	@echo 'make look     say how DATASET is read, and write some images of each class into REPORTS; where it'
 	@echo '              can be read in several ways, here as in the others, these decide:'
 	@echo '                CLASS_LEVEL=1   level of the folders that name the classes, without those of splits'
 	@echo '                LABELS=t.csv LABEL=column FILE=column   table beside the images, and its columns; or LABELS=folders'
@@ -86,7 +86,7 @@ $(ready): requirements.txt pyproject.toml
 	@touch $@
 
 look: $(ready)
-	@$(run) -m helpers.data.look "$$DATASET" --image-size "$$IMAGE_SIZE"
+	@$(run) -m helpers look DATASET="$$DATASET" IMAGE_SIZE="$$IMAGE_SIZE" REPORTS="$$REPORTS"
 
 report: $(ready)
 	@$(run) -m helpers report DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE" SET="$$SET" \

@@ -11,6 +11,7 @@ from helpers.data.options import VARIABLES
 OPTIONS = ("DATASET", "RECIPE", "SEED", "REPORTS")
 # What each word takes as options of a command line; what stands in SHARED, as variables of the environment.
 TAKES = {
+    "look": ("DATASET", "IMAGE_SIZE", "REPORTS"),
     "report": (*OPTIONS, "IMAGE_SIZE", "SET", "RUN"),
     "train": (*OPTIONS, "NETWORKS"),
     "pack": OPTIONS,
@@ -29,6 +30,12 @@ def near(name: str, legal: Iterable[str]) -> str:
     close = get_close_matches(name.upper(), [each.upper() for each in legal], n=1, cutoff=0.6)
     known = next((each for each in legal if each.upper() in close), None)
     return f"There is no {name}; " + (f"did you mean {known}?" if known else f"there are {', '.join(legal)}.")
+
+
+def run_look(words: list[str]) -> int:
+    from helpers.data.look import main
+
+    return main(words)
 
 
 def run_report(words: list[str]) -> int:
@@ -72,6 +79,7 @@ def run_lab(words: list[str]) -> int:
 
 
 COMMANDS = {
+    "look": run_look,
     "report": run_report,
     "train": run_shipping("train"),
     "pack": run_shipping("pack"),

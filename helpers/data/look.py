@@ -16,7 +16,6 @@ from helpers.base.files import ROOT, WriteError, write_atomically
 from helpers.data.datasets import look
 from helpers.data.sources import PREVIEWED, DatasetError, Record
 
-SHEET = "look.png"
 _ROWS = 60  # classes that a sheet shows
 _CELL, _GAP, _LABEL = 64, 4, 160  # pixels
 
@@ -54,14 +53,15 @@ def _collect(records: Iterable[Record], count: int) -> list[list[np.ndarray]]:
 def main(words: list[str] | None = None) -> int:
     """Run the command line; 0 where the data can be read, 2 where they are refused."""
     parser = argparse.ArgumentParser(prog="python -m helpers.data.look", description="Say how a data set is read.")
-    parser.add_argument("dataset", nargs="?", default="faces", help="faces, fer2013, food11, or a path")
+    parser.add_argument("path", nargs="?", default="", help="the same as --dataset")
+    parser.add_argument("--dataset", default="faces", help="faces, fer2013, food11, or a path")
     parser.add_argument("--image-size", default=0, type=int, help="pixels a side of the images; 0 for the default")
     parser.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
     arguments = parser.parse_args(words)
     try:
-        name, reading, records = look(arguments.dataset, image_size=arguments.image_size or None)
+        name, reading, records = look(arguments.path or arguments.dataset, image_size=arguments.image_size or None)
         print("\n".join(reading.sentences()), flush=True)
-        sheet = arguments.reports.resolve() / name / SHEET
+        sheet = arguments.reports.resolve() / f"{name}.look.png"
         write_sheet(sheet, reading.class_names, records)
     except (DatasetError, WriteError) as error:
         print(f"error: {error}", file=sys.stderr)

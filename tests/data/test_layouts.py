@@ -399,7 +399,7 @@ def test_look_prints_the_plan_and_draws_a_row_a_class(tmp_path: Path, capsys: py
     assert looking.main([str(path), "--reports", str(tmp_path / "reports")]) == 0
     printed = capsys.readouterr().out
     assert "The 3 classes are the names of folders" in printed and "Training: 48 images" in printed
-    with Image.open(tmp_path / "reports" / "data" / "look.png") as sheet:
+    with Image.open(tmp_path / "reports" / "data.look.png") as sheet:
         rows = np.asarray(sheet)[:, 200:].reshape(sheet.height, -1)
     filled = np.flatnonzero((rows != 255).any(axis=1))
     assert np.count_nonzero(np.diff(filled) > 1) == 2  # three rows with a gap after each but the last

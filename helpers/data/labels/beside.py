@@ -2,8 +2,9 @@
 
 import io
 import re
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from posixpath import splitext
 
 import numpy as np
 from PIL import Image
@@ -18,7 +19,7 @@ _MASK_WORDS = frozenset((
     "annotation", "annotations", "matte", "mattes", "lungmask", "lungmasks", "labelmap", "labelmaps",
 ))  # fmt: skip
 _MASK_NAME = re.compile(
-    r"(?P<image>.+?)[\s_.-]+(mask|masks|seg|segmentation|segmented|gt|groundtruth|trimap|matte)([\s_.-]*\d+)?",
+    r"(?P<image>.*[^/]+?)[\s_.-]+(mask|masks|seg|segmentation|segmented|gt|groundtruth|trimap|matte)([\s_.-]*\d+)?",
     re.IGNORECASE,
 )
 _PROBES = 8  # images that are looked at before a folder counts as one of masks
@@ -28,36 +29,32 @@ _MOST_BYTES = 2**24
 
 def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple[Unused, ...]]:
     """Part the images that are meant from thumbnails and masks; gives their paths, and what was left out."""
-    paths = {name: PurePosixPath(name) for name in images}
-    system = [name for name in images if words.is_system(paths[name].parent)]
-    left = [name for name in images if not words.is_system(paths[name].parent)]
-    masks = _find_mask_folders(members, left, paths) | _find_mask_files(members, left, paths)
+    folders: dict[str, list[str]] = defaultdict(list)
+    for name in images:
+        folders[name.rpartition("/")[0]].append(name)
+    system = {name for folder, names in folders.items() if words.is_system(folder.split("/")) for name in names}
+    left = [name for name in images if name not in system]
+    masks = _find_mask_folders(members, folders) | _find_mask_files(members, left)
     meant = [name for name in left if name not in masks]
     return meant, (
-        *unused("images in folders of thumbnails or of the system", [printable(name) for name in system]),
+        *unused("images in folders of thumbnails or of the system", [printable(n) for n in images if n in system]),
         *unused("masks beside the images", [printable(name) for name in left if name in masks]),
     )
 
 
-def _find_mask_folders(members: Members, images: Sequence[str], paths: dict[str, PurePosixPath]) -> set[str]:
+def _find_mask_folders(members: Members, folders: Mapping[str, Sequence[str]]) -> set[str]:
     """Find images in folders that are called masks, and look like masks, where there are others."""
-    folders: dict[PurePosixPath, list[str]] = {}
-    for name in images:
-        folders.setdefault(paths[name].parent, []).append(name)
-    called = {f for f in folders if any({*words.words(part)} & _MASK_WORDS for part in f.parts)}
+    called = {folder for folder in folders if {*words.words(folder)} & _MASK_WORDS}
     if called == {*folders}:
         return set()
     return {name for folder in called if _are_masks(members, folders[folder]) for name in folders[folder]}
 
 
-def _find_mask_files(members: Members, images: Sequence[str], paths: dict[str, PurePosixPath]) -> set[str]:
+def _find_mask_files(members: Members, images: Sequence[str]) -> set[str]:
     """Find images called as another image of their folder with "_mask" behind it, that look like masks."""
-    stems = {str(path.with_suffix("")) for path in paths.values()}
-    called = [
-        name
-        for name in images
-        if (match := _MASK_NAME.fullmatch(paths[name].stem)) and str(paths[name].with_name(match["image"])) in stems
-    ]
+    stems = {splitext(name)[0] for name in images}
+    matches = {stem: match for stem in stems if (match := _MASK_NAME.fullmatch(stem)) and match["image"] in stems}
+    called = [name for name in images if splitext(name)[0] in matches]
     return {*called} if called and _are_masks(members, called) else set()
 
 

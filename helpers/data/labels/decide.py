@@ -249,7 +249,7 @@ def _split(
     labelled = [n for n in images if n in source.labels and (found[n], source.labels[n]) not in unknown]
     has_splits = any(found[name] for name in labelled)
     kept = [name for name in labelled if found[name] or not has_splits]
-    outside = [printable(name) for name in labelled if name not in {*kept}]
+    outside = [printable(name) for name in labelled if has_splits and not found[name]]
     without = {*images} - {*labelled}
     parts: tuple[Unused, ...] = ()
     for split in ("", *SPLITS):

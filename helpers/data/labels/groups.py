@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from helpers.data.labels import words
@@ -25,7 +24,7 @@ class Image(NamedTuple):
 
 def folder_of(name: str) -> Folder:
     """Give the parts of the path of the folder that a file lies in."""
-    return PurePosixPath(name).parent.parts
+    return tuple(name.split("/")[:-1])
 
 
 def group(

@@ -39,10 +39,10 @@ def find_known(images: Sequence[str]) -> Known | None:
 
 def _find_fer2013(images: Sequence[str]) -> Known | None:
     """FER2013: the folders tell the seven classes and the files' names the splits, whichever folders they lie in."""
-    paths = [PurePosixPath(name) for name in images]
+    parts = [name.rsplit("/", 2) for name in images]
     labels = {
-        name: (path.parent.name.lower(), FER2013_SPLITS.get(path.name.split("_")[0], ""))
-        for name, path in zip(images, paths, strict=True)
+        name: (path[-2].lower() if len(path) > 1 else "", FER2013_SPLITS.get(path[-1].split("_")[0], ""))
+        for name, path in zip(images, parts, strict=True)
     }
     if {label for label, _ in labels.values()} != {*FER2013_CLASSES} or not all(split for _, split in labels.values()):
         return None

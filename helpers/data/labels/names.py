@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from posixpath import splitext
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
@@ -31,10 +32,10 @@ _LONGEST_LIST = 2**20  # bytes
 def read_names(names: Sequence[str]) -> dict[str, str]:
     """Read classes off the names of files; none unless every name of a folder tells one. Gives the class by path."""
     for pattern in (_PART, _FRONT, _BACK):
-        folders: dict[PurePosixPath, list[tuple[str, re.Match[str] | None]]] = {}
+        folders: dict[str, list[tuple[str, re.Match[str] | None]]] = {}
         for name in names:
-            path = PurePosixPath(name)
-            folders.setdefault(path.parent, []).append((name, pattern.fullmatch(path.stem)))
+            folder, _, file = name.rpartition("/")
+            folders.setdefault(folder, []).append((name, pattern.fullmatch(splitext(file)[0])))
         labels = {
             name: match["label"]
             for pairs in folders.values()

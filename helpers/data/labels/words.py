@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 _SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trn", "训练"), "train"),
@@ -58,9 +57,9 @@ def is_fold(name: str) -> bool:
     return bool(re.fullmatch(r"folds?[\W_]*\d+", name.lower()))
 
 
-def is_system(path: PurePosixPath) -> bool:
-    """Tell whether a path lies in a folder that a system keeps for itself, such as one of thumbnails."""
-    return any(part.lower() in _SYSTEM or part.startswith(".") for part in path.parts)
+def is_system(folder: Iterable[str]) -> bool:
+    """Tell whether a folder, given as the parts of its path, is one of a system, such as of thumbnails."""
+    return any(part.lower() in _SYSTEM or part.startswith(".") for part in folder)
 
 
 def is_unlabelled(name: str) -> bool:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from posixpath import splitext
 
 import numpy as np
 
@@ -31,12 +32,12 @@ _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM
 
 def find(path: Path, members: Members) -> list[str]:
     """List the paths of all images, sorted: by their ending, or where that says nothing by their first bytes."""
-    names = [name for name in sorted(members.files) if _is_image(PurePosixPath(name), members.files[name])]
+    names = [name for name in sorted(members.files) if _is_image(name, members.files[name])]
     return names if len(members.files) > 1 else []
 
 
-def _is_image(path: PurePosixPath, opener: Opener) -> bool:
-    ending = path.suffix.lower()
+def _is_image(name: str, opener: Opener) -> bool:
+    ending = splitext(name)[1].lower()
     if ending in _ENDINGS or ending in _NOT_IMAGES:
         return ending in _ENDINGS
     try:
@@ -97,13 +98,13 @@ def _some(images: Sequence[Image]) -> list[Image]:
 def _other_files(members: Members, images: Sequence[str]) -> tuple[Unused, ...]:
     """Count files of kinds that are neither images nor tables or texts, by their ending."""
     known = {*images}
-    others = [n for n in members.files if n not in known and PurePosixPath(n).suffix.lower() not in _NOT_IMAGES]
-    endings = Counter(PurePosixPath(name).suffix.lower() for name in others)
+    others = [n for n in members.files if n not in known and splitext(n)[1].lower() not in _NOT_IMAGES]
+    endings = Counter(splitext(name)[1].lower() for name in others)
     return tuple(
         Unused(
             f"files that end in {ending}, which is no image" if ending else "files that are no image",
             number,
-            printable(next(name for name in others if PurePosixPath(name).suffix.lower() == ending)),
+            printable(next(name for name in others if splitext(name)[1].lower() == ending)),
         )
         for ending, number in endings.items()
     )
@@ -111,8 +112,10 @@ def _other_files(members: Members, images: Sequence[str]) -> tuple[Unused, ...]:
 
 def _empty_notes(members: Members, names: Sequence[str], labelling: Labelling) -> tuple[str, ...]:
     """Say which folders beside those of classes hold no image."""
-    full = {str(parent) for name in names for parent in PurePosixPath(name).parents}
-    beside = {str(PurePosixPath(image.name).parent.parent) for image in labelling.images}
+    holding = {PurePosixPath(name.rpartition("/")[0]) for name in names}
+    full = {str(parent) for folder in holding for parent in (folder, *folder.parents)}
+    classes = {PurePosixPath(image.name.rpartition("/")[0]) for image in labelling.images}
+    beside = {str(folder.parent) for folder in classes}
     empty = {
         printable(folder.name)
         for folder in map(PurePosixPath, members.folders)
