@@ -39,7 +39,7 @@ endif
 ready := .venv/.ready
 run   := .venv/bin/python
 
-.PHONY: help setup look report train data test bench kill lab clean
+.PHONY: runs help setup look report train data test bench kill lab clean
 .DELETE_ON_ERROR:
 
 help:
@@ -71,7 +71,8 @@ help:
 	@echo 'make kill     kill reports at 50 random moments and check that each next one recovers (an hour)'
 	@echo 'make lab      open JupyterLab on the notebooks'
 	@echo 'make setup    make .venv from requirements.txt (the others do so when needed)'
-	@echo 'make clean    delete all runs in reports/ but the sample, and data/cache/'
+	@echo 'make runs     list the runs: data, recipe, seed, day, size, numbers, and whether they are up to date'
+	@echo 'make clean    list what could be deleted and ask; RUN=name deletes one run'
 
 setup: $(ready)
 
@@ -110,7 +111,8 @@ kill: $(ready)
 lab: $(ready)
 	@$(run) -m helpers lab
 
-clean:
-	@mkdir -p reports
-	find reports -mindepth 1 -maxdepth 1 ! -name sample -exec rm -rf {} +
-	rm -rf data/cache
+runs: $(ready)
+	@$(run) -m helpers runs REPORTS="$$REPORTS"
+
+clean: $(ready)
+	@$(run) -m helpers clean REPORTS="$$REPORTS" RUN="$$RUN"

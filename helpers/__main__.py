@@ -17,6 +17,8 @@ TAKES = {
     "pack": OPTIONS,
     "table": ("RUN", "INTO"),
     "data": ("DATASET",),
+    "runs": ("REPORTS",),
+    "clean": ("RUN", "REPORTS"),
     "bench": (),
     "lab": (),
 }
@@ -59,6 +61,15 @@ def run_data(words: list[str]) -> int:
     return main(words[1:])  # --dataset NAME, of which it takes the name alone
 
 
+def run_runs(command: str) -> Callable[[list[str]], int]:
+    def run(words: list[str]) -> int:
+        from helpers.build.runs import main
+
+        return main([command, *words])
+
+    return run
+
+
 def run_bench(words: list[str]) -> int:
     from helpers.bench.turns import main
 
@@ -85,6 +96,8 @@ COMMANDS = {
     "pack": run_shipping("pack"),
     "table": run_shipping("table"),
     "data": run_data,
+    "runs": run_runs("list"),
+    "clean": run_runs("clean"),
     "bench": run_bench,
     "lab": run_lab,
 }

@@ -21,8 +21,9 @@ from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write
 from helpers.networks import views as image_views
 from helpers.networks.architectures import build_cnn, build_dnn
 from helpers.networks.fast import accelerate
+from helpers.networks.logits import softmax
 from helpers.networks.precision import accelerates, describe_precision
-from helpers.networks.prediction import predict_logits, predict_views, softmax
+from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.training import pretrained
 from helpers.training.loop import Trained
@@ -43,7 +44,6 @@ from helpers.training.stored import load_or_train, network_form, training_parts
 hold_sources()  # what this process keeps is known by the code that it runs
 
 T = TypeVar("T")
-KEPT = ".kept"  # in the folder of runs: what was computed, by the fingerprint of the data
 
 # What is left out of the CNN in each ablation; none of them sees changed images.
 ABLATIONS: dict[str, dict[str, object]] = {
@@ -222,7 +222,7 @@ class Run:
         """What keeps all that is computed of these data, for this run and others of the same folder of runs."""
         way = "accelerated" if accelerates() else "plain"
         facts = {"precision": describe_precision(), "backend": keras.backend.backend(), "way": way}
-        return Keeper(self.folder.parent / KEPT / self.dataset.fingerprint, facts)
+        return Keeper(self.folder.parent / runs.KEPT / self.dataset.fingerprint, facts, self._uses.note)
 
     def keep(self, function: Callable[..., T], *arguments: object, **options: object) -> T:
         """Give what a function makes of these arguments, computed once and kept; see `Keeper.call`."""
@@ -341,8 +341,13 @@ class Run:
         """
         own = runs.own_parameters(notebook, sys._getframe(1).f_globals)
         folder = runs.folder_of_answer(self.folder, notebook, self.recipe.name, own)
+        self._uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")
         made_with = {"recipe": self.recipe.name, "seed": self.seed, "data": self.dataset.fingerprint}
         return Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
+
+    @cached_property
+    def _uses(self) -> runs.Uses:
+        return runs.Uses(self.folder)
 
     @cached_property
     def _headline(self) -> Trained:

@@ -28,8 +28,8 @@ from PIL import Image
 
 from helpers.base.files import ROOT
 from helpers.base.notebook import find_notebooks
+from helpers.base.runs import KEPT as SHARED
 from helpers.data.datasets import CACHE, identify
-from helpers.run import KEPT as SHARED
 
 KINDS = ("everything", "networks", "answers", "pdf")  # what a round removes before it starts the driver
 SHARES = (0.1, 0.4, 0.3, 0.2)  # how often

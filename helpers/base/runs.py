@@ -10,6 +10,7 @@ from helpers.base.files import ROOT, locked, reports_folder, write_json
 from helpers.base.notebook import UsageError, find_notebooks, read_parameters
 
 RECORD = "run.json"
+KEPT = ".kept"  # in the folder of runs: what was computed, by the fingerprint of the data
 RUN_VARIABLE = "RUN"  # of the environment: a name of one's own for the run's folder
 BUILD_VARIABLE = "REPORT_OF"  # of a kernel's environment: the run whose report is under way
 # Parameters that every notebook has; they name the run.
@@ -108,3 +109,29 @@ def _usual_parameters(run: Path, notebook: str, recipe: str) -> list[dict[str, A
     defaults = {name: one.default for name, one in declared.items() if name not in COMMON}
     preset = find_notebooks(ROOT / "notebooks")[notebook].recipes.get(recipe, {})
     return [defaults, {**defaults, **preset}]
+
+
+class Uses:
+    """Notes which kept files each notebook of a run has asked for, so that what no run needs can be told."""
+
+    def __init__(self, run: Path) -> None:
+        self._run, self._label, self._names = run, "training", list[str]()
+
+    def begin(self, label: str) -> None:
+        """Say who asks from now on, and has asked so far; what it asked for when it ran before is forgotten."""
+        self._label = label
+        self._write()
+
+    def note(self, name: str) -> None:
+        """Note a kept file by its name."""
+        if name not in self._names:
+            self._names.append(name)
+            self._write()
+
+    def _write(self) -> None:
+        write_json(self._run / "uses" / f"{self._label}.json", self._names)
+
+
+def uses(run: Path) -> set[str]:
+    """Name the kept files that a run has asked for."""
+    return {name for path in (run / "uses").glob("*.json") for name in json.loads(path.read_text(encoding="utf-8"))}

@@ -2,7 +2,7 @@
 
     python -m helpers.build.shipping train --dataset path/to/fer2013.zip --recipe full
     python -m helpers.build.shipping pack  --dataset path/to/fer2013.zip --recipe full
-    python -m helpers.build.shipping table --run reports/fer2013
+    python -m helpers.build.shipping table --run reports/fer2013-pretrained
 
 Networks that are shipped learn from all training images and are chosen on the validation split, which in FER2013 is
 PublicTest; where the data have no test split, nothing is kept back for one.

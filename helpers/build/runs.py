@@ -1,0 +1,175 @@
+"""The runs that there are: `make runs` lists them, and `make clean` deletes one, or what nobody needs."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from helpers.base.files import ROOT, cache_folder, reports_folder
+from helpers.base.notebook import UsageError, find_notebooks
+from helpers.base.runs import KEPT, RECORD, read_run, uses
+from helpers.build import stale
+from helpers.data.datasets import identify
+from helpers.data.sources import DatasetError
+
+# Of a stamp, what is not looked up anew here: what was asked for, and not what it was made with.
+_ASKED = ("the data", "the recipe", "the seed", "the precision", "the pretrained networks")
+
+
+def find_runs(reports: Path) -> list[Path]:
+    """List the folders of runs, by name."""
+    return sorted(path.parent for path in reports.glob(f"*/{RECORD}"))
+
+
+def describe(run: Path) -> str:
+    """Say in one line what a run is of, when and how large it is, its numbers, and whether it is up to date."""
+    record, answers = read_run(run), [stale.read_json(run / "answers" / f"{name}.json") for name in _names()]
+    days = [stale.read_json(path).get("day", "") for path in (run / "answers").glob("*.stamp.json")]
+    words = [record.get("title", "?"), f"recipe {record.get('recipe', '?')}", f"seed {record.get('seed', '?')}"]
+    words += [
+        max(days, default="not finished"),
+        size_text(_size(run)),
+        *_numbers(answers),
+        why_old(run) or "up to date",
+    ]
+    return f"{run.name}: {', '.join(words)}"
+
+
+def _names() -> list[str]:
+    return [*find_notebooks(ROOT / "notebooks")]
+
+
+def _numbers(answers: Sequence[dict]) -> list[str]:
+    """Give the headline numbers of a run whose answers are all there; else none."""
+    if not all(answers):
+        return []
+    from helpers.report.pdf import headlines
+
+    return [f"{line.label} {line.value}" for line in headlines(answers)[:2]]
+
+
+def why_old(run: Path) -> str | None:
+    """Say in one clause why a run's report would have to be made again; None if it stands as it is."""
+    notebooks = find_notebooks(ROOT / "notebooks")
+    versions = stale.package_versions(ROOT / "requirements.txt")
+    for name, place in notebooks.items():
+        answer = run / "answers" / f"{name}.json"
+        before = stale.read_json(stale.stamp_path(answer)).get("components", {})
+        kept = {key: value for key, value in before.items() if key.startswith("parameter ")}
+        asked = {key: before[key] for key in _ASKED if key in before}
+        if data := _data_now(run):
+            asked["the data"] = data
+        needed = [run / "answers" / f"{other}.json" for other in place.needs]
+        made = stale.components(ROOT / "notebooks" / f"{name}.ipynb", ROOT / "helpers", {}, asked | versions, needed)
+        if reason := stale.why_stale(answer, {**made, **kept}):
+            return f"to be made again ({name}: {reason})"
+    return None if (run / "report.pdf").is_file() else "without its PDF"
+
+
+def _data_now(run: Path) -> str:
+    """Give the fingerprint of a run's data as they are now; "" where they are not to be found any more."""
+    record = read_run(run)
+    try:
+        return f"sha256:{identify(str(record['source']), image_size=record['image_size'] or None).fingerprint}"
+    except (DatasetError, KeyError):
+        return ""
+
+
+def unneeded(reports: Path, cache: Path) -> list[Path]:
+    """List what no run needs: networks, results and half-finished trainings, and decoded data."""
+    runs = find_runs(reports)
+    needed = {name for run in runs for name in uses(run)}
+    of_runs = {str(read_run(run).get("fingerprint", "")).removesuffix("-kept") for run in runs}
+    kept = [path for path in reports.glob(f"{KEPT}/*/*") if _result_of(path.name) not in needed]
+    decoded = [path.parent for path in cache.glob("*/dataset.json") if path.parent.name not in of_runs]
+    return sorted(kept) + sorted(decoded)
+
+
+def _result_of(name: str) -> str:
+    """Name the result that a file belongs to: itself, or what its lock or checkpoint is for."""
+    if name.endswith(".checkpoint"):
+        return f"{name[1:].removesuffix('.checkpoint')}.keras"
+    return name[1:].removesuffix(".lock") if name.endswith(".lock") else name
+
+
+def _size(path: Path) -> int:
+    return sum(file.lstat().st_size for file in [path, *path.rglob("*")] if not file.is_dir())
+
+
+def size_text(size: int) -> str:
+    """Write a number of bytes in MB."""
+    return f"{size / 1e6:,.1f} MB"
+
+
+def delete(paths: Sequence[Path]) -> int:
+    """Delete files and folders; gives the bytes that this frees."""
+    size = sum(map(_size, paths))
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return size
+
+
+def check_idle(runs: Sequence[Path]) -> None:
+    """See that no report of these runs is under way; UsageError naming one that is."""
+    for run in runs:
+        try:
+            with FileLock(run / ".lock", timeout=0):
+                pass
+        except Timeout:
+            raise UsageError(f"A report of {run.name} is being made; wait until it ends, or stop it.") from None
+
+
+def clean(reports: Path, cache: Path, name: str, ask: Callable[[str], str] | None) -> None:
+    """Delete one run, or list what could be deleted and ask; ask: None where there is no terminal to ask on.
+
+    Raises UsageError on a run that there is not, on one that is being made, and where it cannot ask.
+    """
+    runs = find_runs(reports)
+    if name:
+        chosen = [run for run in runs if run.name == name]
+        if not chosen:
+            there = ", ".join(run.name for run in runs) or "none"
+            raise UsageError(f"There is no run {name!r} in {reports}; there are: {there}.")
+        check_idle(chosen)
+        print(f"{name} is deleted, {size_text(delete(chosen))}; what no other run needs goes with `make clean`.")
+        return
+    groups = {"what no run needs": unneeded(reports, cache), "all runs": runs}
+    for title, paths in groups.items():
+        print(f"{title}: {size_text(sum(map(_size, paths)))}")
+        print("\n".join(f"  {path.relative_to(reports) if path.is_relative_to(reports) else path}" for path in paths))
+    if ask is None:
+        raise UsageError("Nothing is deleted without a terminal to ask on; name one run, as in make clean RUN=faces.")
+    check_idle(runs)
+    for title, paths in groups.items():
+        if paths and ask(f"Delete {title} ({len(paths)})? [y/N] ").strip().lower() in ("y", "yes"):
+            print(f"{size_text(delete(paths))} are free.")
+
+
+def lines(reports: Path) -> Iterator[str]:
+    """Describe every run, one a line, then what is kept for all of them."""
+    yield from map(describe, find_runs(reports))
+    kept = [*reports.glob(f"{KEPT}/*")]
+    yield f"kept for all of them: {size_text(sum(map(_size, kept)))}"
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command line: `list` or `clean`; 2 on a wrong request."""
+    parser = argparse.ArgumentParser(prog="python -m helpers runs", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("command", choices=("list", "clean"))
+    parser.add_argument("--reports", default=reports_folder(), type=Path, help="folder of the run folders")
+    parser.add_argument("--run", default="", help="the run to delete")
+    arguments = parser.parse_args(words)
+    reports = arguments.reports.resolve()
+    try:
+        if arguments.command == "list":
+            for line in lines(reports):
+                print(line, flush=True)
+        else:
+            clean(reports, cache_folder(), arguments.run, input if sys.stdin.isatty() else None)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,82 @@
+"""What there is of runs is listed, and only what nobody needs, or is named, is deleted."""
+
+import json
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from helpers.base.notebook import UsageError
+from helpers.base.runs import KEPT, Uses, claim
+from helpers.build import runs
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    """Two runs of the same data that share a network, and what a third has left behind."""
+    folder = tmp_path / "reports"
+    facts = {"fingerprint": "abc", "recipe": "quick", "image_size": 0, "title": "Spots", "source": "nowhere"}
+    for seed in (0, 1):
+        run = claim(folder, f"spots-{seed}", {**facts, "seed": seed})
+        noted = Uses(run)
+        noted.note("cnn_1.keras")
+        noted.note(f"own_{seed}.npz")
+        noted.begin("01_train_cnn")
+    kept = folder / KEPT / "abc"
+    kept.mkdir(parents=True)
+    names = ["cnn_1.keras", ".cnn_1.checkpoint", ".cnn_1.keras.lock", "own_0.npz", "own_1.npz", "old_2.npz"]
+    for name in [*names, ".old_2.npz.lock", ".cnn_9.checkpoint"]:
+        (kept / name).write_bytes(bytes(10))
+    for data in ("abc", "gone"):
+        (tmp_path / "cache" / data).mkdir(parents=True)
+        (tmp_path / "cache" / data / "dataset.json").write_text("{}")
+    return folder
+
+
+def left(reports: Path) -> set[str]:
+    return {path.name for path in runs.unneeded(reports, reports.parent / "cache")}
+
+
+def test_what_no_run_needs_is_told_from_what_one_does(reports: Path) -> None:
+    nobodys = {"old_2.npz", ".old_2.npz.lock", ".cnn_9.checkpoint", "gone"}
+    assert left(reports) == nobodys
+    runs.clean(reports, reports.parent / "cache", "spots-1", None)
+    assert left(reports) == nobodys | {"own_1.npz"} and not (reports / "spots-1").exists()
+
+
+def test_what_a_notebook_asked_for_when_it_ran_before_is_forgotten(reports: Path) -> None:
+    again = Uses(reports / "spots-0")
+    again.begin("01_train_cnn")
+    again.note("cnn_1.keras")
+    (reports / "spots-0" / "uses" / "training.json").write_text("[]")
+    assert "own_0.npz" in left(reports) and "cnn_1.keras" not in left(reports)
+
+
+def test_without_a_terminal_nothing_is_deleted_and_on_one_each_group_is_asked_for(
+    reports: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, cache = {*reports.rglob("*")}, reports.parent / "cache"
+    with pytest.raises(UsageError, match="without a terminal"):
+        runs.clean(reports, cache, "", None)
+    assert {*reports.rglob("*")} == before and ".kept/abc/old_2.npz" in capsys.readouterr().out
+    runs.clean(reports, cache, "", lambda asked: "y" if "no run needs" in asked else "")
+    assert left(reports) == set() and len(runs.find_runs(reports)) == 2 and (cache / "abc").is_dir()
+    runs.clean(reports, cache, "", lambda asked: "y")
+    assert runs.find_runs(reports) == []
+
+
+def test_a_run_that_is_not_there_or_is_being_made_is_one_sentence(reports: Path) -> None:
+    with pytest.raises(UsageError, match=r"no run 'faces' in .*; there are: spots-0, spots-1\."):
+        runs.clean(reports, reports, "faces", None)
+    with FileLock(reports / "spots-0" / ".lock"), pytest.raises(UsageError, match="spots-0 is being made"):
+        runs.clean(reports, reports, "spots-0", None)
+    assert (reports / "spots-0").is_dir()
+
+
+def test_a_run_is_described_in_one_line(reports: Path) -> None:
+    stamp = reports / "spots-0" / "answers" / "01_train_cnn.stamp.json"
+    stamp.parent.mkdir()
+    stamp.write_text(json.dumps({"day": "2025-01-31", "components": {}, "digest": ""}))
+    first, second, last = runs.lines(reports)
+    assert first.startswith("spots-0: Spots, recipe quick, seed 0, 2025-01-31, 0.0 MB, to be made again (01_train")
+    assert "seed 1, not finished" in second and last.startswith("kept for all of them: ")
