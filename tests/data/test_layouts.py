@@ -109,6 +109,21 @@ def skin(folder: Path) -> None:
     table(folder / "metadata.csv", ["lesion_id", "image_id", "dx", "dx_type", "age"], rows)
 
 
+def food_lists(folder: Path) -> None:
+    tree({"images/cat": 20, "images/dog": 20})(folder)
+    (folder / "meta").mkdir()
+    for split, numbers in (("train", range(14)), ("test", range(14, 20))):
+        lines = [f"{c}/{number}" for c in PETS for number in numbers]
+        (folder / "meta" / f"{split}.txt").write_text("\n".join(lines))
+
+
+def oxford(folder: Path) -> None:
+    """File names tell the breed; a list has numbers of breed, species and more, of which each could be the label."""
+    names = [*put(folder / "images", 12, "Beagle_{}.jpg"), *put(folder / "images", 12, "Sphynx_{}.jpg")]
+    lines = [f"{name.removesuffix('.jpg')} {1 + i // 12} {1 + i % 2} {1 + i % 3}" for i, name in enumerate(names)]
+    (folder / "list.txt").write_text("\n".join(lines))
+
+
 def masks(folder: Path) -> None:
     for place in ("benign", "malignant"):
         for name in put(folder / place, 12, "tumour ({}).png"):
@@ -236,6 +251,14 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
     "another depth in each split": (
         tree({**{f"train/{c}/{y}": 6 for c in PETS for y in ("spring", "autumn")}, **{f"test/{c}": 5 for c in PETS}}),
         PETS, 34, 10),
+    "valid is a class beside invalid": (tree({"valid": 12, "invalid": 12}), ("invalid", "valid"), 24, None),
+    "a training split beside other pictures": (tree({"train/cat": 12, "train/dog": 12, "figures": 3}), PETS, 24, None),
+    "lists of the splits": (food_lists, PETS, 40, 12),
+    "pets with a list of attributes": (oxford, ("Beagle", "Sphynx"), 24, None),
+    "numbers named by a map": (
+        both(flat_with_table(("image_id", "label"), lambda i: i % 2, file="train.csv"),
+             text("label_num_to_name_map.json", json.dumps({"0": "blight", "1": "rust"}))),
+        ("blight", "rust"), 40, None),
     "folds": (tree({f"fold_{i}/{c}": 5 for i in range(5) for c in PETS}), PETS, 50, None),
     "train is a class beside bus": (tree({"train": 12, "bus": 12, "car": 12}), ("bus", "car", "train"), 36, None),
     "test without labels beside classes": (tree({"cat": 12, "dog": 12, "test": 6}), PETS, 24, None),

@@ -13,7 +13,7 @@ from helpers.data.labels.folders import FolderReading, Level, quoted, read_folde
 from helpers.data.labels.groups import Image, folder_of, group
 from helpers.data.labels.known import FOOD11_CLASSES, find_known
 from helpers.data.labels.names import name_classes, read_names
-from helpers.data.labels.tables import Table, read_tables
+from helpers.data.labels.tables import Table, read_tables, refuse_columns
 from helpers.data.options import Options
 from helpers.data.reading import OTHER_SPLIT_NAMES, SPLITS, Unused, unused
 from helpers.data.sources import FER2013_CLASSES, OTHER_SIZE, DatasetError, printable
@@ -96,7 +96,7 @@ def _read_tables(path: str, members: Members, images: Sequence[str], options: Op
 
 def _choose(path: str, images: Sequence[str], folders: FolderReading, tables: list[Table], options: Options) -> _Source:
     """Choose what labels the images, and give each its label."""
-    by_tables = _from_tables(path, [table for table in tables if table.rows and table.strong] or tables)
+    by_tables = _from_tables(path, [table for table in tables if table.labels and table.strong] or tables)
     if options.labels and options.labels not in ("folders", "names"):
         return by_tables
     if options.labels == "names":
@@ -105,7 +105,7 @@ def _choose(path: str, images: Sequence[str], folders: FolderReading, tables: li
     useful = [way for way in ways if len({*way.labels.values()}) > 1]
     if options.class_level and not useful:
         _refuse_level(path, folders, options.class_level)
-    strong = any(table.strong and table.rows for table in tables)
+    strong = any(table.strong and table.labels for table in tables)
     if by_tables.labels and (strong or not useful):
         return _weigh(path, by_tables, useful, folders, options)
     if len(useful) > 1:
@@ -116,6 +116,9 @@ def _choose(path: str, images: Sequence[str], folders: FolderReading, tables: li
         return found
     if ways:
         return ways[0]
+    for table in tables:
+        if len(table.rivals) > 1:
+            refuse_columns(path, table.name, table.rivals)
     return _refuse_nothing(path)
 
 
@@ -124,16 +127,16 @@ def _from_tables(path: str, tables: list[Table]) -> _Source:
     labels: dict[str, str] = {}
     told: dict[str, Table] = {}
     for table in tables:
-        for name, row in table.rows.items():
-            if name in labels and words.key(labels[name]) != words.key(row.label):
+        for name, told_label in table.labels.items():
+            if name in labels and words.key(labels[name]) != words.key(told_label):
                 ways = " or ".join(
                     f"the column {t.labelled_by!r} of {printable(t.name)} (LABELS={t.name})"
                     for t in (told[name], table)
                 )
                 raise DatasetError(f"{path} can be read in two ways: the labels are {ways}; give one of these options.")
-            labels.setdefault(name, row.label)
+            labels.setdefault(name, told_label)
             told.setdefault(name, table)
-    shown = [table for table in tables if table.rows]
+    shown = [table for table in tables if table.labels]
     names = ", ".join(printable(table.name) for table in shown[:3]) + (" and others" if len(shown) > 3 else "")
     if shown and shown[0].one_hot:
         said = f"the columns of zeros and ones of {names}"

@@ -83,7 +83,7 @@ def _split_places(counts: Mapping[Folder, int]) -> dict[Folder, Place]:
 
     @cache
     def splits(parent: Folder) -> dict[str, tuple[str, str]]:
-        return _find_splits(children[parent])
+        return _find_splits(children[parent], {name for name in children[parent] if (*parent, name) not in children})
 
     @cache
     def plain(parent: Folder) -> bool:
@@ -92,14 +92,18 @@ def _split_places(counts: Mapping[Folder, int]) -> dict[Folder, Place]:
     return {folder: _place(folder, splits, plain) for folder in counts}
 
 
-def _find_splits(siblings: set[str]) -> dict[str, tuple[str, str]]:
-    """Give split and further meaning of those siblings that are folders of splits, not classes of such a name."""
+def _find_splits(siblings: set[str], leaves: set[str]) -> dict[str, tuple[str, str]]:
+    """Give split and further meaning of those siblings that are folders of splits, not classes of such a name.
+
+    leaves: those of the siblings that have no folders in them.
+    """
     found = {name: split for name in siblings if (split := words.find_split(name))}
     others = [
         name for name in siblings if name not in found and not words.is_unknown(name) and not words.is_plain(name)
     ]
-    if {*found} <= {"train", "trains", "Train", "Trains"} and others:
-        return {}  # beside "bus" and "car"
+    alone = len({*found.values()}) == 1 and {*found, *others} <= leaves
+    if alone and (len(others) == 1 or ({name.lower() for name in found} <= {"train", "trains"} and others)):
+        return {}  # "valid" beside "invalid", "train" beside "bus" and "car"
     rests = {name: words.without_split(name) for name in found}
     if len({*rests.values()}) == 1 or "" in rests.values():
         rests = dict.fromkeys(rests, "")  # "seg_train" and "seg_test"

@@ -1,8 +1,5 @@
 """Tables that lie beside images and label them: which there are, and which of their columns say what."""
 
-import csv
-import io
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
+from helpers.data.labels.frames import read_frame
 from helpers.data.options import Options
-from helpers.data.sources import DatasetError, Opener, UnreadableError, printable
+from helpers.data.sources import DatasetError, printable
 
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json", ".txt")
-_MOST_BYTES = 2**28  # of a table
 _LABEL_NAMES = (
     "label", "labels", "class", "classes", "target", "category", "class name", "label name", "classname",
     "category name", "diagnosis", "dx", "classid", "class id", "label id", "category id", "y", "ground truth",
     "gt", "emotion", "expression", "species", "breed", "variety", "disease", "finding", "finding labels", "level",
-    "grade", "cell type", "landmark id", "style", "genre", "tag", "type", "articletype",
+    "grade", "cell type", "landmark id", "style", "genre", "tag", "type",
 )  # fmt: skip
 _GROUP_NAMES = (
     "group", "group id", "lesion", "lesion id", "patient", "patient id", "patientid", "subject", "subject id",
@@ -30,6 +27,7 @@ _GROUP_NAMES = (
     "case id",
 )  # fmt: skip
 _SPLIT_NAMES = ("split", "set", "subset", "usage", "partition", "phase", "data set", "dataset", "fold")
+_ASIDE = frozenset(("sex", "gender", "localization", "view"))
 _NO_LABELS = frozenset(
     (*_GROUP_NAMES, *_SPLIT_NAMES, "age", "sex", "gender", "width", "height", "localization", "view", "url", "id")
 )
@@ -58,7 +56,8 @@ class Table:
 
     labelled_by: the column of labels; "" where the table has none. strong: whether its name says so; otherwise it is
     the only one that could be. one_hot: whether each class has a column of its own. of_split: the split that the
-    table's name tells, or ""; split, group: further columns, or "".
+    table's name tells, or ""; split, group: further columns, or ""; rivals: columns of which each could be the labels,
+    where the table does not say which are.
     """
 
     name: str
@@ -70,6 +69,12 @@ class Table:
     of_split: str = ""
     split: str = ""
     group: str = ""
+    rivals: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the table tells, by the images' paths."""
+        return {name: row.label for name, row in self.rows.items() if row.label}
 
 
 def read_tables(path: str, members: Members, images: Sequence[str], options: Options) -> tuple[list[Table], list[str]]:
@@ -81,9 +86,9 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     names = [name for name in members.files if name.lower().endswith(_ENDINGS) and not _SUBMISSION.search(name)]
     chosen = _find_chosen(path, names, options.labels)
     index = _index(images)
-    found, others = [], [name for name in members.files if _SUBMISSION.search(name) and name.lower().endswith(_ENDINGS)]
+    found, others = [], [name for name in members.files if _is_unread(name)]
     for name in chosen or names:
-        frame = _read_frame(members.files[name], name)
+        frame = read_frame(members.files[name], name)
         table = _understand(path, name, frame, index, options, bool(chosen)) if frame is not None else None
         if table:
             found.append(table)
@@ -95,6 +100,13 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
             "column with FILE=column, or another table."
         )
     return found, others
+
+
+def _is_unread(name: str) -> bool:
+    """Tell whether a file is a table that is not read: a sample of a competition's submission, or a spreadsheet."""
+    return name.lower().endswith((".xlsx", ".xls", ".ods")) or (
+        bool(_SUBMISSION.search(name)) and name.lower().endswith(_ENDINGS)
+    )
 
 
 def _find_chosen(path: str, names: Sequence[str], wanted: str) -> list[str]:
@@ -129,81 +141,6 @@ def _stem(name: str) -> str:
     return stem.lstrip("0") or "0" if stem.isdecimal() else stem
 
 
-def _read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
-    """Read a table as text, its columns named; None where it is none."""
-    try:
-        with opener() as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            return None
-        ending = PurePosixPath(name).suffix.lower()
-        if ending == ".parquet":
-            return _read_parquet(data)
-        text = data.decode("utf-8-sig", errors="replace")
-        if ending in (".jsonl", ".ndjson"):
-            return _read_objects([json.loads(line) for line in text.splitlines() if line.strip()])
-        return _read_json(text) if ending == ".json" else _read_cells(text, ending == ".txt")
-    except (UnreadableError, ValueError, OSError, csv.Error, AttributeError, TypeError):
-        return None
-
-
-def _read_parquet(data: bytes) -> "pd.DataFrame | None":
-    from pyarrow import ArrowException, parquet
-
-    try:
-        return _as_text(parquet.read_table(io.BytesIO(data)).to_pandas())
-    except ArrowException:
-        return None
-
-
-def _read_json(text: str) -> "pd.DataFrame | None":
-    """Read a list of flat objects, or an object of names of images and their labels."""
-    content = json.loads(text)
-    if isinstance(content, dict) and content and all(isinstance(v, str | int) for v in content.values()):
-        return _read_objects([{"file": name, "label": label} for name, label in content.items()])
-    return _read_objects(content) if isinstance(content, list) else None
-
-
-def _read_objects(rows: list[dict]) -> "pd.DataFrame | None":
-    import pandas as pd
-
-    return _as_text(pd.DataFrame(rows)) if rows and all(isinstance(row, dict) for row in rows) else None
-
-
-def _as_text(frame: "pd.DataFrame") -> "pd.DataFrame":
-    import pandas as pd
-
-    frame = frame.rename(columns=str)
-    whole = {name: frame[name].astype("Int64") for name in _columns(frame) if _is_whole(frame[name])}
-    return frame.assign(**whole).map(lambda cell: "" if cell is None or cell is pd.NA or cell != cell else str(cell))
-
-
-def _is_whole(column: "pd.Series") -> bool:
-    import pandas as pd
-
-    return bool(pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all())
-
-
-def _read_cells(text: str, is_list: bool) -> "pd.DataFrame | None":
-    """Read a table of cells parted by what parts most; lists (.txt) may be parted by blanks, and have no header."""
-    import pandas as pd
-
-    head = [line for line in text[:20_000].splitlines() if line.strip()][:20]
-    if not head or max(map(len, head)) > 5_000:
-        return None
-    marks = [",", "\t", ";", "|", *([" "] if is_list else [])]
-    mark = max(marks, key=lambda mark: min(line.count(mark) for line in head))
-    if not head[0].count(mark):
-        return None
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=mark) if any(row)]
-    width = len(rows[0])
-    body = [row[:width] + [""] * (width - len(row)) for row in rows]
-    header = body[0]
-    if is_list or any(re.search(r"\.\w{3,4}$", cell) for cell in header) or len({*header}) < width:
-        return pd.DataFrame(body, columns=[f"column {number}" for number in range(1, width + 1)])
-    return pd.DataFrame(body[1:], columns=header)
-
-
 def _understand(
     path: str, name: str, frame: "pd.DataFrame", index: Index, options: Options, chosen: bool
 ) -> Table | None:
@@ -212,6 +149,7 @@ def _understand(
     if file is None:
         return None
     label, strong, values = _find_label(path, name, frame, file, options)
+    rivals = () if label or strong else tuple(_possible_labels(frame, file))
     split = _find_split(frame, {file, label})
     group = _find_group(frame, {file, label, split}, options)
     of_table = words.find_split(PurePosixPath(name).stem)
@@ -220,9 +158,9 @@ def _understand(
     groups = frame[group] if group else [""] * len(frame)
     for value, text, said, owner in zip(frame[file], values, splits, groups, strict=True):
         image = _find_image(value, index, name, of_table)
-        if image is not None and text:
+        if image is not None:
             rows[image] = Row(printable(text), words.find_split(said), f"{group} {owner}" if owner else "")
-    return Table(name, rows, file, label, strong, label == "" and strong, of_table, split, group)
+    return Table(name, rows, file, label, strong, label == "" and strong, of_table, split, group, rivals)
 
 
 def _find_file(path: str, name: str, frame: "pd.DataFrame", index: Index, options: Options) -> str | None:
@@ -262,7 +200,7 @@ def _find_label(
         sure = _LABEL_NAMES[:8]
         rivals = [column for column in different if " ".join(words.words(column)) in sure]
         if rivals and " ".join(words.words(named[0])) in sure:
-            _refuse_columns(path, name, [named[0], *rivals])
+            refuse_columns(path, name, [named[0], *rivals])
         best = _best_named([column for column in named if column not in different], frame)
         return best, True, _one_label(path, name, frame, best)
     if (one_hot := _read_one_hot(path, name, frame, file)) is not None:
@@ -285,7 +223,7 @@ def _same_classes(one: "pd.Series", other: "pd.Series") -> bool:
     return len({*zip(one, other)}) == one.nunique() == other.nunique()
 
 
-def _refuse_columns(path: str, name: str, columns: Sequence[str]) -> None:
+def refuse_columns(path: str, name: str, columns: Sequence[str]) -> None:
     ways = " or ".join(f"{column!r} (LABEL={column})" for column in columns)
     raise DatasetError(
         f"{path} can be read in {len(columns)} ways, since the labels of {printable(name)} can be its column {ways}; "
@@ -327,14 +265,19 @@ def _read_one_hot(path: str, name: str, frame: "pd.DataFrame", file: str) -> lis
 
 def _guess_label(path: str, name: str, frame: "pd.DataFrame", file: str) -> tuple[str, bool, Sequence[str]]:
     """Take the only column whose values can be classes, whatever its name; refuse where there are several."""
-    left = [c for c in _columns(frame) if c != file and " ".join(words.words(c)) not in _NO_LABELS]
-    left = [column for column in left if _has_classes(frame[column])]
-    left = [column for column in left if not _is_measure(frame[column])]
+    left = _possible_labels(frame, file)
     if len(left) > 1 and not all(_same_classes(frame[left[0]], frame[column]) for column in left[1:]):
-        _refuse_columns(path, name, left)
+        return "", False, [""] * len(frame)  # refused where nothing else labels the images
     if not left:
         return "", False, [""] * len(frame)
     return left[0], False, _one_label(path, name, frame, left[0])
+
+
+def _possible_labels(frame: "pd.DataFrame", file: str) -> list[str]:
+    """List the columns whose values can be classes; those of a person or a view only where there is no other."""
+    can = [c for c in _columns(frame) if c != file and _has_classes(frame[c]) and not _is_measure(frame[c])]
+    spelled = {column: " ".join(words.words(column)) for column in can}
+    return [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
 
 
 def _is_measure(column: "pd.Series") -> bool:

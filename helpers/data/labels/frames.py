@@ -1,0 +1,90 @@
+"""Files of rows and columns as tables of text: CSV and its like, JSON, Parquet and lists."""
+
+import csv
+import io
+import json
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from helpers.data.sources import Opener, UnreadableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_BYTES = 2**28  # of a table
+
+
+def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
+    """Read a table as text, its columns named; None where it is none."""
+    try:
+        with opener() as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            return None
+        ending = PurePosixPath(name).suffix.lower()
+        if ending == ".parquet":
+            return _read_parquet(data)
+        text = data.decode("utf-8-sig", errors="replace")
+        if ending in (".jsonl", ".ndjson"):
+            return _read_objects([json.loads(line) for line in text.splitlines() if line.strip()])
+        return _read_json(text) if ending == ".json" else _read_cells(text, ending == ".txt")
+    except (UnreadableError, ValueError, OSError, csv.Error, AttributeError, TypeError):
+        return None
+
+
+def _read_parquet(data: bytes) -> "pd.DataFrame | None":
+    from pyarrow import ArrowException, parquet
+
+    try:
+        return _as_text(parquet.read_table(io.BytesIO(data)).to_pandas())
+    except ArrowException:
+        return None
+
+
+def _read_json(text: str) -> "pd.DataFrame | None":
+    """Read a list of flat objects, or an object of names of images and their labels."""
+    content = json.loads(text)
+    if isinstance(content, dict) and content and all(isinstance(v, str | int) for v in content.values()):
+        return _read_objects([{"file": name, "label": label} for name, label in content.items()])
+    return _read_objects(content) if isinstance(content, list) else None
+
+
+def _read_objects(rows: list[dict]) -> "pd.DataFrame | None":
+    import pandas as pd
+
+    return _as_text(pd.DataFrame(rows)) if rows and all(isinstance(row, dict) for row in rows) else None
+
+
+def _as_text(frame: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    frame = frame.rename(columns=str)
+    whole = {name: frame[name].astype("Int64") for name in map(str, frame.columns) if _is_whole(frame[name])}
+    return frame.assign(**whole).map(lambda cell: "" if cell is None or cell is pd.NA or cell != cell else str(cell))
+
+
+def _is_whole(column: "pd.Series") -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all())
+
+
+def _read_cells(text: str, is_list: bool) -> "pd.DataFrame | None":
+    """Read a table of cells parted by what parts most; lists (.txt) may be parted by blanks, and have no header."""
+    import pandas as pd
+
+    head = [line for line in text[:20_000].splitlines() if line.strip()][:20]
+    if not head or max(map(len, head)) > 5_000:
+        return None
+    marks = [",", "\t", ";", "|", *([" "] if is_list else [])]
+    mark = max(marks, key=lambda mark: min(line.count(mark) for line in head))
+    if not head[0].count(mark) and not is_list:
+        return None
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=mark) if any(row)]
+    width = len(rows[0])
+    body = [row[:width] + [""] * (width - len(row)) for row in rows]
+    header = body[0]
+    if is_list or any(re.search(r"\.\w{3,4}$", cell) for cell in header) or len({*header}) < width:
+        return pd.DataFrame(body, columns=[f"column {number}" for number in range(1, width + 1)])
+    return pd.DataFrame(body[1:], columns=header)
