@@ -49,11 +49,12 @@ class Project:
 
     dataset: str
     reports: Path
+    name: str = ""  # of the run, where it is not the usual one
 
     @property
     def run(self) -> Path:
         """The folder of the run."""
-        return self.reports / f"{identify(self.dataset).name}-tiny"
+        return self.reports / (self.name or f"{identify(self.dataset).name}-tiny")
 
     def start(self) -> subprocess.Popen[str]:
         """Start the driver as `make report` does, with as little training as possible."""
@@ -67,7 +68,7 @@ class Project:
             "--dataset",
             self.dataset,
         ]
-        command += ["--reports", str(self.reports)]
+        command += ["--reports", str(self.reports), "--run", self.name]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -163,22 +164,27 @@ def check(project: Project, expected: dict[str, str]) -> None:
 
 
 def accompany(project: Project, expected: dict[str, str], folder: Path) -> None:
-    """Make three reports at once, two of them of one run, from data that are not decoded yet; Difference if one fails.
+    """Make four reports at once, two of them of one run and one that shares their networks, from data that are not decoded yet; Difference if one fails.
 
     The run is the undisturbed one in another folder, and has to come out the same; the third is of other data.
     """
     same = Project(project.dataset, folder / "same")
     other = Project(str(write_images(folder / "others", seed=1)), folder / "other")
     shutil.rmtree(CACHE / identify(project.dataset).fingerprint)
-    processes = [same.start(), other.start(), same.start()]
+    twin = Project(project.dataset, folder / "same", "twin")  # another run, which shares the networks
+    processes = [same.start(), other.start(), same.start(), twin.start()]
     printed = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     for process, text in zip(processes, printed, strict=True):
         if process.returncode:
-            raise Difference(f"One of three reports made at once failed with code {process.returncode}:\n{text}")
+            raise Difference(f"One of four reports made at once failed with code {process.returncode}:\n{text}")
     waited = ["this one waits until it ends" in text for text in printed]
-    if waited[1] or waited[0] == waited[2]:
+    if waited[1] or waited[3] or waited[0] == waited[2]:
         raise Difference(f"Of two builds of one run, one has to wait for the other, and they alone: {waited}")
     check(same, expected)
+    check(twin, expected)
+    trained = Counter(path.name.rpartition("_")[0] for path in (folder / "same" / SHARED).glob("*/*.keras"))
+    if set(trained.values()) != {1} or sum(text.count("training cnn: epoch 1 of") for text in printed) != 2:
+        raise Difference(f"Of the runs that share networks, one trains each: {trained}")
     shutil.rmtree(CACHE / identify(other.dataset).fingerprint)
 
 

@@ -22,6 +22,7 @@ from PIL import Image
 
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.base.files import WriteError, locked, write_atomically
+from helpers.base.keeper import Keeper
 from helpers.data.datasets import load_dataset
 from helpers.report.pdf import STAMP_KEYS, build_report
 
@@ -128,6 +129,20 @@ def test_a_lock(refused: Callable, tmp_path: Path) -> None:
     errors = [error for error in refused(take) if error]  # an opening that is refused may be tried again
     assert len(errors) >= 2  # making the folder, and opening the file
     assert all(is_sentence(error, tmp_path / "models" / ".cnn.lock") for error in errors)
+
+
+def test_a_kept_result(refused: Callable, tmp_path: Path) -> None:
+    keeper, made = Keeper(tmp_path / "kept"), []
+
+    def keep() -> None:
+        assert keeper.keep("value", 1, lambda: made.append(1) or 7) == 7
+
+    errors = [error for error in refused(keep) if error]
+    assert len(errors) >= 3  # the folder, the lock, the draft
+    assert all(is_sentence(error, tmp_path / "kept") for error in errors) and not drafts(tmp_path)
+    count = len(made)
+    keep()
+    assert len(made) == count  # by the last time, with nothing refused, it was kept
 
 
 def test_the_cache(refused: Callable, tmp_path: Path) -> None:
