@@ -164,7 +164,9 @@ def check(project: Project, expected: dict[str, str]) -> None:
 
 
 def accompany(project: Project, expected: dict[str, str], folder: Path) -> None:
-    """Make four reports at once, two of them of one run and one that shares their networks, from data that are not decoded yet; Difference if one fails.
+    """Make four reports at once, two of one run and one that shares their networks, of data not decoded yet.
+
+    Difference if one fails.
 
     The run is the undisturbed one in another folder, and has to come out the same; the third is of other data.
     """
