@@ -263,3 +263,9 @@ def test_dollar_signs_in_a_class_name_are_letters() -> None:
 def test_characters_that_figures_cannot_show_are_known() -> None:
     assert plots.missing_characters("Käse Ω\N{ZERO WIDTH JOINER}") == ""
     assert plots.missing_characters("a\N{CUNEIFORM SIGN A}a") == "\N{CUNEIFORM SIGN A}"
+
+
+def test_strips_of_images_that_are_counted_anew_in_each_group_may_lack_a_measure() -> None:
+    table = pd.DataFrame({"class": ["a", "a", "b", "b"], "fit": [0.1, np.nan, 0.3, 0.4]}, index=[0, 1, 0, 1])
+    (axes,) = plots.measure_strips(table, "class", {"fit": "fit"}, {}).axes
+    assert sum(len(dots.get_offsets()) for dots in axes.collections) == 3

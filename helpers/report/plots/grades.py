@@ -103,7 +103,7 @@ def measure_strips(table: pd.DataFrame, by: str, measures: Mapping[str, str], ch
     grid = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     colours, grey = sns.color_palette(COLOURS, len(groups)), ["0.25"] * len(groups)
     for axes, (measure, title) in zip(grid, measures.items(), strict=True):
-        rows = {"data": table, "y": by, "hue": by, "ax": axes, "legend": False}
+        rows = {"data": table.reset_index(drop=True), "y": by, "hue": by, "ax": axes, "legend": False}
         mean = {"errorbar": None, "linestyle": "none", **rows}
         sns.stripplot(x=measure, palette=colours, jitter=False, alpha=0.5, size=4.5, **rows)
         sns.pointplot(x=measure, palette=colours, marker="|", markersize=17, markeredgewidth=2, **mean)
