@@ -157,7 +157,7 @@ def _named(names: Sequence[str]) -> str:
 
 def _split_sentence(reading: Reading, split: str) -> str:
     counts = reading.counts[split]
-    name = reading.split_names.get(split, split) or "all in one piece"
+    name = OTHER_SPLIT_NAMES.get(split, "all in one piece")  # what the source calls it may be another one's stand-in
     total, smallest, largest = sum(counts.values()), min(counts.values()), max(counts.values())
     if len(counts) <= _NAMED:
         spread = ", ".join(f"{label} {counts[label]:,}" for label in reading.class_names if label in counts)

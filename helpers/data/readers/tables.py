@@ -128,7 +128,7 @@ def read(path: Path, members: Members, found: Found, options: Options) -> Conten
         class_names=tuple(names.values()),
         labels_from=f"the column of labels of {shown}",
         pixels=pixels,
-        splits_from=_splits_from(found.tables),
+        splits_from=_splits_from(found.tables) if len({split for split, _ in pairs}) > 1 else "",
         counts=count((split, names[label]) for split, label in pairs if label in names),
         unused=unused("tables of pixels or labels beside those that are read", [printable(n) for n in found.others]),
         recognised_by=by,
