@@ -268,6 +268,8 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
     "splits that spell differently": (
         tree({"train/Cat": 12, "train/Dog": 12, "test/cat": 5, "test/dog": 5}), ("Cat", "Dog"), 34, 10),
     "a folder twice": (tree({f"pets/pets/{c}": 12 for c in PETS}), PETS, 24, None),
+    "a set with itself in it": (
+        tree({f"{top}/{s}/{c}": n for top in ("xray", "xray/xray") for s, n in PARTS for c in PETS}), PETS, 68, 20),
     "tar": (tgz, PETS, 24, None),
     "archives in an archive": (inner_archives, PETS, 28, 8),
     "names beside numbers": (both(tree({str(i): 12 for i in range(3)}), text("classes.txt", "ant\nbee\ncow\n")),

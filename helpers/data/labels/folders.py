@@ -143,8 +143,10 @@ def _cut_shared(places: dict[Folder, Place]) -> dict[Folder, Place]:
 
 
 def _without_first(place: Place) -> Place:
-    named = tuple((level - 1, name) for level, name in place.named if level > 1)
-    return Place(place.split, place.levels[1:], named, place.fold)
+    again = place.levels[1:2] == place.levels[:1]  # a folder of the same name in it is the whole set once more
+    cut = 1 + again
+    named = tuple((level - cut, name) for level, name in place.named if level > cut)
+    return Place(place.split, place.levels[cut:], named, place.fold)
 
 
 def _candidates(places: Mapping[Folder, Place], counts: Mapping[Folder, int]) -> list[Level]:
