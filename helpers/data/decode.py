@@ -108,7 +108,7 @@ def open_image(data: bytes, size: int) -> tuple[tuple[int, int], Image.Image | n
         return (min(values.shape[:2]), max(values.shape[:2])), values
     image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS + (_learn_heif() if _is_heif(data[:12]) else ()))
     sides = min(image.size), max(image.size)
-    image.draft(None, (size, size))  # type: ignore[arg-type]  # no mode but its own
+    image.draft(None, (size, size))
     if image.width * image.height > MAX_PIXELS:
         raise UnreadableError(f"has {image.width * image.height:,} pixels, more than {MAX_PIXELS:,}")
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):

@@ -15,12 +15,12 @@ import tempfile
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from helpers.base.files import writing
 from helpers.data.containers.foreign import refuse_foreign
@@ -91,7 +91,7 @@ def _open_packed(opener: Opener) -> BinaryIO:
     """Open a file, through its compression where its content is compressed."""
     file = opener()
     unpack = _find_compression(_peek(file))
-    return unpack(file) if unpack else file  # type: ignore[return-value]  # they read like any binary file
+    return unpack(file) if unpack else file
 
 
 def _peek(file: BinaryIO) -> bytes:
@@ -100,7 +100,7 @@ def _peek(file: BinaryIO) -> bytes:
     return head
 
 
-def _find_compression(head: bytes):
+def _find_compression(head: bytes) -> Callable[[BinaryIO], Any] | None:
     return next((unpack for magic, unpack in _COMPRESSED.items() if head.startswith(magic)), None)
 
 
@@ -318,7 +318,7 @@ class _Slice(io.RawIOBase):
     def tell(self) -> int:
         return self._place
 
-    def readinto(self, buffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         wanted = max(0, min(len(buffer), self._size - self._place))
         with self._lock:
             self._source.seek(self._start + self._place)

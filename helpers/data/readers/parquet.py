@@ -1,4 +1,6 @@
-"""Parquet files as the Hugging Face hub serves sets of images: encoded images and labels, in shards named by split.
+"""Parquet and Arrow files of the Hugging Face hub: encoded images and labels, in shards named by split.
+
+Arrow is what its library writes by `save_to_disk`.
 
 https://huggingface.co/docs/hub/datasets-image and .../datasets/about_dataset_features describe the form.
 """
@@ -44,13 +46,13 @@ class _Columns:
 class _Shard:
     name: str
     split: str  # one of SPLITS, or "" where the name does not say
-    file: "ParquetFile"
+    file: "ParquetFile | _ArrowFile"
     labels: list[Any]  # of each row: a number, a text, or one of _UNLABELLED
 
 
 def find(path: Path, members: Members) -> list[str]:
-    """List the names of all Parquet files, sorted."""
-    return sorted(name for name in members.files if name.lower().endswith(".parquet"))
+    """List the names of all Parquet and Arrow files, sorted."""
+    return sorted(name for name in members.files if name.lower().endswith((".parquet", ".arrow")))
 
 
 def read(path: Path, members: Members, names: Sequence[str], options: Options) -> Contents:
@@ -61,7 +63,9 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
     """
     found = [_read_shard(path, name, members.files[name]) for name in names]
     if len({columns for columns, _ in found}) > 1:
-        raise DatasetError(f"{path} holds Parquet files of several data sets; give a folder with those of one.")
+        raise DatasetError(
+            f"{path} holds {_form(names[0])} files of several data sets; give a folder with those of one."
+        )
     columns, shards = found[0][0], [shard for _, shard in found]
     used = [shard for shard in shards if shard.split] or shards
     class_names = columns.class_names or sort_classes({str(label) for shard in used for label in _known_labels(shard)})
@@ -72,9 +76,9 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
     reading = Reading(
         title=f"Images of {len(class_names)} classes",
         class_names=tuple(map(printable, class_names)),
-        labels_from=f"the values of the column {columns.label!r} of the Parquet files",
+        labels_from=f"the values of the column {columns.label!r} of the {_form(names[0])} files",
         pixels=pixels,
-        splits_from="named by the Parquet files" if used[0].split else "",
+        splits_from=f"named by the {_form(names[0])} files" if used[0].split else "",
         counts=count((split, _class_of(label, columns.class_names)) for _, label, split in rows),
         unused=(Unused("images without a split or a label", unlabelled, shards[0].name),) if unlabelled else (),
         options=options.chosen(),
@@ -83,19 +87,48 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
     return Contents(reading, records)
 
 
+def _form(name: str) -> str:
+    return "Parquet" if name.lower().endswith(".parquet") else "Arrow"
+
+
 def _read_shard(path: Path, name: str, opener: Opener) -> tuple[_Columns, _Shard]:
     from pyarrow.parquet import ParquetFile
 
     with _intact(path, name):
-        file = ParquetFile(opener())
+        file = ParquetFile(opener()) if name.lower().endswith(".parquet") else _ArrowFile(opener)
         columns = _find_columns(path, name, file.schema_arrow)
-        labels = file.read(columns=[columns.label]).column(0).to_pylist()
+        batches = file.iter_batches(_ROWS, columns=[columns.label])
+        labels = [label for batch in batches for label in batch.column(0).to_pylist()]
     return columns, _Shard(printable(name), _find_split(name), file, labels)
+
+
+class _ArrowFile:
+    """A file of Arrow's, in its form for streams or for files, with what is asked of a ParquetFile."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        self.schema_arrow: pyarrow.Schema = self._open().schema
+
+    def _open(self) -> Any:
+        from pyarrow import ArrowInvalid, ipc
+
+        try:
+            return ipc.open_stream(self._opener())
+        except ArrowInvalid:
+            return ipc.open_file(self._opener())
+
+    def iter_batches(self, rows: int, columns: list[str]) -> "Iterator[pyarrow.RecordBatch]":
+        """Give these columns, so many rows at a time."""
+        reader = self._open()
+        parts = range(getattr(reader, "num_record_batches", 0))
+        for batch in map(reader.get_batch, parts) if parts else reader:
+            for start in range(0, batch.num_rows, rows):
+                yield batch.select(columns).slice(start, rows)
 
 
 @contextmanager
 def _intact(path: Path, name: str) -> Iterator[None]:
-    """Turn what reading a damaged Parquet file raises into a DatasetError."""
+    """Turn what reading a damaged file raises into a DatasetError."""
     from pyarrow import ArrowException
 
     try:
@@ -103,7 +136,8 @@ def _intact(path: Path, name: str) -> Iterator[None]:
     except (ArrowException, OSError, UnreadableError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise DatasetError(
-            f"{path} holds the Parquet file {printable(name)}, which cannot be read ({reason}); download it again."
+            f"{path} holds the {_form(name)} file {printable(name)}, which cannot be read ({reason}); download it "
+            "again."
         ) from error
 
 
@@ -116,8 +150,9 @@ def _find_columns(path: Path, name: str, schema: "pyarrow.Schema") -> _Columns:
     for kind, found in (("images", images), ("labels", labels)):
         if not found:
             raise DatasetError(
-                f"{path} holds the Parquet file {printable(name)}, whose columns {', '.join(map(repr, schema.names))} "
-                f"include none of {kind}; give files with the columns image and label."
+                f"{path} holds the {_form(name)} file {printable(name)}, whose columns "
+                f"{', '.join(map(repr, schema.names))} include none of {kind}; give files with the columns image and "
+                "label."
             )
     return _Columns(images[0], labels[0], tuple(features.get(labels[0], {}).get("names", ())))
 
@@ -167,8 +202,8 @@ def _open_images(path: Path, shards: Sequence[_Shard], column: str) -> Iterator[
                     yield partial(_open_image, image)
 
 
-def _read_images(file: "ParquetFile", column: str, **options: Any) -> Iterator[dict | bytes | None]:
-    for batch in file.iter_batches(_ROWS, columns=[column], **options):
+def _read_images(file: "ParquetFile | _ArrowFile", column: str) -> Iterator[dict | bytes | None]:
+    for batch in file.iter_batches(_ROWS, columns=[column]):
         yield from batch.column(0).to_pylist()
 
 
