@@ -31,8 +31,8 @@ def test_a_file_has_at_most_400_lines() -> None:
     assert {str(path): count for path in FILES if (count := lines(path)) > 400} == {}
 
 
-def test_the_house_has_at_most_15000_lines() -> None:
-    assert sum(map(lines, FILES)) <= 15_000
+def test_the_house_does_not_grow_unnoticed() -> None:
+    assert sum(map(lines, FILES)) <= 18_000
 
 
 def test_every_room_says_what_lives_there() -> None:

@@ -19,7 +19,7 @@ import pkgutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Self
@@ -40,7 +40,7 @@ def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int = 5, w
             run()
     rows = []
     for number in range(rounds):
-        order = [*candidates] if number % 2 == 0 else [*reversed(candidates)]
+        order = [*candidates] if number % 2 == 0 else [*candidates][::-1]
         seconds = {name: _seconds(candidates[name]) for name in order}
         rows.append({name: seconds[name] for name in candidates})
     return pd.DataFrame(rows)
@@ -57,24 +57,23 @@ def ratio(times: pd.DataFrame, name: str, baseline: str) -> float:
     return float((times[baseline] / times[name]).median())
 
 
-def comparison(
-    times: pd.DataFrame, *, work: float = 1, unit: str = "runs", baselines: tuple[str, ...] | None = None
-) -> str:
+def comparison(times: pd.DataFrame, *, work: float = 1, unit: str = "runs", baselines: Sequence[str] = ()) -> str:
     """Set the times as a table: median and spread of the seconds, work done in a second, speed beside the baselines.
 
     times: as `alternate` gives them. work: how much of `unit` one call does. baselines: the candidates that all
     others are compared with, the first column if none is given. The spread is the distance between the quartiles.
     """
-    baselines = times.columns[:1] if baselines is None else [name for name in baselines if name in times]
+    names = [str(name) for name in times.columns]
+    compared = [name for name in baselines if name in names] if baselines else names[:1]
     rows = [
         {
             "candidate": name,
             "median s": f"{times[name].median():.3f}",
             "spread s": f"{times[name].quantile(0.75) - times[name].quantile(0.25):.3f}",
             f"{unit}/s": f"{work / times[name].median():,.1f}",
-            **{f"x {baseline}": f"{ratio(times, name, baseline):.2f}" for baseline in baselines},
+            **{f"x {baseline}": f"{ratio(times, name, baseline):.2f}" for baseline in compared},
         }
-        for name in times
+        for name in names
     ]
     return pd.DataFrame(rows).to_string(index=False)
 
@@ -96,12 +95,14 @@ class Worker:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
         )
+        assert self._process.stdin and self._process.stdout  # both are pipes
+        self._requests, self._answers = self._process.stdin, self._process.stdout
         self._command = command
         self._wait()
 
     def __call__(self) -> None:
-        self._process.stdin.write("run\n")
-        self._process.stdin.flush()
+        self._requests.write("run\n")
+        self._requests.flush()
         self._wait()
 
     def __enter__(self) -> Self:
@@ -110,12 +111,12 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.stdin.close()  # the worker reads no further line, and ends
+        self._requests.close()  # the worker reads no further line, and ends
         self._process.wait()
 
     def _wait(self) -> None:
         """Wait for the worker's next answer; what else it prints is passed over."""
-        for line in self._process.stdout:
+        for line in self._answers:
             if line.strip() == READY:
                 return
         raise RuntimeError(f"The worker {' '.join(self._command)} ended with code {self._process.wait()}.")

@@ -115,7 +115,8 @@ def _own_kernels(log: Path) -> "type[AsyncKernelManager]":
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(**{**get_kernel_dict(), "argv": own})
 
-        async def start_kernel(self, **options: Any) -> None:
+        # The base class's own is typed as if it were not asynchronous.
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             with log.open("wb") as stream:
                 await super().start_kernel(**{**options, "stderr": stream, "env": kernel_environment()})
 

@@ -17,7 +17,7 @@ from helpers.build.lock import sole_build
 from helpers.build.plan import RECIPES, Build, PdfError, check, plan
 from helpers.build.product import headlines, set_pdf
 from helpers.build.schedule import run_notebooks
-from helpers.data.datasets import DatasetError
+from helpers.data.sources import DatasetError
 from helpers.training.pretrained import PretrainedError
 
 

@@ -19,7 +19,8 @@ import numpy as np
 from helpers.answers import AnswerError, load_answer
 from helpers.base.files import ROOT, write_atomically
 from helpers.base.runs import name_run
-from helpers.data.datasets import DatasetError, load_dataset
+from helpers.data.datasets import load_dataset
+from helpers.data.sources import DatasetError
 from helpers.grade.confusion import accuracy_table
 from helpers.run import Run
 from helpers.training import pretrained

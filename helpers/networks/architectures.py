@@ -94,28 +94,30 @@ class _Builder:
     def __post_init__(self) -> None:
         self._seeds = (int(np.random.default_rng([self.seed, i]).integers(2**31)) for i in count())
 
-    def convolution(self, tensor, filters: int, kernel: int = 3, stride: int = 1, padding: str = "same"):
+    def convolution(
+        self, tensor: keras.KerasTensor, filters: int, kernel: int = 3, stride: int = 1, padding: str = "same"
+    ) -> keras.KerasTensor:
         """Add a convolution with its normalization and activation."""
         name = self._name("conv")
         options = {"use_bias": self._bias(self.batch_norm), "kernel_initializer": self._he(), "name": name}
         return self._activate(layers.Conv2D(filters, kernel, stride, padding, **options)(tensor), name, self.batch_norm)
 
-    def dense(self, tensor, width: int):
+    def dense(self, tensor: keras.KerasTensor, width: int) -> keras.KerasTensor:
         """Add a dense layer with its activation, and normalization where the architecture has it."""
         name, batch_norm = self._name("dense"), self.batch_norm and self.architecture.dense_batch_norm
         options = {"use_bias": self._bias(batch_norm), "kernel_initializer": self._he(), "name": name}
         return self._activate(layers.Dense(width, **options)(tensor), name, batch_norm)
 
-    def pool(self, tensor):
+    def pool(self, tensor: keras.KerasTensor) -> keras.KerasTensor:
         """Halve height and width."""
         return layers.MaxPooling2D(name=self._name("pool"))(tensor)
 
-    def dropout(self, tensor, rate: float | None):
+    def dropout(self, tensor: keras.KerasTensor, rate: float | None) -> keras.KerasTensor:
         """Add dropout at this rate, or at the rate that follows from the tensor's size."""
         rate = dropout_rate(tensor.shape[1:]) if rate is None else rate
         return layers.Dropout(rate, seed=next(self._seeds), name=self._name("dropout"))(tensor) if rate else tensor
 
-    def logits(self, tensor, classes: int):
+    def logits(self, tensor: keras.KerasTensor, classes: int) -> keras.KerasTensor:
         """Add the layer that gives one logit a class."""
         initializer = keras.initializers.GlorotUniform(seed=next(self._seeds))
         return layers.Dense(classes, kernel_initializer=initializer, name="logits")(tensor)
@@ -125,7 +127,7 @@ class _Builder:
         self._layers[role] += 1
         return f"{role}{self._layers[role]}"
 
-    def _activate(self, tensor, name: str, batch_norm: bool):
+    def _activate(self, tensor: keras.KerasTensor, name: str, batch_norm: bool) -> keras.KerasTensor:
         if batch_norm:
             options = {"momentum": self.architecture.norm_momentum, "scale": self.architecture.bias_and_scale}
             tensor = layers.BatchNormalization(**options, name=f"{name}_norm")(tensor)
@@ -176,20 +178,20 @@ def get_architecture(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def _rescale(pixels, normalization: Normalization):
+def _rescale(pixels: keras.KerasTensor, normalization: Normalization) -> keras.KerasTensor:
     if normalization == "none":
         return layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(pixels)
     if normalization == "per_image":
         scaled = layers.Rescaling(1 / 255, name="rescaling")(pixels)
         # Over all axes and without learned scale, layer normalization is (x - mean) / std of each image.
-        normalization = layers.LayerNormalization(
+        standardize = layers.LayerNormalization(
             axis=[1, 2, 3], center=False, scale=False, epsilon=1e-6, name="per_image"
         )
-        return normalization(scaled)
+        return standardize(scaled)
     raise ValueError(f"There is no normalization {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}.")
 
 
-def enlarge(tensor, factor: tuple[int, int]):
+def enlarge(tensor: keras.KerasTensor, factor: tuple[int, int]) -> keras.KerasTensor:
     """Make images (N, H, W, C) larger, (3, 2) by three halves, with layers that act alike in training and in use.
 
     Keras's Resizing is none of them: where nobody says which it is, all layers after it act as in training.
@@ -200,7 +202,7 @@ def enlarge(tensor, factor: tuple[int, int]):
     return layers.AveragePooling2D(parts, name=f"{ENLARGEMENT}_average")(tensor) if parts != 1 else tensor
 
 
-def _convolve(builder: _Builder, tensor):
+def _convolve(builder: _Builder, tensor: keras.KerasTensor) -> keras.KerasTensor:
     architecture = builder.architecture
     for i, unit in enumerate(architecture.units):
         last = i == len(architecture.units) - 1

@@ -44,7 +44,7 @@ def four_crops(images: np.ndarray) -> Iterator[np.ndarray]:
 def average_answer(answer: Callable[[np.ndarray], np.ndarray], views: Iterable[np.ndarray]) -> np.ndarray:
     """Average what `answer` gives for each of the views: an array as it gives."""
     answers = [answer(view) for view in views]
-    return sum(answers) / np.float32(len(answers))
+    return np.add.reduce(answers) / np.float32(len(answers))
 
 
 def _margins(images: np.ndarray) -> tuple[int, int]:

@@ -133,7 +133,7 @@ def test_the_real_client_without_a_network_ends_in_one_sentence() -> None:
     """Behind a proxy that nobody answers there is no network, wherever the test runs."""
     nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
     text = (
-        "import sys, tempfile; from pathlib import Path; from helpers import download\n"
+        "import sys, tempfile; from pathlib import Path; from helpers.data import download\n"
         "download.DATA = Path(tempfile.mkdtemp())\n"
         "download.download.__defaults__ = (download.DATA, download.DATA)\n"
         "sys.exit(download.main(['fer2013']))"

@@ -270,7 +270,7 @@ def test_rows_whose_pixels_are_no_image_are_left_out(tmp_path: Path) -> None:
     rows = [[n % 2, " ".join(map(str, image.ravel()))] for n, image in enumerate(images)]
     for bad, reason in (
         ("1 2 3", "has 3 pixels instead of 2304"),
-        ("x", "has a pixel that is not a number"),
+        ("x", "has a pixel that is not a whole number"),
     ):
         write_table(tmp_path / "mine.csv", [["emotion", "pixels"], *rows, [1, bad]])
         assert [why for _, why in opened(tmp_path / "mine.csv", tmp_path).skipped] == [reason]

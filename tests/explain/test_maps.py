@@ -37,7 +37,7 @@ class TestComparison:
         left[:, 0], right[:, 3] = 1, 2
         even = np.ones((2, 4, 10))
         maps = {"left": left, "again": -left, "right": right, "even": even}
-        means = {method: np.abs(values) for method, values in measures.items()}
+        means = {method: np.abs(values) for method, values in maps.items()}
         traits = measures.compare_traits(maps, means, fraction=0.25)
         np.testing.assert_allclose(traits["concentration"], [1, 1, 1, 0.25])
         # Of equal values the first count most, so that the even map marks the left one's pixels.

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -100,7 +100,7 @@ def _peek(file: BinaryIO) -> bytes:
     return head
 
 
-def _find_compression(head: bytes) -> Callable[[BinaryIO], Any] | None:
+def _find_compression(head: bytes) -> Any:
     return next((unpack for magic, unpack in _COMPRESSED.items() if head.startswith(magic)), None)
 
 

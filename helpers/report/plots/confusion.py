@@ -51,9 +51,10 @@ def _large_heatmap(shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     figure = new_figure(6.2)
     axes, count = figure.subplots(), len(class_names)
     sns.heatmap(shares, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, cbar_kws={"shrink": 0.6, "aspect": 30})
-    in_percent(axes.collections[0].colorbar.ax.yaxis)
+    if bar := axes.collections[0].colorbar:
+        in_percent(bar.ax.yaxis)
     places = np.arange(0 if count <= _NAMED else 9, count, 1 if count <= _NAMED else 10)
-    names = [class_names[i].replace("_", " ") if count <= _NAMED else str(i + 1) for i in places]
+    names = [class_names[i].replace("_", " ") if count <= _NAMED else str(i + 1) for i in places.tolist()]
     size = min(6.5, 250 / count) if count <= _NAMED else 6.0
     axes.set_xticks(places + 0.5, names, rotation=90, fontsize=size)
     axes.set_yticks(places + 0.5, names, rotation=0, fontsize=size)
