@@ -5,6 +5,7 @@ from functools import partial
 
 import keras
 import numpy as np
+import pandas as pd
 
 from helpers.bench.turns import alternate, comparison, missing
 from helpers.explain import ascent, registry, superpixels
@@ -27,26 +28,21 @@ def main() -> None:
         print(f'{PEER} is left out: {reason}; .venv/bin/python -m pip install -e ".[peers]" brings it.')
     for method in registry.METHODS.values():
         images, classes = faces(FACES if method.passes == "few" else FACES // 8)
-        print(f"\n{method.name} of {len(images)} faces")
-        print(
-            comparison(
-                alternate(maps(method, model, lowered, images, classes, reason is None)), work=len(images), unit="maps"
-            )
-        )
-    print(f"\n{FILTERS} filters maximised for {STEPS} steps")
-    print(
-        comparison(
-            alternate(maximised_filters(model, lowered, peer=reason is None)), work=FILTERS * STEPS, unit="steps"
-        )
-    )
-    print("\nLIME of 4 faces, 1,000 copies each, beside the forward passes of 4,000 faces")
-    print(comparison(alternate(lime(model)), work=4000, unit="passes"))
-    print(
-        f"\nInsertion and deletion of {PAIRS} faces in {insertion.STEPS} steps, beside the forward passes in bfloat16"
-    )
-    times = alternate(insertion_deletion(model), rounds=3)
-    print(comparison(times, work=PAIRS, unit="pairs"))
+        candidates = maps(method, model, lowered, images, classes, reason is None)
+        show(f"{method.name} of {len(images)} faces", candidates, len(images), "maps")
+    filters = maximised_filters(model, lowered, peer=reason is None)
+    show(f"{FILTERS} filters maximised for {STEPS} steps", filters, FILTERS * STEPS, "steps")
+    show("LIME of 4 faces, 1,000 copies each, beside the forward passes of 4,000 faces", lime(model), 4000, "passes")
+    title = f"Insertion and deletion of {PAIRS} faces in {insertion.STEPS} steps, beside the forward passes in bfloat16"
+    times = show(title, insertion_deletion(model), PAIRS, "pairs", rounds=3)
     print(f"At this rate, 1,000 pairs take {times['insertion and deletion'].median() * 1000 / PAIRS:.0f} s.")
+
+
+def show(title: str, candidates: Candidates, work: int, unit: str, rounds: int = 5) -> pd.DataFrame:
+    """Time the candidates and print their table below a title; give their times as `alternate` does."""
+    times = alternate(candidates, rounds)
+    print(f"\n{title}\n{comparison(times, work=work, unit=unit)}")
+    return times
 
 
 def maps(

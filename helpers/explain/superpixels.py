@@ -30,18 +30,15 @@ class Explanation:
     """What each superpixel of one image adds to the probability of one class.
 
     segments: (H, W) int64, 0..n-1; label: the class explained; weights: (n,) float32, signed, in probability;
-    intercept: the linear model's probability with every superpixel hidden; r2: how well the linear model fits
-    the network around this image (its weighted R2, at most 1); probability: the network's own, for the whole
-    image; fill: what a hidden superpixel was painted with, one of FILLS.
+    r2: how well the linear model fits the network around this image (its weighted R2, at most 1); probability:
+    the network's own, for the whole image.
     """
 
     segments: np.ndarray
     label: int
     weights: np.ndarray
-    intercept: float
     r2: float
     probability: float
-    fill: str
 
     def weight_map(self) -> np.ndarray:
         """Paint each superpixel with its weight: (H, W) float32, signed."""
@@ -130,12 +127,13 @@ def explain_labels(
         classifier_fn=lambda copies: all_probabilities(model, copies),
         labels=labels,
         top_labels=None,
-        hide_color=_hide_colour(image, fill),
+        # For lime, None is the superpixel's own mean.
+        hide_color={"image mean": image.mean(axis=(0, 1)), "superpixel mean": None, "black": 0}[fill],
         num_samples=samples,
         batch_size=forward_bytes(model, image.shape),
         segmentation_fn=lambda rgb: segment(rgb[..., : image.shape[2]], segments, compactness),
     )
-    return [_explanation(explainer, found, int(label), fill) for label in labels]
+    return [_explanation(explainer, found, int(label)) for label in labels]
 
 
 def explain_images(
@@ -273,22 +271,10 @@ class _BatchedExplainer(LimeImageExplainer):
         return keep, np.concatenate([classifier_fn(masked(keep[chunk])) for chunk in cuts])
 
 
-def _hide_colour(image: np.ndarray, fill: str) -> np.ndarray | int | None:
-    """Translate a fill into lime's hide_color, for which None means the superpixel's own mean."""
-    return {"image mean": image.mean(axis=(0, 1)), "superpixel mean": None, "black": 0}[fill]
-
-
-def _explanation(explainer: _BatchedExplainer, found: Any, label: int, fill: str) -> Explanation:
-    weights = [weight for _, weight in sorted(found.local_exp[label])]
-    return Explanation(
-        segments=found.segments,
-        label=label,
-        weights=np.asarray(weights, dtype=np.float32),
-        intercept=float(found.intercept[label]),
-        r2=explainer.base.scores[label],
-        probability=explainer.base.probabilities[label],
-        fill=fill,
-    )
+def _explanation(explainer: _BatchedExplainer, found: Any, label: int) -> Explanation:
+    weights = np.array([weight for _, weight in sorted(found.local_exp[label])], np.float32)
+    base = explainer.base
+    return Explanation(found.segments, label, weights, base.scores[label], base.probabilities[label])
 
 
 def _grade(explanation: Explanation, top: int) -> dict[str, float]:

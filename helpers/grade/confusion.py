@@ -34,11 +34,19 @@ def accuracy_interval(labels: np.ndarray, predicted: np.ndarray) -> Interval:
 
     labels, predicted: (N,) int. Raises ValueError when there are no images. Wilson, 1927.
     """
-    if len(labels) == 0:
+    return _share_interval(int(np.sum(labels == predicted)), len(labels))
+
+
+def recall_interval(counts: np.ndarray, label: int) -> Interval:
+    """Give the recall of one class, with Wilson's 95 % interval; raises ValueError when it has no images."""
+    return _share_interval(int(counts[label, label]), int(counts[label].sum()))
+
+
+def _share_interval(count: int, images: int) -> Interval:
+    if images == 0:
         raise ValueError("An accuracy needs at least one image.")
-    correct = int(np.sum(labels == predicted))
-    interval = binomtest(correct, len(labels)).proportion_ci(0.95, method="wilson")
-    return Interval(correct / len(labels), float(interval.low), float(interval.high))
+    interval = binomtest(count, images).proportion_ci(0.95, method="wilson")
+    return Interval(count / images, float(interval.low), float(interval.high))
 
 
 def balanced_accuracy(counts: np.ndarray) -> Interval:
@@ -121,21 +129,9 @@ def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | N
 
 def pair_table(pairs: Sequence[ConfusedPair]) -> pd.DataFrame:
     """Tabulate confused pairs with the 95 % interval of each share, one row a pair. Wilson, 1927."""
-    rows = [{**asdict(pair), **_share_interval(pair.count, round(pair.count / pair.share))} for pair in pairs]
+    intervals = [_share_interval(pair.count, round(pair.count / pair.share)) for pair in pairs]
+    rows = [{**asdict(pair), "low": found.low, "high": found.high} for pair, found in zip(pairs, intervals)]
     return pd.DataFrame(rows)
-
-
-def _share_interval(count: int, images: int) -> dict[str, float]:
-    interval = binomtest(count, images).proportion_ci(0.95, method="wilson")
-    return {"low": float(interval.low), "high": float(interval.high)}
-
-
-def recall_interval(counts: np.ndarray, label: int) -> Interval:
-    """Give the recall of one class, with Wilson's 95 % interval; raises ValueError when it has no images."""
-    images = int(counts[label].sum())
-    return accuracy_interval(
-        np.ones(images, int), np.repeat([1, 0], [counts[label, label], images - counts[label, label]])
-    )
 
 
 def symmetry(counts: np.ndarray) -> float:

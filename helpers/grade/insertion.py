@@ -103,10 +103,12 @@ def insertion_deletion(
     once. The network runs in bfloat16 where the processor can, with batch normalization folded. Petsiuk et al., 2018.
     """
     with bfloat16():
-        whole, bare = (_probabilities(model, ends, classes) for ends in (images, hidden))
-        return {
-            name: _curves(model, images, hidden, classes, order, (whole, bare), steps) for name, order in ranks.items()
-        }
+        whole, bare = (_probabilities(model, ends, classes)[:, np.newaxis] for ends in (images, hidden))
+        inner = {name: _inner_points(model, images, hidden, classes, order, steps) for name, order in ranks.items()}
+    return {
+        name: Curves(np.hstack([bare, points[:, 0], whole]), np.hstack([whole, points[:, 1], bare]))
+        for name, points in inner.items()
+    }
 
 
 def intervals(values: np.ndarray, seed: int, resamples: int = 2000) -> np.ndarray:
@@ -125,22 +127,6 @@ def intervals(values: np.ndarray, seed: int, resamples: int = 2000) -> np.ndarra
         rng=np.random.default_rng(seed),
     )
     return np.stack(found.confidence_interval)
-
-
-def _curves(
-    model: keras.Model,
-    images: np.ndarray,
-    hidden: np.ndarray,
-    classes: np.ndarray,
-    ranks: np.ndarray,
-    ends: tuple[np.ndarray, np.ndarray],
-    steps: int,
-) -> Curves:
-    whole, bare = (end[:, np.newaxis] for end in ends)
-    inner = _inner_points(model, images, hidden, classes, ranks, steps)
-    return Curves(
-        np.concatenate([bare, inner[:, 0], whole], axis=1), np.concatenate([whole, inner[:, 1], bare], axis=1)
-    )
 
 
 def _inner_points(

@@ -29,7 +29,7 @@ class Foreign:
     value: int
 
 
-EXPLANATION = Explanation(np.arange(4).reshape(2, 2), 1, np.float32([0.1, -2]), 0.25, 0.5, 0.75, "grey")
+EXPLANATION = Explanation(np.arange(4).reshape(2, 2), 1, np.float32([0.1, -2]), 0.5, 0.75)
 TABLE = pd.DataFrame({"name": ["a", "b"], "share": [0.1, np.nan], "n": [1, 2], "yes": [True, False]})
 VALUES = [
     None,

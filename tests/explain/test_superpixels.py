@@ -162,7 +162,7 @@ def test_user_errors_name_the_legal_values(half_blind, bright_patch):
 
 def _explanation(weights: list[float]) -> superpixels.Explanation:
     segments = np.arange(4).reshape(2, 2)
-    return superpixels.Explanation(segments, 0, np.array(weights, np.float32), 0.1, 0.5, 0.9, "black")
+    return superpixels.Explanation(segments, 0, np.array(weights, np.float32), 0.5, 0.9)
 
 
 def test_strongest_superpixels_are_positive_ones():
