@@ -85,8 +85,12 @@ def test_outputs_are_stored_only_where_they_are_checked(notebook: Notebook) -> N
 
 
 def test_code_cells_are_short(notebook: Notebook) -> None:
-    lengths = {cell.source: len(cell.source.splitlines()) for cell in code(notebook) if not is_parameters(cell)}
-    assert [source for source, length in lengths.items() if length > 12] == []
+    """Twelve lines as one writes them are up to forty as the formatter does, which gives each argument its own."""
+    for cell in code(notebook):
+        if not is_parameters(cell):
+            statements = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.stmt)]
+            assert len(statements) <= 9, cell.source
+            assert len(cell.source.splitlines()) <= 40, cell.source
 
 
 def test_no_more_than_two_code_cells_follow_each_other(notebook: Notebook) -> None:
