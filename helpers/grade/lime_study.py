@@ -1,7 +1,6 @@
 """How much of a LIME explanation is chance: the same images explained with several seeds, samples and cuts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import keras
@@ -20,17 +19,6 @@ SEGMENTS = (25, 50, 100)
 FORMATS = {"found": ".0f", "rank correlation": ".2f", "overlap": ".0%", "chance": ".0%", "flips": ".0%", "r2": ".2f"}
 STABLE = 0.9  # rank correlation between two seeds from which more samples are not worth their time
 KERNEL_WIDTH = 0.25  # lime's own
-
-
-@dataclass(frozen=True)
-class Fits:
-    """One image cut in one way and explained with several seeds, on growing numbers of copies.
-
-    weights: (seeds, sample counts, superpixels) float64; r2: (seeds, sample counts) float64.
-    """
-
-    weights: np.ndarray
-    r2: np.ndarray
 
 
 def study(
@@ -61,7 +49,8 @@ def study(
             for image, label in zip(images, labels, strict=True)
         ]
         for place, count in enumerate(samples):
-            measured = pd.DataFrame([_agreement(found, place, top) for found in fits]).mean()
+            agreed = [_agreement(weights[:, place], r2[:, place], top) for weights, r2 in fits]
+            measured = pd.DataFrame(agreed).mean()
             rows.append({"segments": wanted, "samples": count, **measured})
     return pd.DataFrame(rows)
 
@@ -128,8 +117,11 @@ def explain_often(
     segments: int = 50,
     compactness: float = 0.1,
     fill: str = "image mean",
-) -> Fits:
-    """Explain one class of one image (H, W, C) uint8 with several seeds, on the first 250, 1000, ... copies of each."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Explain one class of one image (H, W, C) uint8 with several seeds, on the first 250, 1000, ... copies of each.
+
+    Returns the weights (seeds, sample counts, superpixels) and the R2 (seeds, sample counts), both float64.
+    """
     cut = superpixels.segment(image, segments, compactness)
     hidden = superpixels.fill_image(image, cut, fill)
     weights, r2 = [], []
@@ -139,7 +131,7 @@ def explain_often(
         found = [fit_weights(keep[:count], answers[:count]) for count in samples]
         weights.append([pair[0] for pair in found])
         r2.append([pair[1] for pair in found])
-    return Fits(np.array(weights), np.array(r2))
+    return np.array(weights), np.array(r2)
 
 
 def fit_weights(keep: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, float]:
@@ -174,8 +166,7 @@ def _probabilities(
         return np.concatenate([all_probabilities(model, part) for part in parts])
 
 
-def _agreement(fits: Fits, place: int, top: int) -> dict[str, float]:
-    weights = fits.weights[:, place]
+def _agreement(weights: np.ndarray, r2: np.ndarray, top: int) -> dict[str, float]:
     count = weights.shape[1]
     pairs = list(combinations(weights, 2))
     strongest = [set(np.argsort(-one, kind="stable")[:top]) for one in weights]
@@ -186,7 +177,7 @@ def _agreement(fits: Fits, place: int, top: int) -> dict[str, float]:
         "overlap": float(np.mean(shared)) / min(top, count),
         "chance": min(top, count) / count,
         "flips": float(np.mean([(np.sign(first) != np.sign(second)).mean() for first, second in pairs])),
-        "r2": float(fits.r2[:, place].mean()),
+        "r2": float(r2.mean()),
     }
 
 

@@ -10,6 +10,7 @@ SCORE, STANDING, LIKENESS, LOOKS, OTHER = "in − out", "to edges", "half-random
 FOUND = ["pointing", "mass", "rank"]
 BETTER, WORSE, LEVEL, OWN = "better", "worse", "level", "–"
 CHANCE, PASSING = insertion.RANDOM, sanity.PASSING
+Said = list[tuple[str, dict[str, object]]]  # templates with their values
 PANELS = [f"{kind}, {hidden}" for hidden in insertion.SUBSTRATES for kind in ("insertion", "deletion")]
 
 
@@ -65,11 +66,11 @@ def standing(grades: Grades) -> list[str]:
     return [OWN if name == insertion.EDGES else str(word) for name, word in zip(grades.names, found)]
 
 
-def sentences(grades: Grades) -> list[tuple[str, dict[str, object]]]:
+def sentences(grades: Grades) -> Said:
     """Put the grades into words: templates with their values, for `Answer.say`."""
     frame, methods = table(grades), list(grades.methods)
     scores = frame.loc[methods, SCORE]
-    said: list[tuple[str, dict[str, object]]] = [
+    said: Said = [
         (
             "By insertion less deletion over {images} test images, {best} is the best of {count} methods with "
             "{score:.2f}; a centred Gaussian gets {blob:.2f}, the edge map {edges:.2f}, a random order {chance:.2f}.",
@@ -104,7 +105,7 @@ def caption_values(grades: Grades, *methods: str) -> dict[str, object]:
     }
 
 
-def _group_sentences(grades: Grades) -> list[tuple[str, dict[str, object]]]:
+def _group_sentences(grades: Grades) -> Said:
     """Say which method is best where the network was right, and which where it was wrong."""
     groups = {
         right: grades.scores()[: len(grades.methods), chosen].mean(axis=1) for _, right, chosen in _groups(grades)
@@ -119,16 +120,12 @@ def _group_sentences(grades: Grades) -> list[tuple[str, dict[str, object]]]:
     return [(template, {**named, "high": right.max(), "low": wrong.max()})]
 
 
-def _standing_sentences(standings: pd.Series) -> list[tuple[str, dict[str, object]]]:
+def _standing_sentences(standings: pd.Series) -> Said:
     worse, level = (standings.index[standings == word].tolist() for word in (WORSE, LEVEL))
-    said: list[tuple[str, dict[str, object]]] = []
+    said: Said = []
     if worse:
-        said.append(
-            (
-                "Worse than the edge map, which has seen no network, by insertion less deletion: {worse}.",
-                {"worse": worse},
-            )
-        )
+        template = "Worse than the edge map, which has seen no network, by insertion less deletion: {worse}."
+        said.append((template, {"worse": worse}))
     if level:
         said.append(("Not to be told from the edge map: {level}.", {"level": level}))
     if not worse and not level:
@@ -136,14 +133,14 @@ def _standing_sentences(standings: pd.Series) -> list[tuple[str, dict[str, objec
     return said
 
 
-def _truth_sentences(grades: Grades) -> list[tuple[str, dict[str, object]]]:
+def _truth_sentences(grades: Grades) -> Said:
     """Say which methods find the evidence, and which do worse at it than the edge map."""
     if not grades.knows_truth():
         return []
     means = pd.DataFrame(np.nanmean(grades.truth, axis=-1).T, grades.names, [*TRUTH])
     mass = means["relevance mass"]
     methods = mass[list(grades.methods)]
-    said: list[tuple[str, dict[str, object]]] = [
+    said: Said = [
         (
             "The largest share of the relevance lies on the evidence with {best}: {share:.0%}; a centred Gaussian gets "
             "{blob:.0%}, the edge map {edges:.0%}, and chance gives {chance:.0%}.",
@@ -161,26 +158,20 @@ def _truth_sentences(grades: Grades) -> list[tuple[str, dict[str, object]]]:
     return [*said, (template, {"worse": worse})] if worse else said
 
 
-def _randomised_sentences(frame: pd.DataFrame) -> list[tuple[str, dict[str, object]]]:
+def _randomised_sentences(frame: pd.DataFrame) -> Said:
     alike = frame[LIKENESS]
     failed = alike.index[alike >= sanity.PASSING].tolist()
-    said: list[tuple[str, dict[str, object]]] = []
+    said: Said = []
     if failed:
-        said.append(
-            (
-                "With the upper half of the network random, the maps of {failed} still correlate at {alike:.2f} with "
-                "those of the trained one: they fail the check, and show the image rather than what was learned.",
-                {"failed": failed, "alike": alike[failed].tolist()},
-            )
+        template = (
+            "With the upper half of the network random, the maps of {failed} still correlate at {alike:.2f} with "
+            "those of the trained one: they fail the check, and show the image rather than what was learned."
         )
+        said.append((template, {"failed": failed, "alike": alike[failed].tolist()}))
     passed = alike.index[alike < sanity.PASSING]
     if len(passed):
-        said.append(
-            (
-                "{passed} of {count} methods pass it, with correlations of at most {most:.2f}.",
-                {"passed": len(passed), "count": len(alike), "most": alike[passed].max()},
-            )
-        )
+        template = "{passed} of {count} methods pass it, with correlations of at most {most:.2f}."
+        said.append((template, {"passed": len(passed), "count": len(alike), "most": alike[passed].max()}))
     return said
 
 

@@ -8,35 +8,23 @@ into this folder is imported with the room, and its methods stand after those na
 from importlib import import_module
 from pkgutil import iter_modules
 
-from helpers.explain.saliency.gradients import gradient, gradient_times_input, smooth_gradient
-from helpers.explain.saliency.integrated import integrated_gradients
-from helpers.explain.saliency.guided import guided_backpropagation
-from helpers.explain.saliency.grad_cam import grad_cam, grad_cam_plus_plus, last_feature_layer
-from helpers.explain.saliency.occlusion import occlusion
-from helpers.explain.saliency.rise import random_masks, rise
-from helpers.explain.saliency.lime import lime
-from helpers.networks.logits import all_probabilities, class_logits  # what the maps explain
-from helpers.explain.registry import METHODS, Settings, explain_by
-
-__all__ = [
-    "METHODS",
-    "Settings",
-    "all_probabilities",
-    "class_logits",
-    "explain_by",
-    "grad_cam",
-    "grad_cam_plus_plus",
-    "gradient",
-    "gradient_times_input",
-    "guided_backpropagation",
-    "integrated_gradients",
-    "last_feature_layer",
-    "lime",
-    "occlusion",
-    "random_masks",
-    "rise",
-    "smooth_gradient",
-]
+from helpers.explain.saliency.gradients import gradient as gradient
+from helpers.explain.saliency.gradients import gradient_times_input as gradient_times_input
+from helpers.explain.saliency.gradients import smooth_gradient as smooth_gradient
+from helpers.explain.saliency.integrated import integrated_gradients as integrated_gradients
+from helpers.explain.saliency.guided import guided_backpropagation as guided_backpropagation
+from helpers.explain.saliency.grad_cam import grad_cam as grad_cam
+from helpers.explain.saliency.grad_cam import grad_cam_plus_plus as grad_cam_plus_plus
+from helpers.explain.saliency.grad_cam import last_feature_layer as last_feature_layer
+from helpers.explain.saliency.occlusion import occlusion as occlusion
+from helpers.explain.saliency.rise import random_masks as random_masks
+from helpers.explain.saliency.rise import rise as rise
+from helpers.explain.saliency.lime import lime as lime
+from helpers.networks.logits import all_probabilities as all_probabilities
+from helpers.networks.logits import class_logits as class_logits
+from helpers.explain.registry import METHODS as METHODS
+from helpers.explain.registry import Settings as Settings
+from helpers.explain.registry import explain_by as explain_by
 
 
 def discover() -> None:
