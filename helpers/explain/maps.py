@@ -14,10 +14,14 @@ def class_similarity(means: np.ndarray) -> float:
     means: (K, H, W) float, nan for a class without a map; such classes and even maps are left out. Returns a
     number in -1..1; nan for fewer than two classes.
     """
-    present = means[means.std(axis=(1, 2)) > 0].reshape(-1, means[0].size)
-    if len(present) < 2:
+    return mean_correlation(means[means.std(axis=(1, 2)) > 0])
+
+
+def mean_correlation(maps: np.ndarray) -> float:
+    """Correlate every two of the maps (N, H, W) and average: -1..1, nan for fewer than two."""
+    if len(maps) < 2:
         return float("nan")
-    return float(np.corrcoef(present)[np.triu_indices(len(present), k=1)].mean())
+    return float(np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), k=1)].mean())
 
 
 def top_fraction_mask(maps: np.ndarray, fraction: float) -> np.ndarray:

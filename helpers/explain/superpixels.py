@@ -12,6 +12,7 @@ import pandas as pd
 from skimage.color import gray2rgb
 from skimage.segmentation import slic
 
+from helpers.explain.maps import mean_correlation
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.logits import all_probabilities
 
@@ -214,7 +215,8 @@ def grades(explanations: Sequence[Explanation], top: int, evidence: np.ndarray |
     chance (the evidence's share of the image, what a blind choice would reach); both are NaN where there is
     no evidence.
     """
-    frame = pd.DataFrame([_grade(explanation, top) for explanation in explanations])
+    rows = [(one.label, one.probability, len(one.weights), one.r2, one.concentration(top)) for one in explanations]
+    frame = pd.DataFrame(rows, columns=["label", "probability", "superpixels", "r2", "concentration"])
     if evidence is None:
         return frame
     shown = np.stack([explanation.strongest(top) for explanation in explanations])
@@ -226,10 +228,7 @@ def grades(explanations: Sequence[Explanation], top: int, evidence: np.ndarray |
 
 def agreement(explanations: Sequence[Explanation]) -> float:
     """Give the mean correlation between the weight maps of different images: -1..1, NaN for one."""
-    maps = np.stack([explanation.weight_map().ravel() for explanation in explanations])
-    if len(maps) < 2:
-        return float("nan")
-    return float(np.corrcoef(maps)[np.triu_indices(len(maps), k=1)].mean())
+    return mean_correlation(np.stack([explanation.weight_map() for explanation in explanations]))
 
 
 class _ScoredBase(LimeBase):
@@ -275,16 +274,6 @@ def _explanation(explainer: _BatchedExplainer, found: Any, label: int) -> Explan
     weights = np.array([weight for _, weight in sorted(found.local_exp[label])], np.float32)
     base = explainer.base
     return Explanation(found.segments, label, weights, base.scores[label], base.probabilities[label])
-
-
-def _grade(explanation: Explanation, top: int) -> dict[str, float]:
-    return {
-        "label": explanation.label,
-        "probability": explanation.probability,
-        "superpixels": len(explanation.weights),
-        "r2": explanation.r2,
-        "concentration": explanation.concentration(top),
-    }
 
 
 def _check(model: keras.Model, labels: Sequence[int], samples: int, fill: str) -> None:
