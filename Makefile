@@ -97,7 +97,7 @@ train: $(ready)
 	@$(run) -m helpers train DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" NETWORKS="$$NETWORKS" REPORTS="$$REPORTS"
 
 test: $(ready)
-	@$(run) -m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 tests notebooks
+	@$(run) -m helpers test
 
 bench: $(ready)
 	@$(run) -m helpers bench
@@ -106,7 +106,7 @@ data: $(ready)
 	@$(run) -m helpers data DATASET="$$DATASET"
 
 kill: $(ready)
-	@$(run) tests/kill_report.py --kills 50
+	@$(run) -m helpers kill
 
 lab: $(ready)
 	@$(run) -m helpers lab

@@ -21,6 +21,8 @@ TAKES = {
     "clean": ("RUN", "REPORTS"),
     "bench": (),
     "lab": (),
+    "test": (),
+    "kill": (),
 }
 SHARED = ("PRECISION", "TENSORBOARD", "KERAS_BACKEND", "ACCELERATE", "SOURCE_DATE_EPOCH", *VARIABLES)
 NAMES = sorted({*SHARED, *(name for names in TAKES.values() for name in names)})
@@ -89,6 +91,17 @@ def run_lab(words: list[str]) -> int:
     os.execv(command[0], command)
 
 
+def run_python(*arguments: str) -> Callable[[list[str]], int]:
+    """Give the command that becomes another program of this Python, in the repository."""
+
+    def run(words: list[str]) -> int:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, *arguments, *words])
+
+    return run
+
+
+TESTS = "-m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200"
 COMMANDS = {
     "look": run_look,
     "report": run_report,
@@ -100,6 +113,8 @@ COMMANDS = {
     "clean": run_runs("clean"),
     "bench": run_bench,
     "lab": run_lab,
+    "test": run_python(*TESTS.split(), "tests", "notebooks"),
+    "kill": run_python("tests/kill_report.py", "--kills", "50"),
 }
 
 

@@ -18,7 +18,12 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("word", "told"),
-    [("QESTION=3", "There is no variable QESTION"), ("RECIPES=tiny", "RECIPE?"), ("seed=1", "did you mean SEED?")],
+    [
+        ("QESTION=3", "There is no variable QESTION"),
+        ("RECIP=tiny", "mean RECIPE?"),
+        ("SED=1", "mean SEED?"),
+        ("seed=1", "did you mean SEED?"),
+    ],
 )
 def test_make_refuses_a_variable_that_it_does_not_know(word: str, told: str) -> None:
     made = make("report", word)
@@ -31,7 +36,9 @@ def test_make_knows_every_variable_and_calls_only_commands_that_there_are() -> N
     names = re.search(r"^names := (.*)$", text, re.MULTILINE)
     assert names and {*names[1].split()} == {*commands.NAMES, "PYTHON"} - {"INTO"}
     called = re.findall(r"-m helpers (\w+)((?: +\w+=\S+)*)", text)
-    assert {"report", "train", "data", "bench", "lab"} <= {command for command, _ in called}
+    phony = re.search(r"^.PHONY: (.*)$", text, re.MULTILINE)
+    assert phony and {*phony[1].split()} - {"help", "setup"} == {command for command, _ in called}
+    assert {command for command, _ in called} <= {*commands.COMMANDS}
     for command, words in called:
         assert {word.split("=")[0] for word in words.split()} <= {*commands.TAKES[command]}
 
