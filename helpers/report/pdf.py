@@ -113,7 +113,7 @@ def _compose(answers: Sequence[Mapping[str, Any]], stamp: Mapping[str, Any]) -> 
         "headlines": [asdict(line) for line in headlines(answers)],
         "grades": next((_parts("table", [block])[0] for answer in answers for block in _grades(answer)), None),
         "trust": [part for part in map(_trust, answers) if part["blocks"]],
-        "sections": [_section(answer) for answer in answers],
+        "sections": [{**_section(answer, answer["blocks"]), "question": answer["question"]} for answer in answers],
     }
 
 
@@ -122,12 +122,11 @@ def _stamp_lines(stamp: Mapping[str, Any]) -> list[list[str]]:
     return [[label, packages if key == "versions" else str(stamp[key])] for key, label in words.STAMP.items()]
 
 
-def _section(answer: Mapping[str, Any]) -> dict[str, Any]:
-    runs = groupby(answer["blocks"], key=lambda block: block["kind"])
+def _section(answer: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    runs = groupby(chosen, key=lambda block: block["kind"])
     return {
         "number": str(int(answer["notebook"][:2])),
         "title": answer["title"],
-        "question": answer["question"],
         "blocks": [part for kind, blocks in runs for part in _parts(kind, list(blocks))],
     }
 
@@ -141,12 +140,7 @@ def _trust(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Gather the sentences and tables that an answer has under the heading of trust, without the table of grades."""
     shown = [block for block in _under(words.TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
     chosen = [block for block in shown if block not in _grades(answer)]
-    runs = groupby(chosen, key=lambda block: block["kind"])
-    return {
-        "number": str(int(answer["notebook"][:2])),
-        "title": answer["title"],
-        "blocks": [part for kind, blocks in runs for part in _parts(kind, list(blocks))],
-    }
+    return _section(answer, chosen)
 
 
 def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -197,8 +191,10 @@ def _compile(folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes
 
 def _check_pdf(pdf: bytes, document: Mapping[str, Any]) -> None:
     printed = _read_pdf(pdf)
+    characters = set(printed)
     for text in _texts(document):
-        _check_characters(text, set(printed))
+        if missing := _missing(text, characters):
+            raise ReportError(describe_missing(missing, text))
     for section in document["sections"]:
         if _plain_text(section["title"]) not in printed:
             raise ReportError(f"The report does not hold the title {section['title']!r}; report this as a fault.")
@@ -228,11 +224,6 @@ def _read_pdf(pdf: bytes) -> str:
 
 def _missing(text: str, printed: Iterable[str]) -> str:
     return "".join(sorted(set(_plain_text(text)) - set(printed)))
-
-
-def _check_characters(text: str, printed: set[str]) -> None:
-    if missing := _missing(text, printed):
-        raise ReportError(describe_missing(missing, text))
 
 
 def describe_missing(missing: str, text: str) -> str:
