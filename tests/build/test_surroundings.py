@@ -1,6 +1,9 @@
 """What the machine has around a report changes nothing in it, or is told in one sentence before anything runs."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -66,15 +69,40 @@ def foreign_backend(folder: Path, set_variable: Set) -> None:
     set_variable("KERAS_BACKEND", "torch")
 
 
-@pytest.mark.parametrize("surround", [foreign_helpers, foreign_kernel, foreign_keras, foreign_backend, no_home])
+def plain_locale(folder: Path, set_variable: Set) -> None:
+    for name, value in {"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}.items():
+        set_variable(name, value)
+
+
+@pytest.mark.parametrize(
+    "surround", [foreign_helpers, foreign_kernel, foreign_keras, foreign_backend, no_home, plain_locale]
+)
 def test_a_notebook_runs_as_ever(
     surround: Callable[[Path, Set], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     surround(tmp_path / "foreign", monkeypatch.setenv)
-    notebooks = tmp_path / "notebooks"
-    notebooks.mkdir()
+    notebooks = tmp_path / "with blanks 图像" / "notebooks"
+    notebooks.mkdir(parents=True)
     parameters = nbformat.v4.new_code_cell("SEED = 0  # seed", metadata={"tags": ["parameters"]})
     look = nbformat.v4.new_code_cell(LOOK)
     nbformat.write(nbformat.v4.new_notebook(cells=[parameters, look]), notebooks / "01_look.ipynb")
     run_notebook(notebooks / "01_look.ipynb", tmp_path / "run" / "01_look.ipynb", {"SEED": 1}, print)
     assert json.loads((notebooks / "found.json").read_text(encoding="utf-8")) == OWN
+
+
+def test_setup_refuses_a_python_that_is_too_new_in_one_sentence(tmp_path: Path) -> None:
+    house, programs = tmp_path / "with blanks 图像", tmp_path / "bin"
+    house.mkdir()
+    programs.mkdir()
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, house)
+    code = "import sys; sys.version_info = (3, 14, 0); exec(sys.argv[1])"
+    fake = programs / "python3"
+    fake.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{code}' \"$2\"\n")
+    fake.chmod(0o755)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PYTHON"))}
+    environment = {**clean, "PATH": f"{programs}:{os.environ['PATH']}", "LC_ALL": "C"}
+    made = subprocess.run(["make", "setup"], cwd=house, env=environment, capture_output=True, text=True)
+    assert made.returncode == 2 and made.stdout == "" and not (house / ".venv").exists()
+    told = [line for line in made.stderr.splitlines() if "***" not in line]
+    assert len(told) == 1 and "needs Python 3.11 to 3.13" in told[0] and "PYTHON=" in told[0]
