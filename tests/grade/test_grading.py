@@ -10,7 +10,6 @@ from helpers.answers import Answer
 from helpers.base.keeper import VALUES, fingerprint
 from helpers.explain import registry
 from helpers.grade import grading, insertion, lime_study, scorecard
-from helpers.networks.architectures import build_cnn
 from helpers.report.words import en
 
 SETTINGS = grading.Settings(samples=2, steps=2, masks=8, copies=20, segments=8, randomised=6)
@@ -146,22 +145,3 @@ class TestScorecard:
         answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
         said = answer.say("A figure. " + en.MAP_GRADES, **scorecard.caption_values(grades, "good")).text
         assert "0.30 for good, 0.00 for the edge map" in said and "weights: 0.20." in said
-
-
-def test_what_is_kept_is_computed_once(tmp_path, monkeypatch):
-    from helpers.run import Run
-
-    monkeypatch.setattr(Run, "cnn", lambda self: type("T", (), {"model": build_cnn("vgg9_small", seed=self.seed)})())
-    run = Run(tmp_path, toy_dataset(), None, 0)
-    calls = []
-
-    def compute() -> bytes:
-        calls.append(1)
-        return b"found"
-
-    assert run.kept("x", [1, b"code"], compute) == run.kept("x", [1, b"code"], compute) == b"found"
-    assert len(calls) == 1
-    for made_from in ([2, b"code"], [1, b"other"], [1]):
-        run.kept("x", made_from, compute)
-    Run(tmp_path, toy_dataset(), None, 1).kept("x", [1, b"code"], compute)  # another network
-    assert len(calls) == 5
