@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from helpers.data.containers import Members
 from helpers.data.labels.words import find_split
@@ -15,6 +14,9 @@ from helpers.data.options import Options
 from helpers.data.readers.stacks import Stack, as_labels, is_square, read_stacks
 from helpers.data.reading import Unused
 from helpers.data.sources import Contents, DatasetError, Opener, UnreadableError, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LABELS = ("label", "labels", "class", "target", "emotion", "digit", "letter", "y", "category")
 _PIXEL = re.compile(r"[a-z]*[ _.-]?\d+([x_ ]\d+)?")
@@ -79,8 +81,10 @@ def read(path: Path, members: Members, tables: Sequence[_Table], options: Option
     return read_stacks(path, stacks, f"the values of the column of labels of {said}", options, unused=unused)
 
 
-def _chunks(path: Path, table: _Table, columns: Sequence[int]) -> Iterator[pd.DataFrame]:
+def _chunks(path: Path, table: _Table, columns: Sequence[int]) -> Iterator["pd.DataFrame"]:
     """Read some columns, some rows at a time."""
+    import pandas as pd  # slow to import, and seldom needed
+
     try:
         with table.opener() as file:
             yield from pd.read_csv(
@@ -110,6 +114,8 @@ def _read_labels(path: Path, table: _Table) -> list[str]:
 
 def _read_images(path: Path, table: _Table, kept: Sequence[bool]) -> Iterator[np.ndarray | str]:
     """Give the pixels of every row that is kept, or say why there are none."""
+    import pandas as pd
+
     keep = iter(kept)
     for chunk in _chunks(path, table, table.pixels):
         values = chunk.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
