@@ -8,6 +8,7 @@ import pytest
 from conftest import toy_dataset
 from toys import PLAN, build, quiet
 
+from helpers.base.keeper import fingerprint
 from helpers.data.datasets import Dataset
 from helpers.training import loop, stored
 from helpers.training.augmentation import Augmentation
@@ -217,5 +218,5 @@ def test_the_key_of_a_stored_network_tells_apart_how_it_is_trained(
     keys = set()
     for way in ("0", "1"):
         monkeypatch.setenv("ACCELERATE", way)
-        keys.add(stored.training_key(build(), dataset, PLAN, 0))
+        keys.add(fingerprint(stored.training_parts(build(), dataset, PLAN, 0)))
     assert len(keys) == 2
