@@ -342,7 +342,15 @@ class Run:
         own = runs.own_parameters(notebook, sys._getframe(1).f_globals)
         folder = runs.folder_of_answer(self.folder, notebook, self.recipe.name, own)
         self._uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")
-        made_with = {"recipe": self.recipe.name, "seed": self.seed, "data": self.dataset.fingerprint}
+        if folder == self.folder:
+            runs.record_parameters(folder, notebook, own)
+        made_with: dict[str, object] = {
+            "recipe": self.recipe.name,
+            "seed": self.seed,
+            "precision": describe_precision(),
+        }
+        made_with |= {"dataset": self.dataset.name, "data": self.dataset.fingerprint}
+        made_with |= {"image_size": self.dataset.image_shape[0]}
         return Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
 
     @cached_property

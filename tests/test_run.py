@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from conftest import toy_dataset
 
+from helpers.answers import load_answer
+from helpers.base.runs import read_run
 from helpers.data.datasets import Split
 from helpers.grade.confusion import class_report
 from helpers.networks.prediction import softmax
@@ -258,3 +260,17 @@ def test_what_was_left_out_is_listed_in_the_run_and_no_longer_when_it_is_repaire
     monkeypatch.setattr("helpers.run.load_dataset", lambda *_, **__: replace(toy, skipped=()))
     open_run("toy", "tiny", 0, reports=str(tmp_path))
     assert not (folder / "skipped.csv").exists()
+
+
+def test_the_record_and_every_answer_say_with_what_they_were_made(run: Run) -> None:
+    own = {"PAIRS": 3, "CLASSES": 40, "IMAGES": 7}
+    for cell in (own, own | {"PAIRS": 2}):  # the second is by hand, and not the report's
+        names = {"run": run, **cell}
+        exec("run.answer('03_confusion_matrix', 'title', 'question').save()", names)
+    folders = run.folder, run.folder / "by-hand" / "PAIRS=2"
+    answers = [load_answer(folder, "03_confusion_matrix") for folder in folders]
+    for answer, pairs in zip(answers, (3, 2), strict=True):
+        assert answer["parameters"] == own | {"PAIRS": pairs}
+        made_with = {"dataset": "toy", "data": "toy", "image_size": 24, "recipe": "tiny", "seed": 0}
+        assert made_with.items() <= answer["run"].items()
+    assert read_run(run.folder)["parameters"] == {"03_confusion_matrix": own}

@@ -54,6 +54,15 @@ def claim(reports: Path, name: str, record: Mapping[str, Any]) -> Path:
     return folder
 
 
+def record_parameters(run: Path, notebook: str, own: Mapping[str, Any]) -> None:
+    """Write into a run's record with which parameters a notebook makes the run's answer."""
+    with locked(run.parent / ".runs.lock"):  # notebooks run side by side
+        before = read_run(run)
+        known = before.get("parameters", {})
+        if known.get(notebook) != own:
+            write_json(run / RECORD, {**before, "parameters": dict(sorted({**known, notebook: own}.items()))})
+
+
 def read_run(folder: Path) -> dict[str, Any]:
     """Read what a run says of itself; nothing where there is none."""
     try:

@@ -124,9 +124,9 @@ def _own_kernels(log: Path) -> "type[AsyncKernelManager]":
 
 
 def kernel_environment() -> dict[str, str]:
-    """Give a kernel's environment: this process's, with this copy of the helpers first, and Keras on TensorFlow."""
+    """Give a kernel's environment: this process's, with this copy of the helpers first."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def describe_failure(finished: Path, error: Exception) -> Failure:

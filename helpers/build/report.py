@@ -70,6 +70,9 @@ def main(words: list[str] | None = None) -> int:
     """Run the command line; 0 if the report is up to date, 1 if a notebook failed, 2 on a wrong request."""
     arguments = parse_arguments(words)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if os.environ["KERAS_BACKEND"] == "jax":
+        print("KERAS_BACKEND=jax is for `make train`: a report's notebooks run on TensorFlow.", file=sys.stderr)
+        os.environ["KERAS_BACKEND"] = "tensorflow"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return make_report(plan(arguments), max(1, arguments.jobs))

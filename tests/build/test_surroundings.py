@@ -106,3 +106,12 @@ def test_setup_refuses_a_python_that_is_too_new_in_one_sentence(tmp_path: Path) 
     assert made.returncode == 2 and made.stdout == "" and not (house / ".venv").exists()
     told = [line for line in made.stderr.splitlines() if "***" not in line]
     assert len(told) == 1 and "needs Python 3.11 to 3.13" in told[0] and "PYTHON=" in told[0]
+
+
+@pytest.mark.parametrize(("backend", "lines"), [("torch", 1), ("jax", 1), ("tensorflow", 0)])
+def test_another_backend_is_passed_over_in_one_line(backend: str, lines: int) -> None:
+    code = "from helpers.build.report import main; main(['report', '--recipe', 'none'])"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    told = [line for line in ended.stderr.splitlines() if line.startswith(f"KERAS_BACKEND={backend} is ")]
+    assert len(told) == lines and all("TensorFlow" in line for line in told)
