@@ -1,15 +1,16 @@
 """Grade every method on one network: insertion and deletion, random weights, another class, the truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from helpers.base.keeper import ALSO_MADE_BY
-from helpers.explain import registry
+from helpers.explain import registry, saliency
 from helpers.explain.registry import Method
 from helpers.grade import faithfulness, insertion, sanity
+from helpers.networks.chunks import chunks
 from helpers.networks.inference import bfloat16
 
 TRUTH = {
@@ -20,7 +21,7 @@ TRUTH = {
 
 
 @dataclass(frozen=True)
-class Settings(registry.Settings):
+class Settings(saliency.Settings):
     """What the methods are graded with: their own settings, and how many images are explained again.
 
     randomised: images that are explained again on networks with random weights, and for another class.
@@ -85,29 +86,37 @@ def grade(
     """
     chosen = registry.choose(methods)
     classes = probabilities.argmax(axis=1)
-    with bfloat16():  # the methods that average hundreds of passes gain, and the order of pixels hardly moves
-        maps = {one.name: one.explain(model, images, classes, settings) for one in chosen}
-    everything = {**maps, **insertion.baselines(images, settings.seed)}
     correct, few = classes == labels, slice(0, settings.randomised)
-    areas, curves = _insertion_deletion(model, images, classes, everything, correct, settings.seed)
-    few_maps = {name: values[few] for name, values in maps.items()}
+    names = [*(one.name for one in chosen), *insertion.BASELINES]
+    random = {name: np.random.default_rng(settings.seed) for name in ("", *names)}  # goes on from slice to slice
+    areas, curves, truth, kept = [], [], [], []
+    for part in _slices(images, len(names)):
+        with bfloat16():  # the methods that average hundreds of passes gain, and the order of pixels hardly moves
+            maps = {one.name: one.explain(model, images[part], classes[part], settings) for one in chosen}
+        kept.append({name: values[: max(0, settings.randomised - part.start)] for name, values in maps.items()})
+        maps |= insertion.baselines(images[part], random[""])
+        found = _insertion_deletion(model, images[part], classes[part], maps, random)
+        areas.append([[one.areas() for one in row] for row in found])
+        curves.append([[(one.insertion, one.deletion) for one in row] for row in found])
+        truth.append(_against_truth(maps, None if evidence is None else evidence[part], correct[part]))
+    few_maps = {one.name: np.concatenate([part[one.name] for part in kept]) for one in chosen}
     layers, likeness = _randomise(model, images[few], classes[few], few_maps, chosen, settings)
     others = sanity.runner_up(probabilities[few])
     rivals = {one.name: one.explain(model, images[few], others, settings) for one in chosen}
     sensitivity = [sanity.rank_correlation(few_maps[name], rivals[name]).mean() for name in rivals]
-    truth, chance = _against_truth(everything, evidence, correct)
+    steps = np.concatenate([np.array(part, np.float32) for part in curves], axis=3)
     return Grades(
-        methods=np.array([*maps]),
-        names=np.array([*everything]),
+        methods=np.array([*few_maps]),
+        names=np.array(names),
         correct=correct,
-        areas=areas,
-        curves=curves,
+        areas=np.concatenate([np.array(part, np.float32) for part in areas], axis=-1),
+        curves=np.stack([_mean_or_nan(steps, correct), _mean_or_nan(steps, ~correct)]),
         layers=layers,
         likeness=likeness,
         sensitivity=np.array(sensitivity, np.float32),
         few=np.array(len(images[few])),
-        truth=truth,
-        chance=chance,
+        truth=np.concatenate([found for found, _ in truth], axis=-1),
+        chance=np.concatenate([chance for _, chance in truth]),
     )
 
 
@@ -115,24 +124,23 @@ def grade(
 setattr(grade, ALSO_MADE_BY, lambda: [one.function for one in registry.choose()])
 
 
+def _slices(images: np.ndarray, names: int) -> Iterator[slice]:
+    """Cut the images into slices of which as many maps, and the ranks of their pixels, fit in memory at once."""
+    return chunks(len(images), 2 * names * 4 * images[0, ..., 0].size)
+
+
 def _insertion_deletion(
     model: keras.Model,
     images: np.ndarray,
     classes: np.ndarray,
     maps: Mapping[str, np.ndarray],
-    correct: np.ndarray,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    ranks = {name: insertion.pixel_ranks(values, seed) for name, values in maps.items()}
-    areas, curves = [], []
-    for kind in insertion.SUBSTRATES:
-        hidden = insertion.substrate(images, kind)
-        found = insertion.insertion_deletion(model, images, classes, ranks, hidden).values()
-        areas.append([one.areas() for one in found])
-        curves.append([[one.insertion, one.deletion] for one in found])
-    steps = np.moveaxis(np.array(curves, np.float32), 0, 1)  # (names, substrates, 2, N, steps + 1)
-    means = np.stack([_mean_or_nan(steps, correct), _mean_or_nan(steps, ~correct)])
-    return np.moveaxis(np.array(areas, np.float32), 0, 1), means
+    random: Mapping[str, np.random.Generator],
+) -> list[list[insertion.Curves]]:
+    """Give the curves by map and substrate."""
+    ranks = {name: insertion.pixel_ranks(values, random[name]) for name, values in maps.items()}
+    hidden = [insertion.substrate(images, kind) for kind in insertion.SUBSTRATES]
+    found = [insertion.insertion_deletion(model, images, classes, ranks, one) for one in hidden]
+    return [[each[name] for each in found] for name in maps]
 
 
 def _mean_or_nan(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:

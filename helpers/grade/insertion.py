@@ -14,6 +14,7 @@ from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.inference import bfloat16
 from helpers.networks.logits import all_probabilities
 
+Seed = int | np.random.Generator  # a generator goes on where it stopped: images may come in slices
 STEPS = 48
 SUBSTRATES = ("blur", "mean")  # what stands where a pixel of the image is not shown
 BLUR_WIDTH = 0.1  # standard deviation, as a share of the image's shorter side
@@ -37,7 +38,7 @@ class Curves:
         return np.trapezoid([self.insertion, self.deletion], dx=1 / (self.insertion.shape[1] - 1), axis=-1)
 
 
-def baselines(images: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def baselines(images: np.ndarray, seed: Seed) -> dict[str, np.ndarray]:
     """Draw the maps that a method has to beat: chance, a blob in the middle, and edges.
 
     images: (N, H, W, C) uint8. Returns (N, H, W) float32 by the names of BASELINES.
@@ -73,7 +74,7 @@ def substrate(images: np.ndarray, kind: str) -> np.ndarray:
     return hidden.round().astype(np.uint8)
 
 
-def pixel_ranks(maps: np.ndarray, seed: int) -> np.ndarray:
+def pixel_ranks(maps: np.ndarray, seed: Seed) -> np.ndarray:
     """Rank the pixels of each map, from 0 for the largest value; equal values are ranked by chance.
 
     maps: (N, H, W) float. Returns (N, H, W) int32 that holds every rank once an image. Without chance, coarse

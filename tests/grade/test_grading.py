@@ -51,6 +51,23 @@ def test_there_is_a_grade_for_every_method_and_baseline(grades):
         assert np.isfinite(values).all()
 
 
+def test_grades_do_not_depend_on_the_slices_that_fit_in_memory(model, monkeypatch):
+    test, chosen = toy_dataset().test, np.arange(0, 60, 5)
+    probabilities = keras.ops.softmax(model.predict(test.images[chosen], verbose=0)).numpy()
+    evidence = test.images[chosen, ..., 0] > 128
+    settings = grading.Settings(samples=2, steps=2, masks=8, randomised=5)
+    task = model, test.images[chosen], test.labels[chosen], probabilities, evidence, settings, ["Grad-CAM", "gradient"]
+    whole = grading.grade(*task)
+    monkeypatch.setattr(
+        grading, "chunks", lambda count, size: (slice(i, min(i + 3, count)) for i in range(0, count, 3))
+    )
+    for name, values in vars(grading.grade(*task)).items():
+        if values.dtype.kind in "fi":
+            np.testing.assert_allclose(values, getattr(whole, name), atol=1e-5, err_msg=name)
+        else:
+            np.testing.assert_array_equal(values, getattr(whole, name))
+
+
 def test_means_and_areas_belong_together(grades):
     means = np.stack([grades.areas[..., chosen].mean(axis=-1) for chosen in (grades.correct, ~grades.correct)])
     np.testing.assert_allclose(np.trapezoid(grades.curves, dx=1 / insertion.STEPS, axis=-1), means, atol=1e-5)
