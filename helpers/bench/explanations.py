@@ -1,6 +1,7 @@
 """Time the explanations of vgg9 against those of tf-keras-vis, and others against their own forward passes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import keras
@@ -49,9 +50,10 @@ def maps(
     method: Method, model: keras.Model, lowered: keras.Model, images: np.ndarray, classes: np.ndarray, peer: bool
 ) -> Candidates:
     """Explain the same faces by one method in two precisions, and by the peer's where it has the method."""
+    settings = replace(SETTINGS, backgrounds=images)
     candidates: Candidates = {
-        "float32": lambda: method.explain(model, images, classes, SETTINGS),
-        "bfloat16": lambda: method.explain(lowered, images, classes, SETTINGS),
+        "float32": lambda: method.explain(model, images, classes, settings),
+        "bfloat16": lambda: method.explain(lowered, images, classes, settings),
     }
     known = PEERS.get(method.name)
     return candidates if known is None else _with_peer(candidates, peer, lambda: known(model, images, classes))

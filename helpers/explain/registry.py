@@ -13,6 +13,9 @@ import keras
 import numpy as np
 
 Function = Callable[..., np.ndarray]
+OF_SUBSTRATE = (
+    "substrate"  # the baseline of methods that take as `baseline` what hides the pixels where they are graded
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Settings:
     """What methods are asked with; each value reaches the methods that have a parameter of its name.
 
     samples: noisy copies for SmoothGrad, an image; steps: of integrated gradients; masks: of RISE, an image;
-    copies: of LIME, an image; segments: superpixels of LIME; seed: of every random choice.
+    copies: of LIME, an image; segments: superpixels of LIME; seed: of every random choice; backgrounds:
+    (K, H, W, C) uint8, training images that expected gradients measure from.
     """
 
     samples: int = 8
@@ -29,6 +33,7 @@ class Settings:
     copies: int = 150
     segments: int = 25
     seed: int = 0
+    backgrounds: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Method:
     by their names, to maps (N, H, W) float32; signed: whether its maps say how much a pixel speaks for the
     class, or else how much it matters, whichever way; passes: "few" passes through the network an image, or
     "many", in which case the cascade shows the method at two of its depths only; baseline: the image that it
-    measures from, if any; source: where it was published.
+    measures from or hides with, if any, OF_SUBSTRATE where it can be asked for; source: where it was published.
     """
 
     name: str

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from scipy.ndimage import gaussian_filter
 from scipy.stats import bootstrap
 from skimage.filters import sobel
 
+from helpers.explain.substrates import SUBSTRATES as SUBSTRATES
+from helpers.explain.substrates import substrate as substrate
 from helpers.grade.faithfulness import BLOB, centred_gaussian
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.inference import bfloat16
@@ -16,8 +17,6 @@ from helpers.networks.logits import all_probabilities
 
 Seed = int | np.random.Generator  # a generator goes on where it stopped: images may come in slices
 STEPS = 48
-SUBSTRATES = ("blur", "mean")  # what stands where a pixel of the image is not shown
-BLUR_WIDTH = 0.1  # standard deviation, as a share of the image's shorter side
 RANDOM, EDGES = "random order", "edge map"
 BASELINES = (RANDOM, BLOB, EDGES)  # orders of the pixels that no network had a part in
 
@@ -55,23 +54,6 @@ def edge_map(images: np.ndarray) -> np.ndarray:
     """
     slopes = np.stack([sobel(image.mean(axis=-1) / 255) for image in images])
     return slopes.astype(np.float32).round(6)  # what is left of an even patch is zero, not a rounding error
-
-
-def substrate(images: np.ndarray, kind: str) -> np.ndarray:
-    """Make what hides the pixels of each image: the image blurred, or its mean colour.
-
-    images: (N, H, W, C) uint8; kind: one of SUBSTRATES. Returns uint8 of the same shape. Raises ValueError on
-    another kind.
-    """
-    if kind not in SUBSTRATES:
-        raise ValueError(f"There is no substrate {kind!r}: choose one of {', '.join(SUBSTRATES)}.")
-    pixels = images.astype(np.float32)
-    if kind == "mean":
-        hidden = np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
-    else:
-        width = BLUR_WIDTH * min(images.shape[1:3])
-        hidden = gaussian_filter(pixels, (0, width, width, 0), mode="nearest")
-    return hidden.round().astype(np.uint8)
 
 
 def pixel_ranks(maps: np.ndarray, seed: Seed) -> np.ndarray:

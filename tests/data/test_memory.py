@@ -14,7 +14,8 @@ from helpers.networks import architectures
 
 FACES = 3589  # the PublicTest images of FER2013
 LIMIT = 2 * 2**30  # bytes
-QUICK = registry.Settings(samples=1, steps=1, masks=2, copies=20, segments=9)
+BACKGROUNDS = np.zeros((2, 48, 48, 1), np.uint8)
+QUICK = registry.Settings(samples=1, steps=1, masks=2, copies=20, segments=9, backgrounds=BACKGROUNDS)
 
 
 def explain_everything() -> None:

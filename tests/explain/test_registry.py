@@ -23,7 +23,8 @@ def brightness(model, images, classes, steps=1, *, signed=True, unit=1.0):
     values = images.mean(axis=-1) * np.float32(steps * unit)
     return values - values.mean() if signed else values
 """
-SETTINGS = grading.Settings(samples=2, steps=2, masks=8, copies=20, segments=8, randomised=4)
+BACKGROUNDS = np.random.default_rng(1).integers(0, 256, (3, 24, 24, 1), dtype=np.uint8)
+SETTINGS = grading.Settings(samples=2, steps=2, masks=8, copies=20, segments=8, randomised=4, backgrounds=BACKGROUNDS)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_a_name_is_taken_once_and_a_wrong_one_is_told_the_right_ones():
         def other(model, images, classes):
             return images
 
-    with pytest.raises(ValueError, match="no method 'gradients': choose from gradient, gradient × input, SmoothGrad"):
+    with pytest.raises(ValueError, match="no method 'gradients': choose from gradient, gradient × input, gradient"):
         registry.choose(["gradients"])
 
 

@@ -67,6 +67,9 @@ METHODS = {
     "gradient_times_input": saliency.gradient_times_input,
     "smooth_gradient": lambda *args: saliency.smooth_gradient(*args, samples=3),
     "integrated_gradients": lambda *args: saliency.integrated_gradients(*args, steps=4),
+    "expected_gradients": lambda model, images, classes: saliency.expected_gradients(
+        model, images, classes, np.zeros((2, *images.shape[1:]))
+    ),
     "guided_backpropagation": guided_or_rectified,
     "grad_cam": saliency.grad_cam,
     "grad_cam_plus_plus": saliency.grad_cam_plus_plus,
@@ -147,9 +150,16 @@ class TestGradient:
 
 class TestGradientTimesInput:
     def test_of_a_linear_model_without_bias_sums_to_the_logit(self, images):
-        maps = saliency.gradient_times_input(linear_model(), images, 2)
+        maps = saliency.gradient_times_input(linear_model(), images, 2, baseline="black")
         expected = saliency.class_logits(linear_model(), images, 2)
         np.testing.assert_allclose(maps.sum(axis=(1, 2)), expected, rtol=1e-3)
+
+    @pytest.mark.parametrize("baseline", ["blur", "mean"])
+    def test_it_measures_from_what_it_is_told_to(self, images, baseline):
+        maps = saliency.gradient_times_input(linear_model(), images, 2, baseline)
+        rise = saliency.class_logits(linear_model(), images, 2)
+        rise -= saliency.class_logits(linear_model(), saliency.substrate(images, baseline), 2)
+        np.testing.assert_allclose(maps.sum(axis=(1, 2)), rise, rtol=1e-3, atol=1e-4)
 
 
 class TestSmoothGradient:
@@ -182,25 +192,49 @@ class TestSmoothGradient:
 
 class TestIntegratedGradients:
     @staticmethod
-    def gap(model: keras.Model, images: np.ndarray, steps: int) -> float:
+    def gap(model: keras.Model, images: np.ndarray, steps: int, baseline: str = "black") -> float:
         """Largest error of completeness, as a share of the logit difference's spread."""
         difference = saliency.class_logits(model, images, 1)
-        difference = difference - saliency.class_logits(model, np.zeros_like(images), 1)
-        total = saliency.integrated_gradients(model, images, 1, steps).sum(axis=(1, 2))
+        difference = difference - saliency.class_logits(model, saliency.substrate(images, baseline), 1)
+        total = saliency.integrated_gradients(model, images, 1, steps, baseline).sum(axis=(1, 2))
         return float(np.abs(total - difference).max() / np.abs(difference).max())
 
+    @pytest.mark.parametrize("baseline", ["blur", "mean", "black"])
     @pytest.mark.parametrize("shape", [SHAPE, COLOUR], ids=["grey", "colour"])
-    def test_sums_to_the_logit_difference(self, shape):
+    def test_sums_to_the_logit_difference(self, shape, baseline):
         images = np.random.default_rng(3).integers(0, 256, (4, *shape), dtype=np.uint8)
-        assert self.gap(smooth_model(shape), images, steps=64) < 5e-3
+        assert self.gap(smooth_model(shape), images, 64, baseline) < 5e-3
 
     def test_tolerance_fails_with_too_few_steps(self, images):
         assert self.gap(smooth_model(), images, steps=1) > 5e-3
 
     def test_of_a_linear_model_is_weight_times_pixel(self, images):
         weights = linear_model().layers[-1].kernel.numpy()[:, 1].reshape(6, 5)
-        found = saliency.integrated_gradients(linear_model(), images, 1, steps=3)
+        found = saliency.integrated_gradients(linear_model(), images, 1, steps=3, baseline="black")
         np.testing.assert_allclose(found, weights * images[..., 0], rtol=1e-4)
+
+
+class TestExpectedGradients:
+    @pytest.fixture
+    def backgrounds(self) -> np.ndarray:
+        return np.random.default_rng(8).integers(0, 256, (16, *SHAPE), dtype=np.uint8)
+
+    def test_of_a_linear_model_they_are_what_each_pixel_adds_to_the_mean_background(self, images, backgrounds):
+        weights = linear_model().layers[-1].kernel.numpy()[:, 1].reshape(6, 5)
+        found = saliency.expected_gradients(linear_model(), images, 1, backgrounds)
+        rise = images[..., 0] - backgrounds[..., 0].mean(axis=0)
+        np.testing.assert_allclose(found, weights * rise, rtol=1e-3, atol=1e-4)
+
+    def test_they_sum_to_the_rise_over_the_mean_logit_of_the_backgrounds(self, images, backgrounds):
+        model, many = smooth_model(), np.repeat(backgrounds, 32, axis=0)
+        rise = saliency.class_logits(model, images, 1) - saliency.class_logits(model, backgrounds, 1).mean()
+        found = saliency.expected_gradients(model, images, 1, many).sum(axis=(1, 2))
+        assert relative_error(found, rise) < 0.1
+        assert relative_error(found, -rise) > 1 and relative_error(0 * found, rise) == 1  # the tolerance can fail
+
+    def test_without_backgrounds_they_say_what_is_missing(self, images):
+        with pytest.raises(ValueError, match=r"give some of shape \(6, 5, 1\) as backgrounds, not \(0, 6, 5, 1\)"):
+            saliency.expected_gradients(linear_model(), images, 1)
 
 
 class TestGradCam:

@@ -12,7 +12,8 @@ from helpers.explain import registry
 from helpers.grade import grading, insertion, lime_study, scorecard
 from helpers.report.words import en
 
-SETTINGS = grading.Settings(samples=2, steps=2, masks=8, copies=20, segments=8, randomised=6)
+BACKGROUNDS = np.random.default_rng(1).integers(0, 256, (3, 24, 24, 1), dtype=np.uint8)
+SETTINGS = grading.Settings(samples=2, steps=2, masks=8, copies=20, segments=8, randomised=6, backgrounds=BACKGROUNDS)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_there_is_a_grade_for_every_method_and_baseline(grades):
     count = len(grades.names)
     assert grades.areas.shape == (count, 2, 2, 12) and grades.truth.shape == (3, count, 12)
     assert grades.curves.shape == (2, count, 2, 2, insertion.STEPS + 1)
-    assert next(iter(grades.layers)) == "logits" and grades.likeness.shape == (2, 10, 3)
+    assert next(iter(grades.layers)) == "logits" and grades.likeness.shape == (2, 13, 3)
     for values in (grades.areas, grades.curves, grades.sensitivity, grades.likeness[:, :, grades.half()]):
         assert np.isfinite(values).all()
 
@@ -153,7 +154,7 @@ class TestScorecard:
 
     def test_curves_are_the_means_of_their_group(self, grades):
         curves = scorecard.curves(grades)
-        assert [values.shape for values in curves.values()] == [(13, 4, insertion.STEPS + 1)] * 2
+        assert [values.shape for values in curves.values()] == [(16, 4, insertion.STEPS + 1)] * 2
         assert len(scorecard.PANELS) == 4
         np.testing.assert_array_equal(next(iter(curves.values()))[:, 2], grades.curves[0, :, 1, 0])
 

@@ -120,8 +120,8 @@ def test_substrates_hide_the_image_and_keep_its_mean(images):
         hidden = insertion.substrate(images, kind)
         assert hidden.shape == images.shape and hidden.std() < images.std() / 2
         np.testing.assert_allclose(hidden.mean(axis=(1, 2)), images.mean(axis=(1, 2)), rtol=0.1)
-    with pytest.raises(ValueError, match="no substrate 'black': choose one of blur, mean"):
-        insertion.substrate(images, "black")
+    with pytest.raises(ValueError, match="no substrate 'white': choose one of blur, mean"):
+        insertion.substrate(images, "white")
 
 
 def test_the_edge_map_finds_an_edge_in_any_channel():

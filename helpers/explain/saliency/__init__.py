@@ -12,6 +12,7 @@ from helpers.explain.saliency.gradients import gradient as gradient
 from helpers.explain.saliency.gradients import gradient_times_input as gradient_times_input
 from helpers.explain.saliency.gradients import smooth_gradient as smooth_gradient
 from helpers.explain.saliency.integrated import integrated_gradients as integrated_gradients
+from helpers.explain.saliency.expected import expected_gradients as expected_gradients
 from helpers.explain.saliency.guided import guided_backpropagation as guided_backpropagation
 from helpers.explain.saliency.grad_cam import grad_cam as grad_cam
 from helpers.explain.saliency.grad_cam import grad_cam_plus_plus as grad_cam_plus_plus
@@ -25,6 +26,7 @@ from helpers.networks.logits import class_logits as class_logits
 from helpers.explain.registry import METHODS as METHODS
 from helpers.explain.registry import Settings as Settings
 from helpers.explain.registry import explain_by as explain_by
+from helpers.explain.substrates import substrate as substrate
 
 
 def discover() -> None:

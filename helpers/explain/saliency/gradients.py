@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.base.checks import require
-from helpers.explain.registry import method
+from helpers.explain.registry import OF_SUBSTRATE, method
+from helpers.explain.substrates import BLACK, substrate
 from helpers.networks.chunks import chunks, gradient_bytes
 from helpers.networks.inference import call
 from helpers.networks.logits import Classes, Compiled, check, pick_logits, signature
@@ -35,16 +36,25 @@ def gradient(model: keras.Model, images: np.ndarray, classes: Classes, *, signed
     return reduce_channels(mean_gradient(model, images, classes, unchanged, count=1), signed)
 
 
-@method("gradient × input", signed=True, passes="few", baseline="black", source="Shrikumar et al., 2016")
-def gradient_times_input(model: keras.Model, images: np.ndarray, classes: Classes) -> np.ndarray:
-    """Multiply each pixel's gradient by the pixel: the first-order share of the logit that it contributes.
+@method("gradient × input", signed=True, passes="few", baseline=OF_SUBSTRATE, source="Shrikumar et al., 2016")
+def gradient_times_input(
+    model: keras.Model, images: np.ndarray, classes: Classes, baseline: str = "blur"
+) -> np.ndarray:
+    """Multiply each pixel's gradient by what the pixel adds to a baseline: its first-order share of the logit.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all. Returns (N, H, W) float32,
-    signed, summed over the channels. Raises ValueError on a class that the model does not have. Shrikumar et
-    al., 2016.
+    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; baseline: what each image is measured
+    from, as `substrate` names it. Returns (N, H, W) float32, signed, summed over the channels. Raises ValueError on
+    a class that the model does not have, or no such baseline. Shrikumar et al., 2016, who measure from black.
     """
     images, classes = check(model, images, classes)
-    return reduce_channels(mean_gradient(model, images, classes, unchanged, count=1) * images, signed=True)
+    gradients = mean_gradient(model, images, classes, unchanged, count=1)
+    return reduce_channels(gradients * (images - substrate(images, baseline).astype(np.float32)), signed=True)
+
+
+@method("gradient × input (black)", signed=True, passes="few", baseline=BLACK, source="Shrikumar et al., 2016")
+def gradient_times_input_from_black(model: keras.Model, images: np.ndarray, classes: Classes) -> np.ndarray:
+    """Multiply each pixel's gradient by the pixel, as Shrikumar et al., 2016: `gradient_times_input` from black."""
+    return gradient_times_input(model, images, classes, BLACK)
 
 
 @method("SmoothGrad", signed=False, passes="many", source="Smilkov et al., 2017")
@@ -82,20 +92,27 @@ def unchanged(batch: np.ndarray, copies: np.ndarray) -> np.ndarray:
 
 
 def mean_gradient(
-    model: keras.Model, images: np.ndarray, classes: np.ndarray, variant: Variant, count: int, rule: Rule = plain
+    model: keras.Model,
+    images: np.ndarray,
+    classes: np.ndarray,
+    variant: Variant,
+    count: int,
+    rule: Rule = plain,
+    factor: Variant | None = None,
 ) -> np.ndarray:
     """Average the gradient over `count` variants of every image; (N, H, W, C) float32.
 
     Images and variants are batched together: few images with many variants fill a batch as well as many
-    images do. rule: how the model passes gradients back.
+    images do. rule: how the model passes gradients back; factor: what each variant's gradient is multiplied by.
     """
     function = _gradient_function(model, rule)
     total = np.zeros(images.shape, np.float32)
     for chunk in chunks(len(images) * count, gradient_bytes(model, images.shape[1:])):
         rows, copies = np.divmod(np.arange(chunk.start, chunk.stop), count)
-        batch = variant(images[rows].astype(np.float32), copies)
+        batch = images[rows].astype(np.float32)
+        slopes = function(variant(batch, copies), classes[rows]).numpy()
         present, starts = np.unique(rows, return_index=True)
-        total[present] += np.add.reduceat(function(batch, classes[rows]).numpy(), starts, axis=0)
+        total[present] += np.add.reduceat(slopes if factor is None else slopes * factor(batch, copies), starts, axis=0)
     return total / np.float32(count)
 
 
