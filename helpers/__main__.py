@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
 
 from helpers.base.files import ROOT
+from helpers.base.legal import near
 from helpers.data.options import VARIABLES
 
 OPTIONS = ("DATASET", "RECIPE", "SEED", "REPORTS")
@@ -26,14 +26,6 @@ TAKES = {
 }
 SHARED = ("PRECISION", "TENSORBOARD", "KERAS_BACKEND", "ACCELERATE", "SOURCE_DATE_EPOCH", *VARIABLES)
 NAMES = sorted({*SHARED, *(name for names in TAKES.values() for name in names)})
-
-
-def near(name: str, legal: Iterable[str]) -> str:
-    """Say in one sentence that there is no such name, and which one is near, or else which there are."""
-    legal = [*legal]
-    close = get_close_matches(name.upper(), [each.upper() for each in legal], n=1, cutoff=0.6)
-    known = next((each for each in legal if each.upper() in close), None)
-    return f"There is no {name}; " + (f"did you mean {known}?" if known else f"there are {', '.join(legal)}.")
 
 
 def run_look(words: list[str]) -> int:
@@ -133,7 +125,7 @@ def read_words(command: str, words: Sequence[str]) -> list[str]:
         elif name in SHARED:
             os.environ[name] = value
         else:
-            raise ValueError(near(name, [*TAKES[command], *SHARED]))
+            raise ValueError(f"There is no {name}; {near(name, [*TAKES[command], *SHARED])}")
     return options
 
 
@@ -145,7 +137,7 @@ def main(words: Sequence[str]) -> int:
     command, *rest = words
     try:
         if command not in COMMANDS:
-            raise ValueError(near(command, COMMANDS))
+            raise ValueError(f"There is no {command}; {near(command, COMMANDS)}")
         options = read_words(command, rest)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -18,6 +18,7 @@ from helpers.base.code import code_digest, hold_sources
 from helpers.base.keeper import Keeper, network_digest
 from helpers.data import audit
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
+from helpers.data.sources import SPLITS
 from helpers.networks import views as image_views
 from helpers.networks.architectures import build_cnn, build_dnn
 from helpers.networks.fast import accelerate
@@ -25,20 +26,10 @@ from helpers.networks.logits import softmax
 from helpers.networks.precision import accelerates, describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
-from helpers.training import pretrained
+from helpers.training import pretrained, recipes
 from helpers.training.loop import Trained
 from helpers.training.pretrained import PretrainedNetworks
-from helpers.training.recipes import (
-    Member,
-    Plan,
-    Recipe,
-    get_recipe,
-    names_of_others,
-    names_of_seeds,
-    shown_name,
-    slow_down,
-    with_dnn,
-)
+from helpers.training.recipes import Member, Plan, Recipe, get_recipe, shown_name, slow_down, with_dnn
 from helpers.training.stored import load_or_train, network_form, training_parts
 
 hold_sources()  # what this process keeps is known by the code that it runs
@@ -79,7 +70,7 @@ class Run:
 
     def seeds(self) -> list[Trained]:
         """Give the headline CNN from each of its trainings, which differ in the seed alone; the first is `cnn`."""
-        names = self.shipped.manifest["seeds"] if self.shipped else names_of_seeds(self.recipe)
+        names = self.shipped.manifest["seeds"] if self.shipped else recipes.names_of_seeds(self.recipe)
         return [self.network(name) for name in names]
 
     def members(self) -> dict[str, Trained]:
@@ -105,7 +96,7 @@ class Run:
 
     def others(self) -> dict[str, Trained]:
         """Give the further networks of the recipe by name, such as other architectures with DNNs of their sizes."""
-        names = self.shipped.others if self.shipped else names_of_others(self.recipe)
+        names = self.shipped.others if self.shipped else recipes.names_of_others(self.recipe)
         return {name: self.network(name) for name in names}
 
     def network(self, name: str) -> Trained:
@@ -173,21 +164,20 @@ class Run:
             **({recipe.compared: self._other(recipe.compared, recipe.usual_plan)} if recipe.compared else {}),
             "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
             **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
-            **{name: Network(self._build_cnn, recipe.plan, i) for i, name in enumerate(names_of_seeds(recipe)) if i},
+            **{
+                name: Network(self._build_cnn, recipe.plan, i)
+                for i, name in enumerate(recipes.names_of_seeds(recipe))
+                if i
+            },
             **{name: self._member(member) for name, member in recipe.members.items()},
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
         }
 
     def split(self, name: str) -> Split:
         """Give the training, validation or test split by name."""
-        splits = {
-            "train": self.dataset.train,
-            "validation": self.dataset.validation,
-            "test": self.dataset.test,
-        }
-        if name not in splits:
-            raise ValueError(f"There is no split {name!r}: choose one of {', '.join(splits)}.")
-        return splits[name]
+        if name not in SPLITS:
+            raise ValueError(f"There is no split {name!r}: choose one of {', '.join(SPLITS)}.")
+        return getattr(self.dataset, name)
 
     def probabilities(self, split: str = "test") -> np.ndarray:
         """Give the headline CNN's probabilities for a split: (N, classes) float32, computed once and kept."""
@@ -337,9 +327,11 @@ class Run:
     def answer(self, notebook: str, title: str, question: str) -> Answer:
         """Begin the answer of one notebook, whose own parameters are read where this is called.
 
-        With parameters that are not the report's, a notebook that is run by hand writes beside the report.
+        With parameters that are not the report's, a notebook that is run by hand writes beside the report. Raises
+        UsageError on a value that a parameter cannot have.
         """
-        own = runs.own_parameters(notebook, sys._getframe(1).f_globals)
+        depth = partial(pretrained.count_convolutions, self.dataset, self.recipe.name)
+        own = runs.own_parameters(notebook, sys._getframe(1).f_globals, self.dataset.class_names, depth)
         folder = runs.folder_of_answer(self.folder, notebook, self.recipe.name, own)
         self._uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")
         if folder == self.folder:
@@ -385,7 +377,7 @@ class Run:
 
     def _teachers(self, plan: Plan, named: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Name the teachers of a network with this plan, by default all trainings of the headline CNN."""
-        return (named or tuple(names_of_seeds(self.recipe))) if plan.needs_teachers else ()
+        return (named or tuple(recipes.names_of_seeds(self.recipe))) if plan.needs_teachers else ()
 
 
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:

@@ -146,10 +146,15 @@ def convert(parameter: Parameter, text: str) -> object:
         value = ast.literal_eval(text)
     except (SyntaxError, ValueError):
         value = text
+    check_type(parameter, value)
+    return value
+
+
+def check_type(parameter: Parameter, value: object) -> None:
+    """See that a value is of the type of a parameter's default; UsageError, with the parameter's own note, if not."""
     if not _same_type(value, parameter.default):
         kind = type(parameter.default).__name__
-        raise UsageError(f"{parameter.name}={text}: a value of type {kind} is needed ({parameter.note}).")
-    return value
+        raise UsageError(f"{parameter.name}={value}: a value of type {kind} is needed ({parameter.note}).")
 
 
 def _same_type(value: object, default: object) -> bool:

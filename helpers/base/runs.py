@@ -2,11 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from helpers.base.files import ROOT, locked, reports_folder, write_json
+from helpers.base.legal import check_values
 from helpers.base.notebook import UsageError, find_notebooks, read_parameters
 
 RECORD = "run.json"
@@ -82,11 +83,24 @@ def _difference(folder: Path, record: Mapping[str, Any], keys: tuple[str, ...]) 
     return ", ".join(f"{key} {before.get(key)} and not {record[key]}" for key in found)
 
 
-def own_parameters(notebook: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the values of the parameters that a notebook alone has, from all the names that it knows."""
-    path = ROOT / "notebooks" / f"{notebook}.ipynb"
+def notebook_file(notebook: str) -> Path:
+    """Name the file of a notebook of the repository."""
+    return ROOT / "notebooks" / f"{notebook}.ipynb"
+
+
+def own_parameters(
+    notebook: str, values: Mapping[str, Any], classes: Sequence[str], depth: Callable[[], int]
+) -> dict[str, Any]:
+    """Give the values of the parameters that a notebook alone has, from all the names that it knows.
+
+    classes, depth: as `check_values` takes them. Raises UsageError on a value that is not legal.
+    """
+    path = notebook_file(notebook)
     declared = read_parameters(path) if path.is_file() else {}
-    return {name: values[name] for name in declared if name not in COMMON and name in values}
+    own = {name: values[name] for name in declared if name not in COMMON and name in values}
+    if own:
+        check_values(path, own, classes, depth)
+    return own
 
 
 def folder_of_answer(run: Path, notebook: str, recipe: str, own: Mapping[str, Any]) -> Path:
@@ -114,7 +128,7 @@ def _usual_parameters(run: Path, notebook: str, recipe: str) -> list[dict[str, A
         return [made_with]
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    declared = read_parameters(ROOT / "notebooks" / f"{notebook}.ipynb")
+    declared = read_parameters(notebook_file(notebook))
     defaults = {name: one.default for name, one in declared.items() if name not in COMMON}
     preset = find_notebooks(ROOT / "notebooks")[notebook].recipes.get(recipe, {})
     return [defaults, {**defaults, **preset}]

@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 from helpers.base.files import ROOT
+from helpers.base.legal import check_values, near
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.base.runs import COMMON, RUN_VARIABLE
 from helpers.build import stale
@@ -90,7 +92,7 @@ def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) 
         if not (equals and dot):
             raise UsageError(f"{word!r} sets nothing; write NOTEBOOK.NAME=VALUE, as in 05_gradient_ascent.LAYER=5.")
         if name not in names:
-            raise UsageError(f"There is no notebook {name!r}; choose one of {', '.join(names)}.")
+            raise UsageError(f"There is no notebook {name!r}; {near(name, names)}")
         if parameter in COMMON:
             raise UsageError(
                 f"{parameter} holds for the whole run; give it as --{parameter.lower().replace('_', '-')}."
@@ -115,6 +117,9 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
     loaded = load_dataset(arguments.dataset, image_size=image_size or None)
     _check_fonts([loaded.name, *loaded.class_names])
+    depth = partial(pretrained.count_convolutions, loaded, arguments.recipe)
+    for name, values in chosen.items():
+        check_values(notebooks / f"{name}.ipynb", values, loaded.class_names, depth)
     facts = {
         "the data": f"sha256:{data.fingerprint}",
         "the recipe": arguments.recipe,

@@ -332,7 +332,8 @@ def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
     [
         ("SIZE=5", "NOTEBOOK.NAME=VALUE"),
         ("01_a.SIZE", "NOTEBOOK.NAME=VALUE"),
-        ("09_z.SIZE=5", "choose one of 01_a, 02_b, 03_c"),
+        ("09_z.SIZE=5", "there are 01_a, 02_b, 03_c"),
+        ("01_b.SIZE=5", "did you mean "),
         ("01_a.SIZES=5", "it has REPORTS, SIZE"),
         ("01_a.SIZE=five", "size; any integer"),
         ("01_a.REPORTS=x", "--reports"),
@@ -368,6 +369,8 @@ def test_a_parameter_that_a_notebook_lacks_stops_the_build_before_it_starts(toy:
         (["--set", "01_train_cnn.IMAGE_SIZE=96"], "give it as --image-size"),
         (["--dataset", "no/such.zip"], "'faces', 'fer2013' or 'food11'"),
         (["--set", "01_train_cnn.SEED='"], "without its pair"),
+        (["--set", "05_gradient_ascent.FACE_CLASS=surprize"], "did you mean surprise?"),
+        (["--set", "05_gradient_ascent.LAYER=10"], "the convolutions 1 to 9"),
     ],
 )
 def test_a_wrong_request_is_one_sentence_and_exit_code_2(

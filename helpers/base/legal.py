@@ -1,0 +1,55 @@
+"""Which values of a notebook's parameters are legal, as the notes beside them say; told before anything is trained."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from helpers.base.notebook import Parameter, UsageError, check_type, read_parameters
+
+_LEAST = r"at least (\d+)|(\d+) or more|(\d+) to \d|between (\d+) and"
+_MOST = r"at most (\d+)|\d to (\d+)|between \d+ and (\d+)"
+
+
+def near(name: str, legal: Iterable[str]) -> str:
+    """Say which legal names are near to a wrong one, or else which there are."""
+    known = {each.upper(): each for each in legal}
+    close = [known[each] for each in get_close_matches(name.upper(), known, n=3, cutoff=0.6)]
+    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known.values())}."
+
+
+def check_values(
+    notebook: Path, values: Mapping[str, object], classes: Sequence[str], depth: Callable[[], int]
+) -> None:
+    """Check values of a notebook's parameters; UsageError with the legal ones, or those near, on a wrong one.
+
+    classes: of the data set; depth: counts the convolutions of the network, asked only where one is chosen.
+    """
+    declared = read_parameters(notebook)
+    for name, value in values.items():
+        if name in declared:
+            check_type(declared[name], value)
+            if legal := _refused(declared[name], value, classes, depth):
+                raise UsageError(f"{notebook.stem} cannot take {name}={value}: {legal}")
+
+
+def _refused(parameter: Parameter, value: object, classes: Sequence[str], depth: Callable[[], int]) -> str:
+    """Say what would be legal instead of a value; "" where it is legal."""
+    legal = re.split("[;:]", parameter.note)[-1].strip()
+    if str(value) in [found.strip('"') for found in re.findall(r'(?:^|or )(0|"") for ', legal)]:
+        return ""
+    if isinstance(value, str):
+        names = classes if "a class of the data set" in legal else re.findall('"([^"]+)"', legal)
+        return near(value, names) if names and value not in names else ""
+    if parameter.note.startswith("convolution") and isinstance(value, int):
+        return "" if 1 <= value <= depth() else f"the network has the convolutions 1 to {depth()}; {legal}."
+    return "" if not isinstance(value, int | float) or _fits(value, legal) else f"it has to be {legal}."
+
+
+def _fits(value: float, legal: str) -> bool:
+    least, most = (
+        [float(number) for found in re.findall(pattern, legal) for number in found if number]
+        for pattern in (_LEAST, _MOST)
+    )
+    positive = value > 0 or not re.search("a positive|above 0", legal)
+    return positive and all(value >= number for number in least) and all(value <= number for number in most)
