@@ -14,14 +14,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers.data.reading import Pixels
-from helpers.data.sources import Opener, UnreadableError
+from helpers.data.sources import Giver, UnreadableError
 
 PICTURE_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # and HEIF; none runs a program
 MAX_BYTES = 100 * 2**20  # of an image file
 MAX_PIXELS = 2**26  # of an image, as far as it is decoded: some 200 MB in colour
 _BATCH, _ROUND = 32, 1024  # images a task, images under way at once: threads pay off only above single images
-_ARRAY_MAGIC = b"\x93NUMPY"
-_MAGICS = (  # of the formats above, and of arrays; what begins so is a picture whatever its name
+_MAGICS = (  # of the formats above; what begins so is a picture whatever its name
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"P%d" % kind + blank for kind in range(1, 7) for blank in (b"\n", b" ", b"\r", b"\t")),
 )
@@ -43,35 +42,35 @@ def _is_heif(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in _FILE_BRANDS
 
 
-def decode_all(openers: Iterable[Opener], pixels: Pixels) -> Iterator[np.ndarray | str]:
+def decode_all(openers: Iterable[Giver], pixels: Pixels) -> Iterator[np.ndarray | str]:
     """Decode images on all cores, in order, a bounded number at a time; what is yielded is as `decode` says."""
     return map_all(partial(decode, pixels=pixels), openers)
 
 
-def map_all(make: Callable[[Opener], Made], openers: Iterable[Opener]) -> Iterator[Made]:
+def map_all(make: Callable[[Giver], Made], openers: Iterable[Giver]) -> Iterator[Made]:
     """Make something of every image on all cores, in order, a bounded number at a time."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for round_ in _cut_up(openers, _ROUND):
             yield from chain.from_iterable(pool.map(partial(_map_batch, make), _cut_up(round_, _BATCH)))
 
 
-def _cut_up(openers: Iterable[Opener], length: int) -> Iterator[list[Opener]]:
+def _cut_up(openers: Iterable[Giver], length: int) -> Iterator[list[Giver]]:
     rest = iter(openers)
     return iter(lambda: list(islice(rest, length)), [])
 
 
-def _map_batch(make: Callable[[Opener], Made], openers: list[Opener]) -> list[Made]:
+def _map_batch(make: Callable[[Giver], Made], openers: list[Giver]) -> list[Made]:
     return [make(opener) for opener in openers]
 
 
-def decode(opener: Opener, pixels: Pixels) -> np.ndarray | str:
+def decode(opener: Giver, pixels: Pixels) -> np.ndarray | str:
     """Decode an image to an array of `pixels.shape`, uint8, or say why not.
 
     It is turned as its EXIF data say; of an animation the first picture counts; what is transparent shows the ground;
     more than 8 bits are brought to 8, on the scale from `pixels.black` to `pixels.white`.
     """
     try:
-        _, image = open_image(read_bytes(opener), pixels.size)
+        _, image = open_image(read_content(opener), pixels.size)
         flat = _from_deep(image, pixels) if isinstance(image, np.ndarray) else lay_on(image, pixels.ground)
         return resize(flat.convert("RGB" if pixels.colour else "L"), pixels.size, pixels.fit)
     except Exception as error:  # decoders answer foreign bytes with errors of any kind
@@ -87,9 +86,12 @@ def _explain(error: Exception) -> str:
     return "is cut short" if "truncated" in message.lower() else message
 
 
-def read_bytes(opener: Opener) -> bytes:
-    """Read an image's file; raises UnreadableError where it is empty or larger than any image."""
-    with opener() as file:
+def read_content(opener: Giver) -> bytes | np.ndarray:
+    """Read an image's file, if it is no array; raises UnreadableError where it is empty or larger than any image."""
+    file = opener()
+    if isinstance(file, np.ndarray):
+        return file
+    with file:
         data = file.read(MAX_BYTES + 1)
     if not data:
         raise UnreadableError("is empty")
@@ -98,14 +100,14 @@ def read_bytes(opener: Opener) -> bytes:
     return data
 
 
-def open_image(data: bytes, size: int) -> tuple[tuple[int, int], Image.Image | np.ndarray]:
-    """Open an image: its shorter and longer side, and it itself, or (H, W) or (H, W, 3) values if it has over 8 bits.
+def open_image(data: bytes | np.ndarray, size: int) -> tuple[tuple[int, int], Image.Image | np.ndarray]:
+    """Open an image, given as a file or as values: its shorter and longer side, and it itself.
 
+    If it has over 8 bits, or is given as such, it is an array of (H, W), (H, W, 1) or (H, W, 3) values.
     size: pixels a side that are wanted, so that a large JPEG need not be decoded in full.
     """
-    if data.startswith(_ARRAY_MAGIC):
-        values = np.load(io.BytesIO(data), allow_pickle=False)
-        return (min(values.shape[:2]), max(values.shape[:2])), values
+    if isinstance(data, np.ndarray):
+        return (min(data.shape[:2]), max(data.shape[:2])), data
     image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS + (_learn_heif() if _is_heif(data[:12]) else ()))
     sides = min(image.size), max(image.size)
     image.draft(None, (size, size))

@@ -59,6 +59,7 @@ class Contents:
 
 PREVIEWED = 12  # images of each class that a preview has
 Opener = Callable[[], BinaryIO]
+Giver = Callable[[], BinaryIO | np.ndarray]  # of an image: its file, or its values as (H, W) or (H, W, C)
 
 
 @contextmanager

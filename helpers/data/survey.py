@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from helpers.data.decode import lay_on, map_all, open_image, read_bytes
+from helpers.data.decode import lay_on, map_all, open_image, read_content
 from helpers.data.options import Options
 from helpers.data.reading import Pixels
-from helpers.data.sources import Opener
+from helpers.data.sources import Giver
 
 _TINGE = 8  # grey levels by which colours may differ in an image that counts as grey
 _LOOK = 64  # pixels a side at which an image is looked at
@@ -51,7 +51,7 @@ class _Search:
     coloured: bool = False
 
 
-def survey(openers: Iterable[Opener], options: Options, size: int | None = None) -> Pixels:
+def survey(openers: Iterable[Giver], options: Options, size: int | None = None) -> Pixels:
     """Look at all images and decide how they become arrays.
 
     size: pixels a side where the options do not say, or None to follow the data. Images that cannot be read are passed
@@ -86,9 +86,9 @@ def survey(openers: Iterable[Opener], options: Options, size: int | None = None)
     )
 
 
-def _look(opener: Opener, search: _Search) -> _Look | None:
+def _look(opener: Giver, search: _Search) -> _Look | None:
     try:
-        sides, image = open_image(read_bytes(opener), _LOOK)
+        sides, image = open_image(read_content(opener), _LOOK)
         if isinstance(image, np.ndarray):
             return _look_at_values(sides, image, search)
         return _look_at_image(sides, image, search)

@@ -193,7 +193,7 @@ def test_idx_files_that_are_cut_short_or_alone_say_so(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     file = tmp_path / "mine" / "train-images-idx3-ubyte"
     file.write_bytes(idx(images))
-    assert "without one of its labels" in message(tmp_path / "mine", tmp_path)
+    assert "not images with labels of their own" in message(tmp_path / "mine", tmp_path)
     (tmp_path / "mine" / "train-labels-idx1-ubyte").write_bytes(idx(labels.astype(np.uint8)[:-1]))
     assert "30 images" in message(tmp_path / "mine", tmp_path)
     (tmp_path / "mine" / "train-labels-idx1-ubyte").write_bytes(idx(labels.astype(np.uint8)))

@@ -11,7 +11,7 @@ from typing import Any
 
 from helpers.data.containers import Members
 from helpers.data.options import Options
-from helpers.data.readers import arrays, grids, idx, matlab, parquet, pictures, tables
+from helpers.data.readers import arrays, parquet, pictures, rows
 from helpers.data.sources import Contents
 
 
@@ -32,13 +32,11 @@ class Reader:
 READERS: list[Reader] = [
     Reader("images as files", pictures.find, pictures.read),
     Reader("Parquet or Arrow files of the Hugging Face hub", parquet.find, parquet.read),
-    Reader("NumPy's arrays x_train, y_train and so on (.npz, .npy)", arrays.find, arrays.read),
-    Reader("IDX files of images and labels", idx.find, idx.read),
-    Reader("MATLAB files with images X and labels y", matlab.find, matlab.read),
+    Reader("arrays of images and labels (.npz, .npy, IDX, .mat before version 7.3)", arrays.find, arrays.read),
     Reader(
-        "a table of pixels with the columns emotion,pixels,Usage or label,feature (plain, .gz, .zip or .tar.gz)",
-        tables.find,
-        tables.read,
+        "tables of pixels with the columns emotion,pixels,Usage or label,feature or label,pixel0,pixel1 and so on "
+        "(plain, .gz, .zip or .tar.gz)",
+        rows.find,
+        rows.read,
     ),
-    Reader("tables with a label and pixels (label,pixel0,pixel1 and so on)", grids.find, grids.read),
 ]

@@ -1,7 +1,14 @@
-"""NumPy's arrays, .npz or a folder of .npy, named as MedMNIST, Keras and others name them; never pickled objects."""
+"""Arrays of images and of labels in NumPy's files (.npz, .npy), IDX (as MNIST comes) or MATLAB's (as SVHN comes).
 
+They are paired by their names, which are those of MedMNIST, Keras and others. Nothing that is pickled is read.
+http://yann.lecun.com/exdb/mnist/ describes IDX.
+"""
+
+import io
+import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
@@ -11,11 +18,16 @@ import numpy as np
 from helpers.data.containers import Members
 from helpers.data.labels.words import find_split
 from helpers.data.options import Options
-from helpers.data.readers.stacks import Stack, as_labels, kind_of, read_stacks
-from helpers.data.reading import Unused
+from helpers.data.readers.stacks import Row, Stack, Values, read_stacks
+from helpers.data.reading import unused
 from helpers.data.sources import Contents, DatasetError, Opener, UnreadableError, printable
 
-_Arrays = Mapping[str, Opener]  # by key
+_SPLIT = re.compile(r"(?<![a-wz])(train(?:ing)?|test(?:ing)?|t10k|val(?:id(?:ation)?)?|dev)")
+_IMAGES = frozenset(("x", "images", "image", "data", "features", "feature", "imgs", "img", "pixels", "inputs"))
+_LABELS = frozenset(("y", "labels", "label", "targets", "target", "class"))
+_NO_LABELS = frozenset(("coarse", "batch", "names"))  # as in CIFAR's files
+_CLASS_NAMES = frozenset(("label_names", "fine_label_names", "class_names", "classes"))
+_IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 class _Header(NamedTuple):
@@ -24,115 +36,219 @@ class _Header(NamedTuple):
     dtype: np.dtype
 
 
-def find(path: Path, members: Members) -> dict[str, dict[str, Opener]]:
-    """List the arrays of each .npz file, and of each folder of .npy files, by key."""
-    found: dict[str, dict[str, Opener]] = {}
+@dataclass(frozen=True)
+class _Array:
+    """An array in a file, of which no more is read than is asked for."""
+
+    path: Path
+    key: str
+    opener: Opener
+    parse: Callable[[BinaryIO], _Header]
+
+    def open(self) -> tuple[BinaryIO, _Header]:
+        """Open the file behind the header; DatasetError where that is damaged or what follows is pickled."""
+        stream = self.opener()
+        try:
+            header = self.parse(stream)
+        except ValueError as error:
+            raise _damaged(self.path, f"the array {self.key!r}", error) from error
+        if header.dtype.hasobject:
+            raise DatasetError(
+                f"{self.path} holds the array {self.key!r} as pickled objects, which may run any program when opened; "
+                f"if you trust it, save it anew as numbers or text, such as numpy.array({self.key}.tolist())."
+            )
+        return stream, header
+
+    def load(self) -> np.ndarray:
+        """Read the whole array."""
+        stream, header = self.open()
+        with stream:
+            count = int(np.prod(header.shape, dtype=np.int64))
+            data = _read_exactly(stream, count * header.dtype.itemsize)
+            return np.frombuffer(data, header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
+
+    def rows(self) -> Iterator[Values]:
+        """Give what the first axis counts, one by one, without holding all where they lie behind each other."""
+        stream, header = self.open()
+        with stream:
+            if header.fortran:
+                yield from (partial(np.asarray, row) for row in self.load())
+                return
+            size = int(np.prod(header.shape[1:], dtype=np.int64)) * header.dtype.itemsize
+            for _ in range(header.shape[0]):
+                row = np.frombuffer(_read_exactly(stream, size), header.dtype)
+                yield partial(np.reshape, row, header.shape[1:])
+
+
+Arrays = Mapping[str, _Array]  # by key
+
+
+def _damaged(path: Path, what: str, error: Exception) -> DatasetError:
+    return DatasetError(f"{path} holds {what}, which is damaged ({error}); make it again.")
+
+
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError("an array ends too early")
+    return data
+
+
+def find(path: Path, members: Members) -> dict[str, Arrays]:
+    """List the arrays by file, or by folder where each has a file of its own, and by key."""
+    found: dict[str, dict[str, _Array]] = {}
     for name, opener in members.files.items():
         place = PurePosixPath(name)
-        if place.suffix.lower() == ".npy":
-            found.setdefault(str(place.parent) if len(place.parts) > 1 else path.name, {})[place.stem] = opener
-        elif place.suffix.lower() == ".npz":
-            archive = _open_archive(path, name, opener)
-            keys = [key for key in archive.namelist() if key.endswith(".npy")]
-            found[name] = {key[:-4]: partial(archive.open, key) for key in keys}  # type: ignore[misc]
-    return {name: keys for name, keys in found.items() if any(map(kind_of, keys))}
+        folder, ending = str(place.parent) if len(place.parts) > 1 else path.name, place.suffix.lower()
+        if ending == ".npy":
+            found.setdefault(folder, {})[place.stem] = _Array(path, place.stem, opener, _parse_npy)
+        elif ending == ".npz":
+            found[name] = _list_npz(path, name, opener)
+        elif ending == ".mat":
+            found[name] = _read_matlab(path, name, opener)
+        elif ("idx" in name.lower() or ending in ("", ".ubyte")) and _is_idx(opener):
+            found.setdefault(folder, {})[place.name] = _Array(path, place.name, opener, _parse_idx)
+    return {name: arrays for name, arrays in found.items() if name.endswith(".mat") or any(map(_kind_of, arrays))}
 
 
-def _open_archive(path: Path, name: str, opener: Opener) -> zipfile.ZipFile:
+def _list_npz(path: Path, name: str, opener: Opener) -> dict[str, _Array]:
     try:
-        return zipfile.ZipFile(opener())
+        archive = zipfile.ZipFile(opener())
     except (zipfile.BadZipFile, UnreadableError) as error:
-        raise DatasetError(f"{path} holds {printable(name)}, which is damaged ({error}); make it again.") from error
+        raise _damaged(path, printable(name), error) from error
+    keys = [key[:-4] for key in archive.namelist() if key.endswith(".npy")]
+    return {key: _Array(path, key, partial(_open_entry, archive, f"{key}.npy"), _parse_npy) for key in keys}
 
 
-def read(path: Path, members: Members, found: Mapping[str, _Arrays], options: Options) -> Contents:
-    """Read arrays of images and of labels, paired by what their names say beside that."""
-    stacks: list[Stack] = []
-    unused: list[Unused] = []
-    names: tuple[str, ...] = ()
-    for file, arrays in found.items():
-        for split, images, labels in _pair(arrays):
-            if labels is None:
-                unused.append(Unused("arrays of images without labels", 1, f"{images} in {printable(file)}"))
-            else:
-                stacks.append(_stack(path, file, split or find_split(PurePosixPath(file).stem), arrays, images, labels))
-    for arrays in found.values():
-        for key in arrays.keys() & {"label_names", "fine_label_names", "class_names", "classes"}:
-            names = tuple(as_labels(path, key, _load(path, key, arrays[key])))
+def _open_entry(archive: zipfile.ZipFile, name: str) -> BinaryIO:
+    return archive.open(name)  # type: ignore[return-value]  # it reads like any binary file
+
+
+def _parse_npy(stream: BinaryIO) -> _Header:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return _Header(*read(stream))
+
+
+def _is_idx(opener: Opener) -> bool:
+    try:
+        with opener() as stream:
+            head = stream.read(4)
+    except (OSError, EOFError, UnreadableError):
+        return False
+    return len(head) == 4 and head[:2] == b"\0\0" and head[2] in _IDX_TYPES and 1 <= head[3] <= 4
+
+
+def _parse_idx(stream: BinaryIO) -> _Header:
+    head = stream.read(4)
+    sizes = np.frombuffer(_read_exactly(stream, 4 * head[3]), ">u4")
+    return _Header(tuple(sizes.tolist()), False, np.dtype(_IDX_TYPES[head[2]]))
+
+
+def _read_matlab(path: Path, name: str, opener: Opener) -> dict[str, _Array]:
+    """Read the arrays of a file before version 7.3, those of images, (H, W, C, N), turned to have these in front."""
+    from scipy.io import loadmat
+
+    try:
+        with opener() as stream:
+            loaded = loadmat(stream)  # type: ignore[arg-type]  # it takes files as well as paths
+    except Exception as error:  # its reader answers foreign bytes with errors of any kind
+        raise _damaged(path, printable(name), error) from error
+    values = {key: np.asarray(value) for key, value in loaded.items() if isinstance(value, np.ndarray)}
+    values = {key: value.reshape(-1) if value.size in value.shape else value for key, value in values.items()}
+    counts = {value.size for key, value in values.items() if _kind_of(key) == "labels"}
+    turned = {k: np.moveaxis(v, -1, 0) if v.ndim > 2 and v.shape[-1] in counts else v for k, v in values.items()}
+    return {key: _Array(path, key, partial(_as_file, value), _parse_npy) for key, value in turned.items()}
+
+
+def _as_file(values: np.ndarray) -> BinaryIO:
+    file = io.BytesIO()
+    np.save(file, np.ascontiguousarray(values), allow_pickle=False)
+    file.seek(0)
+    return file
+
+
+# Which is what
+
+
+def _kind_of(key: str) -> str:
+    """Tell whether an array is called one of "images" or of "labels", "" if neither."""
+    words = _words(key)
+    if words & _NO_LABELS:
+        return ""
+    return "images" if words & _IMAGES else "labels" if words & _LABELS else ""
+
+
+def _words(key: str) -> set[str]:
+    return {*re.findall("[a-z]+", _SPLIT.sub(" ", key.lower()))}
+
+
+def _split_of(key: str) -> str:
+    found = _SPLIT.search(key.lower())
+    return find_split(found[1].replace("t10k", "test")) if found else ""
+
+
+def _pair(arrays: Arrays) -> list[tuple[str, str | None]]:
+    """Pair arrays of images with those of labels whose names say the same beside that, or are alone in their split."""
+    by_kind = {kind: [key for key in arrays if _kind_of(key) == kind] for kind in ("images", "labels")}
+    pairs: list[tuple[str, str | None]] = []
+    for key in by_kind["images"]:
+        split, said = _split_of(key), _words(key) - _IMAGES
+        rivals = [other for other in by_kind["images"] if _split_of(other) == split]
+        labels = [other for other in by_kind["labels"] if _split_of(other) == split]
+        same = [other for other in labels if _words(other) - _LABELS == said]
+        pairs.append((key, next(iter(same or (labels if len(rivals) == 1 else [])), None)))
+    return pairs
+
+
+def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Options) -> Contents:
+    """Read arrays of images, each with those of their labels."""
+    pairs = [(file, arrays, *pair) for file, arrays in found.items() for pair in _pair(arrays)]
+    stacks = [_stack(path, file, arrays[images], arrays[key]) for file, arrays, images, key in pairs if key]
     if not stacks:
         held = ", ".join(repr(key) for arrays in found.values() for key in arrays)
         raise DatasetError(
-            f"{path} holds the arrays {held}, which are not images with labels; name them x_train, y_train, x_test and "
-            "y_test, say, or images and labels."
+            f"{path} holds the arrays {held}, which are not images with labels of their own; name them x_train, "
+            "y_train, x_test and y_test, or images X and labels y, or train-images and train-labels, say."
         )
-    keys = sorted({labels for arrays in found.values() for _, _, labels in _pair(arrays) if labels})
-    return read_stacks(path, stacks, f"the values of the arrays {', '.join(map(repr, keys))}", options, names, unused)
-
-
-def _pair(arrays: _Arrays) -> list[tuple[str, str, str | None]]:
-    """Pair arrays: the split that their names tell, "" if none, the key of the images, and that of their labels."""
-    labels = {find_split(_spaced(key)): key for key in sorted(arrays, reverse=True) if kind_of(key) == "labels"}
-    images = [key for key in arrays if kind_of(key) == "images"]
-    return [(split, key, labels.get(split)) for key in images for split in [find_split(_spaced(key))]]
-
-
-def _spaced(key: str) -> str:
-    """Part "xtrain" into "x train"."""
-    lower = key.lower()
-    return (
-        f"{lower[0]} {lower[1:]}"
-        if lower[:1] in ("x", "y")
-        else f"{lower[:-1]} {lower[-1:]}"
-        if lower[-1:] in "xy"
-        else lower
+    alone = [f"{images} in {printable(file)}" for file, _, images, key in pairs if not key]
+    said = ", ".join(map(repr, sorted({key for *_, key in pairs if key})))
+    names = [array for arrays in found.values() for key, array in arrays.items() if key in _CLASS_NAMES]
+    return read_stacks(
+        path,
+        members,
+        stacks,
+        f"the values of the arrays {said}",
+        options,
+        unused("arrays of images without labels", alone),
+        [name for array in names[:1] for name in _read_labels(array)],
     )
 
 
-def _stack(path: Path, file: str, split: str, arrays: _Arrays, images: str, labels: str) -> Stack:
-    texts = as_labels(path, labels, _load(path, labels, arrays[labels]))
-    with arrays[images]() as stream:
-        header = _read_header(path, images, stream)
-    if header.shape[:1] != (len(texts),):
+def _stack(path: Path, file: str, images: _Array, labels: _Array) -> Stack:
+    split, texts = _split_of(images.key) or find_split(PurePosixPath(file).stem), _read_labels(labels)
+    stream, header = images.open()
+    stream.close()
+    count = header.shape[0] if header.shape else 0
+    if count != len(texts):
         raise DatasetError(
-            f"{path} holds {header.shape[0] if header.shape else 0:,} images {images!r} and {len(texts):,} labels "
-            f"{labels!r}; make them as many."
+            f"{path} holds {count:,} images {images.key!r} and {len(texts):,} labels {labels.key!r}; make them as many."
         )
-    return Stack(f"{file}, {images}", split, texts, partial(_rows, path, images, arrays[images]))
+    rows = [Row(number, text, split) for number, text in enumerate(texts, start=1)]
+    return Stack(f"{file}, {images.key}, number", rows, images.rows)
 
 
-def _read_header(path: Path, key: str, stream: BinaryIO) -> _Header:
-    """Read what an array is; raises DatasetError where it is damaged or holds pickled objects."""
-    try:
-        version = np.lib.format.read_magic(stream)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        header = _Header(*read_header(stream))
-    except ValueError as error:
-        raise DatasetError(f"{path} holds the array {key!r}, which is damaged ({error}); make it again.") from error
-    if header.dtype.hasobject:
-        raise DatasetError(
-            f"{path} holds the array {key!r} as pickled objects, which may run any program when opened; if you trust "
-            f"it, save it anew as numbers or text, such as numpy.array({key}.tolist())."
-        )
-    return header
-
-
-def _load(path: Path, key: str, opener: Opener) -> np.ndarray:
-    with opener() as stream:
-        _read_header(path, key, stream)
-    with opener() as stream:
-        return np.lib.format.read_array(stream, allow_pickle=False)
-
-
-def _rows(path: Path, key: str, opener: Opener) -> Iterator[np.ndarray]:
-    """Give image by image, without holding them all where they lie one behind the other."""
-    with opener() as stream:
-        header = _read_header(path, key, stream)
-        if header.fortran:
-            yield from _load(path, key, opener)
-            return
-        size = int(np.prod(header.shape[1:])) * header.dtype.itemsize
-        for _ in range(header.shape[0]):
-            data = stream.read(size)
-            if len(data) < size:
-                raise EOFError(f"the array {key!r} ends too early")
-            yield np.frombuffer(data, header.dtype).reshape(header.shape[1:])
+def _read_labels(array: _Array) -> list[str]:
+    """Read labels, also in a column or one-hot, as text; raises DatasetError where images have several."""
+    values = array.load()
+    values = values.reshape(len(values), -1) if values.ndim != 1 else values
+    if values.ndim == 2 and values.shape[1] > 1:
+        if not np.isin(values, (0, 1)).all() or (values.sum(axis=1) != 1).any():
+            raise DatasetError(
+                f"{array.path} holds the labels {array.key!r}, several an image; give data with one class an image."
+            )
+        values = values.argmax(axis=1)
+    flat = values.reshape(-1)
+    if np.issubdtype(flat.dtype, np.floating) and np.all(flat == np.rint(flat)):
+        flat = flat.astype(np.int64)
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in flat.tolist()]

@@ -1,132 +1,159 @@
-"""Images that come as stacks of numbers, whatever holds these: what is common to the readers of arrays and tables."""
+"""Images that come as numbers, whatever holds these: what the readers of arrays and of tables share."""
 
-import io
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from helpers.data.containers import Members
 from helpers.data.decode import decode_all
+from helpers.data.labels.names import name_classes
 from helpers.data.labels.words import sort_classes
 from helpers.data.options import Options
-from helpers.data.reading import Pixels, Reading, Unused, count
-from helpers.data.sources import Contents, DatasetError, Opener, Record, UnreadableError, printable
+from helpers.data.reading import OTHER_SPLIT_NAMES, Pixels, Reading, Unused, count
+from helpers.data.sources import (
+    FER2013_SPLIT_NAMES,
+    Contents,
+    Giver,
+    Record,
+    UnreadableError,
+    printable,
+)
 from helpers.data.survey import survey
 
 _SAMPLE = 64  # images by which it is decided how rows of numbers become pictures
-_SPLIT_IN_KEY = re.compile(r"train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?|sets?(?![a-z])|dev")
-_IMAGE_WORDS = frozenset(("x", "images", "image", "data", "features", "feature", "imgs", "img", "pixels", "inputs"))
-_LABEL_WORDS = frozenset(("y", "labels", "label", "targets", "target", "class"))
-_NO_LABELS = frozenset(("coarse", "batch", "names"))  # as in CIFAR's files
+_MOST = 0.95  # share of the labels that are numbers, where those that are none are mistakes
+
+Values = Callable[[], np.ndarray]  # an image's, in any of the forms of a Stack; raises UnreadableError
+
+
+class Row(NamedTuple):
+    """What is known of one image before its pixels are: its number among all, its label and its split, or ""."""
+
+    number: int
+    label: str
+    split: str
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Images of one split: their name for people, labels as they are written, and how to go through the images.
+    """Images that lie behind each other: what they are called, each with its number; a row and the values of each.
 
-    split: one of SPLITS, or "" where the source does not say; images: gives every image in turn, each as an array of
-    (H, W), (H, W, C), (C, H, W) or of as many numbers in a row, or says why there is none.
+    values: gives every image in turn, as an array of (H, W), (H, W, C), (C, H, W) or of as many numbers in a row.
     """
 
-    name: str
-    split: str
-    labels: Sequence[Any]
-    images: Callable[[], Iterator[np.ndarray | str]]
-
-
-def kind_of(key: str) -> str:
-    """Tell whether an array is called one of "images" or of "labels", "" if neither."""
-    words = {*re.findall("[a-z]+", _SPLIT_IN_KEY.sub(" ", key.lower()))}
-    if words & _NO_LABELS:
-        return ""
-    return "images" if words & _IMAGE_WORDS else "labels" if words & _LABEL_WORDS else ""
-
-
-def as_labels(path: Path, name: str, values: np.ndarray) -> list[str]:
-    """Read labels, also in a column or one-hot, as text; raises DatasetError where images have several.
-
-    name: of the array, for messages.
-    """
-    values = values.reshape(len(values), -1) if values.ndim != 1 else values
-    if values.ndim == 2 and values.shape[1] > 1:
-        if not np.isin(values, (0, 1)).all() or (values.sum(axis=1) != 1).any():
-            raise DatasetError(
-                f"{path} holds the labels {printable(name)}, several an image; give data with one class an image."
-            )
-        values = values.argmax(axis=1)
-    flat = values.reshape(-1)
-    if np.issubdtype(flat.dtype, np.floating) and np.all(flat == np.rint(flat)):
-        flat = flat.astype(np.int64)
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in flat.tolist()]
+    called: str
+    rows: Sequence[Row]
+    values: Callable[[], Iterator[Values]]
 
 
 def read_stacks(
     path: Path,
+    members: Members,
     stacks: Sequence[Stack],
     labels_from: str,
     options: Options,
-    names: Sequence[str] = (),
     unused: Sequence[Unused] = (),
+    names: Sequence[str] = (),
+    pixels: Pixels | None = None,
+    fer2013_by: str = "",
 ) -> Contents:
-    """Read stacks of one set of images; names: of classes, which whole numbers count from 0."""
-    if any(stack.split for stack in stacks) and not any(stack.split == "train" for stack in stacks):
-        stacks = [replace(stack, split=stack.split or "train") for stack in stacks]
-    labels = {str(label) for stack in stacks for label in stack.labels}
-    counted = len(names) > 0 and all(label.isdecimal() and int(label) < len(names) for label in labels)
-    classes = [str(number) for number in range(len(names))] if counted else list(sort_classes(labels))
-    shown = tuple(map(printable, names if counted else classes))
+    """Read stacks of one set of images.
+
+    names: of classes, which whole numbers count from 0; pixels: how images become arrays, where that is known;
+    fer2013_by: by what these are recognised as FER2013, if they are.
+    """
+    stacks = _train_on_the_rest(stacks)
+    called = _name(path, members, Counter(row.label for stack in stacks for row in stack.rows), options, names)
+    classes = tuple(dict.fromkeys(called.values()))
     form = _find_form(stacks)
-    pixels = survey(_openers(stacks, form), options)
+    pixels = pixels or survey(_givers(stacks, form), options)
+    pairs = [(row.split, called[row.label]) for stack in stacks for row in stack.rows if row.label in called]
     reading = Reading(
-        title=f"Images of {len(shown)} classes",
-        class_names=shown,
+        title="FER2013" if fer2013_by else f"Images of {len(classes)} classes",
+        class_names=classes,
         labels_from=labels_from,
         pixels=pixels,
-        splits_from="named by the arrays or files" if any(stack.split for stack in stacks) else "",
-        counts=count((stack.split, shown[classes.index(str(label))]) for stack in stacks for label in stack.labels),
+        splits_from="told by the table or the names of arrays and files"
+        if len({split for split, _ in pairs}) > 1
+        else "",
+        counts=count(pairs),
         unused=tuple(unused),
+        recognised_by=fer2013_by,
         options=options.chosen(),
+        split_names=FER2013_SPLIT_NAMES if fer2013_by else OTHER_SPLIT_NAMES,
     )
-    return Contents(
-        reading, _records(stacks, {name: number for number, name in enumerate(classes)}, _openers(stacks, form), pixels)
-    )
+    numbers = {label: classes.index(name) for label, name in called.items()}
+    return Contents(reading, _records(stacks, numbers, form, pixels))
+
+
+def _train_on_the_rest(stacks: Sequence[Stack]) -> Sequence[Stack]:
+    """Where some images are for testing and none for training, those that do not say are for training."""
+    splits = {row.split for stack in stacks for row in stack.rows}
+    if splits == {""} or "train" in splits:
+        return stacks
+    return [replace(s, rows=[row._replace(split=row.split or "train") for row in s.rows]) for s in stacks]
+
+
+def _name(
+    path: Path, members: Members, labels: Mapping[str, int], options: Options, given: Sequence[str]
+) -> dict[str, str]:
+    """Give the name of the class of each label, in order; where nearly all labels are numbers, others are none.
+
+    given: names that whole numbers count from 0, where these fit.
+    """
+    for reach in (len(given), float("inf")):
+        decimals = {label: n for label, n in labels.items() if label.isdecimal() and int(label) < reach}
+        if decimals and sum(decimals.values()) >= _MOST * sum(labels.values()):
+            break
+    else:
+        decimals, reach = dict(labels), float("inf")
+    found = sort_classes(decimals)
+    if reach == len(given) and not options.classes:
+        return {label: printable(given[int(label)]) for label in found}
+    names, _ = name_classes(str(path), found, members, options.classes) if found else ({}, "")
+    return {label: printable(names.get(label, label)) for label in found}
 
 
 def _records(
-    stacks: Sequence[Stack], numbers: Mapping[str, int], openers: Iterable[Opener], pixels: Pixels
+    stacks: Sequence[Stack], numbers: Mapping[str, int], form: Callable[[Values], np.ndarray], pixels: Pixels
 ) -> Iterator[Record]:
-    rows = ((stack, row, str(label)) for stack in stacks for row, label in enumerate(stack.labels, start=1))
-    for (stack, row, label), found in zip(rows, decode_all(openers, pixels), strict=True):
-        yield Record(f"{printable(stack.name)}, number {row}", numbers[label], stack.split, found)
+    rows = ((stack.called, row) for stack in stacks for row in stack.rows)
+    for (called, row), found in zip(rows, decode_all(_givers(stacks, form), pixels), strict=True):
+        if row.label not in numbers:
+            found = f"label {row.label!r} is not a number from {min(numbers, key=int)} to {max(numbers, key=int)}"
+        yield Record(f"{printable(called)} {row.number}", numbers.get(row.label, 0), row.split, found)
 
 
-def _openers(stacks: Sequence[Stack], form: Callable[[np.ndarray], np.ndarray]) -> Iterator[Opener]:
-    """Give every image as a file of one array, so that it is looked at and decoded as image files are."""
-    return (partial(_as_file, image, form) for stack in stacks for image in stack.images())
+def _givers(stacks: Sequence[Stack], form: Callable[[Values], np.ndarray]) -> Iterator[Giver]:
+    return (partial(form, values) for stack in stacks for values in stack.values())
 
 
-def _as_file(image: np.ndarray | str, form: Callable[[np.ndarray], np.ndarray]) -> io.BytesIO:
-    if isinstance(image, str):
-        raise UnreadableError(image)
-    file = io.BytesIO()
-    np.save(file, form(image), allow_pickle=False)
-    file.seek(0)
-    return file
+# How numbers become a picture
 
 
-def _find_form(stacks: Sequence[Stack]) -> Callable[[np.ndarray], np.ndarray]:
-    """Decide by the first images how each becomes a picture."""
-    sample = [image for stack in stacks for image in islice(stack.images(), _SAMPLE) if isinstance(image, np.ndarray)]
-    flat = [image for image in sample if image.ndim == 1 and _side(image.size / 3)]
-    if not flat:
-        return _as_picture
-    planes = sum(_roughness(_from_planes(image)) for image in flat)
-    return _as_picture if planes <= sum(_roughness(_from_pixels(image)) for image in flat) else _from_pixels
+def _find_form(stacks: Sequence[Stack]) -> Callable[[Values], np.ndarray]:
+    """Decide by the first images whether numbers in a row are three planes of colour, or colours pixel by pixel."""
+    first = (values for stack in stacks for values in islice(stack.values(), _SAMPLE))
+    flat = [row for row in map(_try, first) if row is not None and row.ndim == 1 and _side(row.size / 3)]
+    rough = [sum(_roughness(_as_picture(row, planes)) for row in flat) for planes in (True, False)]
+    return partial(_picture_of, planes=rough[0] <= rough[1])
+
+
+def _try(values: Values) -> np.ndarray | None:
+    try:
+        return values()
+    except UnreadableError:
+        return None
+
+
+def _roughness(picture: np.ndarray) -> float:
+    return float(sum(np.abs(np.diff(picture.astype(np.float64), axis=axis)).mean() for axis in (0, 1)))
 
 
 def is_square(pixels: int) -> bool:
@@ -140,29 +167,16 @@ def _side(area: float) -> int:
     return side if side * side == area else 0
 
 
-def _roughness(picture: np.ndarray) -> float:
-    return float(
-        np.abs(np.diff(picture.astype(np.float64), axis=0)).mean()
-        + np.abs(np.diff(picture.astype(np.float64), axis=1)).mean()
-    )
+def _picture_of(values: Values, planes: bool) -> np.ndarray:
+    return _as_picture(values(), planes)
 
 
-def _from_planes(row: np.ndarray) -> np.ndarray:
-    side = _side(row.size / 3)
-    return row.reshape(3, side, side).transpose(1, 2, 0)
-
-
-def _from_pixels(row: np.ndarray) -> np.ndarray:
-    side = _side(row.size / 3)
-    return row.reshape(side, side, 3)
-
-
-def _as_picture(image: np.ndarray) -> np.ndarray:
+def _as_picture(image: np.ndarray, planes: bool) -> np.ndarray:
     """Give (H, W) or (H, W, 3) for an image in any of the forms of a Stack; raises UnreadableError for others."""
     if image.ndim == 1 and (side := _side(image.size)):
         return image.reshape(side, side)
-    if image.ndim == 1 and _side(image.size / 3):
-        return _from_planes(image)
+    if image.ndim == 1 and (side := _side(image.size / 3)):
+        return image.reshape(3, side, side).transpose(1, 2, 0) if planes else image.reshape(side, side, 3)
     if image.ndim == 3 and image.shape[0] in (1, 3) and image.shape[2] not in (1, 3, 4):
         image = image.transpose(1, 2, 0)
     if image.ndim == 3 and image.shape[2] in (1, 3, 4):
