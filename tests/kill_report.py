@@ -61,7 +61,7 @@ class Project:
         command = [
             sys.executable,
             "-m",
-            "helpers.build",
+            "helpers",
             "report",
             "--recipe",
             "tiny",

@@ -74,7 +74,8 @@ def run_notebook(
 
     Until every cell has succeeded the outputs are in a file beside that. What libraries write past Python,
     such as the last words of a process that dies, is in the `.log` beside it. forward receives the lines of
-    training progress that the notebook prints. Raises what papermill raises; see `describe_failure`.
+    training progress that the notebook prints, and before each cell a line such as "cell 2 of 9". Raises what
+    papermill raises; see `describe_failure`.
     """
     import papermill  # takes seconds to import, and is not needed where nothing has to run
 
@@ -90,6 +91,8 @@ def run_notebook(
             dict(parameters),
             kernel_name="python3",
             language="python",
+            engine_name=_watched_engine(),
+            watch=forward,
             progress_bar=False,
             stdout_file=ProgressLines(forward),
             # papermill's own cwd changes the folder of the whole process, and notebooks run side by side
@@ -97,6 +100,28 @@ def run_notebook(
             kernel_manager_class=_own_kernels(finished.with_suffix(".log")),
         )
         partial.replace(finished)
+
+
+def _watched_engine() -> str:
+    """Make papermill's engine tell which cell it begins; gives the name by which papermill knows it."""
+    from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
+
+    class Watched(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(
+            cls, nb_man: NotebookExecutionManager, kernel_name: str, *, watch: Callable[[str], None], **options: Any
+        ) -> None:
+            begin, count = nb_man.cell_start, len(nb_man.nb.cells)
+
+            def cell_start(cell: Mapping, cell_index: int, **more: Any) -> None:
+                watch(f"cell {cell_index + 1} of {count}")
+                begin(cell, cell_index, **more)
+
+            nb_man.cell_start = cell_start
+            super().execute_managed_notebook(nb_man, kernel_name, **options)
+
+    papermill_engines.register("watched", Watched)
+    return "watched"
 
 
 def _own_kernels(log: Path) -> "type[AsyncKernelManager]":

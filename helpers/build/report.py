@@ -7,13 +7,18 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from helpers.base.files import WriteError, reports_folder
+from filelock import FileLock, Timeout
+
+from helpers.base.files import WriteError, remove_drafts, reports_folder, writing
 from helpers.base.notebook import UsageError
 from helpers.base.runs import BUILD_VARIABLE
+from helpers.build.board import Board
 from helpers.build.execute import Failure, say
-from helpers.build.lock import sole_build
+from helpers.build.forecast import forecast, free_bytes
 from helpers.build.plan import RECIPES, Build, PdfError, check, plan
 from helpers.build.product import headlines, set_pdf
 from helpers.build.schedule import run_notebooks
@@ -26,12 +31,40 @@ def make_report(build: Build, jobs: int) -> int:
     check(build)
     os.environ[BUILD_VARIABLE] = str(build.run)  # tells the kernels that theirs are the report's answers
     with sole_build(build.run):
-        failures = run_notebooks(build, jobs)
+        expected = forecast(build)
+        if expected:
+            say(expected.sentence(free_bytes(build)))
+        failures = run_notebooks(build, jobs, Board(build, expected))
         if failures:
             return _report_failures(build, failures)
         set_pdf(build)
     say("\n".join([str(_short(build.run / "report.pdf")), *headlines(build)]))
     return 0
+
+
+@contextmanager
+def sole_build(run: Path) -> Iterator[None]:
+    """Hold a run's folder for one build; a second build of the same run waits, and says so."""
+    lock = FileLock(run / ".lock")
+    with writing(run):
+        run.mkdir(parents=True, exist_ok=True)
+        free = _try_to_acquire(lock)
+    if not free:
+        say(f"Another build of {run} is under way; this one waits until it ends.")
+        lock.acquire()
+    try:
+        remove_drafts(run)
+        yield
+    finally:
+        lock.release()
+
+
+def _try_to_acquire(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
 
 
 def _report_failures(build: Build, failures: list[Failure]) -> int:
@@ -50,7 +83,7 @@ def _short(path: Path) -> Path:
 
 def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.build.report", description="Make a run's report.")
+    parser = argparse.ArgumentParser(prog="python -m helpers", description="Make a run's report.")
     commands = parser.add_subparsers(required=True, metavar="report")
     report = commands.add_parser("report", help="run the stale notebooks and set the PDF")
     report.add_argument(

@@ -2,20 +2,31 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from queue import Queue
 from threading import Thread
 
 from helpers.base.notebook import Place
 from helpers.build import stale
-from helpers.build.execute import Failure, describe_failure, run_notebook, say
+from helpers.build.board import Board
+from helpers.build.execute import Failure, describe_failure, run_notebook
 from helpers.build.plan import Build
 
 
-def run_notebooks(build: Build, jobs: int) -> list[Failure]:
+def run_notebooks(build: Build, jobs: int, board: Board | None = None) -> list[Failure]:
     """Run every stale notebook, at most `jobs` at a time, each after those it needs; give the failures.
 
-    A notebook that needs a failed one is not run; the others are.
+    A notebook that needs a failed one is not run; the others are. board: shows how far they are.
     """
+    board = board or Board(build)
+    with board.shown():
+        failures = _run_all(build, jobs, board)
+    if not failures:
+        board.end()
+    return failures
+
+
+def _run_all(build: Build, jobs: int, board: Board) -> list[Failure]:
     stands: dict[str, bool] = {}  # by notebook that is settled: whether its answer is up to date
     running: set[str] = set()
     failures: list[Failure] = []
@@ -24,15 +35,15 @@ def run_notebooks(build: Build, jobs: int) -> list[Failure]:
         name = _next(build.places, stands, running) if len(running) < jobs else None
         if name is None:
             name, failure, seconds = finished.get()
-            say(f"{build.label(name)}: {'failed after' if failure else 'done in'} {seconds:.0f} s")
+            board.ended(name, seconds, failed=failure is not None)
             running.remove(name)
             stands[name] = failure is None
             failures += [failure] if failure else []
-        elif _must_run(build, name, stands):
+        elif _must_run(build, name, stands, board):
             running.add(name)
             # made here, not by the thread: Python 3.11 cannot build syntax trees in two threads at a time
             made_from = build.components(name)
-            Thread(target=_work, args=(build, name, made_from, finished), daemon=True).start()
+            Thread(target=_work, args=(build, name, made_from, finished, board), daemon=True).start()
         else:
             stands[name] = all(stands[other] for other in build.places[name].needs)
     return failures
@@ -45,29 +56,29 @@ def _next(places: Mapping[str, Place], stands: Mapping[str, bool], running: set[
     return next((name for name in ready if all(other in stands for other in places[name].needs)), None)
 
 
-def _must_run(build: Build, name: str, stands: Mapping[str, bool]) -> bool:
-    """Decide whether a notebook runs, and print why or why not."""
+def _must_run(build: Build, name: str, stands: Mapping[str, bool], board: Board) -> bool:
+    """Decide whether a notebook runs, and tell why or why not."""
     lost = [other for other in build.places[name].needs if not stands[other]]
     if lost:
-        say(f"{build.label(name)}: not run, {lost[0]} failed")
+        board.tell(name, f"not run, {lost[0]} failed")
         return False
     reason = stale.why_stale(build.answer(name), build.components(name))
-    say(f"{build.label(name)}: runs, {reason}" if reason else f"{build.label(name)}: skipped, nothing changed")
+    board.tell(name, f"runs, {reason}" if reason else "skipped, nothing changed")
     return reason is not None
 
 
-def _work(build: Build, name: str, made_from: stale.Components, finished: Queue) -> None:
+def _work(build: Build, name: str, made_from: stale.Components, finished: Queue, board: Board) -> None:
     """Run one notebook and put its name, its failure, if any, and the seconds that it took into the queue."""
     began = time.monotonic()
     failure = None
     try:
-        _make_answer(build, name, made_from)
+        _make_answer(build, name, made_from, board)
     except Exception as error:  # whatever stops one notebook is reported at the end, and the others go on
         failure = describe_failure(build.finished(name), error)
     finished.put((name, failure, time.monotonic() - began))
 
 
-def _make_answer(build: Build, name: str, made_from: stale.Components) -> None:
+def _make_answer(build: Build, name: str, made_from: stale.Components, board: Board) -> None:
     """Run one notebook and stamp its answer with what it was made from when the run began."""
     answer = build.answer(name)
     before = stale.modified(answer)
@@ -75,7 +86,7 @@ def _make_answer(build: Build, name: str, made_from: stale.Components) -> None:
         build.notebook(name),
         build.finished(name),
         {**build.common, **build.chosen.get(name, {})},
-        lambda line: say(f"      {name}: {line}"),
+        partial(board.progress, name),
     )
     if stale.modified(answer) == before:
         raise RuntimeError("the notebook ran to its end and saved no answer")

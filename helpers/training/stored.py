@@ -7,6 +7,7 @@ of what it was made from lie in the same file, so that there is a whole network 
 import json
 import os
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
@@ -19,6 +20,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from helpers.base import timings
 from helpers.base.code import code_digest
 from helpers.base.keeper import Form, Keeper, architecture
 from helpers.base.machine import describe_machine
@@ -27,7 +29,7 @@ from helpers.networks.architectures import multiplications
 from helpers.networks.precision import accelerates, choose_precision
 from helpers.training import loop
 from helpers.training.augmentation import AUGMENTATIONS, Augmentation
-from helpers.training.loop import Trained, TrainingError, train
+from helpers.training.loop import Trained, TrainingError, _fitted_phases, train
 from helpers.training.recipes import Phase, Plan
 
 HISTORY, RECORD = "history.csv", "record.json"  # in a network's file, beside what Keras puts there
@@ -58,9 +60,10 @@ def load_or_train(
     form = network_form(model, partial(_record, dataset, plan, seed))
     path = keeper.path(name, parts, form)
     checkpoint = path.with_name(f".{path.stem}.checkpoint")
+    began, known = time.monotonic(), path.is_file()
 
     def compute() -> Trained:
-        return train(
+        trained = train(
             model,
             dataset,
             plan,
@@ -71,10 +74,27 @@ def load_or_train(
             logs=_logs(logs),
             report=report,
         )
+        timings.note(training_kind(model), training_work(model, dataset, plan, len(trained.history)), trained.seconds)
+        return trained
 
     trained = keeper.keep(name, parts, compute, form)
     checkpoint.unlink(missing_ok=True)
+    if not known:
+        report(f"training {name}: there after {time.monotonic() - began:.0f} s")
     return trained
+
+
+def training_kind(model: keras.Model) -> str:
+    """Name the kind of work that a network's training is on this machine: what decides how fast it goes."""
+    way = "accelerated" if accelerates() else "plain"
+    return f"training, {choose_precision(multiplications(model))}, {way}, {keras.backend.backend()}"
+
+
+def training_work(model: keras.Model, dataset: Dataset, plan: Plan, epochs: int = 0) -> float:
+    """Count the multiplications of a training's forward passes, of so many epochs or of all that the plan allows."""
+    images = len(dataset.train.labels)
+    epochs = epochs or sum(phase.epochs for phase in _fitted_phases(plan, images))
+    return float(multiplications(model)) * epochs * min(images, plan.max_images or images)
 
 
 def _record(dataset: Dataset, plan: Plan, seed: int, trained: Trained) -> dict[str, object]:

@@ -21,9 +21,9 @@ from helpers.base.files import ROOT
 from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.build import report as driver
 from helpers.build import stale
-from helpers.build.lock import sole_build
 from helpers.build.plan import RECIPES, Build, parse_settings
 from helpers.build.product import set_pdf
+from helpers.build.report import sole_build
 from helpers.build.schedule import run_notebooks
 
 SAVE = """

@@ -31,7 +31,7 @@ REQUIRED_NUMBERS = {
 
 def make_report(reports: Path, dataset: str) -> subprocess.CompletedProcess[str]:
     """Run the driver as `make report` does."""
-    command = [sys.executable, "-m", "helpers.build", "report", "--dataset", dataset, "--recipe", "tiny"]
+    command = [sys.executable, "-m", "helpers", "report", "--dataset", dataset, "--recipe", "tiny"]
     return subprocess.run(
         [*command, "--reports", str(reports)],
         cwd=ROOT,

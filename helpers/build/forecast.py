@@ -1,0 +1,131 @@
+"""How long a build will take and how much disk: from the work that is to be done and the times of earlier builds.
+
+Networks that are not trained yet are counted in a process of its own, since the driver does without Keras.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from helpers.base import timings
+from helpers.base.notebook import read_parameters
+from helpers.build import stale
+from helpers.build.execute import kernel_environment
+from helpers.build.plan import Build
+
+if TYPE_CHECKING:
+    from helpers.run import Run
+
+# Seconds a multiplication, and those that any notebook takes, until this machine has times of its own; two cores.
+_USUAL_TRAINING, _USUAL_NOTEBOOK, _START = 4e-11, 1e-8, 10.0
+_USUAL_PACE = 0.6  # notebooks run side by side
+_NOTEBOOK_BYTES = 3_000_000  # of a notebook's outputs, figures and kept results
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a build will take.
+
+    networks, notebooks: seconds of each that is to be trained or run, if it ran alone; kinds: by notebook, the kind and
+    the amount of its work; pace: by how much the whole is shorter, since several run at once; size: bytes on the disk.
+    """
+
+    networks: Mapping[str, float]
+    notebooks: Mapping[str, float]
+    kinds: Mapping[str, tuple[str, float]]
+    pace: float
+    size: int
+
+    @property
+    def alone(self) -> float:
+        """Seconds of all of it one after the other."""
+        return sum(self.networks.values()) + sum(self.notebooks.values())
+
+    def sentence(self, free: int) -> str:
+        """Say it in one sentence; free: bytes that the disk has left."""
+        count, nets = len(self.notebooks), len(self.networks)
+        what = f"{count} notebook{'s run' if count > 1 else ' runs'}"
+        what += f" and {nets} network{'s are' if nets > 1 else ' is'} trained" if nets else ""
+        disk = f"about {self.size / 1e6:.0f} MB of disk, of which {free / 1e9:,.1f} GB are free"
+        return f"{what}: about {timings.spoken(self.alone * self.pace)}, and {disk}."
+
+
+def forecast(build: Build) -> Forecast | None:
+    """Foresee what a build will take; None where nothing has to run, or where that cannot be told."""
+    running = to_run(build)
+    if not running or not (work := _count_work(build)):
+        return None
+    networks = {
+        name: timings.expect(kind, amount, _USUAL_TRAINING) for name, (kind, amount, _) in work["networks"].items()
+    }
+    kinds = {name: _notebook_work(build, name, work) for name in running}
+    notebooks = {name: timings.expect(*kinds[name], _USUAL_NOTEBOOK, fixed=_START) for name in running}
+    alone = sum(networks.values()) + sum(notebooks.values())
+    size = sum(size for *_, size in work["networks"].values()) + _NOTEBOOK_BYTES * len(running)
+    pace = timings.expect("all at once", alone, _USUAL_PACE) / alone
+    return Forecast(networks, notebooks, kinds, pace, size)
+
+
+def to_run(build: Build) -> list[str]:
+    """Name the notebooks that are stale, or need one that is."""
+    found: list[str] = []
+    for name, place in sorted(build.places.items(), key=lambda pair: len(pair[1].needs)):
+        if {*place.needs} & {*found} or stale.why_stale(build.answer(name), build.components(name)):
+            found.append(name)
+    return found
+
+
+def _notebook_work(build: Build, name: str, work: Mapping) -> tuple[str, float]:
+    """Give the kind and the amount of a notebook's work: multiplications of one pass of the images that it looks at."""
+    defaults = {key: one.default for key, one in read_parameters(build.notebook(name)).items()}
+    values = {**defaults, **build.chosen.get(name, {})}
+    counts = [value for key, value in values.items() if "IMAGES" in key and isinstance(value, int)]
+    images = min([work["images"], *([sum(counts)] if counts else [])])
+    return f"{name}, {build.common['RECIPE']}", float(max(1, images) * work["multiplications"])
+
+
+def free_bytes(build: Build) -> int:
+    """Count the bytes that are free on the run's disk."""
+    return shutil.disk_usage(next(folder for folder in build.run.parents if folder.is_dir())).free
+
+
+def _count_work(build: Build) -> dict:
+    command = [sys.executable, "-m", "helpers.build.forecast", json.dumps(dict(build.common))]
+    counted = subprocess.run(command, env=kernel_environment(), capture_output=True, text=True)
+    return json.loads(counted.stdout.splitlines()[-1]) if counted.returncode == 0 else {}
+
+
+def count_work(common: Mapping[str, Any]) -> dict[str, object]:
+    """Count a run's work: its untrained networks, each with kind, amount and bytes, and the images that are tested."""
+    from helpers.networks.architectures import multiplications
+    from helpers.run import open_run
+
+    run = open_run(*(common[name] for name in ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")))
+    headline = run.cnn().model if run.shipped else run.networks["cnn"].build(0)
+    waiting = [] if run.shipped else [name for name in run.networks if not _is_trained(run, name)]
+    return {
+        "networks": {name: _training(run, name) for name in waiting},
+        "images": len(run.dataset.test.labels),
+        "multiplications": multiplications(headline),
+    }
+
+
+def _is_trained(run: "Run", name: str) -> bool:
+    """Tell whether a network is kept; of one with teachers, whose predictions are not made here, whether any is."""
+    kept = any(run.keeper.folder.glob(f"{name}_*.keras"))
+    return kept and (bool(run.networks[name].teachers) or run.stored(name) is not None)
+
+
+def _training(run: "Run", name: str) -> tuple[str, float, int]:
+    from helpers.training.stored import training_kind, training_work
+
+    model = run.networks[name].build(0)
+    return training_kind(model), training_work(model, run.dataset, run.networks[name].plan), 4 * model.count_params()
+
+
+if __name__ == "__main__":
+    print(json.dumps(count_work(json.loads(sys.argv[1]))))
