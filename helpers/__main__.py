@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from helpers.base.files import ROOT
+from helpers.base.files import REPORTS_VARIABLE, ROOT
 from helpers.base.legal import near
 from helpers.data.options import VARIABLES
 
@@ -121,6 +122,8 @@ def read_words(command: str, words: Sequence[str]) -> list[str]:
         if word.startswith("-") or not equals:
             options.append(word)
         elif name in TAKES[command]:
+            if name == REPORTS_VARIABLE:
+                os.environ[name] = str(Path(value).resolve())
             options += [f"--{name.lower().replace('_', '-')}", value]
         elif name in SHARED:
             os.environ[name] = value

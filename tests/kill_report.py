@@ -7,7 +7,9 @@ the driver, kills it outright after a random time, alone or with all of its kern
 The second start has to end well, and every answer, figure, table and the PDF have to be the same to the byte as
 those of a run that nobody disturbed. Ends with exit code 1 and the first difference if not.
 
-Before that, three reports are made at once, two of them of one run, which have to come out right as well.
+In some rounds a second run, which shares the networks, is made at the same time by a driver that nobody kills.
+Before that, four reports are made at once, two of them of one run, which have to come out right as well, and one is
+made on a disk that is full again and again.
 """
 
 import argparse
@@ -26,10 +28,10 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from helpers.base.files import ROOT
+from helpers.base.files import ROOT, cache_folder
 from helpers.base.notebook import find_notebooks
 from helpers.base.runs import KEPT as SHARED
-from helpers.data.datasets import CACHE, identify
+from helpers.data.datasets import identify
 
 KINDS = ("everything", "networks", "answers", "pdf")  # what a round removes before it starts the driver
 SHARES = (0.1, 0.4, 0.3, 0.2)  # how often
@@ -105,7 +107,7 @@ def remove(project: Project, kind: str, random: np.random.Generator) -> None:
         shutil.rmtree(project.run)
         shutil.rmtree(project.reports / SHARED)
         if project.dataset != "faces":
-            shutil.rmtree(CACHE / identify(project.dataset).fingerprint, ignore_errors=True)
+            shutil.rmtree(cache_folder() / identify(project.dataset).fingerprint, ignore_errors=True)
         return
     (project.run / "report.pdf").unlink()
     if kind == "networks":
@@ -139,10 +141,54 @@ def phase(printed: str) -> str:
     return "PDF" if "report.pdf" in lines[-1] else "training" if "training" in lines[-1] else "notebook"
 
 
-def kill_once(project: Project, kind: str, alone: bool, seconds: float) -> tuple[str, float] | None:
-    """Start the driver and kill it after a time: in which phase, and after how long; None if it had ended before."""
+def fill_up(project: Project, expected: dict[str, str], folder: Path) -> str:
+    """Make a report on a disk that is full three times, each time later; says what was seen.
+
+    Difference unless each driver that meets a full disk says so and the last one makes the undisturbed report.
+    """
+    needed = sum(path.stat().st_size for path in project.reports.rglob("*") if path.is_file())
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True).returncode:
+        return "no disk may be mounted here, so that none was full"
+    told = 0
+    try:
+        for share in (0.2, 0.5, 0.8, 3.0):
+            size = f"remount,size={int(share * needed)}"
+            subprocess.run(["mount", "-o", size, str(folder)], check=True, capture_output=True)
+            process = Project(project.dataset, folder).start()
+            printed = process.communicate(timeout=PATIENCE)[0]
+            full = "the disk is full" in printed
+            if bool(process.returncode) != full or (share > 1 and full):
+                raise Difference(f"With {share} of the disk that it needs, the driver said:\n{printed}")
+            told += full
+        check(Project(project.dataset, folder), expected)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    if not told:
+        raise Difference("The disk was never full.")
+    return f"a disk that was full {told} times: all right"
+
+
+def kill_once(
+    project: Project, kind: str, alone: bool, seconds: float, twin: Project | None
+) -> tuple[str, float] | None:
+    """Start the driver and kill it after a time: in which phase, and after how long; None if it had ended before.
+
+    twin: another run, made at the same time, which has to end well.
+    """
     began = time.monotonic()
     process = project.start()
+    other = twin.start() if twin else None
+    try:
+        return _kill_after(process, kind, alone, seconds, began)
+    finally:
+        if other and (other.wait(PATIENCE) or other.returncode):
+            raise Difference(f"A run beside the killed one failed:\n{other.communicate()[0]}")
+
+
+def _kill_after(
+    process: subprocess.Popen[str], kind: str, alone: bool, seconds: float, began: float
+) -> tuple[str, float] | None:
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -172,7 +218,7 @@ def accompany(project: Project, expected: dict[str, str], folder: Path) -> None:
     """
     same = Project(project.dataset, folder / "same")
     other = Project(str(write_images(folder / "others", seed=1)), folder / "other")
-    shutil.rmtree(CACHE / identify(project.dataset).fingerprint)
+    shutil.rmtree(cache_folder() / identify(project.dataset).fingerprint)
     twin = Project(project.dataset, folder / "same", "twin")  # another run, which shares the networks
     processes = [same.start(), other.start(), same.start(), twin.start()]
     printed = [process.communicate(timeout=PATIENCE)[0] for process in processes]
@@ -187,7 +233,7 @@ def accompany(project: Project, expected: dict[str, str], folder: Path) -> None:
     trained = Counter(path.name.rpartition("_")[0] for path in (folder / "same" / SHARED).glob("*/*.keras"))
     if set(trained.values()) != {1} or sum(text.count("training cnn: epoch 1 of") for text in printed) != 2:
         raise Difference(f"Of the runs that share networks, one trains each: {trained}")
-    shutil.rmtree(CACHE / identify(other.dataset).fingerprint)
+    shutil.rmtree(cache_folder() / identify(other.dataset).fingerprint)
 
 
 def disturb(project: Project, expected: dict[str, str], kills: int, seed: int, limits: dict[str, float]) -> Counter:
@@ -196,10 +242,13 @@ def disturb(project: Project, expected: dict[str, str], kills: int, seed: int, l
     limits: for each kind, the seconds within which the moment is drawn; made shorter where the driver ends sooner.
     """
     random, hit = np.random.default_rng(seed), Counter()
+    twin = Project(project.dataset, project.reports, "twin")
     while hit.total() < kills:
         kind, alone = random.choice([*limits], p=_shares(limits)), bool(random.integers(2))
+        beside = kind in ("everything", "networks") and bool(random.integers(2))
+        shutil.rmtree(twin.run, ignore_errors=True)
         remove(project, kind, random)
-        done = kill_once(project, kind, alone, random.uniform(0, limits[kind]))
+        done = kill_once(project, kind, alone, random.uniform(0, limits[kind]), twin if beside else None)
         if done is None:
             limits[kind] *= 0.8
         else:
@@ -207,12 +256,14 @@ def disturb(project: Project, expected: dict[str, str], kills: int, seed: int, l
             began = time.monotonic()
             project.finish()
             whom = "the driver alone" if alone else "driver and kernels"
+            whom += " beside another run" if beside else ""
             print(
                 f"kill {hit.total()} of {kills}: {kind} to make, {whom} killed after {done[1]:.1f} s ({done[0]}), "
                 f"next start ended after {time.monotonic() - began:.0f} s",
                 flush=True,
             )
-        check(project, expected)
+        for made in [project, twin] if beside else [project]:
+            check(made, expected)
     return hit
 
 
@@ -239,12 +290,13 @@ def main(words: list[str] | None = None) -> int:
             expected = project.content()
             accompany(project, expected, Path(folder))
             print("two reports of one run and one of another, made at once: all right", flush=True)
+            print(fill_up(project, expected, Path(folder) / "small"), flush=True)
             hit = disturb(project, expected, arguments.kills, arguments.seed, limits)
         except Difference as difference:
             print(difference, file=sys.stderr)
             return 1
         finally:
-            shutil.rmtree(CACHE / identify(project.dataset).fingerprint, ignore_errors=True)
+            shutil.rmtree(cache_folder() / identify(project.dataset).fingerprint, ignore_errors=True)
     told = ", ".join(f"{count} in {name}" for name, count in hit.most_common())
     print(f"{hit.total()} kills ({told}): every next report was the undisturbed one, to the byte.")
     return 0

@@ -41,8 +41,20 @@ def reports_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Name the folder of decoded data: the one that the environment names, or ours."""
-    return ROOT / (os.environ.get(CACHE_VARIABLE) or Path("data") / "cache")
+    """Name the folder of decoded data: the one that the environment names, ours, or where that is read-only, another.
+
+    That one lies in the folder of the runs, which has to be writable.
+    """
+    own = ROOT / (os.environ.get(CACHE_VARIABLE) or Path("data") / "cache")
+    there = next(folder for folder in (own, *own.parents) if folder.exists())
+    return own if there.is_dir() and os.access(there, os.W_OK) else reports_folder() / ".cache"
+
+
+def cache_notes() -> list[str]:
+    """Say where decoded data go if that is not the usual place; nothing else."""
+    folder = cache_folder()
+    usual = CACHE_VARIABLE in os.environ or folder.is_relative_to(ROOT / "data")
+    return [] if usual else [f"{ROOT / 'data'} cannot be written; decoded data are kept in {folder}."]
 
 
 @contextmanager

@@ -101,10 +101,11 @@ def _count_work(build: Build) -> dict:
 
 def count_work(common: Mapping[str, Any]) -> dict[str, object]:
     """Count a run's work: its untrained networks, each with kind, amount and bytes, and the images that are tested."""
+    asked = [common[name] for name in ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")]
     from helpers.networks.architectures import multiplications
     from helpers.run import open_run
 
-    run = open_run(*(common[name] for name in ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")))
+    run = open_run(*asked)
     headline = run.cnn().model if run.shipped else run.networks["cnn"].build(0)
     waiting = [] if run.shipped else [name for name in run.networks if not _is_trained(run, name)]
     return {

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
-from helpers.base.files import ROOT
+from helpers.base.files import ROOT, cache_notes
 from helpers.base.legal import check_values, near
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.base.runs import COMMON, RUN_VARIABLE
@@ -112,7 +112,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     settings = [word for text in arguments.set for word in _words(text)]
     places = find_notebooks(notebooks)
     chosen = parse_settings(settings, notebooks, places)
-    for sentence in look(arguments.dataset, image_size=image_size or None)[1].sentences():
+    for sentence in (*cache_notes(), *look(arguments.dataset, image_size=image_size or None)[1].sentences()):
         print(sentence, flush=True)
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
     loaded = load_dataset(arguments.dataset, image_size=image_size or None)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from helpers.base.files import WriteError, remove_drafts, reports_folder, writing
 from helpers.base.notebook import UsageError
-from helpers.base.runs import BUILD_VARIABLE
+from helpers.base.runs import BUILD_VARIABLE, KEPT
 from helpers.build.board import Board
 from helpers.build.execute import Failure, say
 from helpers.build.forecast import forecast, free_bytes
@@ -54,6 +54,7 @@ def sole_build(run: Path) -> Iterator[None]:
         lock.acquire()
     try:
         remove_drafts(run)
+        remove_drafts(run.parent / KEPT)
         yield
     finally:
         lock.release()

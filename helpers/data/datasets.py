@@ -33,7 +33,6 @@ from helpers.data.sources import (
 )
 from helpers.data.splits import plan
 
-CACHE = cache_folder()
 KNOWN_NAMES = ("faces", "fer2013", "food11")
 
 _KNOWN_FILES = {
@@ -131,7 +130,7 @@ def load_dataset(
     keep_training: bool = False,
     options: Options | None = None,
 ) -> Dataset:
-    """Open a data set, decoding it into the cache, by default CACHE, the first time.
+    """Open a data set, decoding it into the cache, by default `cache_folder`, the first time.
 
     name_or_path: "faces", "fer2013" (looked for under data/), or a path, relative to the repository root or
     else to the working directory; image_size: pixels a side, 24 to 512, by default 48 for the faces and
@@ -141,7 +140,7 @@ def load_dataset(
     options: what the user decides about reading; by default what the environment says.
     Raises DatasetError where there is no such data, or where they cannot be used.
     """
-    cache = cache or CACHE
+    cache = cache or cache_folder()
     options = (options or read_options()).with_size(image_size)
     source = identify(name_or_path, cache, image_size, options)
     folder = cache / source.fingerprint
@@ -166,7 +165,7 @@ def identify(
         digest = _program_digest(Path(faces.__file__).parent)
     else:
         with reading_from(path):
-            digest = store.content_digest(path, cache or CACHE)
+            digest = store.content_digest(path, cache or cache_folder())
     chosen = (options or read_options()).as_text() if path else ""  # nothing is to be decided about the faces
     fingerprint = hashlib.sha256(f"{digest} {image_size} {_LAYOUT} {chosen}".encode()).hexdigest()[:16]
     name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path or Path(), fingerprint)
@@ -188,7 +187,7 @@ def look(
     """
     options = (options or read_options()).with_size(image_size)
     source = identify(name_or_path, cache, image_size, options)
-    if source.path is None or store.is_intact((cache or CACHE) / source.fingerprint):
+    if source.path is None or store.is_intact((cache or cache_folder()) / source.fingerprint):
         dataset = load_dataset(name_or_path, cache, image_size, options=options)
         return source.name, dataset.reading, _first_records(dataset)
     contents = recognise(source.path, options)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.base.files import ROOT, WriteError, writing
-from helpers.data.datasets import CACHE, Dataset, load_dataset
+from helpers.data.datasets import Dataset, load_dataset
 from helpers.data.reading import SPLITS
 from helpers.data.sources import DatasetError
 
@@ -38,7 +38,7 @@ class DownloadError(RuntimeError):
     """A download that did not succeed; the message is one sentence for the user."""
 
 
-def download(name: str, data: Path = DATA, cache: Path = CACHE) -> Path:
+def download(name: str, data: Path = DATA, cache: Path | None = None) -> Path:
     """Download a data set into `data/<name>` unless it is there, check it, and return its folder.
 
     Raises DownloadError on a name that has no public copy, where Kaggle cannot be reached, and where what came is not
@@ -88,7 +88,7 @@ def _fetch(name: str, scratch: Path) -> Path:
         raise DownloadError(f"Kaggle did not give {handle} ({reason}); run {again} again later.") from error
 
 
-def check(name: str, path: Path, cache: Path = CACHE) -> Dataset:
+def check(name: str, path: Path, cache: Path | None = None) -> Dataset:
     """Open a copy as a report would and count its images; DownloadError unless each split is as published."""
     try:
         dataset = load_dataset(str(path), cache)

@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from helpers.base import files
 from helpers.base.files import ROOT
 from helpers.build.execute import run_notebook
 
@@ -115,3 +116,23 @@ def test_another_backend_is_passed_over_in_one_line(backend: str, lines: int) ->
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     told = [line for line in ended.stderr.splitlines() if line.startswith(f"KERAS_BACKEND={backend} is ")]
     assert len(told) == lines and all("TensorFlow" in line for line in told)
+
+
+def test_a_repository_that_cannot_be_written_keeps_its_data_with_the_runs_and_says_so(tmp_path: Path) -> None:
+    clone, reports = tmp_path / "clone", tmp_path / "elsewhere"
+    shutil.copytree(ROOT / "helpers", clone / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "notebooks", clone / "notebooks")
+    shutil.copy(ROOT / "requirements.txt", clone)
+    (clone / "data").touch()  # no folder can be made in a file, whoever tries
+    clean = {name: value for name, value in os.environ.items() if name not in (files.CACHE_VARIABLE, "REPORTS")}
+    environment = {**clean, "PYTHONPATH": str(clone), "PYTHONDONTWRITEBYTECODE": "1"}
+    before = sorted(clone.rglob("*"))
+    code = "import sys; from helpers.build import report as driver; driver.make_report = lambda build, jobs: 0; "
+    code += "from helpers.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "report", "RECIPE=tiny", f"REPORTS={reports}"]
+    ended = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    told = [line for line in ended.stdout.splitlines() if "cannot be written" in line]
+    assert told == [f"{clone / 'data'} cannot be written; decoded data are kept in {reports / '.cache'}."]
+    assert [*(reports / ".cache").glob("*/dataset.json")] and (reports / "faces-tiny" / "run.json").is_file()
+    assert sorted(clone.rglob("*")) == before

@@ -381,7 +381,7 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_code_2(
     (tmp_path / "given").mkdir()
     path = make(tmp_path / "given")
     before = listing(tmp_path)
-    monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
+    monkeypatch.setenv("DATA_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(driver, "make_report", lambda *_: pytest.fail("the data were not refused"))
     arguments = ["report", "--dataset", str(path), "--reports", str(tmp_path / "reports")]
     assert driver.main(arguments) == 2
@@ -592,7 +592,7 @@ def test_class_whose_name_no_font_can_show_is_an_error_before_anything_is_traine
 ) -> None:
     if not pdf.missing_characters(CUNEIFORM):
         pytest.skip("this machine has a font for cuneiform")
-    monkeypatch.setattr(datasets, "CACHE", tmp_path / "cache")
+    monkeypatch.setenv("DATA_CACHE", str(tmp_path / "cache"))
     folder = folder_of(pictures({f"{CUNEIFORM} cat": 10, "dog": 10}))(tmp_path)
     assert driver.main(["report", "--dataset", str(folder), "--reports", str(tmp_path / "reports")]) == 2
     assert capsys.readouterr().err == (
