@@ -65,3 +65,29 @@ def test_every_name_of_the_door_is_used_by_a_notebook() -> None:
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     used = {name for path in notebooks for text in code_sources(path) for name in imported(text, "helpers")}
     assert used == {*helpers.__all__}
+
+
+def reached(path: Path) -> set[tuple[str, str]]:
+    """List what a file imports from rooms that it does not stand in: each room with the first name behind it."""
+    own = path.relative_to(PACKAGE).parts[0]
+    places = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        origin = [f"{node.module}.{name}" for name in names] if isinstance(node, ast.ImportFrom) else names
+        places |= {tuple(place.split(".")[1:3]) for place in origin if place.startswith("helpers.")}
+    return {place for place in places if len(place) == 2 and place[0] != own and (PACKAGE / place[0]).is_dir()}
+
+
+def exported(room: str) -> list[str]:
+    """Read the list of what a room lets others use."""
+    body = ast.parse((PACKAGE / room / "__init__.py").read_text(encoding="utf-8")).body
+    lists = [node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"]
+    return ast.literal_eval(lists[0])
+
+
+def test_a_room_is_entered_by_what_it_exports_alone() -> None:
+    used = {place for path in FILES for place in reached(path)}
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    door = {tuple(place.split(".")[1:3]) for place in helpers._MODULES.values() if place.count(".") == 2}
+    assert {f"{room}.{name}" for room, name in used if name not in exported(room)} == set()
+    assert {f"{room}.{name}" for room in rooms for name in exported(room) if (room, name) not in used | door} == set()

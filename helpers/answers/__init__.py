@@ -5,11 +5,18 @@ another language, without running the notebook. `render` is the one function tha
 May import `base`.
 """
 
-from helpers.answers.answer import Answer as Answer
-from helpers.answers.sentences import format_value as format_value
-from helpers.answers.sentences import render as render
-from helpers.answers.sentences import render_block as render_block
-from helpers.answers.stored import AnswerError as AnswerError
-from helpers.answers.stored import answer_path as answer_path
-from helpers.answers.stored import load_answer as load_answer
-from helpers.answers.tables import table_cells as table_cells
+from helpers.answers.answer import Answer
+from helpers.answers.sentences import format_value, render, render_block
+from helpers.answers.stored import AnswerError, answer_path, load_answer
+from helpers.answers.tables import table_cells
+
+__all__ = [
+    "Answer",
+    "AnswerError",
+    "answer_path",
+    "format_value",
+    "load_answer",
+    "render",
+    "render_block",
+    "table_cells",
+]

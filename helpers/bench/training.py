@@ -22,8 +22,8 @@ from helpers.networks.fast import PARTS, accelerate
 from helpers.networks.precision import Precision, choose_precision, policy, supports_bfloat16
 from helpers.networks.prediction import predict_in_batches
 from helpers.training.augmentation import augmentation_layers
-from helpers.training.batches import LONGEST_PIECE, EpochBatches
-from helpers.training.learner import fit_epoch
+from helpers.training.batches import EpochBatches
+from helpers.training.learner import STEPS_AT_ONCE, fit_epoch
 from helpers.training.recipes import ERASED, RECIPES
 
 NETWORK = "vgg9"
@@ -34,7 +34,7 @@ PLAIN, FIT, TORCH = "Keras float32", "Keras float32, fit", "PyTorch bfloat16"
 # batch as it is trained with and so many steps a round. Of them, only the third enlarges its images.
 STUDIED = {
     NETWORK: (BATCH, 1),
-    RECIPES["quick"].cnn: (RECIPES["quick"].plan.batch_size, LONGEST_PIECE),
+    RECIPES["quick"].cnn: (RECIPES["quick"].plan.batch_size, STEPS_AT_ONCE),
     "wide8": (64, 1),
 }
 ROUNDS = 15  # of two ways in turns
@@ -99,33 +99,8 @@ def ablation_runs(network: str, batch: int, steps: int) -> Runs:
     if precision == "bfloat16":
         runs["bfloat16"] = make("float32")
     single = accelerate(model, precision)
-    stepping, batches = (
-        _compiled(single.trainer, single.adamw),
-        EpochBatches(np.arange(len(data[0])).reshape(-1, batch)),
-    )
-    singles = [partial(stepping.train_on_batch, *batches.batch(data, step)) for step in range(steps)]
-    runs["steps in one program"] = lambda: [step() for step in singles]
-    return runs | _library_runs(model, precision, data, batch)
-
-
-def _library_runs(model: keras.Model, precision: Precision, data: tuple[np.ndarray, ...], batch: int) -> Runs:
-    """Give Keras's own ways to take the steps of our twin: `fit` of arrays, and of a Dataset that does not tune."""
-    import tensorflow as tf
-
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    dataset = tf.data.Dataset.from_tensor_slices(data).batch(batch, drop_remainder=True).with_options(options)
-    several = {"steps_per_execution": min(LONGEST_PIECE, len(data[0]) // batch)}
-
-    def twin(**options: object) -> keras.Model:
-        accelerated = accelerate(model, precision)
-        return _compiled(accelerated.trainer, accelerated.adamw, **options)
-
-    return {
-        "own batches, but fit": partial(twin().fit, *data, batch, shuffle=False, verbose=0),
-        "own batches, but Dataset": partial(twin().fit, dataset, verbose=0),
-        "own batches and loop, but Dataset and steps_per_execution": partial(twin(**several).fit, dataset, verbose=0),
-    }
+    runs["steps in one program"] = _run(_compiled(single.trainer, single.adamw, steps_per_execution=1), data, batch)
+    return runs
 
 
 def _part_run(
@@ -136,14 +111,16 @@ def _part_run(
 
 
 def _run(model: keras.Model, data: tuple[np.ndarray, ...], batch: int) -> Callable[[], object]:
-    return partial(fit_epoch, model, data, EpochBatches(np.arange(len(data[0])).reshape(-1, batch)))
+    batches = EpochBatches(np.arange(len(data[0])).reshape(-1, batch))
+    return partial(fit_epoch, model, partial(batches.all, data), len(batches.indices))
 
 
 def _compiled(
     model: keras.Model, optimizer: type[keras.optimizers.AdamW] = keras.optimizers.AdamW, **options: object
 ) -> keras.Model:
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer(1e-3), loss, metrics=["accuracy"], jit_compile=False, **options)
+    several = {"steps_per_execution": STEPS_AT_ONCE, **options}
+    model.compile(optimizer(1e-3), loss, metrics=["accuracy"], jit_compile=False, **several)
     return model
 
 

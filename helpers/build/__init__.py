@@ -2,3 +2,5 @@
 
 May import every room but `bench`.
 """
+
+__all__ = ["report", "runs", "shipping"]

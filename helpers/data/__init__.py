@@ -2,3 +2,5 @@
 
 May import `base`. The readers, one file a container or layout, are in `readers`.
 """
+
+__all__ = ["audit", "datasets", "download", "faces", "look", "options", "sources"]

@@ -2,3 +2,5 @@
 
 May import `base` and `networks`.
 """
+
+__all__ = ["activations", "ascent", "maps", "registry", "saliency", "superpixels"]

@@ -2,3 +2,5 @@
 
 May import `base`, `networks` and `explain`.
 """
+
+__all__ = ["confusion", "faithfulness", "grading", "insertion", "lime_study", "scorecard"]

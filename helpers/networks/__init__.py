@@ -2,3 +2,16 @@
 
 May import `base`.
 """
+
+__all__ = [
+    "architectures",
+    "chunks",
+    "fast",
+    "inference",
+    "layers",
+    "logits",
+    "precision",
+    "prediction",
+    "sample",
+    "views",
+]

@@ -2,3 +2,5 @@
 
 May import `base` and `answers`; `words` imports nothing, and anything from `grade` on may say what it holds.
 """
+
+__all__ = ["pdf", "plots", "words"]

@@ -2,3 +2,5 @@
 
 May import `base`, `data` and `networks`.
 """
+
+__all__ = ["augmentation", "batches", "learner", "loop", "pretrained", "recipes", "stored"]

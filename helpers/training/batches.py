@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# What one program trains on, between two looks at whether the user has had enough: so many steps, and no more bytes.
-LONGEST_PIECE, LARGEST_PIECE = 16, 2**25
-
 
 @dataclass(frozen=True)
 class EpochBatches:
@@ -25,14 +22,9 @@ class EpochBatches:
         partners, shares = self.partners[step], self.shares[step]
         return tuple(blend(part[indices], part[partners], shares) for part in data)
 
-    def pieces(self, data: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:
-        """Give the batches of a few steps at a time: images (steps, size, H, W, C) uint8, targets, and what else."""
-        size = self.indices.shape[1] * data[0][:1].nbytes
-        steps = min(LONGEST_PIECE, max(1, LARGEST_PIECE // size))
-        for start in range(0, len(self.indices), steps):
-            taken = range(start, min(start + steps, len(self.indices)))
-            batches = zip(*(self.batch(data, step) for step in taken), strict=True)
-            yield tuple(np.stack(part) for part in batches)
+    def all(self, data: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Give the batch of each step."""
+        return (self.batch(data, step) for step in range(len(self.indices)))
 
 
 def draw_batches(images: int, shape: tuple[int, int], mixup: float, random: np.random.Generator) -> EpochBatches:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -11,6 +12,11 @@ from helpers.networks.fast import Accelerated
 from helpers.training.augmentation import augmentation_layers
 from helpers.training.batches import EpochBatches
 from helpers.training.recipes import Phase, Plan
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+STEPS_AT_ONCE = 16  # of a TensorFlow program: Python takes 1.5 ms to call one, half of what a small DNN takes
 
 Arrays = tuple[np.ndarray, ...]  # images (N, H, W, C) uint8, targets (N, classes), and perhaps weights (N,) float32
 
@@ -40,11 +46,7 @@ class Learner:
 
         callbacks: called before and after each step, for which the learner has to be a plain one.
         """
-        if not self.plain:
-            return fit_epoch(self.model, data, batches)
-        steps = {"steps_per_epoch": len(batches.indices), "verbose": 0, "callbacks": [*callbacks]}
-        history = self.model.fit(self._batches(data, batches), **steps).history
-        return {name: float(values[-1]) for name, values in history.items()}
+        return fit_epoch(self.model, lambda: self._batches(data, batches), len(batches.indices), callbacks)
 
     def measure(self, targets: np.ndarray, logits: np.ndarray) -> dict[str, float]:
         """Give a user's metrics of logits (N, classes), which are not those of the model's training."""
@@ -54,11 +56,10 @@ class Learner:
         return {name: float(value) for name, value in results.items()}
 
     def _batches(self, data: Arrays, batches: EpochBatches) -> Iterator[Arrays]:
-        for step in range(len(batches.indices)):
-            images, *rest = batches.batch(data, step)
+        for images, *rest in batches.all(data):
             for layer in self.augmentation:
-                images = layer(ops.cast(images, "float32"), training=True)
-            yield ops.convert_to_numpy(images), *rest
+                images = ops.convert_to_numpy(layer(ops.cast(images, "float32"), training=True))
+            yield images, *rest
 
 
 def make_learner(
@@ -76,7 +77,10 @@ def make_learner(
     )
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=plan.label_smoothing)
     # XLA makes TensorFlow several times slower on a processor; JAX without it would go through every step by hand.
-    options = {"metrics": ["accuracy", *metrics], "jit_compile": keras.backend.backend() != "tensorflow"}
+    tensorflow = keras.backend.backend() == "tensorflow"
+    options = {"metrics": ["accuracy", *metrics], "jit_compile": not tensorflow}
+    if tensorflow and not accelerated.plain:  # JAX would compile each of the steps
+        options["steps_per_execution"] = STEPS_AT_ONCE
     model.compile(_optimizer(phase, steps, accelerated.adamw), loss, **options)
     learner = Learner(model, changes if accelerated.plain else (), accelerated.plain)
     _make_variables(model, *model.output_shape[1:])
@@ -122,22 +126,30 @@ class TabledRate(keras.optimizers.schedules.LearningRateSchedule):
         return ops.take(self.rates, ops.minimum(ops.cast(step, "int32"), len(self.rates) - 1))
 
 
-def fit_epoch(model: keras.Model, data: Arrays, batches: EpochBatches) -> dict[str, float]:
-    """Train a compiled model on the batches of one epoch; give the mean of the loss and of each metric.
+def fit_epoch(
+    model: keras.Model,
+    batches: Callable[[], Iterator[Arrays]],
+    steps: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, float]:
+    """Train a compiled model by Keras's `fit` on the batches of one epoch; give the mean of the loss and each metric.
 
-    This is an epoch of Keras's `fit`, with several steps in one program, and without its tf.data pipeline: that one
-    tunes itself in ever longer intervals, and at its end waits for the last of them, so that a call may take twice as
-    long as its work.
+    batches: gives as many batches as there are steps, whenever it is called.
     """
-    if not hasattr(model, "steps_program"):
-        _make_variables(model, *data[1].shape[1:])
-    model.reset_metrics()
-    if keras.backend.backend() == "jax":
-        from helpers.training.jax_epochs import take_steps
-    else:
-        from helpers.training.tf_epochs import take_steps
-    take_steps(model, batches.pieces(data))
-    return {name: float(value) for name, value in model.get_metrics_result().items()}
+    # Given a generator, Keras on TensorFlow lets tf.data tune itself, and its end waits for that as long again.
+    fed = _untuned(batches, steps) if model.steps_per_execution > 1 else batches()
+    history = model.fit(fed, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[*callbacks]).history
+    return {name: float(values[-1]) for name, values in history.items()}
+
+
+def _untuned(batches: Callable[[], Iterator[Arrays]], steps: int) -> "tf.data.Dataset":
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    signature = tuple(tf.TensorSpec(part.shape, part.dtype) for part in next(batches()))
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).with_options(options)
+    return dataset.apply(tf.data.experimental.assert_cardinality(steps))
 
 
 def _make_variables(model: keras.Model, *classes: int) -> None:

@@ -1,4 +1,4 @@
-"""Many steps in one program give the numbers of Keras's steps, on TensorFlow and on Keras's JAX backend."""
+"""An epoch gives the numbers of its single steps, on TensorFlow and on Keras's JAX backend."""
 
 import os
 import subprocess
@@ -39,9 +39,9 @@ def test_on_jax_these_tests_pass_and_those_of_training_that_rest_on_them() -> No
     assert "10 passed, 1 skipped" in ran.stdout
 
 
-@pytest.mark.parametrize("piece", [2, 8])  # of seven steps, so that the last piece is shorter, or is the only one
-def test_an_epoch_in_pieces_gives_the_numbers_of_step_by_step(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
-    monkeypatch.setattr("helpers.training.batches.LONGEST_PIECE", piece)
+@pytest.mark.parametrize("together", [2, 8])  # of seven steps, so that the last call takes fewer, or is the only one
+def test_an_epoch_gives_the_numbers_of_its_single_steps(monkeypatch: pytest.MonkeyPatch, together: int) -> None:
+    monkeypatch.setattr(learner, "STEPS_AT_ONCE", together)
     dataset = toy_dataset()
     targets = np.eye(3, dtype=np.float32)[dataset.train.labels]
     # Of a bias before a normalization, AdamW would make steps out of rounding.
@@ -63,20 +63,6 @@ def test_an_epoch_in_pieces_gives_the_numbers_of_step_by_step(monkeypatch: pytes
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=mine.path)
     others = make().variables
     assert max(np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in zip(whole.variables, others)) > 1e-3
-
-
-@pytest.mark.parametrize(("largest", "steps"), [(2**25, [4, 3]), (2 * 8 * 25, [2, 2, 2, 1]), (1, [1] * 7)])
-def test_pieces_hold_no_more_steps_and_bytes_than_they_may(
-    monkeypatch: pytest.MonkeyPatch, largest: int, steps: list[int]
-) -> None:
-    monkeypatch.setattr("helpers.training.batches.LONGEST_PIECE", 4)
-    monkeypatch.setattr("helpers.training.batches.LARGEST_PIECE", largest)
-    images = np.arange(56, dtype=np.uint8)[:, None, None, None] * np.ones((5, 5, 1), np.uint8)
-    epoch = draw_batches(56, (7, 8), 0.0, np.random.default_rng(0))
-    pieces = list(epoch.pieces((images, np.arange(56))))
-    assert [len(shown) for shown, _ in pieces] == steps
-    np.testing.assert_array_equal(np.concatenate([targets for _, targets in pieces]), epoch.indices)
-    np.testing.assert_array_equal(np.concatenate([shown for shown, _ in pieces])[..., 0, 0, 0], epoch.indices)
 
 
 @on_jax

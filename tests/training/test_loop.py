@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -67,9 +68,8 @@ def test_an_epoch_gives_the_numbers_of_keras_fit() -> None:
         history = model.fit(images[order], targets[order], batch_size=16, shuffle=False, verbose=0).history
         return {name: values[0] for name, values in history.items()}
 
-    metrics, weights = trained(
-        lambda model: learner.fit_epoch(model, (images, targets), EpochBatches(order.reshape(-1, 16)))
-    )
+    batches = EpochBatches(order.reshape(-1, 16))
+    metrics, weights = trained(lambda model: learner.fit_epoch(model, lambda: batches.all((images, targets)), 3))
     expected_metrics, expected = trained(by_keras)
     assert metrics == pytest.approx(expected_metrics, rel=1e-6)
     for mine, theirs in zip(weights, expected, strict=True):
@@ -81,13 +81,20 @@ def test_an_epoch_gives_the_numbers_of_keras_fit() -> None:
 def test_neither_training_nor_prediction_waits_for_a_pipeline_that_tunes_itself(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object, **__: object) -> None:
-        raise AssertionError("fit and predict wait at their end until tf.data's tuner wakes up")
+    fit, tuning = keras.Model.fit, []
 
-    monkeypatch.setattr(keras.Model, "fit", refused)
+    def watched(model: keras.Model, data: Any, **options: object) -> object:
+        tuning.append(data.options().autotune.enabled)
+        return fit(model, data, **options)
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("predict waits at its end until tf.data's tuner wakes up")
+
+    monkeypatch.setattr(keras.Model, "fit", watched)
     monkeypatch.setattr(keras.Model, "predict", refused)
     trained = train(dataset)
     assert prediction.predict_logits(trained.model, dataset.test.images).shape == (len(dataset.test.labels), 3)
+    assert {*tuning} == {False}
 
 
 def test_the_same_seed_gives_the_same_numbers(dataset: Dataset) -> None:
