@@ -62,7 +62,6 @@ def test_plain_keras_learns_and_repeats_itself_and_takes_the_same_first_steps(
     bare = replace(PLAN, phases=(Phase("sgd", 0.01, epochs=1),), augmentation=Augmentation())
     monkeypatch.setenv("PRECISION", "float32")
     monkeypatch.setattr(keras.layers.Dropout, "call", lambda self, inputs, training=False: inputs)
-    monkeypatch.setattr("helpers.networks.fast.fused.FusedDropout.call", lambda self, inputs, training=False: inputs)
     rows = {}
     for way in ("1", "0"):
         monkeypatch.setenv("ACCELERATE", way)

@@ -36,7 +36,7 @@ def test_on_jax_these_tests_pass_and_those_of_training_that_rest_on_them() -> No
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PRECISION": "float32"}
     ran = subprocess.run(command, env=environment, cwd=HERE.parents[1], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-4000:]
-    assert "10 passed, 1 skipped" in ran.stdout
+    assert "7 passed, 1 skipped" in ran.stdout
 
 
 @pytest.mark.parametrize("together", [2, 8])  # of seven steps, so that the last call takes fewer, or is the only one

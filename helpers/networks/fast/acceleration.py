@@ -9,10 +9,9 @@ import keras
 from helpers.networks.architectures import multiplications
 from helpers.networks.fast import twins
 from helpers.networks.fast.adamw import FusedAdamW
-from helpers.networks.fast.twins import FUSED
 from helpers.networks.precision import Precision, accelerates, choose_precision
 
-PARTS = (*FUSED, "enlargement", "AdamW")  # what can be switched off, besides the precision
+PARTS = ("batch norm", "enlargement", "AdamW")  # what can be switched off, besides the precision
 
 
 @dataclass(frozen=True)

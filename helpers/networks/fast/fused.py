@@ -3,17 +3,11 @@
 All act as Keras's own on another backend. None reaches a file: they belong to twins, which train in a network's place.
 """
 
-from collections.abc import Callable
-
 import keras
 import numpy as np
 from keras import layers, ops
 
 from helpers.networks.architectures import enlarge
-
-# In this precision and up to so many positions in a map, a filter's gradient is faster as a product of matrices for
-# each of its taps: 1.2 to 4 times as fast as measured, with AMX and without. At 36 it depends; in float32 it is slower.
-SMALL_MAP_PRECISION, SMALL_MAP = "bfloat16", 16
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
@@ -85,82 +79,6 @@ def _normalize_batch(
 
 def _values_per_channel(images: keras.KerasTensor) -> keras.KerasTensor:
     return ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
-
-
-class FusedDropout(layers.Dropout):
-    """Dropout whose random numbers have 8 bits, eight of them drawn at once, where Keras's take a float each.
-
-    A value is dropped at the rate to within 1/512, and what is kept is divided by the share that is.
-    """
-
-    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
-        """Drop values of (N, ...) when training."""
-        if not (training and 0 < self.rate < 1 and _on_tensorflow()) or self.noise_shape is not None:
-            return super().call(inputs, training=training)
-        drawn, dropped = self._draw(ops.shape(inputs)), min(2**8 - 1, round(self.rate * 2**8))
-        scale = 2**8 / (2**8 - dropped)
-        return inputs * (ops.cast(drawn >= dropped, inputs.dtype) * scale)
-
-    def _draw(self, shape: keras.KerasTensor) -> keras.KerasTensor:
-        """Draw whole numbers below 256: of this shape, uint8."""
-        import tensorflow as tf
-
-        count, seed = tf.reduce_prod(shape), tf.cast(self.seed_generator.next(), tf.int32)
-        words = tf.random.stateless_uniform([(count + 7) // 8], seed, minval=None, maxval=None, dtype=tf.uint64)
-        return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:count], shape)
-
-
-class FusedConv2D(layers.Conv2D):
-    """A convolution by 3 x 3 filters whose gradient on small maps is nine products of matrices.
-
-    Outputs and gradients are Keras's up to rounding. For maps of few positions, TensorFlow's own gradient of the
-    filters spends most of its time on something else than multiplying.
-    """
-
-    def convolution_op(self, inputs: keras.KerasTensor, kernel: keras.KerasTensor) -> keras.KerasTensor:
-        """Convolve (N, H, W, C)."""
-        if not (_on_tensorflow() and self._has_small_maps(inputs)):
-            return super().convolution_op(inputs, kernel)
-        return _convolve_small_maps(inputs, ops.cast(kernel, inputs.dtype))
-
-    def is_usual(self) -> bool:
-        """Whether the filters are 3 x 3, stand at every position, and see all channels and zeros around the maps."""
-        usual = (self.kernel_size, self.strides, self.padding, self.dilation_rate, self.groups)
-        return usual == ((3, 3), (1, 1), "same", (1, 1), 1)
-
-    def _has_small_maps(self, inputs: keras.KerasTensor) -> bool:
-        size = inputs.shape[1:3]
-        pays = self.compute_dtype == SMALL_MAP_PRECISION and None not in size and size[0] * size[1] <= SMALL_MAP
-        return pays and self.is_usual()
-
-
-def _convolve_small_maps(images: keras.KerasTensor, kernel: keras.KerasTensor) -> keras.KerasTensor:
-    import tensorflow as tf
-
-    @tf.custom_gradient
-    def convolve(images: keras.KerasTensor, kernel: keras.KerasTensor) -> tuple[keras.KerasTensor, Callable]:
-        def gradient(upstream: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-            back = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(images), 1, "SAME")
-            return back, filter_gradient(images, upstream)
-
-        return tf.nn.conv2d(images, kernel, 1, "SAME"), gradient
-
-    return convolve(images, kernel)
-
-
-def filter_gradient(images: keras.KerasTensor, upstream: keras.KerasTensor) -> keras.KerasTensor:
-    """Give the gradient of 3 x 3 filters, a product of matrices a tap: (3, 3, C, D) in the dtype of the images.
-
-    images: (N, H, W, C), convolved with zeros around them; upstream: (N, H, W, D), the gradient of what came out.
-    """
-    height, width, channels = images.shape[1:]
-    padded, gradient = ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))), ops.reshape(upstream, (-1, upstream.shape[3]))
-    taps = [
-        ops.matmul(ops.transpose(ops.reshape(padded[:, i : i + height, j : j + width], (-1, channels))), gradient)
-        for i in range(3)
-        for j in range(3)
-    ]
-    return ops.reshape(ops.stack(taps), (3, 3, channels, -1))
 
 
 class FusedEnlargement(layers.Layer):

@@ -14,16 +14,9 @@ from keras import layers, ops
 from keras.layers import Layer
 
 from helpers.networks.architectures import ENLARGEMENT, enlarge
-from helpers.networks.fast.fused import FusedBatchNormalization, FusedConv2D, FusedDropout, FusedEnlargement
+from helpers.networks.fast.fused import FusedBatchNormalization, FusedEnlargement
 from helpers.networks.folding import FOLDABLE, affine, is_linear
 from helpers.networks.precision import Precision, policy
-
-# Layers that a training twin has in place of Keras's own, by the name of the part that they are.
-FUSED: dict[str, tuple[type[Layer], type[Layer]]] = {
-    "batch norm": (layers.BatchNormalization, FusedBatchNormalization),
-    "convolution": (layers.Conv2D, FusedConv2D),
-    "dropout": (layers.Dropout, FusedDropout),
-}
 
 
 def training_twin(model: keras.Model, precision: Precision, without: Collection[str] = ()) -> keras.Model:
@@ -34,17 +27,15 @@ def training_twin(model: keras.Model, precision: Precision, without: Collection[
     """
     low = _low_precision_layers(model, precision)
     enlargement = {} if "enlargement" in without else _fused_enlargement(model)
-    fused = dict(pair for part, pair in FUSED.items() if part not in without)
+    normalization = layers.BatchNormalization if "batch norm" in without else FusedBatchNormalization
 
     def copy(layer: Layer, **options: object) -> Layer:
-        kind = fused.get(type(layer))
-        config = {**_config(layer, low), **options}
-        own = kind.from_config(config) if kind else type(layer).from_config(config)
-        return enlargement.get(layer.name, own)
+        kind = normalization if type(layer) is layers.BatchNormalization else type(layer)
+        return enlargement.get(layer.name) or kind.from_config({**_config(layer, low), **options})
 
     if _is_chain(model):
         inputs = tensor = keras.Input(model.input_shape[1:])
-        for layer, options in _merged_layers(model, fused):
+        for layer, options in _merged_layers(model, normalization is FusedBatchNormalization):
             tensor = copy(layer, **options)(tensor)
         twin = keras.Model(inputs, tensor, name=model.name)
         _keep_moot_biases(twin)
@@ -61,7 +52,7 @@ def _keep_moot_biases(twin: keras.Model) -> None:
             layer.bias.trainable = False
 
 
-def _merged_layers(model: keras.Model, fused: Collection[type[Layer]]) -> Iterator[tuple[Layer, dict[str, bool]]]:
+def _merged_layers(model: keras.Model, fused: bool) -> Iterator[tuple[Layer, dict[str, bool]]]:
     """List the layers of a chain for a training twin, each with what it does in place of layers that follow it.
 
     A batch normalization does the work of a ReLU behind it, and then of the max pooling behind that one.
@@ -69,8 +60,7 @@ def _merged_layers(model: keras.Model, fused: Collection[type[Layer]]) -> Iterat
     queue = deque(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
     while queue:
         layer, merged = queue.popleft(), {}
-        merges = type(layer) is layers.BatchNormalization and layers.BatchNormalization in fused
-        if merges and queue and _is_rectifier(queue[0]):
+        if fused and type(layer) is layers.BatchNormalization and queue and _is_rectifier(queue[0]):
             queue.popleft()
             merged["rectified"] = True
             if queue and _halves(queue[0]):
