@@ -6,15 +6,13 @@ May import `base`.
 """
 
 from helpers.answers.answer import Answer
-from helpers.answers.sentences import format_value, render, render_block
-from helpers.answers.stored import AnswerError, answer_path, load_answer
+from helpers.answers.sentences import render, render_block
+from helpers.answers.stored import AnswerError, load_answer
 from helpers.answers.tables import table_cells
 
 __all__ = [
     "Answer",
     "AnswerError",
-    "answer_path",
-    "format_value",
     "load_answer",
     "render",
     "render_block",

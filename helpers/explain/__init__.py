@@ -3,4 +3,4 @@
 May import `base` and `networks`.
 """
 
-__all__ = ["activations", "ascent", "maps", "registry", "saliency", "superpixels"]
+__all__ = ["activations", "ascent", "maps", "registry", "saliency", "substrates", "superpixels"]

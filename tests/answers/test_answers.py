@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from helpers.answers import Answer, AnswerError, format_value, load_answer, render, table_cells
+from helpers.answers import Answer, AnswerError, load_answer, render, table_cells
+from helpers.answers.sentences import format_value
 
 NOTEBOOK = "03_confusion_matrix"
 
