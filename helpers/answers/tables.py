@@ -8,7 +8,7 @@ from helpers.answers.sentences import format_value, plain
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS = 60  # of a table that is shown whole, a page and a half
+MOST_ROWS = 40  # of a table that is shown whole, a page
 CUT = "Of {rows_in_all} rows the first and the last {end} are shown; {file} holds all."
 END_ROWS = 15  # of a longer one, shown at its beginning and at its end; its file holds all
 

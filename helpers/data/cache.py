@@ -26,6 +26,7 @@ MAX_UNREADABLE = 0.01  # share of the images that may be left out
 Facts = dict[str, Any]
 _SPLIT_INDEX = {"": -1} | {split: index for index, split in enumerate(SPLITS)}
 _ROUND = 1024  # images written at a time
+_NAME = 200  # bytes kept of an image's name, the last ones, so that names take less room than images
 
 
 def content_digest(path: Path, cache: Path) -> str:
@@ -136,7 +137,7 @@ def _faces_reading(labels: np.ndarray, bounds: Mapping[str, tuple[int, int]], si
 def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     """Decode and split what a path holds into a folder; returns the facts about it."""
     scratch = draft / "decoded"
-    labels, given, twins, groups, skipped = _decode_records(contents.records, scratch)
+    labels, given, twins, groups, image_names, skipped = _decode_records(contents.records, scratch)
     _check_skipped(path, skipped, len(labels))
     reading = contents.reading
     class_names, labels, class_notes = drop_empty_classes(reading.class_names, labels)
@@ -150,6 +151,7 @@ def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     )
     scratch.unlink()
     _write_array(draft / "labels.npy", order.shape, labels.dtype, [labels[order].data])
+    _write_array(draft / "names.npy", order.shape, image_names.dtype, [image_names[order].data])
     counted = _count_again(reading, class_names, labels[order], splits[order])
     known = replace(counted, notes=(*reading.notes, *class_notes, *_skipped_notes(len(skipped), len(labels))))
     return {
@@ -171,9 +173,9 @@ def _count_again(reading: Reading, class_names: Sequence[str], labels: np.ndarra
 
 def _decode_records(
     records: Iterable[Record], scratch: Path
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str]]]:
-    """Write the pixels one behind the other; return labels, given splits, twins, groups, and what was left out."""
-    facts, skipped = array("q"), []
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str]]]:
+    """Write the pixels one behind the other; return labels, given splits, twins, groups, names, what was left out."""
+    facts, names, skipped = array("q"), [], []
     records = iter(records)
     with writing(scratch):
         file = scratch.open("wb")
@@ -186,10 +188,11 @@ def _decode_records(
                 file.writelines(pixels)
             for record, content in zip(kept, pixels, strict=True):
                 facts.extend((record.label, _SPLIT_INDEX[record.split], _hash(content), _group(record)))
+                names.append(printable(record.name).encode()[-_NAME:])
         with writing(scratch):
             file.flush()
     labels, given, twins, groups = np.array(facts, np.int64).reshape(-1, 4).T
-    return labels, given, twins, groups, skipped
+    return labels, given, twins, groups, np.array(names or [b"-"]), skipped
 
 
 def _hash(content: bytes) -> int:

@@ -46,18 +46,24 @@ _KNOWN_FILES = {
 _TAKEN_NAMES = ("faces", "sample", "")  # of run folders; only a whole disk has no name
 _ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv", ".parquet"}
 _SIZES = (24, 512)  # pixels a side: least that the deepest network can pool, most that is sensible to train on
-_LAYOUT = 2  # raised when the same source is decoded or split differently
+_LAYOUT = 3  # raised when the same source is decoded or split differently
 
 
 @dataclass(frozen=True)
 class Split:
     """One part of a data set.
 
-    images: (N, H, W, C) uint8, memory-mapped; labels: (N,) int64, index into the data set's class names.
+    images: (N, H, W, C) uint8, memory-mapped; labels: (N,) int64, index into the data set's class names; names: (N,)
+    UTF-8 bytes, what the source calls each image, or None where they are drawn.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    names: np.ndarray | None = None
+
+    def name(self, place: int) -> str:
+        """Give what the source calls an image, such as the path of its file; of drawn ones, their place."""
+        return f"image {place}" if self.names is None else self.names[place].decode(errors="ignore")
 
 
 @dataclass(frozen=True)
@@ -299,7 +305,7 @@ def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
     return Dataset(
         name=source.name,
         class_names=reading.class_names,
-        **{split: Split(arrays["images"][split], arrays["labels"][split]) for split in SPLITS},
+        **{s: Split(arrays["images"][s], arrays["labels"][s], arrays.get("names", {}).get(s)) for s in SPLITS},
         fingerprint=f"{source.fingerprint}-kept" if changed else source.fingerprint,
         title=reading.title,
         notes=(*facts["notes"], *facts["split_notes"], *reading.pixels.notes),

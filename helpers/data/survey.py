@@ -6,6 +6,7 @@ An image in another scale, on another ground or without its colour would tell it
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 from helpers.data.decode import lay_on, map_all, open_image, read_content
 from helpers.data.options import Options
 from helpers.data.reading import Pixels
-from helpers.data.sources import Giver
+from helpers.data.sources import Giver, printable
 
 _TINGE = 8  # grey levels by which colours may differ in an image that counts as grey
 _LOOK = 64  # pixels a side at which an image is looked at
@@ -23,6 +24,7 @@ _STEP = 16  # by which sizes differ, so that a network can halve them
 _AFFORDED = 2**24  # pixels of all images together, so that training takes minutes; 64 a side are taken anyway
 _AT_LEAST = 64
 _QUARTER = 0.25
+_ODD = 3  # times by which a side differs from the median, at least, in an image of odd size
 _GROUNDS = {255: "white", 0: "black", 128: "grey"}  # the first of those on which most images can be seen
 _VISIBLE = 24  # grey levels by which an image differs from its ground on average, at least, where it can be seen
 
@@ -51,17 +53,18 @@ class _Search:
     coloured: bool = False
 
 
-def survey(openers: Iterable[Giver], options: Options, size: int | None = None) -> Pixels:
+def survey(openers: Iterable[Giver], options: Options, size: int | None = None, names: Sequence[str] = ()) -> Pixels:
     """Look at all images and decide how they become arrays.
 
-    size: pixels a side where the options do not say, or None to follow the data. Images that cannot be read are passed
-    over, as `decode` says what is wrong with them.
+    size: pixels a side where the options do not say, or None to follow the data; names: of the images, if they have
+    any. Images that cannot be read are passed over, as `decode` says what is wrong with them.
     """
-    search, looks = _Search(), []
-    for look in map_all(partial(_look, search=search), openers):
+    search, looks, seen = _Search(), [], []
+    for look, name in zip(map_all(partial(_look, search=search), openers), chain(names, repeat(""))):
         if look:
             search.coloured |= look.coloured
             looks.append(look)
+            seen.append(name)
     side, size_notes = _choose_size(looks) if size is None else (size, ())
     black, white, bits, depth_notes = _find_scale([look for look in looks if look.high is not None])
     ground, ground_notes = _choose_ground([look.contrasts for look in looks if look.contrasts])
@@ -78,6 +81,7 @@ def survey(openers: Iterable[Giver], options: Options, size: int | None = None) 
             *depth_notes,
             *ground_notes,
             *_page_notes(sum(look.stacked for look in looks)),
+            *_odd_notes(looks, seen),
             *crop_notes,
         ),
         black=black,
@@ -181,6 +185,25 @@ def _choose_ground(contrasts: Sequence[tuple[float, ...]]) -> tuple[int, tuple[s
 
 def _page_notes(count: int) -> tuple[str, ...]:
     return (f"Of {count:,} files with several pages or pictures, the first is taken.",) if count else ()
+
+
+def _odd_notes(looks: Sequence[_Look], names: Sequence[str]) -> tuple[str, ...]:
+    """Say which images have a side that is several times shorter or longer than is usual in these data."""
+    sides = np.array([look.sides for look in looks], np.float64).reshape(-1, 2)
+    usual = np.median(sides, axis=0) if len(sides) else np.ones(2)
+    ratios = np.maximum(sides / usual, usual / sides).max(axis=1)
+    if not (count := int((ratios >= _ODD).sum())):
+        return ()
+    oddest = int(ratios.argmax())
+    named = f", such as {printable(names[oddest])}," if names[oddest] else ""
+    return (
+        f"A side of {count:,} of {len(looks):,} images{named} is at least {_ODD} times as short or as long as the "
+        f"median's, {_size(usual)} pixels: the oddest has {_size(sides[oddest])}.",
+    )
+
+
+def _size(sides: np.ndarray) -> str:
+    return " x ".join(f"{side:,.0f}" for side in sides)
 
 
 def _cropped(looks: Sequence[_Look]) -> np.ndarray:

@@ -9,6 +9,8 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+_ENDS = 2  # classes with the highest and with the lowest recall that are named where there are too many
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -68,12 +70,12 @@ def balanced_accuracy(counts: np.ndarray) -> Interval:
 
 
 def recall_words(counts: np.ndarray, class_names: Sequence[str], most: int = 12) -> list[str]:
-    """Write every class's recall with its 95 % interval, the best first; of more classes than `most`, both ends."""
+    """Write every class's recall with its 95 % interval, the best first; of more than `most`, a few of both ends."""
     images = counts.sum(axis=1)
     there = [label for label in np.argsort(-np.diag(row_shares(counts)), kind="stable") if images[label]]
-    chosen = there if len(there) <= most else [*there[: most // 2], *there[-(most // 2) :]]
-    intervals = {class_names[label]: recall_interval(counts, label) for label in chosen}
-    return [f"{name} {found.value:.0%} ({found.low:.0%} to {found.high:.0%})" for name, found in intervals.items()]
+    intervals = {class_names[label]: recall_interval(counts, label) for label in there}
+    words = [f"{name} {found.value:.0%} ({found.low:.0%} to {found.high:.0%})" for name, found in intervals.items()]
+    return words if len(words) <= most else [*words[:_ENDS], f"{len(words) - 2 * _ENDS} between", *words[-_ENDS:]]
 
 
 def extremes(report: pd.DataFrame, most: int) -> pd.DataFrame:

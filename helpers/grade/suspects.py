@@ -8,15 +8,16 @@ only asked to agree: what it learned by heart can shorten the list, and cannot p
 
 import numpy as np
 import pandas as pd
+from skimage.transform import downscale_local_mean
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from helpers.data.audit.near import chunks
-
 FOLDS = 5
 _CELLS, _DIRECTIONS = 8, 8
 _FEATURES = 300  # principal components
+_SIDE = 48  # pixels; of larger images, means of blocks are described, at least so many a side
+_CHUNK = 64  # images described at a time
 
 
 def out_of_fold(images: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
@@ -50,12 +51,13 @@ def find_suspects(images: np.ndarray, labels: np.ndarray, probabilities: np.ndar
     """List the images whose label both the other folds and the trained network contradict, the most doubtful first.
 
     images: (N, H, W, C) uint8; labels: (N,) int; probabilities: (N, classes), what the network that was trained on
-    them says. Columns: place among the N, label, suggested (by the other folds), and margin, the probability of the
-    likeliest other class less that of the label, the mean of both. `attrs` holds "judged", the number of images whose
-    class has enough of them for the folds, and "accuracy", how often the folds predict their labels.
+    them says. Columns: place among the N, label, suggested (by the other folds), probability of that class, and margin,
+    the probability of the likeliest other class less that of the label; both are means of folds and network. `attrs`
+    holds "judged", the number of images whose class has enough of them for the folds, and "accuracy", how often the
+    folds predict their labels.
     """
     judged = np.flatnonzero(np.bincount(labels)[labels] >= FOLDS)
-    suspects = pd.DataFrame(columns=["place", "label", "suggested", "margin"])
+    suspects = pd.DataFrame(columns=["place", "label", "suggested", "probability", "margin"])
     accuracy = 0.0
     if len(classes := np.unique(labels[judged])) > 1:
         own = np.searchsorted(classes, labels[judged])
@@ -64,8 +66,11 @@ def find_suspects(images: np.ndarray, labels: np.ndarray, probabilities: np.ndar
         found = contradicted(own, unseen)
         doubtful = (found != own) & (contradicted(own, seen) != own)
         margin = (_margin(own, unseen) + _margin(own, seen)) / 2
-        columns = {"place": judged, "label": classes[own], "suggested": classes[found], "margin": margin}
-        suspects = pd.DataFrame(columns)[doubtful].sort_values("margin", ascending=False, ignore_index=True)
+        likely = np.take_along_axis((unseen + seen) / 2, found[:, None], axis=1)[:, 0]
+        columns = {"place": judged, "label": classes[own], "suggested": classes[found], "probability": likely}
+        suspects = pd.DataFrame({**columns, "margin": margin})[doubtful].sort_values(
+            "margin", ascending=False, ignore_index=True
+        )
         accuracy = float((unseen.argmax(axis=1) == own).mean())
     suspects.attrs = {"judged": len(judged), "accuracy": accuracy}
     return suspects
@@ -78,12 +83,15 @@ def describe(images: np.ndarray) -> np.ndarray:
     directions, so that a small shift changes little. A cell's histogram is divided by its length, with the image's
     mean added so that noise stays small.
     """
-    return np.concatenate([_describe(chunk) for chunk in chunks(images)])
+    step = max(1, min(images.shape[1:3]) // _SIDE)
+    starts = range(0, len(images), _CHUNK)
+    return np.concatenate([_describe(images[start : start + _CHUNK], step) for start in starts])
 
 
-def _describe(images: np.ndarray) -> np.ndarray:
-    channels = np.moveaxis(images, 3, 1).astype(np.float32)
-    down, across = (_overlapping_cells(side) for side in images.shape[1:3])
+def _describe(images: np.ndarray, step: int) -> np.ndarray:
+    shrunk = downscale_local_mean(images, (1, step, step, 1)) if step > 1 else images
+    channels = np.moveaxis(shrunk, 3, 1).astype(np.float32)
+    down, across = (_overlapping_cells(side) for side in channels.shape[2:])
     slopes = np.zeros((2, *channels.shape), np.float32)
     slopes[0, :, :, 1:-1] = channels[:, :, 2:] - channels[:, :, :-2]
     slopes[1, ..., 1:-1] = channels[..., 2:] - channels[..., :-2]

@@ -257,3 +257,14 @@ def test_what_cannot_be_read_is_passed_over() -> None:
     good, bad = opener(encode(LEVELS.astype(np.uint8))), opener(b"nothing")
     assert survey([bad, good], Options()) == survey([good], Options())
     assert survey([bad], Options()).size == survey_module._AT_LEAST
+
+
+def test_images_of_odd_size_are_counted_and_the_oddest_is_named() -> None:
+    usual = [encode(LEVELS[:40].astype(np.uint8)) for _ in range(8)]
+    small, long = (encode(np.full(shape, 90, np.uint8)) for shape in ((10, 12), (48, 400)))
+    names = [f"{place}.png" for place in range(10)]
+    notes = survey([opener(data) for data in (*usual, small, long)], Options(), names=names).notes
+    said = [note for note in notes if "as short or as long" in note]
+    assert len(said) == 1 and said[0].startswith("A side of 2 of 10 images, such as 9.png, is at least 3 times")
+    assert said[0].endswith("the median's, 40 x 48 pixels: the oddest has 48 x 400.")
+    assert not any("as short" in note for note in survey([opener(data) for data in usual], Options()).notes)

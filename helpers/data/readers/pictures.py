@@ -55,7 +55,7 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
     labelling = label(str(path), members, names, options)
     images = labelling.images
     openers = [members.files[image.name] for image in images]
-    pixels = survey(openers, options, labelling.size)
+    pixels = survey(openers, options, labelling.size, [image.name for image in images])
     reading = Reading(
         title=labelling.title,
         class_names=labelling.class_names,

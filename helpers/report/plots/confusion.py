@@ -9,15 +9,17 @@ from matplotlib.figure import Figure
 
 from helpers.report.plots.style import COLOURS, TEXT_WIDTH, in_percent, letters_in, new_figure, wrap
 
+_BARS = 12  # most classes whose bars stand side by side
 _NUMBERED = 20  # most classes whose cells of the confusion matrix have room for numbers
-_NAMED = 60  # most classes whose names have room along its sides
+_NAMED = 40  # most classes whose names have room along its sides
+_WORST = 10  # most confused pairs whose classes are named where not all are
 
 
 def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix twice, as counts and as shares of each row, with the numbers in the cells.
 
-    Of more than 20 classes it is drawn once, as wide as the page, as shares and without numbers, and of more than 60
-    without names: numbers of classes, from 1 in the order of their names, stand in their place.
+    Of more than 20 classes it is drawn once, as wide as the page, as shares and without numbers, and of more than 40
+    only the classes of the most confused pairs are named, as far as their names have room.
     """
     if len(class_names) > _NUMBERED:
         return _large_heatmap(shares, class_names)
@@ -49,22 +51,41 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
 
 def _large_heatmap(shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     figure = new_figure(6.2)
-    axes, count = figure.subplots(), len(class_names)
+    axes = figure.subplots()
     sns.heatmap(shares, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, cbar_kws={"shrink": 0.6, "aspect": 30})
     if bar := axes.collections[0].colorbar:
         in_percent(bar.ax.yaxis)
-    places = np.arange(0 if count <= _NAMED else 9, count, 1 if count <= _NAMED else 10)
-    names = [class_names[i].replace("_", " ") if count <= _NAMED else str(i + 1) for i in places.tolist()]
-    size = min(6.5, 250 / count) if count <= _NAMED else 6.0
-    axes.set_xticks(places + 0.5, names, rotation=90, fontsize=size)
-    axes.set_yticks(places + 0.5, names, rotation=0, fontsize=size)
+    for axis, places in zip((axes.yaxis, axes.xaxis), _named_places(shares)):
+        names = [class_names[place].replace("_", " ") for place in places]
+        axis.set_ticks(np.array(places) + 0.5, names, fontsize=6, rotation=0 if axis is axes.yaxis else 90)
     axes.set(title="share of the true class", xlabel="predicted", ylabel="true")
-    axes.tick_params(length=0 if count <= _NAMED else 2)
+    axes.tick_params(length=2)
     return figure
 
 
+def _named_places(shares: np.ndarray) -> tuple[list[int], list[int]]:
+    """Choose the rows and the columns that are named: all, or those of the most confused pairs, none too near."""
+    count = len(shares)
+    if count <= _NAMED:
+        return [*range(count)], [*range(count)]
+    confused = np.where(np.eye(count, dtype=bool), 0, shares)
+    worst = np.argsort(-confused, axis=None, kind="stable")[:_WORST]
+    rows, columns = (places.tolist() for places in np.unravel_index(worst, shares.shape))
+    return _apart(rows, count / _NAMED), _apart(columns, count / _NAMED)
+
+
+def _apart(places: Sequence[int], distance: float) -> list[int]:
+    kept: list[int] = []
+    for place in places:
+        if all(abs(place - other) >= distance for other in kept):
+            kept.append(place)
+    return sorted(kept)
+
+
 def class_bars(report: pd.DataFrame) -> Figure:
-    """Draw precision, recall and F1 of each class as grouped bars."""
+    """Draw precision, recall and F1 of each class as grouped bars; of more than 12 as dots, a row each."""
+    if len(report) > _BARS:
+        return _class_dots(report)
     figure = new_figure(2.1)
     axes = figure.subplots()
     long = report.melt("class", ["precision", "recall", "f1"], var_name="measure")
@@ -75,13 +96,24 @@ def class_bars(report: pd.DataFrame) -> Figure:
     axes.legend().remove()
     positions, letters = np.arange(len(report)), letters_in((TEXT_WIDTH - 0.6) / len(report) - 0.06)
     axes.set_xticks(positions, [wrap(name, letters) for name in report["class"]])
-    if len(report) > 12:
-        names = [name.replace("_", " ") for name in report["class"]]
-        axes.set_xticks(positions, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set(ylim=(0, 1), xlabel="", ylabel="")
     in_percent(axes.yaxis)
     axes.grid(True, axis="y")
     axes.set_axisbelow(True)
     axes.tick_params(axis="x", length=0)
     figure.legend(handles, measures, loc="outside upper center", ncols=3)
+    return figure
+
+
+def _class_dots(report: pd.DataFrame) -> Figure:
+    figure = new_figure(0.5 + 0.15 * len(report))
+    axes, rows = figure.subplots(), np.arange(len(report))
+    for measure, mark, colour in zip(("precision", "recall", "f1"), "sod", COLOURS):
+        axes.plot(report[measure], rows, mark, color=colour, markersize=3.5, alpha=0.8, label=measure, clip_on=False)
+    axes.set_yticks(rows, [name.replace("_", " ") for name in report["class"]], fontsize=6.5)
+    axes.set(xlim=(0, 1), ylim=(len(report) - 0.5, -0.5))
+    in_percent(axes.xaxis)
+    axes.grid(True)
+    axes.tick_params(axis="y", length=0)
+    figure.legend(loc="outside upper center", ncols=3)
     return figure

@@ -13,6 +13,7 @@ from helpers.report.plots.images import hide_axes, mosaic
 from helpers.report.plots.style import DIVERGING, SEQUENTIAL, TEXT_WIDTH, letters_in, thin_bar, wrap
 
 BORDER = (1.0, 0.84, 0.04)  # of superpixels: a yellow that is found in no grey image and stands out in grey print
+_TILE = 1.05  # inches, the widest column
 
 
 @dataclass(frozen=True)
@@ -113,14 +114,14 @@ def _masked(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str], most_columns: int = 12) -> Figure:
     """Draw rows of tiles under titles, in bands one below another where there are too many columns."""
-    count = len(titles)
-    bands = -(-count // most_columns)
-    columns = -(-count // bands)
     left, right, gap = 0.82, 0.62, 0.04
-    tile = min(1.05, (TEXT_WIDTH - left - right) / columns)
-    letters = letters_in(tile - 0.06)
+    columns, points = _fit_columns(titles, most_columns, TEXT_WIDTH - left - right)
+    bands = -(-len(titles) // columns)
+    columns = -(-len(titles) // bands)
+    tile = min(_TILE, (TEXT_WIDTH - left - right) / columns)
+    letters = letters_in(tile - 0.06, points)
     wrapped = ["\n".join(wrap(line, letters) for line in title.split("\n")) for title in titles]
-    header = 0.05 + 0.12 * max(title.count("\n") + 1 for title in wrapped)
+    header = 0.05 + 0.017 * points * max(title.count("\n") + 1 for title in wrapped)
     tall, wide = rows[0].tiles.shape[1:3]
     side = tile * tall / (wide + _gap(wide))  # inches from top to bottom of a tile
     height = bands * (header + len(rows) * (side + gap))
@@ -133,11 +134,21 @@ def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str], most_columns: i
         axes = figure.add_axes(_relative((left, bottom, width, side), figure))
         drawn = _draw_row(axes, rows[row], chosen)
         if row == 0:
-            _title_columns(axes, wrapped[chosen], wide)
+            _title_columns(axes, wrapped[chosen], wide, points)
         if limits := rows[row].limits:
             bar = figure.add_axes(_relative((left + width + 0.06, bottom + 0.08, 0.07, side - 0.16), figure))
             _draw_bar(figure, drawn, bar, limits, rows[row].bar_label)
     return figure
+
+
+def _fit_columns(titles: Sequence[str], most: int, room: float) -> tuple[int, float]:
+    """Say how many columns there may be so that no word of a title is broken, and in points how large they are set."""
+    longest = max(len(word) for title in titles for word in title.replace("_", " ").split())
+    for columns in range(min(len(titles), most), 4, -1):
+        for points in (7.0, 6.0):
+            if longest <= letters_in(min(_TILE, room / columns) - 0.06, points):
+                return columns, points
+    return min(len(titles), 4), 6.0
 
 
 def _gap(width: int) -> int:
@@ -166,9 +177,9 @@ def _draw_row(axes: Axes, row: SheetRow, chosen: slice) -> AxesImage:
     return drawn
 
 
-def _title_columns(axes: Axes, titles: Sequence[str], width: int) -> None:
+def _title_columns(axes: Axes, titles: Sequence[str], width: int, points: float) -> None:
     gap = _gap(width)
-    axes.set_xticks([i * (width + gap) + (width - 1) / 2 for i in range(len(titles))], titles, fontsize=7)
+    axes.set_xticks([i * (width + gap) + (width - 1) / 2 for i in range(len(titles))], titles, fontsize=points)
     axes.tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, length=0, pad=2)
 
 

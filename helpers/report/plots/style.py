@@ -76,14 +76,14 @@ def wrap(name: str, letters: int) -> str:
     return fill(name.replace("_", " "), letters)
 
 
-def letters_in(inches: float) -> int:
+def letters_in(inches: float, points: float = 7) -> int:
     """Say how many letters of the small print of a figure fit into a width."""
-    return max(6, int(inches * 20))
+    return max(6, int(inches * 119 / points))
 
 
 def in_percent(axis: Axis) -> None:
     """Label an axis of shares in per cent."""
-    axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.set_major_formatter(PercentFormatter(1, decimals=None))
 
 
 def thin_bar(bar: Colorbar, labels: list[str] | None = None) -> None:
