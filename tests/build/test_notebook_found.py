@@ -16,9 +16,40 @@ from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.build import stale
 from helpers.build.plan import Build, plan
 from helpers.build.report import make_report, parse_arguments
+from helpers.explain import registry
 
-COUNT = """
+# A file of an explanation method, put beside the others, and an entry of an architecture.
+METHOD = """
+import numpy as np
+from helpers.explain.registry import method
+
+@method("brightness", signed=False, passes="few", source="nobody, 2026")
+def brightness(model, images, classes, *, signed=True):
+    return images.mean(axis=-1, dtype=np.float32)
+"""
+ADDED = """
+from helpers.explain import registry, saliency
+from helpers.networks.architectures import ARCHITECTURES, Architecture, build_cnn
+
+saliency.__path__.append({folder!r})
+saliency.discover()
+ARCHITECTURES["twiglet"] = Architecture(units=((4,),), dense=())
+model = build_cnn("twiglet", run.dataset.image_shape, len(run.dataset.class_names))
+"""
+EXPLAINED = """
+images, few = run.dataset.test.images[:8], {"samples": 2, "steps": 2, "masks": 4, "copies": 8, "segments": 4}
+settings = registry.Settings(**few, backgrounds=run.dataset.train.images[:4])
+"""
+EXPLAINED_BY = """
+import pandas as pd
+
+names = [one.name for one in registry.choose()]
+maps = registry.explain_by(names, model, images, 0, settings)
 answer = run.answer("08_anything", "Anything at all", "How many classes are there?")
+means = pd.DataFrame({"method": names, "mean": [abs(maps[name]).mean() for name in names]})
+answer.table("means", means, "What each method gives for {network}.", network=model.name, formats={"mean": ".4f"})
+"""
+COUNT = """
 answer.say("There are {classes} classes, asked for {times} times.", classes=len(run.dataset.class_names), times=TIMES)
 answer.save()
 """
@@ -52,7 +83,7 @@ def answer_all(build: Build, names: list[str]) -> None:
         stale.write_stamp(build.answer(name), build.components(name), day=build.day)
 
 
-def test_a_notebook_that_is_dropped_into_the_folder_is_in_the_next_report(
+def test_a_notebook_a_method_and_an_architecture_that_are_added_are_in_the_next_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     notebooks = tmp_path / "notebooks"
@@ -60,7 +91,10 @@ def test_a_notebook_that_is_dropped_into_the_folder_is_in_the_next_report(
     seven = [*find_notebooks(notebooks)]
     opened = "from helpers import open_run\nrun = open_run(DATASET, RECIPE, SEED, REPORTS, IMAGE_SIZE)"
     place = {"needs": ["01_train_cnn"], "recipes": {"tiny": {"TIMES": 3}}}
-    write(notebooks, "08_anything", place, opened, COUNT)
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods" / "brightness.py").write_text(METHOD)
+    added = ADDED.format(folder=str(tmp_path / "methods"))
+    write(notebooks, "08_anything", place, opened, added, EXPLAINED, EXPLAINED_BY, COUNT)
     table = write_fer2013_table(tmp_path / "fer2013.csv", ["PublicTest", "PrivateTest"])
     words = ["report", "--dataset", str(table), "--recipe", "tiny", "--reports", str(tmp_path / "reports")]
     build = plan(parse_arguments(words), notebooks)
@@ -72,6 +106,8 @@ def test_a_notebook_that_is_dropped_into_the_folder_is_in_the_next_report(
     pages = [re.sub(r"\s+", " ", page.extract_text()) for page in PdfReader(build.run / "report.pdf").pages]
     (page,) = [page for page in pages if "There are 7 classes, asked for 3 times." in page]
     assert "8 Anything at all" in page and "How many classes are there?" in page
+    (page,) = [page for page in pages if "What each method gives for twiglet." in page]
+    assert all(f"{one.name} " in page for one in registry.choose()) and re.search(r"brightness \d+\.\d{4}", page)
 
 
 @pytest.mark.parametrize(
