@@ -5,6 +5,10 @@ SEED    = 0
 IMAGE_SIZE = 0
 SET     =
 NETWORKS =
+# The network that all is about, where it is not the recipe's.
+NETWORK =
+CUSTOM  =
+PREPROCESS =
 REPORTS = reports
 RUN     =
 PRECISION = auto
@@ -22,12 +26,13 @@ PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
 export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION ACCELERATE TENSORBOARD
+export NETWORK CUSTOM PREPROCESS
 export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 # A misspelt name would be ignored in silence.
 names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
-         SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
+         SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
 near  := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.6))
@@ -49,6 +54,8 @@ help:
 	@echo '                                larger networks for the ensemble, for a GPU) or pretrained (FER2013 only: those shipped)'
 	@echo '                SEED=0          seed of every random number'
 	@echo '                IMAGE_SIZE=0    pixels a side of the images; 0 for 48 (faces, FER2013) or 64 (others)'
+	@echo '                NETWORK=file    your own network: a .py with build(image_shape, classes), or a trained .keras or .h5;'
+	@echo '                                or the name of an architecture, such as vgg9'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
 	@echo '                REPORTS=reports folder of the run folders'
 	@echo '                RUN=name        name of the run; otherwise the data, with recipe, seed and size where you chose them'

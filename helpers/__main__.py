@@ -26,6 +26,7 @@ TAKES = {
     "kill": (),
 }
 SHARED = ("PRECISION", "TENSORBOARD", "KERAS_BACKEND", "ACCELERATE", "SOURCE_DATE_EPOCH", *VARIABLES)
+SHARED += ("NETWORK", "CUSTOM", "PREPROCESS")
 NAMES = sorted({*SHARED, *(name for names in TAKES.values() for name in names)})
 
 

@@ -3,7 +3,7 @@
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,38 +20,23 @@ from helpers.data import audit
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
 from helpers.data.sources import SPLITS
 from helpers.networks import views as image_views
-from helpers.networks.architectures import build_cnn, build_dnn
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
+from helpers.networks.own.canonical import unrolled
+from helpers.networks.own.source import Source, label, read_source
 from helpers.networks.precision import accelerates, describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.training import pretrained, recipes
 from helpers.training.loop import Trained
+from helpers.training.networks import Network, Networks, recipe_about
 from helpers.training.pretrained import PretrainedNetworks
-from helpers.training.recipes import Member, Plan, Recipe, get_recipe, shown_name, slow_down, with_dnn
+from helpers.training.recipes import Recipe, get_recipe, shown_name
 from helpers.training.stored import load_or_train, network_form, training_parts
 
 hold_sources()  # what this process keeps is known by the code that it runs
 
 T = TypeVar("T")
-
-# What is left out of the CNN in each ablation; none of them sees changed images.
-ABLATIONS: dict[str, dict[str, object]] = {
-    "plain": {"normalization": "none", "batch_norm": True},
-    "normalized": {"normalization": "per_image", "batch_norm": True},
-    "bare": {"normalization": "none", "batch_norm": False},
-}
-
-
-@dataclass(frozen=True)
-class Network:
-    """One network of a recipe: how it is built, from the seed of its initial weights, and trained."""
-
-    build: Callable[[int], keras.Model]
-    plan: Plan
-    draw: int = 0  # networks that differ in nothing else differ in this, and so in their seed
-    teachers: tuple[str, ...] = ()  # names of the networks from whose answers it learns; (): it learns from labels
 
 
 @dataclass(frozen=True)
@@ -63,6 +48,7 @@ class Run:
     recipe: Recipe
     seed: int
     shipped: PretrainedNetworks | None = None  # networks that are shipped; with them, nothing is trained
+    own: Source | None = None  # the user's network, which all is about
 
     def cnn(self) -> Trained:
         """Give the headline CNN, trained now if it has not been yet."""
@@ -94,6 +80,10 @@ class Run:
         """Give the compared CNN without augmentation and with what else ABLATIONS says, on the same budget."""
         return self.network(f"cnn_{name}")
 
+    def missing_ablations(self) -> dict[str, str]:
+        """Name the ablations that cannot be made of the CNN, each with the reason."""
+        return {} if self.shipped else self._networks.missing
+
     def others(self) -> dict[str, Trained]:
         """Give the further networks of the recipe by name, such as other architectures with DNNs of their sizes."""
         names = self.shipped.others if self.shipped else recipes.names_of_others(self.recipe)
@@ -117,6 +107,7 @@ class Run:
             name=name,
             keeper=self.keeper,
             soft_targets=self._soft_targets(network.teachers) if network.teachers else None,
+            source=network.source,
             logs=self.folder / "tensorboard" / name,
         )
 
@@ -133,7 +124,7 @@ class Run:
             return None
         targets = self._soft_targets(network.teachers) if network.teachers else None
         model = self._builder(network)()
-        parts = training_parts(model, self.dataset, network.plan, self._seed_of(network), targets)
+        parts = training_parts(model, self.dataset, network.plan, self._seed_of(network), targets, network.source)
         path = self.keeper.path(name, parts, network_form(model, lambda trained: {}))
         return path if path.is_file() else None
 
@@ -154,24 +145,14 @@ class Run:
         predicted = [self.predict_views(self.network(name), "train", image_views.ten_views) for name in teachers]
         return np.mean(predicted, axis=0)
 
-    @cached_property
+    @property
     def networks(self) -> dict[str, Network]:
         """List the networks of the recipe by name, in the order in which they are wanted."""
-        recipe = self.recipe
-        return {
-            "cnn": Network(self._build_cnn, recipe.plan),
-            "cnn_second": Network(self._build_cnn, recipe.second_plan, draw=1),
-            **({recipe.compared: self._other(recipe.compared, recipe.usual_plan)} if recipe.compared else {}),
-            "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
-            **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items()},
-            **{
-                name: Network(self._build_cnn, recipe.plan, i)
-                for i, name in enumerate(recipes.names_of_seeds(recipe))
-                if i
-            },
-            **{name: self._member(member) for name, member in recipe.members.items()},
-            **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
-        }
+        return self._networks.by_name
+
+    @cached_property
+    def _networks(self) -> Networks:
+        return Networks(self.dataset, self.recipe, self.own)
 
     def split(self, name: str) -> Split:
         """Give the training, validation or test split by name."""
@@ -351,33 +332,8 @@ class Run:
 
     @cached_property
     def _headline(self) -> Trained:
-        return self.network("cnn")
-
-    def _build_cnn(self, seed: int, name: str = "", **parts: Any) -> keras.Model:
-        dataset = self.dataset
-        return build_cnn(name or self.recipe.cnn, dataset.image_shape, len(dataset.class_names), seed=seed, **parts)
-
-    def _build_dnn(self, seed: int, like: str = "") -> keras.Model:
-        return build_dnn(self._build_cnn(0, like), seed=seed)
-
-    def _ablated(self, **parts: Any) -> Network:
-        plan = self.recipe.plain_plan if parts["batch_norm"] else slow_down(self.recipe.plain_plan)
-        return Network(partial(self._build_cnn, name=self.recipe.compared, **parts), plan)
-
-    def _other(self, name: str, plan: Plan) -> Network:
-        """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""
-        cnn, teachers = name.removesuffix("_dnn"), self._teachers(plan)
-        if cnn == name:
-            return Network(partial(self._build_cnn, name=name), plan, teachers=teachers)
-        return Network(partial(self._build_dnn, like=cnn), slow_down(plan), teachers=teachers)
-
-    def _member(self, member: Member) -> Network:
-        teachers = self._teachers(member.plan, member.teachers)
-        return Network(partial(self._build_cnn, name=member.architecture), member.plan, member.draw, teachers)
-
-    def _teachers(self, plan: Plan, named: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Name the teachers of a network with this plan, by default all trainings of the headline CNN."""
-        return (named or tuple(recipes.names_of_seeds(self.recipe))) if plan.needs_teachers else ()
+        trained = self.network("cnn")
+        return replace(trained, model=unrolled(trained.model)) if self.own else trained
 
 
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:
@@ -390,10 +346,12 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     """
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
-    chosen, shipped = get_recipe(recipe), pretrained.open_pretrained() if recipe == pretrained.RECIPE else None
+    source = read_source(recipe)
+    chosen = recipe_about(get_recipe(recipe), source)
+    shipped = pretrained.open_pretrained() if recipe == pretrained.RECIPE else None
     loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shipped is not None)
     if shipped:
         shipped.check(loaded)
-    folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size)
+    folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size, label(source, recipe))
     write_skipped(folder / "skipped.csv", loaded.skipped)
-    return Run(folder, loaded, chosen, seed, shipped)
+    return Run(folder, loaded, chosen, seed, shipped, None if isinstance(source, str) else source)

@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers.answers.cells import Execution, running_cell
 from helpers.answers.sentences import plain, render_block, text_block
@@ -128,6 +128,12 @@ class Answer:
         answer |= {"numbers": self._numbers, "blocks": [block for block, _ in self._blocks]}
         named = {name for block, _ in self._blocks for name in (block.get("file"), block.get("png"))}
         return save_answer(self.folder, answer, {name: data for name, data in self._files.items() if name in named})
+
+    def stop(self, template: str, /, **values: Any) -> NoReturn:
+        """End a notebook early, with a sentence that says why; what was answered so far is kept."""
+        self.say(template, **values)
+        self.save()
+        raise SystemExit(0)  # which papermill takes for an end, not for an error
 
     def _add(self, block: dict[str, Any]) -> None:
         """Add a block, or put it where an earlier one with the same file stands; a sentence already said stays."""

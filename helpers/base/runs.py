@@ -18,12 +18,13 @@ BUILD_VARIABLE = "REPORT_OF"  # of a kernel's environment: the run whose report 
 COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")
 
 
-def name_run(data: str, recipe: str, seed: int, image_size: int = 0) -> str:
-    """Name a run's folder: the data, then recipe, seed and size (0: the usual one) where they are not the defaults."""
+def name_run(data: str, recipe: str, seed: int, image_size: int = 0, network: str = "") -> str:
+    """Name a run's folder: the data, then recipe, seed, size (0: the usual one) and network where you chose these."""
     parts = [
         recipe if recipe != "quick" else "",
         f"seed{seed}" if seed else "",
         f"{image_size}px" if image_size else "",
+        network,
     ]
     return "-".join([data, *filter(None, parts)])
 
@@ -37,14 +38,14 @@ def claim(reports: Path, name: str, record: Mapping[str, Any]) -> Path:
     """Give the folder of a run and write its record there; where it holds other data, one beside it, and say so.
 
     name: by `name_run`; the environment's RUN goes before it. record: what the run is, with `fingerprint`, `recipe`,
-    `seed` and `image_size`. Raises UsageError where RUN names the folder of another run.
+    `seed`, `image_size` and `network`. Raises UsageError where RUN names the folder of another run.
     """
     own = os.environ.get(RUN_VARIABLE, "")
     if own and Path(own).name != own:
         raise UsageError(f"RUN={own} is no name of a folder; choose one without slashes.")
     with locked(reports / ".runs.lock"):
         folder = reports / (own or name)
-        if own and (other := _difference(folder, record, ("fingerprint", "recipe", "seed", "image_size"))):
+        if own and (other := _difference(folder, record, ("fingerprint", "recipe", "seed", "image_size", "network"))):
             raise UsageError(f"{folder} holds another run ({other}); choose another name than RUN={own}.")
         if not own and (other := _difference(folder, record, ("fingerprint",))):
             folder = reports / f"{name}-{record['fingerprint'][:6]}"
@@ -78,9 +79,11 @@ def _difference(folder: Path, record: Mapping[str, Any], keys: tuple[str, ...]) 
     if not before:
         return "made without this program" if (folder / "report.pdf").exists() else ""
     found = [
-        key for key in keys if str(before.get(key)).removesuffix("-kept") != str(record[key]).removesuffix("-kept")
+        key
+        for key in keys
+        if str(before.get(key) or "").removesuffix("-kept") != str(record.get(key) or "").removesuffix("-kept")
     ]
-    return ", ".join(f"{key} {before.get(key)} and not {record[key]}" for key in found)
+    return ", ".join(f"{key} {before.get(key)} and not {record.get(key)}" for key in found)
 
 
 def notebook_file(notebook: str) -> Path:

@@ -15,6 +15,7 @@ from helpers.base.notebook import Place, UsageError, check_names, convert, find_
 from helpers.base.runs import COMMON, RUN_VARIABLE
 from helpers.build import stale
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
+from helpers.networks.own.source import CUSTOM, NETWORK, label, read_source
 from helpers.networks.precision import describe_precision
 from helpers.training import pretrained
 
@@ -125,6 +126,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         "the recipe": arguments.recipe,
         "the seed": str(seed),
         "the precision": _precision(),
+        "the network": _network(arguments.recipe),
         **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
     }
     day = _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
@@ -153,7 +155,20 @@ def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size
     """Give the run's folder, which is made here, once all else is known to be right."""
     os.environ[RUN_VARIABLE] = arguments.run  # which the kernels go by as well
     path = arguments.dataset if arguments.dataset in KNOWN_NAMES else str(Path(arguments.dataset).resolve())
-    return claim_run(loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, source=path)
+    named = label(read_source(arguments.recipe), arguments.recipe)
+    return claim_run(loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, named, source=path)
+
+
+def _network(recipe: str) -> str:
+    """Say what network the run is about, by name or digest; kernels, which run elsewhere, get its whole path."""
+    source = read_source(recipe)
+    if isinstance(source, str):
+        return source or "the recipe's"
+    if os.environ.get(NETWORK):
+        os.environ[NETWORK] = f"{source.path}:{source.function}" if not source.trained else str(source.path)
+    if source.custom:
+        os.environ[CUSTOM] = str(source.custom)
+    return f"sha256:{source.digest}"
 
 
 def _pretrained_facts(dataset: str, image_size: int) -> dict[str, str]:

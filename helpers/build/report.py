@@ -23,6 +23,7 @@ from helpers.build.plan import RECIPES, Build, PdfError, check, plan
 from helpers.build.product import headlines, set_pdf
 from helpers.build.schedule import run_notebooks
 from helpers.data.sources import DatasetError
+from helpers.networks.own.source import NetworkError
 from helpers.training.pretrained import PretrainedError
 
 
@@ -110,7 +111,7 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return make_report(plan(arguments), max(1, arguments.jobs))
-    except (UsageError, DatasetError, PretrainedError, WriteError, PdfError) as error:
+    except (UsageError, DatasetError, NetworkError, PretrainedError, WriteError, PdfError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -99,14 +99,16 @@ class Dataset:
         return np.may_share_memory(self.validation.labels, self.test.labels)
 
 
-def claim_run(dataset: Dataset, recipe: str, seed: int, reports: Path, image_size: int, **facts: object) -> Path:
-    """Give the folder of the run of these data, recipe, seed and size, with its record; see `runs.claim`."""
+def claim_run(
+    dataset: Dataset, recipe: str, seed: int, reports: Path, image_size: int, network: str = "", **facts: object
+) -> Path:
+    """Give the folder of the run of these data, recipe, seed, size and network, with its record; see `runs.claim`."""
     usual = FER2013_SIZE if dataset.title == "FER2013" or dataset.evidence is not None else OTHER_SIZE
     size = 0 if image_size == usual else image_size
     record = {"dataset": dataset.name, "recipe": recipe, "seed": seed, "image_size": size, "title": dataset.title}
     record |= {"notes": dataset.reading.sentences(), "fingerprint": dataset.fingerprint}
-    record |= {"reading": dataset.reading.as_json(), **facts}
-    return runs.claim(reports, runs.name_run(dataset.name, recipe, seed, size), record)
+    record |= {"reading": dataset.reading.as_json(), "network": network, **facts}
+    return runs.claim(reports, runs.name_run(dataset.name, recipe, seed, size, network), record)
 
 
 def write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:

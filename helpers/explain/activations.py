@@ -13,10 +13,14 @@ from skimage.transform import resize
 from helpers.explain.keract_bridge import is_input, keract
 from helpers.networks.architectures import ENLARGEMENT
 from helpers.networks.chunks import chunks, gradient_bytes
-from helpers.networks.layers import ACTIVATIONS, POOLINGS
+from helpers.networks.layers import ACTIVATIONS, CONVOLUTIONS, POOLINGS
 
 ROLES = {
     "Conv2D": "conv",
+    "DepthwiseConv2D": "depthwise",
+    "SeparableConv2D": "separable",
+    "GroupNormalization": "norm",
+    "LayerNormalization": "norm",
     "BatchNormalization": "norm",
     "ReLU": "relu",
     "MaxPooling2D": "pool",
@@ -25,6 +29,7 @@ ROLES = {
     "Dropout": "dropout",
     "UpSampling2D": "enlarge",
 }
+RECTIFIED = ("ReLU", "LeakyReLU", "PReLU", "ELU", "Activation")  # kinds of layers that bend what comes
 
 
 def activations(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -67,11 +72,14 @@ def layer_labels(model: keras.Model) -> dict[str, str]:
 def stages(model: keras.Model) -> list[str]:
     """List the names of the layers that rectify or pool a map, in order: what the next layers get to see.
 
-    What makes images larger before the first convolution is none of them, though it may average pixels.
+    Where there are none, the convolutions are given. What makes images larger before the first convolution is none of
+    them, though it may average pixels.
     """
-    kinds = (*ACTIVATIONS, *POOLINGS)
-    found = [layer for layer in model.layers if isinstance(layer, kinds) and len(layer.output.shape) == 4]
-    return [layer.name for layer in found if not layer.name.startswith(ENLARGEMENT)]
+    for kinds in ((*ACTIVATIONS, *POOLINGS), CONVOLUTIONS):
+        found = [layer for layer in model.layers if isinstance(layer, kinds) and len(layer.output.shape) == 4]
+        if names := [layer.name for layer in found if not layer.name.startswith(ENLARGEMENT)]:
+            return names
+    return []
 
 
 def pooling_pairs(model: keras.Model) -> list[tuple[str, str]]:

@@ -44,7 +44,8 @@ class Method:
     by their names, to maps (N, H, W) float32; signed: whether its maps say how much a pixel speaks for the
     class, or else how much it matters, whichever way; passes: "few" passes through the network an image, or
     "many", in which case the cascade shows the method at two of its depths only; baseline: the image that it
-    measures from or hides with, if any, OF_SUBSTRATE where it can be asked for; source: where it was published.
+    measures from or hides with, if any, OF_SUBSTRATE where it can be asked for; source: where it was published;
+    refused: says why a network has no such maps, "" where it has.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Method:
     passes: Literal["few", "many"]
     baseline: str | None
     source: str
+    refused: Callable[[keras.Model], str] = lambda model: ""
 
     def explain(
         self, model: keras.Model, images: np.ndarray, classes: np.ndarray, settings: Settings, **options: object
@@ -71,33 +73,51 @@ METHODS: dict[str, Method] = {}  # by name, in the order of reports
 
 
 def method(
-    name: str, *, signed: bool, passes: Literal["few", "many"], source: str, baseline: str | None = None
+    name: str,
+    *,
+    signed: bool,
+    passes: Literal["few", "many"],
+    source: str,
+    baseline: str | None = None,
+    refused: Callable[[keras.Model], str] = lambda model: "",
 ) -> Callable[[Function], Function]:
     """Register a function as a method; see `Method` for the arguments. Raises ValueError on a name that is taken."""
 
     def register(function: Function) -> Function:
         if name in METHODS and _origin(METHODS[name].function) != _origin(function):
             raise ValueError(f"There is a method {name!r} already: register {function.__name__} under another name.")
-        METHODS[name] = Method(name, function, signed, passes, baseline, source)
+        METHODS[name] = Method(name, function, signed, passes, baseline, source, refused)
         return function
 
     return register
 
 
-def choose(names: Iterable[str] = ()) -> list[Method]:
-    """Give the methods of these names, or all; raises ValueError naming those that there are."""
+def choose(names: Iterable[str] = (), model: keras.Model | None = None) -> list[Method]:
+    """Give the methods of these names, or all; with a model, those alone that `refusals` does not name.
+
+    Raises ValueError naming those that there are on a name that is none.
+    """
     wanted = list(names) or list(METHODS)
     unknown = [name for name in wanted if name not in METHODS]
     if unknown:
         raise ValueError(f"There is no method {unknown[0]!r}: choose from {', '.join(METHODS)}.")
-    return [METHODS[name] for name in wanted]
+    chosen = [METHODS[name] for name in wanted]
+    return chosen if model is None else [one for one in chosen if not one.refused(model)]
+
+
+def refusals(model: keras.Model) -> dict[str, str]:
+    """Name the methods that have no maps of this network, each with the reason."""
+    return {name: why for name, one in METHODS.items() if (why := one.refused(model))}
 
 
 def explain_by(
     names: Iterable[str], model: keras.Model, images: np.ndarray, classes: np.ndarray, settings: Settings
 ) -> dict[str, np.ndarray]:
-    """Explain the same images by several methods, signed where a method can be: maps (N, H, W) by name."""
-    return {one.name: one.explain(model, images, classes, settings, signed=True) for one in choose(names)}
+    """Explain the same images by several methods, signed where a method can be: maps (N, H, W) by name.
+
+    A method that has no maps of this network is left out.
+    """
+    return {one.name: one.explain(model, images, classes, settings, signed=True) for one in choose(names, model)}
 
 
 def _origin(function: Function) -> tuple[str, str]:

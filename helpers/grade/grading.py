@@ -84,7 +84,7 @@ def grade(
     images: (N, H, W, C) uint8; labels: (N,) int; probabilities: (N, classes), the network's; evidence: (N, H, W)
     bool or None; methods: names of registered methods, or none for all. Raises ValueError on an unknown name.
     """
-    chosen = registry.choose(methods)
+    chosen = registry.choose(methods, model)
     classes = probabilities.argmax(axis=1)
     correct, few = classes == labels, slice(0, settings.randomised)
     names = [*(one.name for one in chosen), *insertion.BASELINES]

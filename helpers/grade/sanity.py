@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import rankdata
 from skimage.metrics import structural_similarity
 
-from helpers.networks.layers import flat_layers
+from helpers.networks.layers import copy_weights, flat_layers, rebuild
 
 PASSING = 0.5  # a map that is more alike than this after the upper half of the network is random ignores the network
 
@@ -19,8 +19,8 @@ def cascade(model: keras.Model, seed: int) -> Iterator[tuple[str, keras.Model]]:
     normalization goes with the layer before it. It is one model, changed in place: use it before going on.
     The model given stays as it is. Adebayo et al., 2018.
     """
-    copy = keras.models.clone_model(keras.Model(model.inputs, model.outputs[0], name=model.name))
-    copy.set_weights(model.get_weights())
+    copy, twins = rebuild(model, lambda layer: {})
+    copy_weights(twins)
     random = np.random.default_rng(seed)
     for layers in _weighted_layers(copy):
         for layer in layers:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from keras import layers
 
-from helpers.networks.layers import flat_layers
+from helpers.networks.layers import AGAIN, CONVOLUTIONS, flat_layers
 
 Normalization = Literal["none", "per_image"]
 NORMALIZATIONS: tuple[Normalization, ...] = ("none", "per_image")
@@ -273,8 +273,8 @@ def dnn_parameters(inputs: int, widths: tuple[int, ...], classes: int) -> int:
 
 
 def convolutions(model: keras.Model) -> list[keras.layers.Layer]:
-    """List the convolutions of a model in order, those of nested models included."""
-    return [layer for layer in flat_layers(model) if isinstance(layer, layers.Conv2D)]
+    """List the convolutions of a model in order, depthwise ones and those of nested models included."""
+    return [layer for layer in flat_layers(model) if isinstance(layer, CONVOLUTIONS)]
 
 
 def convolution(model: keras.Model, number: int) -> keras.layers.Layer:
@@ -293,11 +293,16 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
                 "layer": layer.name,
                 "kind": type(layer).__name__,
                 "output": _format_shape(layer.output.shape[1:]),
-                "parameters": layer.count_params(),
+                "parameters": 0 if AGAIN in layer.name else layer.count_params(),
             }
             for layer in model.layers
         ]
     )
+
+
+def count_parameters(model: keras.Model) -> int:
+    """Count a model's parameters; those of a layer that is called several times count once."""
+    return sum(0 if AGAIN in layer.name else layer.count_params() for layer in model.layers)
 
 
 def _format_shape(shape: tuple[int, ...]) -> str:
@@ -307,7 +312,14 @@ def _format_shape(shape: tuple[int, ...]) -> str:
 def parameter_shares(model: keras.Model) -> dict[str, float]:
     """Divide a model's parameters among the kinds of its layers, such as Conv2D and Dense; the shares sum to 1."""
     table = layer_table(model)
-    return (table.groupby("kind")["parameters"].sum() / model.count_params()).to_dict()
+    shares = table.groupby("kind")["parameters"].sum() / count_parameters(model)
+    return {str(kind): float(share) for kind, share in shares.items()}
+
+
+def share_of_convolutions(model: keras.Model) -> float:
+    """Give the share of a model's parameters that are weights of convolutions, of whatever kind."""
+    kinds = {type(layer).__name__ for layer in convolutions(model)}
+    return sum(share for kind, share in parameter_shares(model).items() if kind in kinds)
 
 
 def trainable_parameters(model: keras.Model) -> int:
@@ -348,7 +360,12 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
     match layer:
         case layers.InputLayer():
             return "input", "pixels 0\N{EN DASH}255"
-        case layers.Conv2D(kernel_size=(height, width), filters=filters, strides=(stride, _)):
+        case layers.DepthwiseConv2D(kernel_size=(height, width)):
+            return "convolution", f"depthwise {height}\N{MULTIPLICATION SIGN}{width}"
+        case (
+            layers.Conv2D(kernel_size=(height, width), filters=filters, strides=(stride, _))
+            | layers.SeparableConv2D(kernel_size=(height, width), filters=filters, strides=(stride, _))
+        ):
             label = f"conv {height}\N{MULTIPLICATION SIGN}{width}, {filters}"
             return "convolution", label if stride == 1 else f"{label}\nstride {stride}"
         case layers.Dense(units=units):
@@ -369,5 +386,7 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
             return "", f"average {parts}\N{MULTIPLICATION SIGN}{parts}"
         case layers.ReLU():
             return "", "ReLU"
+        case layers.Activation():
+            return "", getattr(layer.activation, "__name__", "activation")
         case _:
-            return "", type(layer).__name__.lower()
+            return "other" if layer.trainable_weights else "", type(layer).__name__.lower()

@@ -46,17 +46,19 @@ def load_or_train(
     name: str,
     keeper: Keeper,
     soft_targets: np.ndarray | None = None,
+    source: str = "",
     logs: Path | None = None,
     report: Callable[[str], None] = print,
 ) -> Trained:
     """Load the network `name` if it was trained just so; else build, train and keep it.
 
-    Just so means: all that `training_parts` lists. One process trains while others wait, and an interrupted training
-    goes on. With TENSORBOARD=1 in the environment, each epoch is logged under `logs` for TensorBoard. Raises
-    WriteError where the disk refuses, and TrainingError on a network that cannot be kept.
+    Just so means: all that `training_parts` lists. source: digest of a user's file that builds it. One process
+    trains while others wait, and an interrupted training goes on. With TENSORBOARD=1 in the environment, each epoch is
+    logged under `logs` for TensorBoard. Raises WriteError where the disk refuses, and TrainingError on a network that
+    cannot be kept.
     """
     model = build()
-    parts = training_parts(model, dataset, plan, seed, soft_targets)
+    parts = training_parts(model, dataset, plan, seed, soft_targets, source)
     form = network_form(model, partial(_record, dataset, plan, seed))
     path = keeper.path(name, parts, form)
     checkpoint = path.with_name(f".{path.stem}.checkpoint")
@@ -112,7 +114,12 @@ def _logs(folder: Path | None) -> Path | None:
 
 
 def training_parts(
-    model: keras.Model, dataset: Dataset, plan: Plan, seed: int, soft_targets: np.ndarray | None = None
+    model: keras.Model,
+    dataset: Dataset,
+    plan: Plan,
+    seed: int,
+    soft_targets: np.ndarray | None = None,
+    source: str = "",
 ) -> dict[str, object]:
     """List all that a training's result depends on, besides the versions of what computes.
 
@@ -132,6 +139,7 @@ def training_parts(
         "precision": choose_precision(multiplications(model)),
         "soft targets": soft_targets,
         "code": code_digest(loop, apart=_TOLD),
+        **({"source": source} if source else {}),
         "augmentations": [AUGMENTATIONS.get(name) for name, _ in plan.augmentation.others],
     }
 

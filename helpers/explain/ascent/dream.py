@@ -44,9 +44,9 @@ def deep_dreams(
     images: (N, H, W, C) in 0..255, dreamt of as one batch; layer: a layer with output (N, h, w, F), best one
     after its ReLU, because the objective is the mean square of all its outputs and would also drive negative
     ones away from zero. Octave k works on the image enlarged octave_scale ** k times: a face of 48 pixels is
-    too small to be shrunk first, as is done with photographs. The change made in one octave is enlarged into
-    the next, and the change made by all is brought back to (H, W). Raises ValueError on settings out of
-    range. Mordvintsev et al., 2015.
+    too small to be shrunk first, as is done with photographs; a network of images of one size has one octave. The
+    change made in one octave is enlarged into the next, and the change made by all is brought back to (H, W). Raises
+    ValueError on settings out of range. Mordvintsev et al., 2015.
     """
     check_steps(steps)
     if octaves < 1 or octave_scale <= 0:
@@ -54,6 +54,7 @@ def deep_dreams(
     model, (layer,) = flattened(model, layer)
     climb, cut, free = _dream_climb(model, layer, settings)
     free.set_weights(cut.get_weights())
+    octaves = octaves if free.input_shape[1] is None else 1
     originals = np.asarray(images, np.float32)
     sizes = tuple(_scaled_size(originals[0], octave_scale**octave) for octave in range(octaves))
     change, histories, measured = np.zeros_like(originals), [], measured_steps(steps, settings)
@@ -89,9 +90,15 @@ def dream_objective(model: keras.Model, layer: keras.layers.Layer, images: np.nd
 
 @lru_cache(maxsize=8)
 def _dream_climb(model: keras.Model, layer: Layer, settings: Settings) -> tuple[Climb, keras.Model, keras.Model]:
-    """Compile the dream's ascent on images of any size; give it, the model cut at the layer, and its copy."""
+    """Compile the dream's ascent on images of any size; give it, the model cut at the layer, and its copy.
+
+    Where what comes before the layer takes images of one size alone, the copy takes that size as well.
+    """
     cut = cut_model(model, layer)
-    free = with_any_size(cut)
+    try:
+        free = with_any_size(cut)
+    except ValueError:
+        free = cut
     return compile_climb(compile_score(free, _mean_square), free.input_shape[1:], [], settings), cut, free
 
 

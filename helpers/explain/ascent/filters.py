@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.inference import call
-from helpers.networks.layers import Layer, activation_after, flat_layers, flatten
+from helpers.networks.layers import Layer, activation_after, copy_weights, flat_layers, flatten, rebuild
 
 REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
 
@@ -55,14 +55,8 @@ def silent_filters(model: keras.Model, layers: Sequence[keras.layers.Layer], ima
 
 
 def rectified(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The layer that holds a convolution's output after its activation; the layer itself if that is built in.
-
-    Raises ValueError when no activation comes before the next convolution.
-    """
-    activated = activation_after(model, layer)
-    if activated is not None:
-        return activated
-    raise ValueError(f"No activation follows layer {layer.name!r}: choose a convolution that has one.")
+    """The layer that holds a convolution's output after its activation; the layer itself if none follows it."""
+    return activation_after(model, layer) or layer
 
 
 def cut_model(model: keras.Model, *layers: Layer, any_size: bool = False) -> keras.Model:
@@ -131,9 +125,8 @@ def full(maps: tf.Tensor) -> tf.Tensor:
 
 def with_any_size(cut: keras.Model) -> keras.Model:
     """Copy a model onto an input without a fixed size; a copy, so that its own layers gain no second use."""
-    free = keras.Input((None, None, cut.inputs[0].shape[-1]))
-    copy = keras.models.clone_model(cut, input_tensors=free)
-    copy.set_weights(cut.get_weights())
+    copy, twins = rebuild(cut, lambda layer: {}, (None, None, cut.inputs[0].shape[-1]))
+    copy_weights(twins)
     return copy
 
 

@@ -19,7 +19,12 @@ from helpers.networks.logits import Classes, Compiled, check, pick_logits, signa
 Weighting = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # features and the logit's slopes, to (N, 1, 1, channels)
 
 
-@method("Grad-CAM", signed=True, passes="few", source="Selvaraju et al., 2017")
+def _no_maps(model: keras.Model) -> str:
+    found = any(isinstance(layer, CONVOLUTIONS) for layer in flat_layers(model))
+    return "" if found else "the network has no convolution, and so no feature maps"
+
+
+@method("Grad-CAM", signed=True, passes="few", source="Selvaraju et al., 2017", refused=_no_maps)
 def grad_cam(model: keras.Model, images: np.ndarray, classes: Classes, layer: Layer | None = None) -> np.ndarray:
     """Weigh a layer's feature maps by the logit's mean gradient over each; keep what speaks for the class.
 
@@ -32,7 +37,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: Classes, layer: La
     return _class_activation_maps(model, images, classes, layer, _mean_slopes)
 
 
-@method("Grad-CAM++", signed=True, passes="few", source="Chattopadhay et al., 2018")
+@method("Grad-CAM++", signed=True, passes="few", source="Chattopadhay et al., 2018", refused=_no_maps)
 def grad_cam_plus_plus(
     model: keras.Model, images: np.ndarray, classes: Classes, layer: Layer | None = None
 ) -> np.ndarray:

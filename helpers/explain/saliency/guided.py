@@ -15,7 +15,11 @@ from helpers.networks.layers import Layer, flat_layers
 from helpers.networks.logits import Classes, check
 
 
-@method("guided backprop.", signed=False, passes="few", source="Springenberg et al., 2015")
+def _no_relu(model: keras.Model) -> str:
+    return "" if _relus(model) else "the network has no ReLU"
+
+
+@method("guided backprop.", signed=False, passes="few", source="Springenberg et al., 2015", refused=_no_relu)
 def guided_backpropagation(
     model: keras.Model, images: np.ndarray, classes: Classes, *, signed: bool = True
 ) -> np.ndarray:

@@ -1,0 +1,130 @@
+"""A network that a Python file of the user's builds, ready to be trained, and versions of it without a part."""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from helpers.networks.architectures import Normalization
+from helpers.networks.layers import CONVOLUTIONS, Layer, Operation, duplicate, flat_layers, walk
+from helpers.networks.own.canonical import Tensor, as_graph, canonical
+from helpers.networks.own.source import NetworkError, Source, describe
+
+_SCALING = (layers.Rescaling, layers.Normalization, layers.LayerNormalization, layers.BatchNormalization, layers.Lambda)
+_ARITHMETIC = ("truedivide", "divide", "multiply", "subtract", "truedivide")
+
+
+def build(
+    source: Source,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    seed: int = 0,
+    augmented: bool = True,
+    normalization: Normalization = "none",
+    batch_norm: bool = True,
+) -> keras.Model:
+    """Build the network of a Python file, untrained, in the form of `canonical`, from pixels in 0..255 to logits.
+
+    Where it has nothing of its own to scale pixels, they are brought to -1..1 first. augmented: with the layers of the
+    file's `augmentation()` in front, which act in training alone. The same seed gives the same weights, as far as the
+    file takes its random numbers from Keras, NumPy or Python. Raises NetworkError where the file builds no network.
+    """
+    keras.utils.set_random_seed(seed)
+    graph = as_graph(_call(source, source.function, tuple(image_shape), classes), image_shape)
+    changes = list(_call(source, "augmentation")) if augmented and source.offers("augmentation") else []
+
+    def scale(pixels: Tensor) -> Tensor:
+        for layer in changes:
+            pixels = layer(pixels)
+        return pixels if scales_itself(graph) else layers.Rescaling(1 / 127.5, offset=-1, name="rescaling_to_1")(pixels)
+
+    model = canonical(graph, image_shape, classes, scale, name=source.path.stem)
+    if normalization == "none" and batch_norm:
+        return model
+    return without(model, normalization, batch_norm)
+
+
+def scales_itself(graph: keras.Model) -> bool:
+    """Whether a network does something to the scale of the pixels before its first weights."""
+    for operation in _before_weights(graph):
+        if isinstance(operation, _SCALING) or type(operation).__name__.lower() in _ARITHMETIC:
+            return True
+    return False
+
+
+def _before_weights(graph: keras.Model) -> list[Operation]:
+    found: list[Operation] = []
+
+    def all_of(model: keras.Model) -> list[Operation]:
+        return [
+            inner
+            for operation in model.operations
+            for inner in (all_of(operation) if isinstance(operation, keras.Model) else [operation])
+        ]
+
+    for operation in all_of(keras.Model(graph.inputs, graph.outputs)):
+        if isinstance(operation, keras.layers.Layer) and any(len(weight.shape) > 1 for weight in operation.weights):
+            break
+        found.append(operation)
+    return found
+
+
+def missing_parts(model: keras.Model) -> dict[str, str]:
+    """Say why what cannot be taken out of a network or put into it cannot: by "normalized" and "bare"."""
+    said = {}
+    if _rescaling(model) is None:
+        said["normalized"] = "it scales its pixels in another way than by a Rescaling layer"
+    if not any(isinstance(layer, layers.BatchNormalization) for layer in flat_layers(model)):
+        said["bare"] = "it has no batch normalization"
+    return said
+
+
+def without(model: keras.Model, normalization: Normalization, batch_norm: bool) -> keras.Model:
+    """Build a network in the form of `canonical` anew, with each image normalized, or without batch normalization.
+
+    What is the same in both has the same weights. Raises NetworkError where `missing_parts` says why not.
+    """
+    missing = missing_parts(model)
+    if why := missing.get("normalized") if normalization != "none" else None:
+        raise NetworkError(f"The network {model.name} cannot have its images normalized: {why}.")
+    rescaling, twins = _rescaling(model), dict[Layer, Layer]()
+    unbiased = () if batch_norm else (*CONVOLUTIONS, layers.Dense)
+
+    def call(layer: Operation, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(layer, keras.layers.Layer):
+            return layer(*args, **kwargs)
+        if layer is rescaling and normalization == "per_image":
+            scaled = layers.Rescaling(1 / 255, name=layer.name)(*args)
+            each = {"axis": [1, 2, 3], "center": False, "scale": False, "epsilon": 1e-6, "name": "per_image"}
+            return layers.LayerNormalization(**each)(scaled)
+        if isinstance(layer, layers.BatchNormalization) and not batch_norm:
+            return args[0]
+        if layer not in twins:
+            biased = {"use_bias": True} if isinstance(layer, unbiased) else {}
+            twins[layer] = duplicate(layer, layer.get_config() | biased)
+        return twins[layer](*args, **kwargs)
+
+    inputs = keras.Input(model.input_shape[1:], name=model.inputs[0].name)
+    changed = keras.Model(inputs, walk(model, [inputs], call), name=model.name)
+    for layer, twin in twins.items():
+        for one, other in zip(layer.weights, twin.weights, strict=False):  # a bias that is new stands at the end
+            other.assign(one)
+    return changed
+
+
+def _rescaling(model: keras.Model) -> Layer | None:
+    return next((one for one in _before_weights(model) if isinstance(one, layers.Rescaling)), None)
+
+
+def _call(source: Source, name: str, *arguments: Any) -> Any:
+    function = source.offers(name)
+    if function is None:
+        defined = [key for key, value in vars(source.module).items() if callable(value) and not key.startswith("_")]
+        raise NetworkError(
+            f"{source.path} has no function {name}(image_shape, classes); it has {', '.join(defined) or 'none'}."
+        )
+    try:
+        return function(*arguments)
+    except Exception as error:  # whatever a user's code raises
+        raise NetworkError(f"{name} of {source.path} failed: {describe(error, source.path)}") from error

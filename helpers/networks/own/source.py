@@ -1,0 +1,156 @@
+"""What NETWORK names: a network by its name, a Python file that builds one, or the file of a trained one."""
+
+import ast
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from helpers.base.code import file_digest
+from helpers.base.files import ROOT
+
+NETWORK, CUSTOM, PREPROCESS = "NETWORK", "CUSTOM", "PREPROCESS"  # variables of the environment
+OWN = ROOT / "notebooks" / "network.py"  # what RECIPE=quick trains, unless NETWORK names another
+TRAINED = (".keras", ".h5")
+
+
+class NetworkError(ValueError):
+    """A network that cannot be used; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network of the user's own comes from.
+
+    path: a Python file, the file of a trained network, or the folder of a SavedModel; function: what builds the
+    network in a Python file; custom: a Python file with layers for a trained network, or None.
+    """
+
+    path: Path
+    function: str = "build"
+    custom: Path | None = None
+    preprocess: str = ""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is trained already."""
+        return self.path.suffix != ".py"
+
+    @cached_property
+    def digest(self) -> str:
+        """Condense all that it is made from: of Python files the syntax trees, of others every byte."""
+        files = [*(python_files(self.path) if not self.trained else _content(self.path))]
+        files += python_files(self.custom) if self.custom else []
+        parts = [file_digest(file) if file.suffix == ".py" else _bytes_digest(file) for file in files]
+        return hashlib.sha256("\n".join([*parts, self.function, self.preprocess]).encode()).hexdigest()
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """Import the Python file; raises NetworkError where that fails."""
+        return import_file(self.path)
+
+    def offers(self, name: str) -> Callable[..., Any] | None:
+        """Give a function of the Python file by name, such as `plan`; None where it has none."""
+        return None if self.trained else getattr(self.module, name, None)
+
+
+def read_source(recipe: str, environment: Mapping[str, str] = os.environ) -> Source | str:
+    """Read what network a run is about: the name of an architecture, "" for the recipe's own, or a user's.
+
+    Raises NetworkError on a file that is not there or of no kind that is known.
+    """
+    said, custom = (environment.get(name, "").strip() for name in (NETWORK, CUSTOM))
+    preprocess = environment.get(PREPROCESS, "").strip()
+    if not said:
+        return Source(OWN) if recipe == "quick" and OWN.is_file() else ""
+    name, _, function = said.rpartition(":") if ".py:" in said else (said, "", "")
+    if not ("/" in name or os.sep in name or Path(name).suffix):
+        return name
+    path = _find(name, NETWORK)
+    if path.is_dir() and not (path / "saved_model.pb").is_file():
+        raise NetworkError(f"NETWORK={said} is a folder without a saved_model.pb; give a .py, .keras or .h5 file.")
+    if path.is_file() and path.suffix not in (".py", *TRAINED):
+        raise NetworkError(
+            f"NETWORK={said} is no network; give a .py, .keras or .h5 file, or the folder of a SavedModel."
+        )
+    return Source(path, function or "build", _find(custom, CUSTOM) if custom else None, preprocess)
+
+
+def label(source: Source | str, recipe: str) -> str:
+    """Name a network in the name of a run; nothing for the one that the recipe trains anyway."""
+    if isinstance(source, str) or (source.path == OWN and recipe == "quick"):
+        return source if isinstance(source, str) else ""
+    return source.path.stem + (f"-{source.function}" if source.function != "build" else "")
+
+
+def _find(text: str, variable: str) -> Path:
+    for path in (ROOT / text, Path.cwd() / text):
+        if path.expanduser().exists():
+            return path.expanduser().resolve()
+    raise NetworkError(f"{variable}={text} names no file (looked for {ROOT / text}); give the path of one.")
+
+
+def python_files(path: Path) -> list[Path]:
+    """List a Python file and those in its folder that it imports, directly or through one another."""
+    found, pending = [path], [path]
+    while pending:
+        for name in _imported(pending.pop()):
+            file = path.parent / f"{name}.py"
+            if file.is_file() and file not in found:
+                found.append(file)
+                pending.append(file)
+    return sorted(found)
+
+
+def _imported(path: Path) -> set[str]:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError):
+        return set()  # it fails where it is imported
+    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return {name.split(".")[0] for name in plain} | {
+        node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
+    }
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a Python file of the user's, which may import others beside it; NetworkError naming the line if not."""
+    name = f"own_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a user's code raises
+        del sys.modules[name]
+        raise NetworkError(f"{path} cannot be imported: {describe(error, path)}") from error
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def describe(error: Exception, path: Path) -> str:
+    """Say in one line what a user's file raised, and in which of its lines."""
+    line, step = getattr(error, "lineno", None), error.__traceback__
+    while step is not None:
+        if Path(step.tb_frame.f_code.co_filename) == path:
+            line = step.tb_lineno
+        step = step.tb_next
+    said = next((text.strip() for text in str(error).splitlines() if text.strip()), type(error).__name__)
+    return f"{type(error).__name__}{f' in line {line}' if line else ''}: {said}"
+
+
+def _content(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
+
+def _bytes_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

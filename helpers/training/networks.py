@@ -1,0 +1,121 @@
+"""The networks of a run: which there are, how each is built, and with what plan it is trained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import keras
+
+from helpers.data.datasets import Dataset
+from helpers.networks.architectures import build_cnn, build_dnn
+from helpers.networks.own import built
+from helpers.networks.own.source import NetworkError, Source
+from helpers.training.recipes import Member, Plan, Recipe, names_of_seeds, slow_down, with_dnn
+
+# What is left out of the CNN in each ablation; none of them sees changed images.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "plain": {"normalization": "none", "batch_norm": True},
+    "normalized": {"normalization": "per_image", "batch_norm": True},
+    "bare": {"normalization": "none", "batch_norm": False},
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of a recipe: how it is built, from the seed of its initial weights, and trained."""
+
+    build: Callable[[int], keras.Model]
+    plan: Plan
+    draw: int = 0  # networks that differ in nothing else differ in this, and so in their seed
+    teachers: tuple[str, ...] = ()  # names of the networks from whose answers it learns; (): it learns from labels
+    source: str = ""  # digest of the user's file that builds it
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks that a recipe trains on a data set, with a user's own as the CNN if there is one."""
+
+    dataset: Dataset
+    recipe: Recipe
+    own: Source | None = None
+
+    @cached_property
+    def by_name(self) -> dict[str, Network]:
+        """List the networks by name, in the order in which they are wanted."""
+        recipe = self.recipe
+        return {
+            "cnn": self._cnn(recipe.plan),
+            "cnn_second": self._cnn(recipe.second_plan, draw=1),
+            **({recipe.compared: self._other(recipe.compared, recipe.usual_plan)} if recipe.compared else {}),
+            "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
+            **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items() if name not in self.missing},
+            **{name: self._cnn(recipe.plan, draw=i) for i, name in enumerate(names_of_seeds(recipe)) if i},
+            **{name: self._member(member) for name, member in recipe.members.items()},
+            **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
+        }
+
+    @cached_property
+    def missing(self) -> dict[str, str]:
+        """Name the ablations that cannot be made of a user's network, each with the reason."""
+        return built.missing_parts(self._build_cnn(0)) if self.own and not self.own.trained else {}
+
+    def _cnn(self, plan: Plan, draw: int = 0) -> Network:
+        if self.own and "bare" in self.missing and not self.own.offers("plan"):
+            plan = slow_down(plan)
+        return Network(self._build_cnn, plan, draw, source=self._digest)
+
+    @property
+    def _digest(self) -> str:
+        return self.own.digest if self.own else ""
+
+    def _build_cnn(self, seed: int, name: str = "", **parts: Any) -> keras.Model:
+        shape, classes = self.dataset.image_shape, len(self.dataset.class_names)
+        if self.own and not name:
+            return built.build(self.own, shape, classes, seed=seed, **parts)
+        parts.pop("augmented", None)
+        return build_cnn(name or self.recipe.cnn, shape, classes, seed=seed, **parts)
+
+    def _build_dnn(self, seed: int, like: str = "") -> keras.Model:
+        return build_dnn(self._build_cnn(0, like), seed=seed)
+
+    def _ablated(self, **parts: Any) -> Network:
+        slow = not parts["batch_norm"] or (self.own and "bare" in self.missing and not self.own.offers("plan"))
+        plan = slow_down(self.recipe.plain_plan) if slow else self.recipe.plain_plan
+        build = partial(self._build_cnn, name=self.recipe.compared, augmented=False, **parts)
+        return Network(build, plan, source=self._digest)
+
+    def _other(self, name: str, plan: Plan) -> Network:
+        """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""
+        cnn, teachers = name.removesuffix("_dnn"), self._teachers(plan)
+        if cnn == name:
+            return Network(partial(self._build_cnn, name=name), plan, teachers=teachers)
+        return Network(partial(self._build_dnn, like=cnn), slow_down(plan), teachers=teachers)
+
+    def _member(self, member: Member) -> Network:
+        teachers = self._teachers(member.plan, member.teachers)
+        return Network(partial(self._build_cnn, name=member.architecture), member.plan, member.draw, teachers)
+
+    def _teachers(self, plan: Plan, named: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Name the teachers of a network with this plan, by default all trainings of the headline CNN."""
+        return (named or tuple(names_of_seeds(self.recipe))) if plan.needs_teachers else ()
+
+
+def recipe_about(recipe: Recipe, source: Source | str) -> Recipe:
+    """Give a recipe whose CNN, which all is about, is this network: a named one, or one of the user's.
+
+    What a recipe trains besides, of other architectures, is then left out. Raises NetworkError where a Python file's
+    `plan()` gives no plan, and where the recipe trains nothing.
+    """
+    if not source:
+        return recipe
+    if recipe.name == "pretrained":
+        raise NetworkError("RECIPE=pretrained has networks of its own; leave NETWORK out, or choose another recipe.")
+    alone = replace(recipe, compared="", compared_plan=None, others={}, members={}, ensemble=("cnn", "cnn_second"))
+    if isinstance(source, str):
+        return replace(alone, cnn=source)
+    make = source.offers("plan")
+    plan = make() if make else recipe.plan
+    if not isinstance(plan, Plan):
+        raise NetworkError(f"plan() of {source.path} gives {type(plan).__name__!r}; it has to give a recipes.Plan.")
+    return replace(alone, plan=plan)

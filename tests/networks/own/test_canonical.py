@@ -1,0 +1,127 @@
+"""Every kind of network becomes one form, and keeps what it computes."""
+
+import keras
+import numpy as np
+import pytest
+from kinds import KINDS, classes_of
+from keras import layers
+
+from helpers.networks.layers import CONVOLUTIONS
+from helpers.networks.logits import all_logits, softmax
+from helpers.networks.own.canonical import canonical, unrolled
+from helpers.networks.own.source import NetworkError
+
+SHAPE = (24, 24, 1)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (6, *SHAPE)).astype(np.float32)
+
+
+def scrambled(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Give a network other weights, small ones, so that normalizations and answers are not the usual ones."""
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.dtype.startswith("float"):
+            drawn = np.abs(random.normal(0.5, 0.1, weight.shape)) if "variance" in weight.path else None
+            weight.assign(random.normal(0, 0.2, weight.shape) if drawn is None else drawn)
+    return model
+
+
+def own_probabilities(model: keras.Model, kind: str, images: np.ndarray) -> np.ndarray:
+    """Ask the user's network itself; on a processor, only with channels last."""
+    said = np.asarray(model.predict(images, verbose=0), np.float32)
+    if said.shape[1] == 1:
+        return np.concatenate([1 - said, said], axis=1)
+    return said if np.allclose(said.sum(axis=1), 1, atol=1e-3) and (said >= 0).all() else softmax(said)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "channels_first"])
+def test_probabilities_are_those_of_the_network(kind, images):
+    model = KINDS[kind](SHAPE, classes_of(kind))
+    model(images)
+    wrapped = canonical(scrambled(model), SHAPE, classes_of(kind))
+    found = all_logits(wrapped, images)
+    wanted = own_probabilities(model, kind, images)
+    np.testing.assert_allclose(softmax(found), wanted, atol=5e-3 if kind == "mixed" else 1e-5)
+    assert np.ptp(found, axis=0).max() > 1e-4 * np.abs(found).max()  # the images make a difference
+
+
+def test_channels_that_come_first_are_brought_last(images):
+    """TensorFlow has no such convolutions on a processor, so the same layers are built with channels last."""
+    first = scrambled(KINDS["channels_first"](SHAPE, 3))
+    kernels = [layer.get_weights() for layer in first.layers if layer.weights]
+    pixels = keras.Input(SHAPE)
+    maps = layers.Conv2D(4, 3, strides=2, activation="relu")(layers.Rescaling(1 / 255)(pixels))
+    maps = layers.MaxPooling2D()(layers.BatchNormalization()(maps))
+    maps = layers.Concatenate()([maps, layers.Conv2D(4, 3, padding="same")(maps)])
+    flat = layers.Flatten()(layers.Permute((3, 1, 2))(maps))
+    last = keras.Model(pixels, layers.Dense(3)(flat))
+    for layer, weights in zip((one for one in last.layers if one.weights), kernels, strict=True):
+        layer.set_weights(weights)
+    wrapped = canonical(first, SHAPE, 3)
+    np.testing.assert_allclose(all_logits(wrapped, images), all_logits(last, images), rtol=1e-4, atol=1e-5)
+    assert all(layer.output.shape[-1] == 4 for layer in wrapped.layers if isinstance(layer, CONVOLUTIONS))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_form_is_flat_and_in_float32_with_activations_apart(kind):
+    wrapped = canonical(KINDS[kind](SHAPE, classes_of(kind)), SHAPE, classes_of(kind))
+    assert wrapped.input_shape == (None, *SHAPE) and wrapped.output_shape == (None, classes_of(kind))
+    for layer in wrapped.layers:
+        assert not isinstance(layer, keras.Model) and layer.compute_dtype == "float32"
+        assert getattr(layer, "data_format", None) in (None, "channels_last")
+        if isinstance(layer, (*CONVOLUTIONS, layers.Dense)):
+            assert layer.activation is keras.activations.linear
+    assert not isinstance(wrapped.layers[-1], layers.Softmax)
+
+
+def test_a_shared_layer_is_one_to_train_and_two_to_look_at(images):
+    wrapped = canonical(scrambled(KINDS["shared"](SHAPE, 3)), SHAPE, 3)
+    apart = unrolled(wrapped)
+    count = [sum(isinstance(layer, layers.Conv2D) for layer in model.layers) for model in (wrapped, apart)]
+    assert count == [2, 3]
+    np.testing.assert_allclose(all_logits(apart, images), all_logits(wrapped, images), rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_without_shared_layers_is_looked_at_as_it_is():
+    wrapped = canonical(KINDS["guide"](SHAPE, 3), SHAPE, 3)
+    assert unrolled(wrapped) is wrapped
+
+
+def test_images_are_brought_to_the_size_and_colours_of_the_network():
+    network = KINDS["guide"]((32, 40, 3), 3)
+    wrapped = canonical(network, SHAPE, 3)
+    even = np.full((2, *SHAPE), 90, np.float32)
+    enlarged = np.full((2, 32, 40, 3), 90, np.float32)
+    np.testing.assert_allclose(
+        softmax(all_logits(wrapped, even)), network.predict(enlarged, verbose=0), rtol=1e-3, atol=1e-6
+    )
+
+
+def two_inputs():
+    first, second = keras.Input(SHAPE), keras.Input(SHAPE)
+    return keras.Model([first, second], layers.Dense(3)(layers.Flatten()(layers.Add()([first, second]))))
+
+
+def maps_out():
+    pixels = keras.Input(SHAPE)
+    return keras.Model(pixels, layers.Conv2D(3, 3)(pixels))
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (two_inputs, "takes 2 inputs"),
+        (maps_out, "has to be one vector"),
+        (lambda: KINDS["guide"](SHAPE, 5), "tells 5 classes apart and the data have 3"),
+        (lambda: "no network", "no keras.Model"),
+        (lambda: keras.Sequential([keras.Input((7,)), layers.Dense(3)]), r"has to take images \(H, W, C\)"),
+        (lambda: KINDS["guide"]((24, 24, 5), 3), "5 channels"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_sentence(build, said):
+    with pytest.raises(NetworkError, match=said) as error:
+        canonical(build(), SHAPE, 3)
+    assert "\n" not in str(error.value)
