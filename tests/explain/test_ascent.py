@@ -327,14 +327,13 @@ def test_impossible_requests_for_responses_are_errors(model, images):
         ascent.filter_responses(model, [layer], images, by="median")
 
 
-def test_rectified_finds_the_relu_and_says_when_there_is_none(model):
+def test_rectified_finds_the_relu_or_else_the_convolution_itself(model):
     assert ascent.rectified(model, convolution(model, 1)) is next(
         layer for layer in model.layers if isinstance(layer, layers.ReLU)
     )
     inputs = keras.Input((8, 8, 1))
-    bare = keras.Model(inputs, layers.Conv2D(2, 3)(inputs))
-    with pytest.raises(ValueError, match="No activation follows"):
-        ascent.rectified(bare, convolution(bare, 1))
+    bare = keras.Model(inputs, layers.ReLU()(layers.Dense(2)(layers.Flatten()(layers.Conv2D(2, 3)(inputs)))))
+    assert ascent.rectified(bare, convolution(bare, 1)) is convolution(bare, 1)  # not the ReLU of the dense layer
 
 
 @pytest.mark.parametrize("depth", [1, 2])

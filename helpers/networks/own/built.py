@@ -94,7 +94,7 @@ def without(model: keras.Model, normalization: Normalization, batch_norm: bool) 
     def call(layer: Operation, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(layer, keras.layers.Layer):
             return layer(*args, **kwargs)
-        if layer is rescaling and normalization == "per_image":
+        if rescaling is not None and layer is rescaling and normalization == "per_image":
             scaled = layers.Rescaling(1 / 255, name=layer.name)(*args)
             each = {"axis": [1, 2, 3], "center": False, "scale": False, "epsilon": 1e-6, "name": "per_image"}
             return layers.LayerNormalization(**each)(scaled)

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from kinds import KINDS, classes_of
 from keras import layers
+from kinds import KINDS, classes_of
 
 from helpers.networks.layers import CONVOLUTIONS
 from helpers.networks.logits import all_logits, softmax
