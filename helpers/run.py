@@ -29,7 +29,7 @@ from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.training import pretrained, recipes
 from helpers.training.loop import Trained
-from helpers.training.networks import Network, Networks, recipe_about
+from helpers.training.networks import Network, Networks, count_convolutions, recipe_about
 from helpers.training.pretrained import PretrainedNetworks
 from helpers.training.recipes import Recipe, get_recipe, shown_name
 from helpers.training.stored import load_or_train, network_form, training_parts
@@ -311,7 +311,7 @@ class Run:
         With parameters that are not the report's, a notebook that is run by hand writes beside the report. Raises
         UsageError on a value that a parameter cannot have.
         """
-        depth = partial(pretrained.count_convolutions, self.dataset, self.recipe.name)
+        depth = partial(count_convolutions, self.dataset, self.recipe.name)
         own = runs.own_parameters(notebook, sys._getframe(1).f_globals, self.dataset.class_names, depth)
         folder = runs.folder_of_answer(self.folder, notebook, self.recipe.name, own)
         self._uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")

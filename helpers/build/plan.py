@@ -104,6 +104,13 @@ def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) 
     return chosen
 
 
+def count_convolutions(dataset: Dataset, recipe: str) -> int:
+    """Count the convolutions that notebooks have to choose from, without training; it imports Keras."""
+    from helpers.training import networks
+
+    return networks.count_convolutions(dataset, recipe)
+
+
 def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") -> Build:
     """Turn the command line into a build; UsageError on a value that does not exist, DatasetError on unusable data."""
     if arguments.recipe not in RECIPES:
@@ -118,7 +125,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
     loaded = load_dataset(arguments.dataset, image_size=image_size or None)
     _check_fonts([loaded.name, *loaded.class_names])
-    depth = partial(pretrained.count_convolutions, loaded, arguments.recipe)
+    depth = partial(count_convolutions, loaded, arguments.recipe)
     for name, values in chosen.items():
         check_values(notebooks / f"{name}.ipynb", values, loaded.class_names, depth)
     facts = {

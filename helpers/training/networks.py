@@ -8,10 +8,12 @@ from typing import Any
 import keras
 
 from helpers.data.datasets import Dataset
-from helpers.networks.architectures import build_cnn, build_dnn
+from helpers.networks.architectures import build_cnn, build_dnn, convolutions
 from helpers.networks.own import built
-from helpers.networks.own.source import NetworkError, Source
-from helpers.training.recipes import Member, Plan, Recipe, names_of_seeds, slow_down, with_dnn
+from helpers.networks.own.canonical import unrolled
+from helpers.networks.own.source import NetworkError, Source, read_source
+from helpers.training import pretrained
+from helpers.training.recipes import Member, Plan, Recipe, get_recipe, names_of_seeds, slow_down, with_dnn
 
 # What is left out of the CNN in each ablation; none of them sees changed images.
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -119,3 +121,19 @@ def recipe_about(recipe: Recipe, source: Source | str) -> Recipe:
     if not isinstance(plan, Plan):
         raise NetworkError(f"plan() of {source.path} gives {type(plan).__name__!r}; it has to give a recipes.Plan.")
     return replace(alone, plan=plan)
+
+
+def open_networks(dataset: Dataset, recipe: str) -> Networks:
+    """Give the networks that a recipe trains on a data set, with the user's own if the environment names one.
+
+    Raises ValueError on a recipe that does not exist and NetworkError on a network that cannot be used.
+    """
+    source = read_source(recipe)
+    return Networks(dataset, recipe_about(get_recipe(recipe), source), None if isinstance(source, str) else source)
+
+
+def count_convolutions(dataset: Dataset, recipe: str) -> int:
+    """Count the convolutions of the headline CNN that a recipe has for these data, without training it."""
+    if recipe == pretrained.RECIPE:
+        return len(convolutions(pretrained.open_pretrained().load("cnn")[0]))
+    return len(convolutions(unrolled(open_networks(dataset, recipe).by_name["cnn"].build(0))))

@@ -209,13 +209,3 @@ def _sha256(content: bytes) -> str:
 
 def _shown(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
-
-
-def count_convolutions(dataset: Dataset, recipe: str) -> int:
-    """Count the convolutions of the headline CNN that a recipe has for these data, without training it."""
-    from helpers.networks.architectures import build_cnn, convolutions
-    from helpers.training.recipes import get_recipe
-
-    if recipe == RECIPE:
-        return len(convolutions(open_pretrained().load("cnn")[0]))
-    return len(convolutions(build_cnn(get_recipe(recipe).cnn, dataset.image_shape, len(dataset.class_names), seed=0)))

@@ -10,7 +10,7 @@ from helpers.base.legal import check_values
 from helpers.base.notebook import UsageError, find_notebooks, read_parameters
 from helpers.base.runs import COMMON, notebook_file
 from helpers.data.datasets import load_dataset
-from helpers.training.pretrained import count_convolutions
+from helpers.training.networks import count_convolutions
 
 CLASSES = ("angry", "happy", "sad")
 NAMES = [*find_notebooks(ROOT / "notebooks")]

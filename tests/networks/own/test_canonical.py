@@ -6,10 +6,12 @@ import pytest
 from keras import layers
 from kinds import KINDS, classes_of
 
+from helpers.networks.architectures import build_cnn
 from helpers.networks.layers import CONVOLUTIONS
 from helpers.networks.logits import all_logits, softmax
+from helpers.networks.own import built
 from helpers.networks.own.canonical import canonical, unrolled
-from helpers.networks.own.source import NetworkError
+from helpers.networks.own.source import OWN, NetworkError, Source
 
 SHAPE = (24, 24, 1)
 
@@ -125,3 +127,18 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(build, said):
     with pytest.raises(NetworkError, match=said) as error:
         canonical(build(), SHAPE, 3)
     assert "\n" not in str(error.value)
+
+
+def test_the_network_that_is_shown_to_be_edited_is_the_named_one_layer_by_layer():
+    shown = built.build(Source(OWN), (48, 48, 1), 7)
+    named = build_cnn("vgg9_small", (48, 48, 1), 7)
+    assert [described(layer) for layer in shown.layers] == [described(layer) for layer in named.layers]
+
+
+def described(layer: layers.Layer) -> tuple:
+    """Say what a layer is, but for its name and the seeds with which its weights are drawn."""
+    config = {key: value for key, value in layer.get_config().items() if key not in ("name", "seed", "build_config")}
+    for key, value in config.items():
+        if key.endswith("initializer"):
+            config[key] = value["class_name"]
+    return type(layer), config, layer.output.shape, [weight.shape for weight in layer.weights]
