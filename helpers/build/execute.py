@@ -81,7 +81,7 @@ def run_notebook(
 
     # papermill only warns of an unknown parameter, and misreads some comments; `check_names` does it strictly
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    partial = partial_path(finished)
+    partial, count = partial_path(finished), len(read_cells(notebook)) + 1  # papermill adds one of parameters
     with writing(partial):
         partial.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)
@@ -91,8 +91,7 @@ def run_notebook(
             dict(parameters),
             kernel_name="python3",
             language="python",
-            engine_name=_watched_engine(),
-            watch=forward,
+            on_cell_start=lambda cell, cell_index: forward(f"cell {cell_index + 1} of {count}"),
             progress_bar=False,
             stdout_file=ProgressLines(forward),
             # papermill's own cwd changes the folder of the whole process, and notebooks run side by side
@@ -100,28 +99,6 @@ def run_notebook(
             kernel_manager_class=_own_kernels(finished.with_suffix(".log")),
         )
         partial.replace(finished)
-
-
-def _watched_engine() -> str:
-    """Make papermill's engine tell which cell it begins; gives the name by which papermill knows it."""
-    from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
-
-    class Watched(NBClientEngine):
-        @classmethod
-        def execute_managed_notebook(
-            cls, nb_man: NotebookExecutionManager, kernel_name: str, *, watch: Callable[[str], None], **options: Any
-        ) -> None:
-            begin, count = nb_man.cell_start, len(nb_man.nb.cells)
-
-            def cell_start(cell: Mapping, cell_index: int, **more: Any) -> None:
-                watch(f"cell {cell_index + 1} of {count}")
-                begin(cell, cell_index, **more)
-
-            nb_man.cell_start = cell_start
-            super().execute_managed_notebook(nb_man, kernel_name, **options)
-
-    papermill_engines.register("watched", Watched)
-    return "watched"
 
 
 def _own_kernels(log: Path) -> "type[AsyncKernelManager]":

@@ -21,6 +21,7 @@ from helpers.base.files import ROOT
 from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.build import report as driver
 from helpers.build import stale
+from helpers.build.execute import run_notebook
 from helpers.build.plan import RECIPES, Build, parse_settings
 from helpers.build.product import set_pdf
 from helpers.build.report import sole_build
@@ -138,6 +139,12 @@ def test_only_training_progress_is_passed_on(toy: Build, capsys: pytest.CaptureF
     printed = capsys.readouterr().out
     assert "03_c: training cnn: epoch 1\n" in printed
     assert "chatter" not in printed
+
+
+def test_each_cell_is_told_as_it_begins(toy: Build) -> None:
+    told: list[str] = []
+    run_notebook(toy.notebook("03_c"), toy.finished("03_c"), {"REPORTS": str(toy.run.parent), "SIZE": 2}, told.append)
+    assert told == [f"cell {i} of 4" for i in range(1, 5)]  # title, parameters, those given, saving
 
 
 def test_two_jobs_run_side_by_side(toy: Build) -> None:
