@@ -163,7 +163,16 @@ def _feed(update: Callable[[Any], None], value: Any, models: list["keras.Model"]
 
 def _layers(model: "keras.Model") -> list["keras.layers.Layer"]:
     """List a model and all layers in it, also of models inside it."""
-    return list(model._flatten_layers())
+    inner = (_layers(layer) if _is_model(layer) else [layer] for layer in model.layers)
+    return [model, *(layer for layers in inner for layer in layers)]
+
+
+def _input_names(config: Any) -> list[str]:
+    """List the names of the inputs in a configuration: a Sequential does not count them among its layers."""
+    if isinstance(config, dict) and config.get("class_name") == "InputLayer":
+        return [config["config"]["name"]]
+    inner = config.values() if isinstance(config, dict) else config if isinstance(config, list) else ()
+    return [name for value in inner for name in _input_names(value)]
 
 
 def network_digest(model: "keras.Model") -> str:
@@ -188,8 +197,9 @@ def architecture(model: "keras.Model") -> str:
             f"A layer of the network {model.name} takes arguments and has no `get_config`, so that the network cannot "
             "be kept; give the layer a `get_config` that returns its arguments."
         ) from None
-    for place, layer in sorted(enumerate(layers), key=lambda pair: -len(pair[1].name)):
-        text = text.replace(json.dumps(layer.name), f'"#{place}"')
+    names = [*(layer.name for layer in layers), *_input_names(json.loads(text))]
+    for place, name in sorted(enumerate(names), key=lambda pair: -len(pair[1])):
+        text = text.replace(json.dumps(name), f'"#{place}"')
     own = {kind for kind in map(type, layers) if kind.__module__.split(".")[0] != "keras"}
     return text + "".join(sorted(f"\n{kind.__qualname__} {code_digest(kind)}" for kind in own))
 
