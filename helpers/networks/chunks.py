@@ -23,9 +23,12 @@ def gradient_bytes(model: keras.Model, shape: tuple[int, ...]) -> int:
 
 
 def forward_bytes(model: keras.Model, shape: tuple[int, ...]) -> int:
-    """Give what one image (H, W, C) of this shape holds on a forward pass: the largest two outputs in a row."""
+    """Give what one image (H, W, C) of this shape holds on a forward pass: the largest two outputs in a row.
+
+    And, in float32, itself, as an array of NumPy and as a tensor.
+    """
     sizes = _output_bytes(model, shape)
-    return max((first + second for first, second in pairwise(sizes)), default=sum(sizes))
+    return max((first + second for first, second in pairwise(sizes)), default=sum(sizes)) + 8 * int(np.prod(shape))
 
 
 def _output_bytes(model: keras.Model, shape: tuple[int, ...]) -> list[int]:

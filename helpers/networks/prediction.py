@@ -8,7 +8,7 @@ import numpy as np
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
-from helpers.networks.precision import Precision, accelerates
+from helpers.networks.precision import Precision
 from helpers.networks.views import average_answer
 
 BATCH = 256  # images that are predicted fastest at a time, where as many fit in memory
@@ -24,25 +24,34 @@ def predict_logits(model: keras.Model, images: np.ndarray, precision: Precision 
 
 
 def predict_in_batches(predictor: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Give a predictor's logits of images, in batches of one size: TensorFlow would trace a smaller last one anew.
+    """Give a predictor's logits of images (N, H, W, C): (N, classes) float32, batch by batch.
 
-    Keras's `predict`, which ACCELERATE=0 takes, gives the same, and waits at its end as `fit` does; see `fit_epoch`.
+    Keras's `predict` gives the same, and waits at its end as `fit` does; see `fit_epoch`.
     """
-    if not accelerates():
-        return predictor.predict(images, batch_size=BATCH, verbose=0)
-    fitting = next(chunks(BATCH, forward_bytes(predictor, images.shape[1:]))).stop
-    batches = -(-len(images) // fitting)
-    size = -(-len(images) // batches)
-    filled = np.concatenate([images, np.repeat(images[-1:], batches * size - len(images), axis=0)])
-    predicted = [predictor.predict_on_batch(batch) for batch in np.split(filled, batches)]
-    return np.concatenate(predicted)[: len(images)]
+    return _in_batches(predictor, images, predictor.predict_on_batch)
 
 
 def predict_views(
     predictor: keras.Model, images: np.ndarray, views: Callable[[np.ndarray], Iterable[np.ndarray]]
 ) -> np.ndarray:
-    """Average a predictor's probabilities over views of each image: (N, classes) float32.
+    """Average a predictor's probabilities over views of each image: (N, classes) float32, batch by batch.
 
     views: gives those of images (N, H, W, C), all of the images' shape, as the functions of `helpers.networks.views`.
     """
-    return average_answer(lambda view: softmax(predict_in_batches(predictor, view)), views(images))
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        return average_answer(lambda view: softmax(predictor.predict_on_batch(view)), views(batch))
+
+    return _in_batches(predictor, images, answer)
+
+
+def _in_batches(predictor: keras.Model, images: np.ndarray, answer: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Put together the answers to batches of one size: TensorFlow would trace a smaller last one anew."""
+    fitting = next(chunks(BATCH, forward_bytes(predictor, images.shape[1:]))).stop
+    size = -(-len(images) // -(-len(images) // fitting))
+    answers = [answer(_fill(images[start : start + size], size)) for start in range(0, len(images), size)]
+    return np.concatenate(answers)[: len(images)]
+
+
+def _fill(images: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate([images, np.repeat(images[-1:], size - len(images), axis=0)])

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 MARGIN = 1 / 24  # share of height and width: two of 48 pixels
-PIECE = 1024  # images that are enlarged at once: as floats, all of them would take four times their room
 # In margins from the top and from the left, where the middle lies at 1.
 CORNERS = ((0, 0), (0, 2), (2, 0), (2, 2))
 PLACES = ((1, 1), *CORNERS)
@@ -63,9 +62,5 @@ def _windows(
 def _enlarge(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     from keras import ops
 
-    enlarged = np.empty((len(images), *shape, images.shape[3]), images.dtype)
-    for start in range(0, len(images), PIECE):
-        piece = images[start : start + PIECE].astype(np.float32)
-        resized = ops.convert_to_numpy(ops.image.resize(piece, shape, interpolation="bilinear"))
-        enlarged[start : start + PIECE] = np.rint(resized) if enlarged.dtype.kind in "iu" else resized
-    return enlarged
+    resized = ops.convert_to_numpy(ops.image.resize(images.astype(np.float32), shape, interpolation="bilinear"))
+    return np.rint(resized).astype(images.dtype) if images.dtype.kind in "iu" else resized

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.networks.chunks import chunks, forward_bytes
+from helpers.networks.chunks import chunks, gradient_bytes
 from helpers.networks.inference import call
 from helpers.networks.layers import Layer, activation_after, copy_weights, flat_layers, flatten, rebuild
 
@@ -34,7 +34,8 @@ def filter_responses(
     if by not in REDUCTIONS:
         raise ValueError(f"A response is taken by {by!r}, which is unknown: choose one of {', '.join(REDUCTIONS)}.")
     respond = _respond_function(*flattened(model, *layers), by)
-    cuts = chunks(len(images), forward_bytes(model, images.shape[1:]))
+    # Outputs that are asked for may all be there before the first is reduced.
+    cuts = chunks(len(images), gradient_bytes(model, images.shape[1:]))
     batches = [respond(tf.constant(images[chunk], tf.float32)) for chunk in cuts]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
