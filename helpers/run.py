@@ -32,7 +32,7 @@ from helpers.training.loop import Trained
 from helpers.training.networks import Network, Networks, count_convolutions, recipe_about
 from helpers.training.pretrained import PretrainedNetworks
 from helpers.training.recipes import Recipe, get_recipe, shown_name
-from helpers.training.stored import load_or_train, network_form, training_parts
+from helpers.training.stored import fitted_plan, load_or_train, network_form, training_parts
 
 hold_sources()  # what this process keeps is known by the code that it runs
 
@@ -124,7 +124,8 @@ class Run:
             return None
         targets = self._soft_targets(network.teachers) if network.teachers else None
         model = self._builder(network)()
-        parts = training_parts(model, self.dataset, network.plan, self._seed_of(network), targets, network.source)
+        plan = fitted_plan(model, network.plan, self.dataset)
+        parts = training_parts(model, self.dataset, plan, self._seed_of(network), targets, network.source)
         path = self.keeper.path(name, parts, network_form(model, lambda trained: {}))
         return path if path.is_file() else None
 
@@ -226,7 +227,9 @@ class Run:
     @property
     def batch_size(self) -> int:
         """Images in a batch when the headline CNN was trained."""
-        return self.shipped.record("cnn")["plan"]["batch_size"] if self.shipped else self.recipe.plan.batch_size
+        if self.shipped:
+            return self.shipped.record("cnn")["plan"]["batch_size"]
+        return fitted_plan(self.cnn().model, self.recipe.plan, self.dataset).batch_size
 
     @property
     def tested_splits(self) -> tuple[str, ...]:

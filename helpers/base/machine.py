@@ -8,6 +8,11 @@ from pathlib import Path
 import psutil
 
 
+def usable_cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def describe_machine() -> str:
     """Say which GPU that Keras uses, processor, cores and memory there are, as in "AMD EPYC, 2 cores, 24 GB"."""
     memory = round(psutil.virtual_memory().total / 1e9)
@@ -25,6 +30,32 @@ def peak_memory() -> int:
     import resource  # which Windows has not
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def free_memory(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Give the bytes that this process may still use without swapping: those of the machine, or of its control group.
+
+    root: where control groups are mounted; own: the file that names this process's.
+    """
+    left = [psutil.virtual_memory().available]
+    for line in own.read_text().splitlines() if own.is_file() else []:
+        _, controllers, path = line.split(":", 2)
+        if not controllers or "memory" in controllers:  # version 2, or the part of version 1 that counts memory
+            inside = root / controllers / path.strip("/")
+            left += [_left(folder) for folder in (inside, *inside.parents) if folder.is_relative_to(root)]
+    return min(left)
+
+
+def _left(group: Path) -> int:
+    """Give the bytes that a control group leaves, what is cached of files not counted; many where it sets no limit."""
+    for most, used, cached in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        if (group / most).is_file() and (limit := (group / most).read_text().strip()) != "max":
+            counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            return max(0, int(limit) - int((group / used).read_text()) + int(counts.get(cached, 0)))
+    return sys.maxsize
 
 
 def _gpus() -> list[str]:

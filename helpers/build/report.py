@@ -21,7 +21,7 @@ from helpers.build.execute import Failure, say
 from helpers.build.forecast import forecast, free_bytes
 from helpers.build.plan import RECIPES, Build, PdfError, check, plan
 from helpers.build.product import headlines, set_pdf
-from helpers.build.schedule import run_notebooks
+from helpers.build.schedule import choose_jobs, run_notebooks
 from helpers.data.sources import DatasetError
 from helpers.networks.own.source import NetworkError
 from helpers.training.pretrained import PretrainedError
@@ -97,7 +97,9 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     report.add_argument("--run", default="", help="name of the run's folder, in place of one made of data and recipe")
     report.add_argument("--image-size", default="0", help="pixels a side of the images; 0 for the data set's default")
     report.add_argument("--set", default=[], action="append", metavar="'NOTEBOOK.NAME=VALUE ...'")
-    report.add_argument("--jobs", default=3, type=int, help="notebooks that run at a time")
+    report.add_argument(
+        "--jobs", default=0, type=int, help="notebooks that run at a time; 0: as memory and cores allow"
+    )
     return parser.parse_args(words)
 
 
@@ -110,7 +112,7 @@ def main(words: list[str] | None = None) -> int:
         os.environ["KERAS_BACKEND"] = "tensorflow"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return make_report(plan(arguments), max(1, arguments.jobs))
+        return make_report(plan(arguments), arguments.jobs if arguments.jobs > 0 else choose_jobs())
     except (UsageError, DatasetError, NetworkError, PretrainedError, WriteError, PdfError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -6,11 +6,22 @@ from functools import partial
 from queue import Queue
 from threading import Thread
 
+from helpers.base.machine import free_memory, usable_cores
 from helpers.base.notebook import Place
 from helpers.build import stale
 from helpers.build.board import Board
-from helpers.build.execute import Failure, describe_failure, run_notebook
+from helpers.build.execute import Failure, describe_failure, run_notebook, say
 from helpers.build.plan import Build
+
+NOTEBOOK_BYTES = 2_500_000_000  # that a notebook may take; most take less, since images come in chunks
+
+
+def choose_jobs() -> int:
+    """Choose how many notebooks run at a time, by free memory and by cores, and say so in a line."""
+    free, cores = free_memory(), usable_cores()
+    jobs = max(1, min(cores + 1, free // NOTEBOOK_BYTES))
+    say(f"Notebooks at a time: at most {jobs}, by {cores} cores and {free / 1e9:.1f} GB of free memory.")
+    return jobs
 
 
 def run_notebooks(build: Build, jobs: int, board: Board | None = None) -> list[Failure]:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from helpers.training.augmentation import Augmentation
 
+BATCH_BYTES = 2_000_000_000  # of layers' outputs for a batch: every recipe's at 64 pixels a side fits
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -91,6 +93,18 @@ def slow_down(plan: Plan, factor: float = 0.1) -> Plan:
     """
     phases = (replace(phase, learning_rate=phase.learning_rate * factor) for phase in plan.phases)
     return replace(plan, phases=tuple(phases))
+
+
+def fit_batch(plan: Plan, image_bytes: int) -> Plan:
+    """Halve the plan's batches, to no fewer than four images, until what the layers make of one fits in memory.
+
+    image_bytes: what one image holds while gradients are taken. Steps shrink by the square root, as suits Adam's way to
+    divide the gradient by its spread (Malladi et al., 2022).
+    """
+    size = plan.batch_size
+    while size >= 8 and size * image_bytes > BATCH_BYTES:
+        size //= 2
+    return slow_down(replace(plan, batch_size=size), (size / plan.batch_size) ** 0.5)
 
 
 MILD = Augmentation(flip=True, shift=0.06, rotation=6.0)

@@ -26,11 +26,12 @@ from helpers.base.keeper import Form, Keeper, architecture
 from helpers.base.machine import describe_machine
 from helpers.data.datasets import Dataset
 from helpers.networks.architectures import multiplications
+from helpers.networks.chunks import gradient_bytes
 from helpers.networks.precision import accelerates, choose_precision
 from helpers.training import loop
 from helpers.training.augmentation import AUGMENTATIONS, Augmentation
 from helpers.training.loop import Trained, TrainingError, _fitted_phases, train
-from helpers.training.recipes import Phase, Plan
+from helpers.training.recipes import Phase, Plan, fit_batch
 
 HISTORY, RECORD = "history.csv", "record.json"  # in a network's file, beside what Keras puts there
 # What these give, a network's layers and its plan, is told in full; another recipe beside it makes nothing stale.
@@ -58,6 +59,7 @@ def load_or_train(
     cannot be kept.
     """
     model = build()
+    plan = fitted_plan(model, plan, dataset)
     parts = training_parts(model, dataset, plan, seed, soft_targets, source)
     form = network_form(model, partial(_record, dataset, plan, seed))
     path = keeper.path(name, parts, form)
@@ -97,6 +99,11 @@ def training_work(model: keras.Model, dataset: Dataset, plan: Plan, epochs: int 
     images = len(dataset.train.labels)
     epochs = epochs or sum(phase.epochs for phase in _fitted_phases(plan, images))
     return float(multiplications(model)) * epochs * min(images, plan.max_images or images)
+
+
+def fitted_plan(model: keras.Model, plan: Plan, dataset: Dataset) -> Plan:
+    """Give the plan by which a model is trained: in smaller batches where the plan's would not fit in memory."""
+    return fit_batch(plan, gradient_bytes(model, dataset.image_shape))
 
 
 def _record(dataset: Dataset, plan: Plan, seed: int, trained: Trained) -> dict[str, object]:

@@ -38,3 +38,29 @@ def test_a_gpu_that_keras_uses_is_named_first(monkeypatch: pytest.MonkeyPatch, b
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     assert machine.describe_machine().split(", ")[0] == "NVIDIA H200"
     assert "cpu," not in machine.describe_machine()
+
+
+GROUPS = {
+    2: ("0::/box/inner\n", "box/inner", "memory.max", "memory.current", "inactive_file"),
+    1: (
+        "4:memory:/box/inner\n0::/\n",
+        "memory/box",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+}
+
+
+@pytest.mark.parametrize("version", GROUPS)
+def test_free_memory_is_what_the_control_group_leaves_where_that_is_less(tmp_path: Path, version: int) -> None:
+    named, folder, most, used, cached = GROUPS[version]
+    own, group = tmp_path / "own", tmp_path / "groups" / folder
+    own.write_text(named)
+    group.mkdir(parents=True)
+    assert machine.free_memory(tmp_path / "groups", own) > 10_000_000  # nothing is limited yet
+    for name, text in {most: "9000000", used: "5000000", "memory.stat": f"anon 1\n{cached} 1000000\n"}.items():
+        (group / name).write_text(text)
+    assert machine.free_memory(tmp_path / "groups", own) == 5_000_000
+    (group / most).write_text("max" if version == 2 else "9223372036854771712")
+    assert machine.free_memory(tmp_path / "groups", own) > 10_000_000

@@ -20,7 +20,7 @@ import pytest
 from helpers.base.files import ROOT
 from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.build import report as driver
-from helpers.build import stale
+from helpers.build import schedule, stale
 from helpers.build.execute import run_notebook
 from helpers.build.plan import RECIPES, Build, parse_settings
 from helpers.build.product import set_pdf
@@ -145,6 +145,17 @@ def test_each_cell_is_told_as_it_begins(toy: Build) -> None:
     told: list[str] = []
     run_notebook(toy.notebook("03_c"), toy.finished("03_c"), {"REPORTS": str(toy.run.parent), "SIZE": 2}, told.append)
     assert told == [f"cell {i} of 4" for i in range(1, 5)]  # title, parameters, those given, saving
+
+
+@pytest.mark.parametrize(("free", "cores", "jobs"), [(30e9, 2, 3), (6e9, 2, 2), (1e9, 8, 1), (60e9, 16, 17)])
+def test_notebooks_at_a_time_follow_from_memory_and_cores_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], free: float, cores: int, jobs: int
+) -> None:
+    monkeypatch.setattr(schedule, "free_memory", lambda: int(free))
+    monkeypatch.setattr(schedule, "usable_cores", lambda: cores)
+    assert schedule.choose_jobs() == jobs
+    said = f"Notebooks at a time: at most {jobs}, by {cores} cores and {free / 1e9:.1f} GB of free memory.\n"
+    assert capsys.readouterr().out == said
 
 
 def test_two_jobs_run_side_by_side(toy: Build) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from helpers.build.shipping import LARGEST_ENSEMBLE
 from helpers.networks import architectures
+from helpers.networks.chunks import gradient_bytes
 from helpers.training import recipes
 
 
@@ -38,3 +39,15 @@ def test_the_second_member_sees_other_images_and_takes_smaller_steps() -> None:
 def test_an_unknown_recipe_is_an_error_that_names_the_legal_ones() -> None:
     with pytest.raises(ValueError, match=r"'slow'.*quick, full"):
         recipes.get_recipe("slow")
+
+
+def test_batches_are_halved_until_they_fit_and_steps_shrink_with_them_but_not_at_64_pixels() -> None:
+    plan = recipes.QUICK_PLAN
+    assert recipes.fit_batch(plan, recipes.BATCH_BYTES // 64) == plan
+    smaller = recipes.fit_batch(plan, recipes.BATCH_BYTES // 63)
+    assert smaller.batch_size == 32
+    assert smaller.phases[0].learning_rate == pytest.approx(plan.phases[0].learning_rate / 2**0.5)
+    assert recipes.fit_batch(plan, 10**12).batch_size == 4
+    for recipe in recipes.RECIPES.values():
+        image = gradient_bytes(architectures.build_cnn(recipe.cnn, (64, 64, 3)), (64, 64, 3))
+        assert recipes.fit_batch(recipe.plan, image) == recipe.plan
