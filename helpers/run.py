@@ -20,6 +20,7 @@ from helpers.data import audit
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
 from helpers.data.sources import SPLITS
 from helpers.networks import views as image_views
+from helpers.networks.chunks import as_many_as_last
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
 from helpers.networks.own.canonical import unrolled
@@ -285,8 +286,14 @@ class Run:
         ]
         return self.sample_of(np.concatenate(chosen), split, min_confidence)
 
-    def random_sample(self, count: int, split: str = "test") -> Sample:
-        """Draw images of a split at random, as the seed says."""
+    def random_sample(self, count: int, split: str = "test", *, bounded: bool = False) -> Sample:
+        """Draw images of a split at random, as the seed says.
+
+        bounded: fewer, where they are larger than 64 by 64 pixels, so that to explain them takes as long as `count` of
+        these.
+        """
+        if bounded:
+            count = as_many_as_last(count, self.dataset.image_shape)
         random = np.random.default_rng([self.seed, zlib.crc32(b"random")])
         available = len(self.split(split).labels)
         return self.sample_of(random.choice(available, min(count, available), replace=False), split)

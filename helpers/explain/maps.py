@@ -1,9 +1,8 @@
 """What can be measured of maps: where their relevance lies, how alike they are, and their means by class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from helpers.base.checks import require
 
@@ -49,14 +48,12 @@ def mask_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return ((first & second).sum(axis=(1, 2)) / first.sum(axis=(1, 2))).astype(np.float32)
 
 
-def mean_overlap(masks: Sequence[np.ndarray]) -> np.ndarray:
-    """Average over the images which share of one method's pixels another method marks too.
+def overlaps(masks: Sequence[np.ndarray]) -> np.ndarray:
+    """Measure, image by image, which share of one method's pixels another method marks too.
 
-    masks: K arrays (N, H, W) bool. Returns (K, K) float32: row i, column j is the share of i's pixels that j
-    holds.
+    masks: M arrays (N, H, W) bool. Returns (N, M, M) float32: row i, column j is the share of i's pixels that j holds.
     """
-    rows = [[np.nanmean(mask_overlap(first, second)) for second in masks] for first in masks]
-    return np.array(rows, np.float32)
+    return np.stack([np.stack([mask_overlap(one, two) for two in masks], axis=1) for one in masks], axis=1)
 
 
 def concentration(maps: np.ndarray, fraction: float) -> np.ndarray:
@@ -66,24 +63,6 @@ def concentration(maps: np.ndarray, fraction: float) -> np.ndarray:
     alike, to 1. Raises ValueError on a fraction outside 0..1.
     """
     return (relevance_share(maps) * top_fraction_mask(maps, fraction)).sum(axis=(1, 2))
-
-
-def compare_traits(maps: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], fraction: float) -> pd.DataFrame:
-    """Measure what sets methods apart that explain the same images.
-
-    maps: (N, H, W) by the method's name; means: (K, H, W), the mean map of each class; fraction: in 0..1.
-    Returns a row a method: concentration, the relevance in the top fraction of the pixels; overlap, the share
-    of these pixels that another method marks too, mean over the others; class likeness, the correlation
-    between two classes' mean maps.
-    """
-    overlap = mean_overlap([top_fraction_mask(values, fraction) for values in maps.values()])
-    others = (overlap.sum(axis=1) - overlap.diagonal()) / (len(overlap) - 1)
-    traits = {
-        "concentration": [concentration(values, fraction).mean() for values in maps.values()],
-        "overlap": others,
-        "class likeness": [class_similarity(means[method]) for method in maps],
-    }
-    return pd.DataFrame(traits, index=pd.Index(maps, name="method"))
 
 
 def upper_share(maps: np.ndarray) -> np.ndarray:

@@ -1,12 +1,15 @@
 """Grades of an explanation: how far it agrees with the truth, where the truth about an image is known."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from helpers.explain import maps as measures
+from helpers.networks.chunks import chunks
 
+MAPS_HELD = 16  # maps of an image, of four bytes a pixel: those of four methods, and what is computed of one of them
 BLOB, CHANCE = "centred Gaussian", "chance"  # rows of the table of grades that need no network
 
 # Each grade gives a map that singles out nothing the level of chance: ties count by their expected value.
@@ -23,16 +26,77 @@ def mean_evidence(evidence: np.ndarray, classes: np.ndarray, class_count: int) -
     return measures.mean_map_by_class(shares, classes[marked], class_count)
 
 
-def mass_by_class(maps: Mapping[str, np.ndarray], evidence: np.ndarray, names: np.ndarray) -> pd.DataFrame:
-    """Average the relevance mass of each method by class.
+@dataclass(frozen=True)
+class Measured:
+    """What is measured of the maps of N images by several methods, when the maps themselves are gone.
 
-    maps: (N, H, W) by the method's name; evidence: (N, H, W) bool; names: (N,) class of each image. Returns a
-    row a method, the last for chance, and a column a class, in order of appearance, without classes that have
-    no evidence.
+    means: by method (classes, H, W) float32, the mean share of the relevance that falls on each pixel, nan for a class
+    without images; upper, concentration, mass: a row an image, a column a method, the shares of the relevance in the
+    upper half, in the top fraction of the pixels, and on the evidence, nan where there is none; overlap: (N, methods,
+    methods) float32, the share of one method's top pixels that another marks too.
     """
-    masses = {name: relevance_mass(values, evidence) for name, values in maps.items()}
-    frame = pd.DataFrame({**masses, CHANCE: chance_level(evidence)})
-    return frame.groupby(names, sort=False).mean().dropna().T
+
+    means: Mapping[str, np.ndarray]
+    upper: pd.DataFrame
+    concentration: pd.DataFrame
+    mass: pd.DataFrame
+    overlap: np.ndarray
+
+    def traits(self) -> pd.DataFrame:
+        """Measure what sets the methods apart, a row each.
+
+        concentration, and overlap, the share of the top pixels that another method marks too, are means; class
+        likeness is the correlation between two classes' mean maps.
+        """
+        overlap = np.nanmean(self.overlap, axis=0)
+        others = (overlap.sum(axis=1) - overlap.diagonal()) / (len(overlap) - 1)
+        likeness = [measures.class_similarity(means) for means in self.means.values()]
+        traits = {"concentration": self.concentration.mean(), "overlap": others, "class likeness": likeness}
+        return pd.DataFrame(traits).rename_axis("method")
+
+    def mass_by_class(self, evidence: np.ndarray, names: np.ndarray) -> pd.DataFrame:
+        """Average the relevance mass of each method by class.
+
+        evidence: (N, H, W) bool; names: (N,) class of each image. Returns a row a method, the last for chance, and a
+        column a class, in order of appearance, without classes that have no evidence.
+        """
+        frame = self.mass.assign(**{CHANCE: chance_level(evidence)})
+        return frame.groupby(names, sort=False).mean().dropna().T
+
+
+def measure(
+    explain: Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]],
+    images: np.ndarray,
+    classes: np.ndarray,
+    class_count: int,
+    fraction: float,
+    evidence: np.ndarray | None = None,
+) -> Measured:
+    """Measure the maps of many images, of which no more are held at a time than fit in memory.
+
+    explain: gives maps (N, H, W) by method of images (N, H, W, C) and classes (N,); fraction: of the pixels, as in
+    `maps.concentration`; evidence: (N, H, W) bool, if it is known.
+    """
+    sums: dict[str, np.ndarray] = {}
+    parts, overlaps = [], []
+    for part in chunks(len(images), MAPS_HELD * 4 * images[0, ..., 0].size):
+        maps = explain(images[part], classes[part])
+        for name, values in maps.items():
+            total = sums.setdefault(name, np.zeros((class_count, *images.shape[1:3])))
+            np.add.at(total, classes[part], measures.relevance_share(values))
+        known = np.zeros(maps[name].shape, bool) if evidence is None else evidence[part]
+        shares = (
+            {name: measures.upper_share(values) for name, values in maps.items()},
+            {name: measures.concentration(values, fraction) for name, values in maps.items()},
+            {name: relevance_mass(values, known) for name, values in maps.items()},
+        )
+        parts.append([pd.DataFrame(each) for each in shares])
+        overlaps.append(measures.overlaps([measures.top_fraction_mask(values, fraction) for values in maps.values()]))
+    upper, concentration, mass = (pd.concat(each, ignore_index=True) for each in zip(*parts, strict=True))
+    counts = np.bincount(classes, minlength=class_count)[:, np.newaxis, np.newaxis]
+    means = {name: np.where(counts > 0, total / np.maximum(1, counts), np.nan) for name, total in sums.items()}
+    means = {name: values.astype(np.float32) for name, values in means.items()}
+    return Measured(means, upper, concentration, mass, np.concatenate(overlaps))
 
 
 def centred_gaussian(shape: tuple[int, int, int], width: float = 0.2) -> np.ndarray:

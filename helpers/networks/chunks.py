@@ -10,6 +10,16 @@ from helpers.networks.layers import flat_layers
 
 BYTES_AT_ONCE = 320_000_000  # of layers' outputs in flight: 64 images of 48 x 48 with their gradients in vgg9
 
+FEWEST, USUAL = 24, 64**2  # images that say anything of a method, and pixels of an image, for `as_many_as_last`
+
+
+def as_many_as_last(count: int, shape: tuple[int, ...]) -> int:
+    """Give how many images (H, W, C) of this shape take as long as `count` of 64 by 64 pixels, and at least 24.
+
+    No more than `count`, however small they are.
+    """
+    return min(count, max(FEWEST, count * USUAL // int(np.prod(shape[:2]))))
+
 
 def chunks(count: int, image_bytes: int) -> Iterator[slice]:
     """Cut `count` pieces of work, each of which holds so many bytes, into slices that fit in memory."""

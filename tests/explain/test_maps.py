@@ -32,18 +32,6 @@ class TestMasks:
 
 
 class TestComparison:
-    def test_of_traits(self):
-        left, right = np.zeros((2, 4, 10)), np.zeros((2, 4, 10))
-        left[:, 0], right[:, 3] = 1, 2
-        even = np.ones((2, 4, 10))
-        maps = {"left": left, "again": -left, "right": right, "even": even}
-        means = {method: np.abs(values) for method, values in maps.items()}
-        traits = measures.compare_traits(maps, means, fraction=0.25)
-        np.testing.assert_allclose(traits["concentration"], [1, 1, 1, 0.25])
-        # Of equal values the first count most, so that the even map marks the left one's pixels.
-        np.testing.assert_allclose(traits["overlap"], [2 / 3, 2 / 3, 0, 2 / 3])
-        np.testing.assert_allclose(traits["class likeness"], [1, 1, 1, np.nan])
-
     def test_similarity_tells_equal_from_opposite_maps_and_leaves_empty_classes_out(self):
         one = np.random.default_rng(8).normal(size=(3, 3))
         empty = np.full((3, 3), np.nan)

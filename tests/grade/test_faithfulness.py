@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.explain import maps as measures
 from helpers.grade import faithfulness
 
 GRADES = {
@@ -72,10 +73,49 @@ class TestTables:
         return {"truth": evidence.astype(np.float32), "blank": np.zeros(evidence.shape, np.float32)}
 
     def test_mass_by_class_leaves_out_classes_without_evidence(self, maps, evidence):
-        found = faithfulness.mass_by_class(maps, evidence, np.array(["sad", "happy", "neutral"]))
+        images = np.zeros((*evidence.shape, 1), np.uint8)
+        measured = faithfulness.measure(lambda *some: maps, images, np.arange(3), 3, 0.1, evidence)
+        found = measured.mass_by_class(evidence, np.array(["sad", "happy", "neutral"]))
         assert list(found.columns) == ["sad", "happy"]
         np.testing.assert_allclose(found.loc["truth"], 1)
         np.testing.assert_allclose(found.loc["chance"], [10 / 80, 18 / 80])
+
+    def test_of_traits(self):
+        left, right = np.zeros((2, 4, 10)), np.zeros((2, 4, 10))
+        left[:, 0], right[:, 3] = 1, 2
+        maps = {"left": left, "again": -left, "right": right, "even": np.ones((2, 4, 10))}
+        images = np.zeros((2, 4, 10, 3), np.uint8)
+        traits = faithfulness.measure(lambda *some: maps, images, np.arange(2), 2, fraction=0.25).traits()
+        np.testing.assert_allclose(traits["concentration"], [1, 1, 1, 0.25])
+        # Of equal values the first count most, so that the even map marks the left one's pixels.
+        np.testing.assert_allclose(traits["overlap"], [2 / 3, 2 / 3, 0, 2 / 3])
+        np.testing.assert_allclose(traits["class likeness"], [1, 1, 1, np.nan])
+
+    def test_what_is_measured_of_chunks_is_what_all_maps_give(self, monkeypatch):
+        random = np.random.default_rng(0)
+        maps = {name: random.normal(size=(7, 6, 5)).astype(np.float32) for name in ("one", "two")}
+        images, classes = np.arange(7 * 30, dtype=np.uint8).reshape(7, 6, 5, 1), np.array([0, 2, 2, 0, 2, 0, 0])
+        evidence = random.random((7, 6, 5)) > 0.5
+        places = {image.tobytes(): place for place, image in enumerate(images)}
+        held = []
+
+        def explain(some, chosen):
+            rows = [places[image.tobytes()] for image in some]
+            np.testing.assert_array_equal(chosen, classes[rows])
+            held.append(len(rows))
+            return {name: values[rows] for name, values in maps.items()}
+
+        monkeypatch.setattr("helpers.networks.chunks.BYTES_AT_ONCE", 3 * faithfulness.MAPS_HELD * 4 * 30)
+        found = faithfulness.measure(explain, images, classes, 3, 0.2, evidence)
+        assert held == [3, 3, 1]
+        for name, values in maps.items():
+            means = measures.mean_map_by_class(measures.relevance_share(values), classes, 3)
+            np.testing.assert_allclose(found.means[name], means, rtol=1e-5)
+            np.testing.assert_array_equal(found.upper[name], measures.upper_share(values))
+            np.testing.assert_array_equal(found.concentration[name], measures.concentration(values, 0.2))
+            np.testing.assert_array_equal(found.mass[name], faithfulness.relevance_mass(values, evidence))
+        one, two = (measures.top_fraction_mask(values, 0.2) for values in maps.values())
+        np.testing.assert_array_equal(found.overlap[:, 0, 1], measures.mask_overlap(one, two))
 
     def test_mean_evidence_gives_every_image_the_same_say(self, evidence):
         found = faithfulness.mean_evidence(evidence, np.array([1, 1, 0]), 3)

@@ -47,3 +47,11 @@ def test_larger_images_and_networks_come_in_smaller_chunks() -> None:
     }
     assert sizes["vgg9", 96] < sizes["vgg9", 48] < sizes["vgg9_small", 48]
     assert sizes["vgg9", 48] == pytest.approx(4 * sizes["vgg9", 96], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("side", "count", "left"),
+    [(48, 500, 500), (64, 500, 500), (128, 500, 125), (224, 500, 40), (512, 500, 24), (512, 9, 9)],
+)
+def test_fewer_large_images_are_explained_but_all_of_up_to_64_pixels(side: int, count: int, left: int) -> None:
+    assert chunks.as_many_as_last(count, (side, side, 3)) == left
