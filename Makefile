@@ -13,6 +13,7 @@ REPORTS = reports
 RUN     =
 PRECISION = auto
 ACCELERATE = 1
+BALANCE = 0
 # How data are read, where that can be done in several ways: see `make look`.
 CLASS_LEVEL =
 LABELS  =
@@ -25,14 +26,14 @@ TENSORBOARD = 0
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
-export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION ACCELERATE TENSORBOARD
+export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION ACCELERATE BALANCE TENSORBOARD
 export NETWORK CUSTOM PREPROCESS
 export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 # A misspelt name would be ignored in silence.
 names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
-         SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS
+         BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
 near  := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.6))
@@ -61,6 +62,7 @@ help:
 	@echo '                RUN=name        name of the run; otherwise the data, with recipe, seed and size where you chose them'
 	@echo '                PRECISION=auto  auto (bfloat16 where it pays, if the processor has it), float32 or bfloat16'
 	@echo '                ACCELERATE=1    0 to train and predict by plain Keras in float32, several times slower'
+	@echo '                BALANCE=0       1 to weigh classes in training, so that a rare one counts as much as a common one'
 	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/tensorboard'
 	@echo 'make look     say how DATASET is read, and write some images of each class into REPORTS; where it'
 	@echo '              can be read in several ways, here as in the others, these decide:'

@@ -17,6 +17,7 @@ from helpers.base import runs
 from helpers.base.code import code_digest, hold_sources
 from helpers.base.keeper import Keeper, network_digest
 from helpers.data import audit
+from helpers.data.audit import Suspects
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
 from helpers.data.sources import SPLITS
 from helpers.networks import views as image_views
@@ -29,6 +30,7 @@ from helpers.networks.precision import accelerates, describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.training import pretrained, recipes
+from helpers.training.balance import balances, class_weights
 from helpers.training.loop import Trained
 from helpers.training.networks import Network, Networks, count_convolutions, recipe_about
 from helpers.training.pretrained import PretrainedNetworks
@@ -166,10 +168,10 @@ class Run:
         """Give the headline CNN's probabilities for a split: (N, classes) float32, computed once and kept."""
         return self.predict(self.cnn(), split)
 
-    def predict(self, trained: Trained, split: str) -> np.ndarray:
-        """Give a network's probabilities for a split: (N, classes) float32, computed once and kept."""
-        images = self.split(split).images
-        made_from = [code_digest(predict_logits), trained.model, self.dataset.fingerprint]
+    def predict(self, trained: Trained, split: str, most: int | None = None) -> np.ndarray:
+        """Give a network's probabilities for a split, or its first images: (N, classes) float32, once and kept."""
+        images = self.split(split).images[:most]
+        made_from = [code_digest(predict_logits), trained.model, self.dataset.fingerprint, len(images)]
         return self.keeper.keep(
             f"probabilities_{split}", made_from, lambda: softmax(predict_logits(trained.model, images))
         )
@@ -193,8 +195,8 @@ class Run:
     @property
     def keeper(self) -> Keeper:
         """What keeps all that is computed of these data, for this run and others of the same folder of runs."""
-        way = "accelerated" if accelerates() else "plain"
-        facts = {"precision": describe_precision(), "backend": keras.backend.backend(), "way": way}
+        facts = {"precision": describe_precision(), "backend": keras.backend.backend()}
+        facts |= {"way": "accelerated" if accelerates() else "plain"}
         return Keeper(self.folder.parent / runs.KEPT / self.dataset.fingerprint, facts, self._uses.note)
 
     def keep(self, function: Callable[..., T], *arguments: object, **options: object) -> T:
@@ -225,6 +227,12 @@ class Run:
         found = labels[self.probabilities().argmax(axis=1) == labels]
         return np.bincount(found, minlength=count) / np.maximum(1, np.bincount(labels, minlength=count))
 
+    def class_weights(self) -> dict[int, float]:
+        """Say what an image of each class, by its number, counts for in training; nothing where all count the same."""
+        if self.own and self.own.trained:
+            return {}
+        return class_weights(self.dataset.train.labels, len(self.dataset.class_names))
+
     @property
     def batch_size(self) -> int:
         """Images in a batch when the headline CNN was trained."""
@@ -242,32 +250,30 @@ class Run:
         return audit.without_twin(self.split(split).images, self.dataset.train.images)
 
     def near_twins(self, split: str = "test") -> np.ndarray:
-        """Tell which images of a split are near-duplicates of a training image, or in training of another: (N,) bool.
-
-        Byte-identical images are among them, where they show something; none is where all images are alike.
-        """
-        sizes = {name: len(self.split(name).labels) for name in ("train", *self.tested_splits)}
-        return audit.near_twins(self._near_pairs, sizes)[split]
+        """Tell which images of a split are near-duplicates of a training image, in training of another: (N,) bool."""
+        return audit.near_twins(self._near_pairs, {n: len(part.labels) for n, part in self._audited.items()})[split]
 
     @cached_property
     def _near_pairs(self) -> np.ndarray | None:
-        return audit.near_pairs(*(self.split(name).images for name in ("train", *self.tested_splits)))
+        return audit.near_pairs(*(split.images for split in self._audited.values()))
+
+    @property
+    def _audited(self) -> dict[str, Split]:
+        return {name: self.split(name) for name in ("train", *self.tested_splits)}
 
     def audit(self) -> pd.DataFrame:
         """Count copies, conflicting labels and images that show little, as `audit.audit` does, in each split."""
-        splits = {name: self.split(name) for name in ("train", *self.tested_splits)}
-        images = {name: split.images for name, split in splits.items()}
-        return audit.audit(images, {name: split.labels for name, split in splits.items()}, self._near_pairs)
+        images, labels = ({n: getattr(s, kind) for n, s in self._audited.items()} for kind in ("images", "labels"))
+        return audit.audit(images, labels, self._near_pairs)
+
+    def suspects(self, most: int) -> Suspects:
+        """Find the training images, of the first `most`, whose label the CNN and predictions without it contradict."""
+        train, said = self.dataset.train, self.predict(self.cnn(), "train", most)
+        return self.keep(audit.find_suspects, train.images[:most], train.labels[:most], said, self.seed)
 
     def class_counts(self) -> pd.DataFrame:
         """Count the images of each class in each split: one row a class, and one for all."""
-        names = self.dataset.class_names
-        counts = {
-            split: np.bincount(self.split(split).labels, minlength=len(names))
-            for split in ("train", *self.tested_splits)
-        }
-        table = pd.DataFrame(counts, index=pd.Index(names, name="class"))
-        return pd.concat([table, table.sum().to_frame("all").T.rename_axis("class")]).reset_index()
+        return audit.class_counts(self._audited, self.dataset.class_names)
 
     def sample(
         self, per_class: int = 1, min_confidence: float = 0.9, split: str = "test", most: int = 12, wanted: str = ""
@@ -327,12 +333,8 @@ class Run:
         self._uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")
         if folder == self.folder:
             runs.record_parameters(folder, notebook, own)
-        made_with: dict[str, object] = {
-            "recipe": self.recipe.name,
-            "seed": self.seed,
-            "precision": describe_precision(),
-        }
-        made_with |= {"dataset": self.dataset.name, "data": self.dataset.fingerprint}
+        made_with: dict[str, object] = {"recipe": self.recipe.name, "seed": self.seed, "balance": balances()}
+        made_with |= {"precision": describe_precision(), "dataset": self.dataset.name, "data": self.dataset.fingerprint}
         made_with |= {"image_size": self.dataset.image_shape[0]}
         return Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
 
@@ -362,6 +364,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shipped is not None)
     if shipped:
         shipped.check(loaded)
-    folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size, label(source, recipe))
+    named, balance = label(source, recipe), balances(recipe)
+    folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size, named, balance=balance)
     write_skipped(folder / "skipped.csv", loaded.skipped)
     return Run(folder, loaded, chosen, seed, shipped, None if isinstance(source, str) else source)

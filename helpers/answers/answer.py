@@ -10,7 +10,7 @@ from helpers.answers.cells import Execution, running_cell
 from helpers.answers.sentences import plain, render_block, text_block
 from helpers.answers.shown import Sentence, ShownFigure, ShownTable
 from helpers.answers.stored import save_answer
-from helpers.answers.tables import CUT, END_ROWS, MOST_ROWS, csv, table_block, table_cells
+from helpers.answers.tables import CUT, END_ROWS, HEAD, MOST_ROWS, csv, table_block, table_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,19 +88,23 @@ class Answer:
         /,
         caption: str,
         formats: Mapping[str, str] | None = None,
+        head: int = 0,
         **values: Any,
     ) -> ShownTable:
         """Add a table of raw numbers, with the formats in which a reader sees them.
 
         formats: format specification by column name, such as {"recall": ".1%"}; an index that does not just
-        count the rows becomes the first columns. The caption is a template as in `say`; a table of the same name
+        count the rows becomes the first columns. head: rows that are shown where the file is what is meant for the
+        reader, and is named after the table alone. The caption is a template as in `say`; a table of the same name
         takes the earlier one's place. Raises ValueError on a name that cannot be part of a file's name and on a
         format that names no column or does not fit it.
         """
-        file = f"{self._stem('tables', name)}.csv"
-        if len(frame) > MOST_ROWS:
-            caption, values = f"{caption} {CUT}", values | {"rows_in_all": len(frame), "end": END_ROWS, "file": file}
+        file = f"tables/{name}.csv" if head else f"{self._stem('tables', name)}.csv"
+        if len(frame) > (head or MOST_ROWS):
+            caption = f"{caption} {HEAD if head else CUT}"
+            values = values | {"rows_in_all": len(frame), "end": head or END_ROWS, "file": file}
         block = text_block("table", caption, values) | {"name": name, **table_block(name, frame, formats or {})}
+        block |= {"head": head} if head else {}
         block["file"] = file
         shown = ShownTable(block["columns"], table_cells(block), block["numeric"], render_block(block))
         self._files[block["file"]] = csv(block)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 40  # of a table that is shown whole, a page
 CUT = "Of {rows_in_all} rows the first and the last {end} are shown; {file} holds all."
+HEAD = "Of {rows_in_all} rows the first {end} are shown; {file} holds all."
 END_ROWS = 15  # of a longer one, shown at its beginning and at its end; its file holds all
 
 
@@ -33,8 +34,8 @@ def table_cells(block: Mapping[str, Any]) -> list[list[str]]:
     """
     try:
         cells = [list(map(format_value, row, block["formats"])) for row in block["rows"]]
-        if len(cells) <= MOST_ROWS:
-            return cells
+        if len(cells) <= MOST_ROWS or block.get("head"):
+            return cells[: block.get("head")]
         return [*cells[:END_ROWS], ["\N{HORIZONTAL ELLIPSIS}"] * len(block["columns"]), *cells[-END_ROWS:]]
     except (ValueError, TypeError) as error:
         raise ValueError(f"A format of the table {block['name']!r} does not fit its column: {error}.") from None

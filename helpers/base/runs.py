@@ -18,13 +18,14 @@ BUILD_VARIABLE = "REPORT_OF"  # of a kernel's environment: the run whose report 
 COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")
 
 
-def name_run(data: str, recipe: str, seed: int, image_size: int = 0, network: str = "") -> str:
-    """Name a run's folder: the data, then recipe, seed, size (0: the usual one) and network where you chose these."""
+def name_run(data: str, recipe: str, seed: int, image_size: int = 0, network: str = "", balance: bool = False) -> str:
+    """Name a run's folder: the data, then recipe, seed, size (0: usual), network, balance where you chose these."""
     parts = [
         recipe if recipe != "quick" else "",
         f"seed{seed}" if seed else "",
         f"{image_size}px" if image_size else "",
         network,
+        "balanced" if balance else "",
     ]
     return "-".join([data, *filter(None, parts)])
 

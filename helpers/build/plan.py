@@ -18,6 +18,7 @@ from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, loa
 from helpers.networks.own.source import CUSTOM, NETWORK, label, read_source
 from helpers.networks.precision import describe_precision
 from helpers.training import pretrained
+from helpers.training.balance import balances
 
 # Of training's recipes, which import Keras, the names; see `recipes` in a notebook's metadata for what else they set.
 RECIPES = ("quick", "full", "cpu", "pretrained", "tiny")
@@ -134,6 +135,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         "the seed": str(seed),
         "the precision": _precision(),
         "the network": _network(arguments.recipe),
+        **({"the balance of classes": "1"} if _balances(arguments.recipe) else {}),
         **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
     }
     day = _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
@@ -163,7 +165,9 @@ def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size
     os.environ[RUN_VARIABLE] = arguments.run  # which the kernels go by as well
     path = arguments.dataset if arguments.dataset in KNOWN_NAMES else str(Path(arguments.dataset).resolve())
     named = label(read_source(arguments.recipe), arguments.recipe)
-    return claim_run(loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, named, source=path)
+    return claim_run(
+        loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, named, source=path, balance=balances()
+    )
 
 
 def _network(recipe: str) -> str:
@@ -213,6 +217,13 @@ def _day(epoch: str) -> str:
 def _precision() -> str:
     try:
         return describe_precision()
+    except ValueError as error:
+        raise UsageError(error) from None
+
+
+def _balances(recipe: str) -> bool:
+    try:
+        return balances(recipe)
     except ValueError as error:
         raise UsageError(error) from None
 

@@ -108,7 +108,8 @@ def claim_run(
     record = {"dataset": dataset.name, "recipe": recipe, "seed": seed, "image_size": size, "title": dataset.title}
     record |= {"notes": dataset.reading.sentences(), "fingerprint": dataset.fingerprint}
     record |= {"reading": dataset.reading.as_json(), "network": network, **facts}
-    return runs.claim(reports, runs.name_run(dataset.name, recipe, seed, size, network), record)
+    name = runs.name_run(dataset.name, recipe, seed, size, network, bool(facts.get("balance")))
+    return runs.claim(reports, name, record)
 
 
 def write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:

@@ -3,4 +3,4 @@
 May import `base`, `data` and `networks`.
 """
 
-__all__ = ["augmentation", "batches", "learner", "loop", "pretrained", "recipes", "stored"]
+__all__ = ["augmentation", "balance", "batches", "learner", "loop", "pretrained", "recipes", "stored"]

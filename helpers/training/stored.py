@@ -30,6 +30,7 @@ from helpers.networks.chunks import gradient_bytes
 from helpers.networks.precision import accelerates, choose_precision
 from helpers.training import loop
 from helpers.training.augmentation import AUGMENTATIONS, Augmentation
+from helpers.training.balance import balances, class_weights
 from helpers.training.loop import Trained, TrainingError, _fitted_phases, train
 from helpers.training.recipes import Phase, Plan, fit_batch
 
@@ -77,6 +78,7 @@ def load_or_train(
             checkpoint=checkpoint,
             logs=_logs(logs),
             report=report,
+            class_weight=class_weights(dataset.train.labels, len(dataset.class_names)) or None,
         )
         timings.note(training_kind(model), training_work(model, dataset, plan, len(trained.history)), trained.seconds)
         return trained
@@ -137,6 +139,7 @@ def training_parts(
     except TypeError as error:
         raise TrainingError(str(error)) from None
     return {
+        **({"balance": True} if balances() else {}),  # what was trained before there was this choice is still valid
         "architecture": layers,
         "plan": _settings(plan),
         "seed": seed,

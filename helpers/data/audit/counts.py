@@ -1,13 +1,14 @@
 """How much of a data set is doubtful, split by split, and which images are copies of others."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from helpers.data.audit.near import chunks
 from helpers.data.audit.quality import doubtful
+from helpers.data.datasets import Split
 
 
 def image_keys(images: np.ndarray) -> np.ndarray:
@@ -74,6 +75,13 @@ def audit(
         }
     table = pd.DataFrame.from_dict(findings, orient="index", columns=[*parts]).astype("Int64")
     return table.rename_axis("finding").reset_index()
+
+
+def class_counts(splits: Mapping[str, Split], class_names: Sequence[str]) -> pd.DataFrame:
+    """Count the images of each class in each split: one row a class, and one for all."""
+    counts = {name: np.bincount(split.labels, minlength=len(class_names)) for name, split in splits.items()}
+    table = pd.DataFrame(counts, index=pd.Index(class_names, name="class"))
+    return pd.concat([table, table.sum().to_frame("all").T.rename_axis("class")]).reset_index()
 
 
 def _sums(parts: Mapping[str, pd.DataFrame], column: str) -> dict[str, int]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.data import faces
-from helpers.grade import suspects
+from helpers.data.audit import suspects
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def test_planted_wrong_labels_are_found_by_predictions_that_never_saw_them(plant
 def test_where_the_network_agrees_with_the_label_there_is_no_suspect(planted) -> None:
     images, labels, wrong = (part[:1500] for part in planted)
     by_heart = np.eye(7)[labels] * 0.9 + 0.1 / 7
-    assert len(suspects.find_suspects(images, labels, by_heart, seed=0)) == 0
+    assert len(suspects.find_suspects(images, labels, by_heart, seed=0).table) == 0
     knowing = np.full((len(labels), 7), 0.02)
     truth = faces.generate()["train"][1][:1500]
     knowing[np.arange(len(labels)), truth] = 0.88
-    found = suspects.find_suspects(images, labels, knowing, seed=0)
+    found = suspects.find_suspects(images, labels, knowing, seed=0).table
     assert len(found) > 0 and wrong[found["place"]].all() and found["margin"].is_monotonic_decreasing
 
 
@@ -52,4 +52,4 @@ def test_classes_with_too_few_images_are_not_judged() -> None:
     images = np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
     labels = np.array([0] * 10 + [2] * 10 + [1] * 4)
     found = suspects.find_suspects(images, labels, np.full((24, 3), 1 / 3), seed=0)
-    assert found.attrs["judged"] == 20 and not found["place"].isin(range(20, 24)).any()
+    assert found.judged == 20 and not found.table["place"].isin(range(20, 24)).any()

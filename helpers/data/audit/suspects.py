@@ -6,12 +6,13 @@ trained network would be better ones, and leak: it has learned from the very lab
 only asked to agree: what it learned by heart can shorten the list, and cannot put an image on it.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
-from skimage.transform import downscale_local_mean
-from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from helpers.data.datasets import Split
 
 FOLDS = 5
 _CELLS, _DIRECTIONS = 8, 8
@@ -20,12 +21,38 @@ _SIDE = 48  # pixels; of larger images, means of blocks are described, at least 
 _CHUNK = 64  # images described at a time
 
 
+@dataclass(frozen=True)
+class Suspects:
+    """Images whose label is doubtful.
+
+    table: the most doubtful first, with the columns place among the images, label, suggested (by the other folds),
+    probability of that class, and margin, the probability of the likeliest other class less that of the label; both
+    are means of folds and network. judged: number of images whose class has enough of them for the folds; accuracy:
+    how often the folds predict their labels, 0 to 1.
+    """
+
+    table: pd.DataFrame
+    judged: int
+    accuracy: float
+
+    def named(self, split: Split, class_names: Sequence[str]) -> pd.DataFrame:
+        """Give the table of a split's suspects as a reader wants it: with the file and the names of the classes."""
+        names = np.array(class_names, object)
+        named = {column: names[self.table[column].to_numpy(int)] for column in ("label", "suggested")}
+        files = [split.name(place) for place in self.table["place"]]
+        return pd.DataFrame({"file": files, **named}).join(self.table[["probability", "margin"]])
+
+
 def out_of_fold(images: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     """Predict each image's class from the other folds' images: (N, classes) float64, columns in the order of labels.
 
     images: (N, H, W, C) uint8; labels: (N,) int, every one with at least FOLDS images. Dalal and Triggs, 2005, for
     the histograms; Ledoit and Wolf, 2004, for the discriminants' covariance.
     """
+    from sklearn.decomposition import PCA  # seconds to import, and most processes never ask
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
     features = describe(images)
     parts = PCA(min(_FEATURES, *features.shape), random_state=seed).fit_transform(features)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
@@ -47,17 +74,14 @@ def contradicted(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return np.where(confident.any(axis=1), confident.argmax(axis=1), labels)
 
 
-def find_suspects(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, seed: int) -> pd.DataFrame:
+def find_suspects(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, seed: int) -> Suspects:
     """List the images whose label both the other folds and the trained network contradict, the most doubtful first.
 
     images: (N, H, W, C) uint8; labels: (N,) int; probabilities: (N, classes), what the network that was trained on
-    them says. Columns: place among the N, label, suggested (by the other folds), probability of that class, and margin,
-    the probability of the likeliest other class less that of the label; both are means of folds and network. `attrs`
-    holds "judged", the number of images whose class has enough of them for the folds, and "accuracy", how often the
-    folds predict their labels.
+    them says.
     """
     judged = np.flatnonzero(np.bincount(labels)[labels] >= FOLDS)
-    suspects = pd.DataFrame(columns=["place", "label", "suggested", "probability", "margin"])
+    table = pd.DataFrame(columns=["place", "label", "suggested", "probability", "margin"])
     accuracy = 0.0
     if len(classes := np.unique(labels[judged])) > 1:
         own = np.searchsorted(classes, labels[judged])
@@ -68,12 +92,11 @@ def find_suspects(images: np.ndarray, labels: np.ndarray, probabilities: np.ndar
         margin = (_margin(own, unseen) + _margin(own, seen)) / 2
         likely = np.take_along_axis((unseen + seen) / 2, found[:, None], axis=1)[:, 0]
         columns = {"place": judged, "label": classes[own], "suggested": classes[found], "probability": likely}
-        suspects = pd.DataFrame({**columns, "margin": margin})[doubtful].sort_values(
+        table = pd.DataFrame({**columns, "margin": margin})[doubtful].sort_values(
             "margin", ascending=False, ignore_index=True
         )
         accuracy = float((unseen.argmax(axis=1) == own).mean())
-    suspects.attrs = {"judged": len(judged), "accuracy": accuracy}
-    return suspects
+    return Suspects(table, len(judged), accuracy)
 
 
 def describe(images: np.ndarray) -> np.ndarray:
@@ -89,8 +112,9 @@ def describe(images: np.ndarray) -> np.ndarray:
 
 
 def _describe(images: np.ndarray, step: int) -> np.ndarray:
-    shrunk = downscale_local_mean(images, (1, step, step, 1)) if step > 1 else images
-    channels = np.moveaxis(shrunk, 3, 1).astype(np.float32)
+    height, width = (side // step * step for side in images.shape[1:3])
+    blocks = images[:, :height, :width].reshape(len(images), height // step, step, width // step, step, -1)
+    channels = np.moveaxis(blocks.mean(axis=(2, 4), dtype=np.float32), 3, 1)
     down, across = (_overlapping_cells(side) for side in channels.shape[2:])
     slopes = np.zeros((2, *channels.shape), np.float32)
     slopes[0, :, :, 1:-1] = channels[:, :, 2:] - channels[:, :, :-2]
