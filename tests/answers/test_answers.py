@@ -249,3 +249,13 @@ def test_of_a_long_table_both_ends_are_shown_and_all_is_in_its_file(answer: Answ
     answer.save()
     assert len(pd.read_csv(answer.folder / "tables" / "03_rates.csv")) == 300
     assert "rows" not in answer.table("few", frame.head(), caption="Rates.").caption
+
+
+def test_of_a_table_that_is_meant_as_a_file_the_head_is_shown_and_the_file_has_its_plain_name(answer: Answer) -> None:
+    frame = pd.DataFrame({"file": [f"{i}.png" for i in range(70)], "margin": np.linspace(1, 0, 70)})
+    shown = answer.table("suspects", frame, caption="Suspects.", head=3)
+    assert [row[0] for row in shown.cells] == ["0.png", "1.png", "2.png"]
+    assert shown.caption == "Suspects. Of 70 rows the first 3 are shown; tables/suspects.csv holds all."
+    answer.save()
+    assert pd.read_csv(answer.folder / "tables" / "suspects.csv")["file"].tolist() == frame["file"].tolist()
+    assert len(load_answer(answer.folder, NOTEBOOK)["blocks"][-1]["rows"]) == 70

@@ -782,3 +782,13 @@ def test_module_is_light_to_import() -> None:
     command = [sys.executable, "-c", code]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=datasets.ROOT)
     assert printed.stdout == "set()\n"
+
+
+def test_every_image_is_known_by_the_name_of_its_file(tmp_path: Path, few_faces: list[int], cache: Path) -> None:
+    tree = write_tree(tmp_path / "pets", {"cat": 20, "h\u00fcndchen" + "n" * 90: 20})
+    for path in (tree, zip_folder(tree, tmp_path / "pets.zip")):
+        dataset = load_dataset(str(path), cache, image_size=48)
+        for split in (dataset.train, dataset.validation, dataset.test):
+            for place, image in enumerate(split.images):
+                np.testing.assert_array_equal(np.asarray(Image.open(tree / split.name(place))), image[..., 0])
+    assert load_dataset("faces", cache).train.name(3) == "image 3"
