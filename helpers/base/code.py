@@ -1,6 +1,6 @@
 """The code that something is made by: the files that it imports, and a digest that only what may alter numbers changes.
 
-Digests are taken of syntax trees without docstrings, annotations, imports for annotations and the names of locals, so
+Digests are taken of bytecode without docstrings, annotations, imports for annotations and the names of locals, so
 that none of these, no comment and no layout makes what was computed stale. Files once read are known by their content,
 in a small file of the cache, so that a process that has nothing to compute parses nothing.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import NamedTuple
 
 from helpers.base.files import ROOT, WriteError, cache_folder, write_json
@@ -148,9 +148,12 @@ def _read(text: str, package: str) -> Read:
         tree = ast.parse(text)
     except SyntaxError:
         return Read(hashlib.sha256(text.encode()).hexdigest(), ())
-    bare = _Bare(tree).visit(tree)
+    bare = _Bare().visit(tree)
     imports = [path for node in ast.walk(bare) for path in _paths_of(node, package)]
-    return Read(hashlib.sha256(ast.dump(bare).encode()).hexdigest(), tuple(dict.fromkeys(imports)))
+    for node in ast.walk(bare):  # where something stands is in the bytecode, too
+        vars(node).update(lineno=1, end_lineno=1, col_offset=0, end_col_offset=0)
+    spelled = _bytecode(compile(bare, "", "exec", dont_inherit=True))
+    return Read(hashlib.sha256(spelled.encode()).hexdigest(), tuple(dict.fromkeys(imports)))
 
 
 def _files(path: str, package: Path) -> Iterator[Path]:
@@ -199,20 +202,10 @@ def _paths_of(node: ast.AST, package: str) -> list[str]:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes from a tree what cannot alter a number, and numbers the local variables of each function.
+    """Takes docstrings, annotations, and imports for these from a tree."""
 
-    Parameters keep their names, which callers may spell, and so do nested definitions and local imports.
-    """
-
-    def __init__(self, tree: ast.AST) -> None:
-        self._names: dict[str, str] = {}
-        self._count = 0
-        self._in_class = False
-        called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        self._spells_locals = not called.isdisjoint({"locals", "vars", "eval", "exec"})
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)  # a docstring
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        return ast.Pass() if isinstance(node.value, ast.Constant) else self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.AST]:
         if ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
@@ -222,99 +215,56 @@ class _Bare(ast.NodeTransformer):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
         return None if node.module in FOR_ANNOTATIONS else node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        if self._in_class:  # a dataclass's field, with or without a default
-            if not any(word in ast.unparse(node.annotation) for word in ("ClassVar", "InitVar", "KW_ONLY")):
-                node.annotation = ast.Constant(None)
-            return self.generic_visit(node)
-        return None if node.value is None else self.visit(ast.Assign([node.target], node.value))
-
     def visit_arg(self, node: ast.arg) -> ast.AST:
         node.annotation = None
         return node
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        hidden = set(_bound(node)) | _kept_names(node)
-        return self._inside(node, {k: v for k, v in self._names.items() if k not in hidden}, in_class=True)
-
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.returns, node.args = None, self.visit(node.args)
-        node.decorator_list = [self.visit(decorator) for decorator in node.decorator_list]
-        kept = _kept_names(node)
-        names = {k: v for k, v in self._names.items() if k not in kept}
-        for name in () if self._spells_locals else dict.fromkeys(_bound(node)):
-            if name not in kept and name not in _outer_names(node):
-                names[name], self._count = f"·{self._count}", self._count + 1
-        outer, outer_class = self._names, self._in_class
-        self._names, self._in_class = names, False
-        node.body = [new for child in node.body if (new := self.visit(child)) is not None]
-        self._names, self._in_class = outer, outer_class
-        return node
+        node.returns = None
+        bare = self.generic_visit(node)
+        # no pass: a function of a docstring alone does what one of `...` does
+        bare.body = [one for one in bare.body if not isinstance(one, ast.Pass | ast.AnnAssign)] or [ast.Pass()]
+        return bare
 
     visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
 
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        kept = _kept_names(node)
-        return self._inside(node, {k: v for k, v in self._names.items() if k not in kept}, in_class=False)
-
-    def _inside(self, node: ast.AST, names: dict[str, str], in_class: bool) -> ast.AST:
-        outer, self._names = self._names, names
-        outer_class, self._in_class = self._in_class, in_class
-        node = self.generic_visit(node)
-        self._names, self._in_class = outer, outer_class
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is not None:
+            return self.visit(ast.Assign([node.target], node.value))
         return node
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        node.id = self._names.get(node.id, node.id)
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """Keep that something is annotated: in a dataclass that is a field; and of which kind, where that matters."""
+        fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+        for field in fields:
+            if not any(word in ast.unparse(field.annotation) for word in ("ClassVar", "InitVar", "KW_ONLY")):
+                field.annotation = ast.Constant(None)
+        rest = [self.visit(one) for one in node.body if one not in fields]
+        node.body = [one for one in node.body if one in fields] + [one for one in rest if one is not None]
+        node.decorator_list = [self.visit(one) for one in node.decorator_list]
         return node
 
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.AST:
-        node.names = [self._names.get(name, name) for name in node.names]
-        return node
 
-    def _rename(self, node: ast.AST) -> ast.AST:
-        for field in ("name", "rest"):
-            if isinstance(name := getattr(node, field, None), str):
-                setattr(node, field, self._names.get(name, name))
-        return self.generic_visit(node)
-
-    visit_ExceptHandler = visit_MatchAs = visit_MatchStar = visit_MatchMapping = _rename
-
-
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-
-
-def _own(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk through what belongs to a scope, in order, and not into the scopes inside it."""
-    for child in ast.iter_child_nodes(node):
-        yield child
-        if not isinstance(child, _SCOPES):
-            yield from _own(child)
+def _bytecode(code: CodeType) -> str:
+    """Spell out what a code does: in it, local variables have places and no names; a parameter has both."""
+    parameters = code.co_argcount + code.co_kwonlyargcount
+    spelled = not {"locals", "vars", "eval", "exec"}.isdisjoint(code.co_names)
+    return repr(
+        (
+            code.co_qualname,
+            code.co_code,
+            code.co_exceptiontable,
+            [_bytecode(one) if isinstance(one, CodeType) else _spelled(one) for one in code.co_consts],
+            code.co_names,
+            code.co_varnames if spelled else code.co_varnames[:parameters],
+            code.co_flags,
+            code.co_argcount,
+            code.co_posonlyargcount,
+        )
+    )
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
-    """Name the variables that a scope assigns, in order."""
-    for child in _own(node):
-        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-            yield child.id
-        elif isinstance(child, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and child.name:
-            yield child.name
-        elif isinstance(child, ast.MatchMapping) and child.rest:
-            yield child.rest
-
-
-def _kept_names(node: ast.AST) -> set[str]:
-    """Name what a scope binds and keeps its name: parameters, definitions, imports, globals."""
-    kept = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)} if hasattr(node, "args") else set()
-    for child in _own(node):
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            kept.add(child.name)
-        elif isinstance(child, ast.Import | ast.ImportFrom):
-            kept |= {(alias.asname or alias.name).split(".")[0] for alias in child.names}
-        elif isinstance(child, ast.Global):
-            kept |= {*child.names}
-    return kept
-
-
-def _outer_names(node: ast.AST) -> set[str]:
-    return {name for child in _own(node) if isinstance(child, ast.Nonlocal) for name in child.names}
+def _spelled(constant: object) -> str:
+    """Spell a constant; a set has no order, and numbers of two kinds may look alike."""
+    ordered = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+    return f"{type(constant).__name__} {ordered!r}"
