@@ -3,11 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import pandas as pd
 
+from helpers.data import faces
+from helpers.data.decode import scale
 from helpers.explain import maps as measures
 from helpers.networks.chunks import chunks
+from helpers.networks.logits import all_logits
 
 MAPS_HELD = 16  # maps of an image, of four bytes a pixel: those of four methods, and what is computed of one of them
 BLOB, CHANCE = "centred Gaussian", "chance"  # rows of the table of grades that need no network
@@ -130,14 +134,19 @@ def pointing_game(maps: np.ndarray, evidence: np.ndarray) -> np.ndarray:
 
 
 def relevance_mass(maps: np.ndarray, evidence: np.ndarray) -> np.ndarray:
-    """Measure which share of the relevance, whatever its sign, lies on the evidence.
+    """Measure which share of the relevance that speaks for the class lies on the evidence.
 
-    maps: (N, H, W) float, graded by magnitude; evidence: (N, H, W) bool. Returns (N,) float32 in 0..1; nan
-    where an image has no evidence. Arras et al., 2022.
+    maps: (N, H, W) float, of which the positive part is graded; evidence: (N, H, W) bool. Returns (N,) float32 in
+    0..1; nan where an image has no evidence. Arras et al., 2022.
     """
-    magnitude = np.abs(maps, dtype=np.float64)
-    blank = ~magnitude.any(axis=(1, 2), keepdims=True)
-    return _where_evidence(evidence, _share(magnitude + blank, evidence))
+    positive = maps.astype(np.float64).clip(min=0)
+    blank = ~positive.any(axis=(1, 2), keepdims=True)
+    return _where_evidence(evidence, _share(positive + blank, evidence))
+
+
+def absolute_mass(maps: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+    """Measure which share of the relevance lies on the evidence, whatever its sign; otherwise as `relevance_mass`."""
+    return relevance_mass(np.abs(maps), evidence)
 
 
 def relevance_rank(maps: np.ndarray, evidence: np.ndarray) -> np.ndarray:
@@ -149,6 +158,41 @@ def relevance_rank(maps: np.ndarray, evidence: np.ndarray) -> np.ndarray:
     magnitude = np.abs(maps)
     grades = [_expected_precision(one, mask) for one, mask in zip(magnitude, evidence, strict=True)]
     return _where_evidence(evidence, np.array(grades))
+
+
+def prove(
+    model: keras.Model, images: np.ndarray, labels: np.ndarray, evidence: np.ndarray, rest: np.ndarray
+) -> np.ndarray:
+    """Ask whether the network reads the class where the evidence lies, before anything is graded against it.
+
+    images, rest: (N, H, W, C) uint8, of which rest are the same images without their class; labels: (N,) int, the true
+    classes; evidence: (N, H, W) bool. Returns (3, N) float32: 1 where the network is right and 0 where it is wrong, on
+    the whole image, with nothing but the evidence taken from rest, and with all but the evidence taken from it; nan
+    where an image has no evidence.
+    """
+    marked = evidence[..., np.newaxis]
+    shown = images, np.where(marked, rest, images), np.where(marked, images, rest)
+    right = [all_logits(model, pictures).argmax(axis=1) == labels for pictures in shown]
+    return np.stack([_where_evidence(evidence, one) for one in right])
+
+
+def redraw_faces(
+    split: str, numbers: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, side: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw schematic faces again without their class: the same persons, poses, light and noise.
+
+    split, numbers: (N,) int, where the faces stand in their data set; labels: (N,) int, what they express;
+    probabilities: (N, classes), the network's; side: of the images. Returns two arrays (N, side, side, 1) uint8: all
+    at rest; and at rest too, but where the network or the label says that a face is, it expresses the most probable of
+    the other classes, so that it can hide the pixels by which the network told its answer.
+    """
+    neutral = faces.CLASS_NAMES.index("neutral")
+    ruled_out = np.stack([labels, probabilities.argmax(axis=1)], axis=1)
+    others = probabilities.copy()
+    np.put_along_axis(others, ruled_out, -1, axis=1)
+    shown = np.where((ruled_out == neutral).any(axis=1), others.argmax(axis=1), neutral)
+    rest, hidden = (faces.redraw(split, numbers, drawn) for drawn in (np.full_like(shown, neutral), shown))
+    return (rest, hidden) if side == faces.SIZE else (scale(rest, side), scale(hidden, side))
 
 
 def _expected_precision(magnitude: np.ndarray, mask: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Grade every method on one network: insertion and deletion, random weights, another class, the truth."""
+"""Grade every method on one network: insertion and deletion, random weights, another class, the evidence."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,64 +8,79 @@ import numpy as np
 
 from helpers.base.keeper import ALSO_MADE_BY
 from helpers.explain import registry, saliency
-from helpers.explain.registry import Method
+from helpers.explain.registry import OF_SUBSTRATE, Method
 from helpers.grade import faithfulness, insertion, sanity
 from helpers.networks.chunks import chunks
 from helpers.networks.inference import bfloat16
 
-TRUTH = {
+EVIDENCE = {
     "pointing game": faithfulness.pointing_game,
     "relevance mass": faithfulness.relevance_mass,
+    "absolute mass": faithfulness.absolute_mass,
     "relevance rank": faithfulness.relevance_rank,
 }
+SAME_IMAGE = "in-distribution"  # the substrate: the same image without its class
+FORMS = ("signed", "magnitude")
+Maps = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Settings(saliency.Settings):
-    """What the methods are graded with: their own settings, and how many images are explained again.
+    """What the methods are graded with: their own settings, and how often they explain again.
 
-    randomised: images that are explained again on networks with random weights, and for another class.
+    randomised: images that are explained again on networks with random weights, and for another class; draws: of
+    random weights, at least two.
     """
 
     randomised: int = 24
+    draws: int = 5
 
 
 @dataclass(frozen=True)
 class Grades:
     """The grades of M methods, and of the baselines after them, over N images.
 
-    methods: (M,) names; names: (M + 3,) names of methods and baselines; correct: (N,) bool, whether the network
-    was right; areas: (M + 3, substrates, 2, N) float32, under the insertion and the deletion curve; curves:
-    (2, M + 3, substrates, 2, steps + 1) float32, their means over right and over wrong answers, nan where there
-    are none; layers: names from the logits down; likeness: (2, M, layers) float32, rank correlation and SSIM
-    between the map and that of the network randomised so far, nan where not measured; sensitivity: (M,)
-    float32, rank correlation between the maps for the class and for the runner-up; few: the number of images, int,
-    that likeness and sensitivity are means over; truth: (3, M + 3, N)
-    float32, the grades of TRUTH, and chance: (N,) float32, both nan where there is no evidence or the network
-    was wrong.
+    methods: (M,) names; names: (M + 3,) names of methods and baselines; baselines: (M + 3,) what each measures from or
+    hides with, "" for nothing; signed: (M + 3,) bool, whether its order of pixels is that of its signed map, or else
+    that of the magnitudes; correct: (N,) bool, whether the network was right; substrates: (S,) names; gains:
+    (M + 3, S, 2, 2, N) float32, the symmetric relevance gain with each substrate, number of steps and answer (see
+    `insertion`); curves: (2, M + 3, S, 2, steps + 1) float32, mean probabilities on insertion and deletion over right
+    and over wrong answers, nan where there are none; layers: names from the logits down; likeness:
+    (2, M + 3, draws, layers) float32, rank correlation between the map, signed and by magnitude, and that of the
+    network randomised so far, mean over images, nan where not measured; entropies: (2, M + 3, draws) float32, of the
+    map before and after all layers are random, mean over images; sensitivity: (M, few) float32, rank correlation
+    between the maps for the class and for the runner-up; evidence: (4, M + 3, N) float32, the grades of EVIDENCE, and
+    chance: (N,) float32, both nan where there is no evidence or the network was wrong; proof: (3, N) float32, what
+    `faithfulness.prove` gives, nan where the images without their class are not known; blind: the share of the
+    commonest class among the images with evidence.
     """
 
     methods: np.ndarray
     names: np.ndarray
+    baselines: np.ndarray
+    signed: np.ndarray
     correct: np.ndarray
-    areas: np.ndarray
+    substrates: np.ndarray
+    gains: np.ndarray
     curves: np.ndarray
     layers: np.ndarray
     likeness: np.ndarray
+    entropies: np.ndarray
     sensitivity: np.ndarray
-    few: np.ndarray
-    truth: np.ndarray
+    evidence: np.ndarray
     chance: np.ndarray
+    proof: np.ndarray
+    blind: float
 
     def scores(self) -> np.ndarray:
-        """Give insertion less deletion, mean over the substrates: (M + 3, N) float32 in -1..1."""
-        return (self.areas[:, :, 0] - self.areas[:, :, 1]).mean(axis=1)
+        """Give the gain in probability with most steps, mean over the substrates: (M + 3, N) float32 in -1..1."""
+        return self.gains[:, :, -1, 0].mean(axis=1)
 
     def half(self) -> int:
         """Give the place among the layers at which the upper half of them is random."""
-        return (len(self.layers) + 1) // 2 - 1
+        return _depths(self.layers)[0]
 
-    def knows_truth(self) -> bool:
+    def knows_evidence(self) -> bool:
         """Say whether any image has evidence."""
         return bool(np.isfinite(self.chance).any())
 
@@ -78,45 +93,55 @@ def grade(
     evidence: np.ndarray | None,
     settings: Settings,
     methods: Sequence[str] = (),
+    redrawn: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Grades:
     """Grade methods on one network: explain the class that it gave to each image, and ask what the maps are worth.
 
     images: (N, H, W, C) uint8; labels: (N,) int; probabilities: (N, classes), the network's; evidence: (N, H, W)
-    bool or None; methods: names of registered methods, or none for all. Raises ValueError on an unknown name.
+    bool or None; methods: names of registered methods, or none for all; redrawn: the same images without their class,
+    and what hides their pixels, which must not show the class that the network gave, both (N, H, W, C) uint8, or None.
+    Raises ValueError on an unknown name.
     """
     chosen = registry.choose(methods, model)
     classes = probabilities.argmax(axis=1)
     correct, few = classes == labels, slice(0, settings.randomised)
     names = [*(one.name for one in chosen), *insertion.BASELINES]
-    random = {name: np.random.default_rng(settings.seed) for name in ("", *names)}  # goes on from slice to slice
-    areas, curves, truth, kept = [], [], [], []
+    random = _Ties(settings.seed)
+    gains, curves, found, kept = [], [], [], []
     for part in _slices(images, len(names)):
+        shown, asked = images[part], classes[part]
         with bfloat16():  # the methods that average hundreds of passes gain, and the order of pixels hardly moves
-            maps = {one.name: one.explain(model, images[part], classes[part], settings) for one in chosen}
-        kept.append({name: values[: max(0, settings.randomised - part.start)] for name, values in maps.items()})
-        maps |= insertion.baselines(images[part], random[""])
-        found = _insertion_deletion(model, images[part], classes[part], maps, random)
-        areas.append([[one.areas() for one in row] for row in found])
-        curves.append([[(one.insertion, one.deletion) for one in row] for row in found])
-        truth.append(_against_truth(maps, None if evidence is None else evidence[part], correct[part]))
-    few_maps = {one.name: np.concatenate([part[one.name] for part in kept]) for one in chosen}
-    layers, likeness = _randomise(model, images[few], classes[few], few_maps, chosen, settings)
-    others = sanity.runner_up(probabilities[few])
-    rivals = {one.name: one.explain(model, images[few], others, settings) for one in chosen}
-    sensitivity = [sanity.rank_correlation(few_maps[name], rivals[name]).mean() for name in rivals]
-    steps = np.concatenate([np.array(part, np.float32) for part in curves], axis=3)
+            signed, graded = _explain(model, shown, asked, chosen, settings)
+            own = _explain_from(model, shown, asked, chosen, settings)
+        drawn = insertion.baselines(shown, random["baselines"])
+        signed, graded = signed | drawn, graded | drawn
+        hidden = {kind: insertion.substrate(shown, kind) for kind in insertion.SUBSTRATES}
+        hidden |= {SAME_IMAGE: redrawn[1][part]} if redrawn else {}
+        rows = _insertion_deletion(model, shown, asked, graded, own, hidden, random)
+        gains.append(np.array([[one.gains() for one in row] for row in rows]))
+        curves.append(np.array([[(one.insertion, one.deletion) for one in row] for row in rows], np.float32))
+        found.append(_against_evidence(signed, None if evidence is None else evidence[part], correct[part]))
+        kept.append({name: values[: max(0, settings.randomised - part.start)] for name, values in signed.items()})
+    few_maps = {name: np.concatenate([part[name] for part in kept]) for name in names}
+    steps = np.concatenate(curves, axis=3)
+    layers, likeness, entropies = _randomise(model, images[few], classes[few], few_maps, chosen, settings)
     return Grades(
-        methods=np.array([*few_maps]),
+        methods=np.array([one.name for one in chosen]),
         names=np.array(names),
+        baselines=np.array([*(one.baseline or "" for one in chosen), *[""] * len(insertion.BASELINES)]),
+        signed=np.array([*(one.signed for one in chosen), *[True] * len(insertion.BASELINES)]),
         correct=correct,
-        areas=np.concatenate([np.array(part, np.float32) for part in areas], axis=-1),
+        substrates=np.array([*hidden]),
+        gains=np.concatenate(gains, axis=-1).astype(np.float32),
         curves=np.stack([_mean_or_nan(steps, correct), _mean_or_nan(steps, ~correct)]),
         layers=layers,
         likeness=likeness,
-        sensitivity=np.array(sensitivity, np.float32),
-        few=np.array(len(images[few])),
-        truth=np.concatenate([found for found, _ in truth], axis=-1),
-        chance=np.concatenate([chance for _, chance in truth]),
+        entropies=entropies,
+        sensitivity=_compare_rivals(model, images[few], probabilities[few], few_maps, chosen, settings),
+        evidence=np.concatenate([grades for grades, _ in found], axis=-1),
+        chance=np.concatenate([chance for _, chance in found]),
+        proof=_prove(model, images, labels, evidence, redrawn),
+        blind=_commonest_share(labels if evidence is None else labels[evidence.any(axis=(1, 2))]),
     )
 
 
@@ -124,22 +149,63 @@ def grade(
 setattr(grade, ALSO_MADE_BY, lambda: [one.function for one in registry.choose()])
 
 
+class _Ties(dict[str, np.random.Generator]):
+    """A random generator for each purpose, which goes on from one slice of the images to the next."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def __missing__(self, purpose: str) -> np.random.Generator:
+        return self.setdefault(purpose, np.random.default_rng(self.seed))
+
+
 def _slices(images: np.ndarray, names: int) -> Iterator[slice]:
     """Cut the images into slices of which as many maps, and the ranks of their pixels, fit in memory at once."""
-    return chunks(len(images), 2 * names * 4 * images[0, ..., 0].size)
+    return chunks(len(images), 4 * names * 4 * images[0, ..., 0].size)
+
+
+def _explain(
+    model: keras.Model, images: np.ndarray, classes: np.ndarray, chosen: Sequence[Method], settings: Settings
+) -> tuple[Maps, Maps]:
+    """Give the signed maps, and those by which pixels are ordered: as each method is registered."""
+    signed = {one.name: one.explain(model, images, classes, settings, signed=True) for one in chosen}
+    graded = dict(signed)
+    for one in chosen:
+        if not one.signed:  # of one channel, the largest magnitude is that of the sum
+            grey = images.shape[-1] == 1
+            graded[one.name] = np.abs(signed[one.name]) if grey else one.explain(model, images, classes, settings)
+    return signed, graded
+
+
+def _explain_from(
+    model: keras.Model, images: np.ndarray, classes: np.ndarray, chosen: Sequence[Method], settings: Settings
+) -> dict[str, Maps]:
+    """Explain anew with each further substrate as baseline, by the methods that can be asked for it."""
+    asked = [one for one in chosen if one.baseline == OF_SUBSTRATE]
+    return {
+        kind: {one.name: one.explain(model, images, classes, settings, baseline=kind) for one in asked}
+        for kind in insertion.SUBSTRATES[1:]  # the first is the baseline by default
+    }
 
 
 def _insertion_deletion(
     model: keras.Model,
     images: np.ndarray,
     classes: np.ndarray,
-    maps: Mapping[str, np.ndarray],
-    random: Mapping[str, np.random.Generator],
+    maps: Maps,
+    own: Mapping[str, Maps],
+    hidden: Mapping[str, np.ndarray],
+    random: _Ties,
 ) -> list[list[insertion.Curves]]:
-    """Give the curves by map and substrate."""
+    """Give the curves by map and substrate; own: the maps made for one substrate."""
     ranks = {name: insertion.pixel_ranks(values, random[name]) for name, values in maps.items()}
-    hidden = [insertion.substrate(images, kind) for kind in insertion.SUBSTRATES]
-    found = [insertion.insertion_deletion(model, images, classes, ranks, one) for one in hidden]
+    found = []
+    for kind, pixels in hidden.items():
+        others = {
+            name: insertion.pixel_ranks(values, random[f"{name}, {kind}"]) for name, values in own.get(kind, {}).items()
+        }
+        found.append(insertion.insertion_deletion(model, images, classes, ranks | others, pixels))
     return [[each[name] for each in found] for name in maps]
 
 
@@ -147,31 +213,76 @@ def _mean_or_nan(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return steps[..., chosen, :].mean(axis=-2) if chosen.any() else np.full_like(steps[..., 0, :], np.nan)
 
 
+def _depths(layers: Sequence[str] | np.ndarray) -> tuple[int, int]:
+    """Give the places at which half and all of the layers are random."""
+    return (len(layers) + 1) // 2 - 1, len(layers) - 1
+
+
 def _randomise(
     model: keras.Model,
     images: np.ndarray,
     classes: np.ndarray,
-    maps: Mapping[str, np.ndarray],
+    before: Maps,
     chosen: Sequence[Method],
     settings: Settings,
-) -> tuple[np.ndarray, np.ndarray]:
-    layers = sanity.cascade_layers(model)
-    depths = {(len(layers) + 1) // 2 - 1, len(layers) - 1}  # half and all of the layers
-    likeness = np.full((2, len(maps), len(layers)), np.nan, np.float32)
-    for depth, (_, randomised) in enumerate(sanity.cascade(model, settings.seed)):
-        for place, one in enumerate(chosen):
-            if one.passes == "few" or depth in depths:
-                pair = maps[one.name], one.explain(randomised, images, classes, settings)
-                likeness[0, place, depth] = sanity.rank_correlation(*pair).mean()
-                likeness[1, place, depth] = sanity.structural_similarities(*pair).mean()
-    return np.array(layers), likeness
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Explain on networks with random weights: at all depths once, and at half and all of it with every draw."""
+    layers, copy = sanity.cascade_layers(model), sanity.copy_of(model)  # one copy, so that nothing is traced anew
+    trained = copy.get_weights()
+    likeness = np.full((len(FORMS), len(before), settings.draws, len(layers)), np.nan, np.float32)
+    entropies = np.empty((2, len(before), settings.draws), np.float32)
+    entropies[0] = [[sanity.entropy(values).mean()] for values in before.values()]
+    for draw in range(settings.draws):
+        copy.set_weights(trained)
+        for depth, (_, randomised) in enumerate(sanity.cascade(model, [settings.seed, draw], copy)):
+            asked = [one for one in chosen if depth in _depths(layers) or (draw == 0 and one.passes == "few")]
+            if not asked:
+                continue
+            with bfloat16():
+                after, _ = _explain(randomised, images, classes, [*asked], settings)
+            after |= insertion.baselines(images, np.random.default_rng([settings.seed, draw, depth]))
+            for place, name in enumerate(before):
+                if name in after:
+                    pair = before[name], after[name]
+                    likeness[0, place, draw, depth] = sanity.rank_correlation(*pair).mean()
+                    likeness[1, place, draw, depth] = sanity.rank_correlation(*np.abs(pair)).mean()
+            if depth == len(layers) - 1:
+                entropies[1, :, draw] = [sanity.entropy(after[name]).mean() for name in before]
+    return np.array(layers), likeness, entropies
 
 
-def _against_truth(
-    maps: Mapping[str, np.ndarray], evidence: np.ndarray | None, correct: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _compare_rivals(
+    model: keras.Model,
+    images: np.ndarray,
+    probabilities: np.ndarray,
+    maps: Maps,
+    chosen: Sequence[Method],
+    settings: Settings,
+) -> np.ndarray:
+    with bfloat16():
+        rivals, _ = _explain(model, images, sanity.runner_up(probabilities), chosen, settings)
+    return np.array([sanity.rank_correlation(maps[name], values) for name, values in rivals.items()], np.float32)
+
+
+def _against_evidence(maps: Maps, evidence: np.ndarray | None, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if evidence is None:
-        return np.full((len(TRUTH), len(maps), len(correct)), np.nan, np.float32), np.full(len(correct), np.nan)
-    found = np.array([[grade(values, evidence) for values in maps.values()] for grade in TRUTH.values()])
+        return np.full((len(EVIDENCE), len(maps), len(correct)), np.nan, np.float32), np.full(len(correct), np.nan)
+    found = np.array([[grade(values, evidence) for values in maps.values()] for grade in EVIDENCE.values()])
     chance = np.where(correct, faithfulness.chance_level(evidence), np.nan)
     return np.where(correct, found, np.nan).astype(np.float32), chance.astype(np.float32)
+
+
+def _prove(
+    model: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    evidence: np.ndarray | None,
+    redrawn: tuple[np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    if evidence is None or redrawn is None:
+        return np.full((3, len(images)), np.nan, np.float32)
+    return faithfulness.prove(model, images, labels, evidence, redrawn[0])
+
+
+def _commonest_share(labels: np.ndarray) -> float:
+    return float(np.bincount(labels).max() / len(labels)) if len(labels) else float("nan")

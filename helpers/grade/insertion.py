@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from scipy.stats import bootstrap
 from skimage.filters import sobel
 
 from helpers.explain.substrates import SUBSTRATES as SUBSTRATES
@@ -13,28 +12,45 @@ from helpers.explain.substrates import substrate as substrate
 from helpers.grade.faithfulness import BLOB, centred_gaussian
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.inference import bfloat16
-from helpers.networks.logits import all_probabilities
+from helpers.networks.logits import all_logits, softmax
 
 Seed = int | np.random.Generator  # a generator goes on where it stopped: images may come in slices
-STEPS = 48
+STEP_COUNTS = (12, 48)  # the points of the first are among those of the second
+STEPS = STEP_COUNTS[-1]
+ANSWERS = ("probability", "logit")
 RANDOM, EDGES = "random order", "edge map"
 BASELINES = (RANDOM, BLOB, EDGES)  # orders of the pixels that no network had a part in
 
 
 @dataclass(frozen=True)
 class Curves:
-    """The probability of one class of each image, as the pixels that a map puts first come and go.
+    """What a network answers for one class of each image, as the pixels that a map puts first come and go.
 
-    insertion: (N, steps + 1) float32, from the substrate alone to the whole image; deletion: (N, steps + 1)
-    float32, from the whole image to the substrate alone.
+    insertion, deletion: (N, steps + 1) float32, the probability from the substrate alone to the whole image, and from
+    the whole image to the substrate alone; logits: (2, N, steps + 1) float32, the logit on the same two ways.
     """
 
     insertion: np.ndarray
     deletion: np.ndarray
+    logits: np.ndarray
 
-    def areas(self) -> np.ndarray:
-        """Give the areas under both curves: (2, N) float32 in 0..1; a good map's is high, then low."""
-        return np.trapezoid([self.insertion, self.deletion], dx=1 / (self.insertion.shape[1] - 1), axis=-1)
+    def gains(self) -> np.ndarray:
+        """Give the symmetric relevance gain with each of STEP_COUNTS, by each of ANSWERS: (2, 2, N) float32."""
+        both = np.stack([np.stack([self.insertion, self.deletion]), self.logits])
+        steps = both.shape[-1] - 1
+        return np.stack([relevance_gain(both[..., :: steps // count]) for count in STEP_COUNTS])
+
+
+def relevance_gain(curves: np.ndarray) -> np.ndarray:
+    """Give the symmetric relevance gain: the area under the insertion curve less that under the deletion curve.
+
+    curves: (..., 2, N, steps + 1), insertion first. Returns (..., N). With one substrate, the insertion curve of a map
+    is the deletion curve of its negative read backwards, so the gain asks whether the pixels that a map puts first hurt
+    more than those that it puts last; the order in which it puts methods hardly hangs on the substrate. Bluecher et
+    al., 2024.
+    """
+    areas = np.trapezoid(curves, dx=1 / (curves.shape[-1] - 1), axis=-1)
+    return areas[..., 0, :] - areas[..., 1, :]
 
 
 def baselines(images: np.ndarray, seed: Seed) -> dict[str, np.ndarray]:
@@ -86,12 +102,15 @@ def insertion_deletion(
     once. The network runs in bfloat16 where the processor can, with batch normalization folded. Petsiuk et al., 2018.
     """
     with bfloat16():
-        whole, bare = (_probabilities(model, ends, classes)[:, np.newaxis] for ends in (images, hidden))
+        whole, bare = (_answers(model, ends, classes)[..., np.newaxis] for ends in (images, hidden))
         inner = {name: _inner_points(model, images, hidden, classes, order, steps) for name, order in ranks.items()}
-    return {
-        name: Curves(np.hstack([bare, points[:, 0], whole]), np.hstack([whole, points[:, 1], bare]))
-        for name, points in inner.items()
-    }
+    return {name: _join(whole, bare, points) for name, points in inner.items()}
+
+
+def _join(whole: np.ndarray, bare: np.ndarray, points: np.ndarray) -> Curves:
+    inserted = np.concatenate([bare, points[:, :, 0], whole], axis=-1)
+    deleted = np.concatenate([whole, points[:, :, 1], bare], axis=-1)
+    return Curves(inserted[0], deleted[0], np.stack([inserted[1], deleted[1]]))
 
 
 def intervals(values: np.ndarray, seed: int, resamples: int = 2000) -> np.ndarray:
@@ -100,35 +119,34 @@ def intervals(values: np.ndarray, seed: int, resamples: int = 2000) -> np.ndarra
     values: (..., N); for a paired comparison, the differences image by image. Returns (2, ...): the lower and
     the upper ends. All means are taken over the same resampled images.
     """
-    found = bootstrap(
-        (values,),
-        np.mean,
-        axis=-1,
-        n_resamples=resamples,
-        batch=200,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return np.stack(found.confidence_interval)
+    return np.quantile(resampled_means(values, seed, resamples), [0.025, 0.975], axis=-1)
+
+
+def resampled_means(values: np.ndarray, seed: int, resamples: int = 2000) -> np.ndarray:
+    """Draw N of N images again and again, and average: values (..., N) to (..., resamples) float64."""
+    count = values.shape[-1]
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
+    return values.astype(np.float64) @ (drawn.T / count)
 
 
 def _inner_points(
     model: keras.Model, images: np.ndarray, hidden: np.ndarray, classes: np.ndarray, ranks: np.ndarray, steps: int
 ) -> np.ndarray:
-    """Give the points of the curves between their ends: (N, 2, steps - 1), insertion first."""
+    """Give the points of the curves between their ends: (answers, N, 2, steps - 1), insertion first."""
     pixels = ranks[0].size
     counts = np.tile(np.arange(1, steps) * pixels // steps, 2).astype(ranks.dtype)
     inserted = np.arange(len(counts)) < len(counts) // 2
-    found = np.empty(len(images) * len(counts), np.float32)
-    for chunk in chunks(len(found), forward_bytes(model, images.shape[1:])):
+    found = np.empty((len(ANSWERS), len(images) * len(counts)), np.float32)
+    for chunk in chunks(found.shape[1], forward_bytes(model, images.shape[1:])):
         # NumPy masks bytes at ten times the rate at which a small network takes them: no need to do it in the graph.
         rows, points = np.divmod(np.arange(chunk.start, chunk.stop), len(counts))
         first = ranks[rows] < counts[points, np.newaxis, np.newaxis]
         shown = (first == inserted[points, np.newaxis, np.newaxis])[..., np.newaxis]
-        found[chunk] = _probabilities(model, np.where(shown, images[rows], hidden[rows]), classes[rows])
-    return found.reshape(len(images), 2, steps - 1)
+        found[:, chunk] = _answers(model, np.where(shown, images[rows], hidden[rows]), classes[rows])
+    return found.reshape(len(ANSWERS), len(images), 2, steps - 1)
 
 
-def _probabilities(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Give each image's probability of its class: (N,) float32."""
-    return np.take_along_axis(all_probabilities(model, images), classes[:, np.newaxis], axis=1)[:, 0]
+def _answers(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Give each image's probability of its class, and its logit: (2, N) float32."""
+    logits = all_logits(model, images)
+    return np.stack([softmax(logits), logits])[:, np.arange(len(classes)), classes]

@@ -4,23 +4,34 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
+from scipy.stats import entropy as scipy_entropy
 from scipy.stats import rankdata
-from skimage.metrics import structural_similarity
+from scipy.stats import t as student
 
 from helpers.networks.layers import copy_weights, flat_layers, rebuild
 
+CHANGES, STAYS, UNDECIDED = "changes", "does not change", "undecided"
 PASSING = 0.5  # a map that is more alike than this after the upper half of the network is random ignores the network
 
 
-def cascade(model: keras.Model, seed: int) -> Iterator[tuple[str, keras.Model]]:
+def copy_of(model: keras.Model) -> keras.Model:
+    """Copy a model with its weights, up to its logits."""
+    copy, twins = rebuild(model, lambda layer: {})
+    copy_weights(twins)
+    return copy
+
+
+def cascade(
+    model: keras.Model, seed: int | list[int], copy: keras.Model | None = None
+) -> Iterator[tuple[str, keras.Model]]:
     """Randomise a model's weights layer by layer, from the logits down to the pixels.
 
     Yields, after each layer, its name and a model in which it and all above it have new random weights; a
     normalization goes with the layer before it. It is one model, changed in place: use it before going on.
+    copy: what `copy_of` made of the model, with the trained weights, if it was made before.
     The model given stays as it is. Adebayo et al., 2018.
     """
-    copy, twins = rebuild(model, lambda layer: {})
-    copy_weights(twins)
+    copy = copy_of(model) if copy is None else copy
     random = np.random.default_rng(seed)
     for layers in _weighted_layers(copy):
         for layer in layers:
@@ -45,25 +56,32 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (product / np.where(norm > 0, norm, 1)).astype(np.float32)
 
 
-def structural_similarities(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Compare two maps of each image as pictures (SSIM), each on its own scale to the 99th percentile.
+def entropy(maps: np.ndarray, bins: int = 100) -> np.ndarray:
+    """Measure how evenly the values of each map fill their range: the entropy of their histogram, in bits.
 
-    first, second: (N, H, W) float, at least 7 pixels high and wide. Returns (N,) float32, at most 1. Wang et
-    al., 2004.
+    maps: (N, H, W) float. Returns (N,) float32; 0 for an even map. What a network with random weights makes of an image
+    is more of a jumble than what a trained one does, so that the entropy of an explanation that follows the network
+    rises. Hedstroem et al., 2024 (efficient MPRT).
     """
-    pairs = zip(_own_scale(first), _own_scale(second), strict=True)
-    spread = 2.0 if min(first.min(), second.min()) < 0 else 1.0
-    return np.array([structural_similarity(a, b, data_range=spread) for a, b in pairs], np.float32)
+    counts = [np.histogram(values, bins)[0] for values in maps]
+    return np.array([scipy_entropy(count, base=2) for count in counts], np.float32)
+
+
+def verdicts(likeness: np.ndarray) -> np.ndarray:
+    """Say of each map whether it changes with the network's weights, by draws of random weights.
+
+    likeness: (..., draws), the mean over images of each draw, at least two. Returns (...) of CHANGES, STAYS or
+    UNDECIDED, where the 95% interval of the mean over draws (Student's t) holds PASSING.
+    """
+    draws = likeness.shape[-1]
+    mean, spread = likeness.mean(axis=-1), likeness.std(axis=-1, ddof=1)
+    margin = student.ppf(0.975, draws - 1) * spread / np.sqrt(draws)
+    return np.where(mean + margin < PASSING, CHANGES, np.where(mean - margin > PASSING, STAYS, UNDECIDED))
 
 
 def runner_up(probabilities: np.ndarray) -> np.ndarray:
     """Name the class with the second highest probability: (N, classes) to (N,) int64."""
     return np.argsort(-probabilities, axis=1, kind="stable")[:, 1]
-
-
-def _own_scale(maps: np.ndarray) -> np.ndarray:
-    limits = np.percentile(np.abs(maps), 99, axis=(1, 2), keepdims=True)
-    return np.clip(maps / np.where(limits > 0, limits, 1), -1, 1).astype(np.float64)
 
 
 def _weighted_layers(model: keras.Model) -> list[list[keras.layers.Layer]]:

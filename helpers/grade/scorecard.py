@@ -1,48 +1,60 @@
 """The grades in one table and in words, for the notebooks and the report."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from helpers.grade import faithfulness, insertion, sanity
-from helpers.grade.grading import TRUTH, Grades
+from helpers.explain.registry import OF_SUBSTRATE
+from helpers.grade import confusion, faithfulness, insertion, sanity
+from helpers.grade.grading import EVIDENCE, SAME_IMAGE, Grades
+from helpers.grade.ranking import Leader, find_leader, kendalls_w, rank, resampled_ranks
+from helpers.report.words.en import GRADED
 
-SCORE, STANDING, LIKENESS, LOOKS, OTHER = "in − out", "to edges", "half-randomised", "SSIM", "other class"  # columns
-FOUND = ["pointing", "mass", "rank"]
+RANK, SPREAD, ALIKE, ENTROPY, OTHER = "mean rank", "± rank", ["signed", "magnitude"], "entropy", "other class"
+FOUND = ["pointing", "mass", "|mass|", "rank"]
 BETTER, WORSE, LEVEL, OWN = "better", "worse", "level", "–"
 CHANCE, PASSING = insertion.RANDOM, sanity.PASSING
-Said = list[tuple[str, dict[str, object]]]  # templates with their values
-PANELS = [f"{kind}, {hidden}" for hidden in insertion.SUBSTRATES for kind in ("insertion", "deletion")]
+KEPT = 0.05  # accuracy that may be lost with the evidence alone, for it to be called all that the network reads
+Said = list[tuple[str, dict[str, Any]]]  # templates with their values
 
 
 def table(grades: Grades) -> pd.DataFrame:
-    """Set out the grades, a row a method and baseline: means over images, and how each stands to the edge map."""
+    """Set out the grades, a row a method and baseline: means over images, settings and draws of random weights."""
     frame = pd.DataFrame(index=pd.Index(grades.names, name="method"))
-    means = grades.areas.mean(axis=-1)
-    for place, kind in enumerate(insertion.SUBSTRATES):
-        frame[f"in, {kind}"], frame[f"out, {kind}"] = means[:, place].T
-    frame[SCORE] = grades.scores().mean(axis=1)
-    frame[STANDING] = standing(grades)
-    half = pd.DataFrame(grades.likeness[:, :, grades.half()].T, grades.methods, [LIKENESS, LOOKS])
-    frame = frame.join(half).join(pd.Series(grades.sensitivity, grades.methods, name=OTHER))
-    if grades.knows_truth():
-        frame[FOUND] = np.nanmean(grades.truth, axis=-1).T
+    for place, kind in enumerate(grades.substrates):
+        frame[f"gain, {kind}"] = grades.gains[:, place, -1, 0].mean(axis=-1)
+    ranks = rank(_by_setting(grades).mean(axis=-1))
+    frame[RANK], frame[SPREAD] = ranks.mean(axis=1), ranks.std(axis=1)
+    frame[ALIKE] = _alike(grades).mean(axis=-1).T
+    frame[ENTROPY] = _entropy_rise(grades).mean(axis=-1)
+    frame = frame.join(pd.Series(grades.sensitivity.mean(axis=1), grades.methods, name=OTHER))
+    if grades.knows_evidence():
+        frame[FOUND] = np.nanmean(grades.evidence, axis=-1).T
     return frame
 
 
 def formats(frame: pd.DataFrame) -> dict[str, str]:
     """Say how the numbers of the table are shown, by column."""
-    return {column: ".0%" if column in FOUND else ".2f" for column in frame.columns if column != STANDING}
+    own = dict.fromkeys(FOUND, ".0%") | dict.fromkeys([RANK, SPREAD], ".1f") | {ENTROPY: "+.0%"}
+    return {column: own.get(column, ".2f") for column in frame.columns}
+
+
+def panels(grades: Grades) -> list[str]:
+    """Name the curves of `curves`."""
+    return [f"{kind},\n{hidden}" for hidden in grades.substrates for kind in ("insertion", "deletion")]
 
 
 def curves(grades: Grades) -> dict[str, np.ndarray]:
     """Give the mean curves over right and over wrong answers, where there are any: (M + 3, panels, steps + 1)."""
-    flat = grades.curves.reshape(2, len(grades.names), len(PANELS), -1)
+    flat = grades.curves.reshape(2, len(grades.names), len(panels(grades)), -1)
     places = {True: 0, False: 1}
     return {label: flat[places[right]] for label, right, _ in _groups(grades)}
 
 
 def differences(grades: Grades) -> dict[str, pd.DataFrame]:
-    """Compare insertion less deletion with that of the edge map, over right and over wrong answers.
+    """Compare the symmetric relevance gain with that of the edge map, over right and over wrong answers.
 
     Returns by group a row a method and a baseline other than the edge map; columns value, low and high, the
     ends of the paired 95% interval.
@@ -56,47 +68,46 @@ def differences(grades: Grades) -> dict[str, pd.DataFrame]:
     return found
 
 
-def standing(grades: Grades) -> list[str]:
+def cascade(grades: Grades) -> np.ndarray:
+    """Give the likeness to the trained network's maps by form, method and depth, mean over the draws there are."""
+    likeness = grades.likeness[:, : len(grades.methods)]
+    draws = np.isfinite(likeness).sum(axis=2)
+    return np.where(draws > 0, np.nansum(likeness, axis=2) / np.maximum(draws, 1), np.nan)
+
+
+def standing(grades: Grades) -> pd.Series:
     """Say of each method and baseline whether it does better or worse than the edge map.
 
-    By the paired 95% interval of insertion less deletion; level where the interval holds zero.
+    By the paired 95% interval of the symmetric relevance gain; level where the interval holds zero.
     """
-    low, high = insertion.intervals(_gap_to_edges(grades, np.ones_like(grades.correct)), seed=0)
-    found = np.where(low > 0, BETTER, np.where(high < 0, WORSE, LEVEL))
-    return [OWN if name == insertion.EDGES else str(word) for name, word in zip(grades.names, found)]
+    words = _against_zero(_gap_to_edges(grades, np.ones_like(grades.correct)))
+    return pd.Series([OWN if n == insertion.EDGES else w for n, w in zip(grades.names, words)], grades.names)
+
+
+def agreement(grades: Grades) -> dict[str, np.ndarray]:
+    """Rank the methods, (M,) each, by the grades of each group: every substrate, and the evidence."""
+    count = len(grades.methods)
+    means = grades.gains[:count].mean(axis=-1)
+    groups = {
+        kind: rank(means[:, place].reshape(count, -1)).mean(axis=1) for place, kind in enumerate(grades.substrates)
+    }
+    if grades.knows_evidence():
+        groups["evidence"] = rank(np.nanmean(grades.evidence[:, :count], axis=-1).T).mean(axis=1)
+    return {name: rank(-ranks) for name, ranks in groups.items()}
 
 
 def sentences(grades: Grades) -> Said:
     """Put the grades into words: templates with their values, for `Answer.say`."""
-    frame, methods = table(grades), list(grades.methods)
-    scores = frame.loc[methods, SCORE]
-    said: Said = [
-        (
-            "By insertion less deletion over {images} test images, {best} is the best of {count} methods with "
-            "{score:.2f}; a centred Gaussian gets {blob:.2f}, the edge map {edges:.2f}, a random order {chance:.2f}.",
-            {
-                "images": len(grades.correct),
-                "best": scores.idxmax(),
-                "count": len(methods),
-                "score": scores.max(),
-                "blob": frame.loc[faithfulness.BLOB, SCORE],
-                "edges": frame.loc[insertion.EDGES, SCORE],
-                "chance": frame.loc[insertion.RANDOM, SCORE],
-            },
-        )
-    ]
-    said += _group_sentences(grades)
-    said += _standing_sentences(frame.loc[methods, STANDING])
-    said += _truth_sentences(grades)
-    said += _randomised_sentences(frame.loc[methods])
-    said.append(_sensitivity_sentence(frame.loc[methods, OTHER]))
-    return said
+    said = [*_rank_sentences(grades), *_group_sentences(grades), *_standing_sentences(grades)]
+    said += [*_proof_sentences(grades), *_evidence_sentences(grades)]
+    return [*said, *_randomised_sentences(grades), *_rival_sentences(grades)]
 
 
 def caption_values(grades: Grades, *methods: str) -> dict[str, object]:
     """Give the values of the template MAP_GRADES for the methods that a figure shows."""
     scores = dict(zip(grades.names, grades.scores().mean(axis=1), strict=True))
-    likeness = dict(zip(grades.methods, grades.likeness[0, :, grades.half()], strict=True))
+    forms = np.where(grades.signed, *_alike(grades).mean(axis=-1))
+    likeness = dict(zip(grades.names, forms, strict=True))
     return {
         "methods": list(methods),
         "scores": [float(scores[name]) for name in methods],
@@ -105,91 +116,143 @@ def caption_values(grades: Grades, *methods: str) -> dict[str, object]:
     }
 
 
+def _say(key: str, leader: Leader, **values: Any) -> tuple[str, dict[str, Any]]:
+    """Say that the leader is first, or else that it cannot be told from others."""
+    said = {"best": leader.name, "value": leader.value, "tied": leader.tied} | values
+    template = GRADED[f"{key}, tied" if leader.tied else key]
+    return template, {name: value for name, value in said.items() if f"{{{name}" in template}
+
+
+def _rank_sentences(grades: Grades) -> Said:
+    """Say which method has the best mean rank, what its gain is, and how far several rankings agree."""
+    count, by_setting = len(grades.methods), _by_setting(grades)
+    mean = rank(by_setting.mean(axis=-1)).mean(axis=1)
+    drawn = resampled_ranks(by_setting, seed=0)
+    leader = find_leader(grades.methods, -mean[:count, np.newaxis], -drawn[:count])
+    settings: dict[str, Any] = {"substrates": list(grades.substrates), "steps": list(insertion.STEP_COUNTS)}
+    settings |= {"answers": list(insertion.ANSWERS), "settings": by_setting.shape[1], "images": len(grades.correct)}
+    scores = dict(zip(grades.names, grades.scores().mean(axis=1), strict=True))
+    others = {"blob": scores[faithfulness.BLOB], "edges": scores[insertion.EDGES], "chance": scores[insertion.RANDOM]}
+    said = [_say("first", leader, rank=-leader.value, count=len(grades.names), **settings)]
+    said.append((GRADED["gains"], {"score": scores[leader.name], **others}))
+    favoured = grades.names[np.isin(grades.baselines, [OF_SUBSTRATE, "image mean"])]
+    if len(favoured):
+        said.append((GRADED["favoured"], {"favoured": favoured.tolist()}))
+    if SAME_IMAGE in grades.substrates:
+        gains = grades.gains[:count, list(grades.substrates).index(SAME_IMAGE), -1, 0]
+        said.append(_say("same image", find_leader(grades.methods, gains)))
+    groups = agreement(grades)
+    if np.isfinite(found := kendalls_w(np.stack([*groups.values()], axis=1))):
+        values = {"groups": [*groups], "agreement": found, "unrelated": 1 / len(groups)}
+        said.append((GRADED["agreement"], values))
+    return said
+
+
 def _group_sentences(grades: Grades) -> Said:
     """Say which method is best where the network was right, and which where it was wrong."""
-    groups = {
-        right: grades.scores()[: len(grades.methods), chosen].mean(axis=1) for _, right, chosen in _groups(grades)
-    }
-    if len(groups) < 2:
-        return []
-    right, wrong = groups[True], groups[False]
-    template = (
-        "Where the network was right, the best is {right} with {high:.2f}; where it was wrong, {wrong} with {low:.2f}."
-    )
-    named = {"right": str(grades.methods[right.argmax()]), "wrong": str(grades.methods[wrong.argmax()])}
-    return [(template, {**named, "high": right.max(), "low": wrong.max()})]
+    groups = _groups(grades)
+    scores = grades.scores()[: len(grades.methods)]
+    keys = {True: "right", False: "wrong"}
+    found = [_say(keys[right], find_leader(grades.methods, scores[:, chosen])) for _, right, chosen in groups]
+    return found if len(groups) == 2 else []
 
 
-def _standing_sentences(standings: pd.Series) -> Said:
+def _standing_sentences(grades: Grades) -> Said:
+    standings = standing(grades)[list(grades.methods)]
     worse, level = (standings.index[standings == word].tolist() for word in (WORSE, LEVEL))
-    said: Said = []
-    if worse:
-        template = "Worse than the edge map, which has seen no network, by insertion less deletion: {worse}."
-        said.append((template, {"worse": worse}))
-    if level:
-        said.append(("Not to be told from the edge map: {level}.", {"level": level}))
-    if not worse and not level:
-        said.append(("All {count} methods do better than the edge map.", {"count": len(standings)}))
-    return said
+    said: Said = [(GRADED["worse"], {"worse": worse})] if worse else []
+    said += [(GRADED["level"], {"level": level})] if level else []
+    return said or [(GRADED["better"], {"count": len(standings)})]
 
 
-def _truth_sentences(grades: Grades) -> Said:
-    """Say which methods find the evidence, and which do worse at it than the edge map."""
-    if not grades.knows_truth():
+def _proof_sentences(grades: Grades) -> Said:
+    """Say whether the network reads the class where it is drawn."""
+    whole, without, kept = grades.proof[:, np.isfinite(grades.proof[0])]
+    if not len(whole):
         return []
-    means = pd.DataFrame(np.nanmean(grades.truth, axis=-1).T, grades.names, [*TRUTH])
-    mass = means["relevance mass"]
-    methods = mass[list(grades.methods)]
-    said: Said = [
-        (
-            "The largest share of the relevance lies on the evidence with {best}: {share:.0%}; a centred Gaussian gets "
-            "{blob:.0%}, the edge map {edges:.0%}, and chance gives {chance:.0%}.",
-            {
-                "best": methods.idxmax(),
-                "share": methods.max(),
-                "blob": mass[faithfulness.BLOB],
-                "edges": mass[insertion.EDGES],
-                "chance": np.nanmean(grades.chance),
-            },
-        )
+    found = confusion.accuracy_interval(np.ones(len(whole)), without)
+    lost = insertion.intervals(whole - kept, seed=0)[1]
+    proved = found.low <= grades.blind and lost <= KEPT
+    values = {"images": len(whole), "whole": whole.mean(), "kept": kept.mean(), "blind": grades.blind}
+    values |= {"without": found.value, "low": found.low, "high": found.high}
+    return [(GRADED["proof" if proved else "no proof"], values)]
+
+
+def _evidence_sentences(grades: Grades) -> Said:
+    """Say which method finds the evidence, and which do worse at it than the edge map."""
+    if not grades.knows_evidence():
+        return []
+    count, names = len(grades.methods), list(grades.names)
+    mass = grades.evidence[list(EVIDENCE).index("relevance mass")][:, np.isfinite(grades.chance)]
+    means = dict(zip(names, mass.mean(axis=1), strict=True))
+    others = {"blob": means[faithfulness.BLOB], "edges": means[insertion.EDGES], "chance": np.nanmean(grades.chance)}
+    said = [_say("mass", find_leader(grades.methods, mass[:count]), **others)]
+    words = _against_zero(mass[:count] - mass[names.index(insertion.EDGES)])
+    worse = [name for name, word in zip(names, words) if word == WORSE]
+    return [*said, (GRADED["mass worse"], {"worse": worse})] if worse else said
+
+
+def _randomised_sentences(grades: Grades) -> Said:
+    """Say of which methods the maps change with the weights, of which they do not, and which are undecided."""
+    count, alike = len(grades.methods), _alike(grades)
+    words, means = sanity.verdicts(alike)[:, :count], alike.mean(axis=-1)
+    draws = alike.shape[-1]
+    stays = [(_in_form(grades, place, words, sanity.STAYS), place) for place in range(count)]
+    failed = {name: float(means[:, place][words[:, place] == sanity.STAYS].max()) for name, place in stays if name}
+    undecided = [
+        _in_form(grades, place, words, sanity.UNDECIDED)
+        for place in range(count)
+        if sanity.UNDECIDED in words[:, place] and sanity.STAYS not in words[:, place]
     ]
-    worse = methods.index[methods < mass[insertion.EDGES]].tolist()
-    template = "In relevance mass these do worse than the edge map: {worse}."
-    return [*said, (template, {"worse": worse})] if worse else said
-
-
-def _randomised_sentences(frame: pd.DataFrame) -> Said:
-    alike = frame[LIKENESS]
-    failed = alike.index[alike >= sanity.PASSING].tolist()
     said: Said = []
     if failed:
-        template = (
-            "With the upper half of the network random, the maps of {failed} still correlate at {alike:.2f} with "
-            "those of the trained one: they fail the check, and show the image rather than what was learned."
-        )
-        said.append((template, {"failed": failed, "alike": alike[failed].tolist()}))
-    passed = alike.index[alike < sanity.PASSING]
-    if len(passed):
-        template = "{passed} of {count} methods pass it, with correlations of at most {most:.2f}."
-        said.append((template, {"passed": len(passed), "count": len(alike), "most": alike[passed].max()}))
-    return said
+        said.append((GRADED["stays"], {"draws": draws, "failed": [*failed], "alike": [*failed.values()]}))
+    if undecided:
+        said.append((GRADED["undecided"], {"undecided": undecided, "draws": draws}))
+    passed = int((words == sanity.CHANGES).all(axis=0).sum())
+    chance = float(means[0, list(grades.names).index(insertion.RANDOM)])
+    return [*said, (GRADED["changes"], {"passed": passed, "count": count, "chance": chance})]
 
 
-def _sensitivity_sentence(other: pd.Series) -> tuple[str, dict[str, object]]:
-    return (
-        "Asked about the runner-up instead of the predicted class, {blind} changes least (rank correlation {most:.2f}) "
-        "and {keen} most ({least:.2f}).",
-        {"blind": other.idxmax(), "most": other.max(), "keen": other.idxmin(), "least": other.min()},
-    )
+def _in_form(grades: Grades, place: int, words: np.ndarray, verdict: str) -> str:
+    """Name a method, and the form of its maps where the verdict holds for one alone; "" where it holds for none."""
+    forms = [form for form, word in zip(ALIKE, words[:, place]) if word == verdict]
+    name = str(grades.names[place])
+    return "" if not forms else name if len(forms) == len(ALIKE) else f"{name} ({forms[0]})"
 
 
-def _groups(grades: Grades) -> list[tuple[str, bool, np.ndarray]]:
+def _rival_sentences(grades: Grades) -> Said:
+    leader = find_leader(grades.methods, grades.sensitivity)
+    return [] if leader.tied else [_say("blind", leader)]
+
+
+def _by_setting(grades: Grades) -> np.ndarray:
+    """Give the gains, a row a method and baseline and a column a setting: (M + 3, settings, N)."""
+    return grades.gains.reshape(len(grades.names), -1, grades.gains.shape[-1])
+
+
+def _alike(grades: Grades) -> np.ndarray:
+    """Give the likeness to the maps of the half-randomised network: (forms, M + 3, draws)."""
+    return grades.likeness[..., grades.half()]
+
+
+def _entropy_rise(grades: Grades) -> np.ndarray:
+    before, after = grades.entropies
+    return (after - before) / np.where(before > 0, before, 1)
+
+
+def _against_zero(gaps: np.ndarray) -> list[str]:
+    low, high = insertion.intervals(gaps, seed=0)
+    return np.where(low > 0, BETTER, np.where(high < 0, WORSE, LEVEL)).tolist()
+
+
+def _groups(grades: Grades) -> Sequence[tuple[str, bool, np.ndarray]]:
     """List the groups of images that have at least two: label, whether the answers are right, and which images."""
     sides = {"right": grades.correct, "wrong": ~grades.correct}
     return [(f"{name} answers ({side.sum()})", name == "right", side) for name, side in sides.items() if side.sum() > 1]
 
 
 def _gap_to_edges(grades: Grades, chosen: np.ndarray) -> np.ndarray:
-    """Subtract the edge map's insertion less deletion from everyone's, image by image: (M + 3, chosen)."""
+    """Subtract the edge map's gain from everyone's, image by image: (M + 3, chosen)."""
     scores = grades.scores()[:, chosen]
     return scores - scores[list(grades.names).index(insertion.EDGES)]

@@ -24,7 +24,9 @@ def brightness(model, images, classes, steps=1, *, signed=True, unit=1.0):
     return values - values.mean() if signed else values
 """
 BACKGROUNDS = np.random.default_rng(1).integers(0, 256, (3, 24, 24, 1), dtype=np.uint8)
-SETTINGS = grading.Settings(samples=2, steps=2, masks=8, copies=20, segments=8, randomised=4, backgrounds=BACKGROUNDS)
+SETTINGS = grading.Settings(
+    samples=2, steps=2, masks=8, copies=20, segments=8, randomised=4, draws=2, backgrounds=BACKGROUNDS
+)
 
 
 @pytest.fixture
@@ -60,12 +62,14 @@ def test_a_method_in_a_file_of_its_own_is_graded_drawn_and_put_into_words(added,
     grades = grading.grade(model, images, labels, probabilities, evidence, SETTINGS, ["gradient", "brightness"])
     assert list(grades.names) == ["gradient", "brightness", *insertion.BASELINES]
     table = scorecard.table(grades)
-    assert np.isfinite(
-        table.loc["brightness", [scorecard.SCORE, scorecard.OTHER, *scorecard.FOUND]].astype(float)
-    ).all()
-    assert table.loc["brightness", scorecard.LIKENESS] == 1  # the pixels' brightness does not hang on the weights
-    curves = plots.perturbation_curves(scorecard.curves(grades), grades.names, scorecard.PANELS, scorecard.CHANCE)
-    panels = dict(zip(("rank correlation", "SSIM"), grades.likeness, strict=True))
+    assert np.isfinite(table.loc["brightness", [scorecard.RANK, scorecard.OTHER, *scorecard.FOUND]].astype(float)).all()
+    assert (
+        table.loc["brightness", scorecard.ALIKE] > 0.99
+    ).all()  # the pixels' brightness does not hang on the weights
+    curves = plots.perturbation_curves(
+        scorecard.curves(grades), grades.names, scorecard.panels(grades), scorecard.CHANCE
+    )
+    panels = dict(zip(grading.FORMS, scorecard.cascade(grades), strict=True))
     cascade = plots.cascade_lines(panels, grades.methods, grades.layers, grades.half(), scorecard.PASSING)
     for figure in (curves, cascade):
         assert "brightness" in [text.get_text() for text in figure.legends[0].get_texts()]

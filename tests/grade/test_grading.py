@@ -1,5 +1,7 @@
 """All grades together: shapes, the way back from a file, what is kept, and that known orders come out as known."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -8,12 +10,15 @@ from keras import layers
 
 from helpers.answers import Answer
 from helpers.base.keeper import VALUES, fingerprint
-from helpers.explain import registry
-from helpers.grade import grading, insertion, lime_study, scorecard
+from helpers.explain import registry, saliency
+from helpers.grade import grading, insertion, lime_study, sanity, scorecard
+from helpers.grade.ranking import kendalls_w
 from helpers.report.words import en
 
 BACKGROUNDS = np.random.default_rng(1).integers(0, 256, (3, 24, 24, 1), dtype=np.uint8)
-SETTINGS = grading.Settings(samples=2, steps=2, masks=8, copies=20, segments=8, randomised=6, backgrounds=BACKGROUNDS)
+SETTINGS = grading.Settings(
+    samples=2, steps=2, masks=8, copies=20, segments=8, randomised=6, draws=3, backgrounds=BACKGROUNDS
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,46 +43,55 @@ def grades(model) -> grading.Grades:
     chosen = np.arange(0, 60, 5)
     probabilities = keras.ops.softmax(model.predict(test.images[chosen], verbose=0)).numpy()
     probabilities[2:4] = [0.1, 0.2, 0.7]  # answers that are wrong
-    return grading.grade(model, test.images[chosen], test.labels[chosen], probabilities, evidence, SETTINGS)
+    images = test.images[chosen]
+    redrawn = images[:, ::-1], images[:, :, ::-1]
+    return grading.grade(model, images, test.labels[chosen], probabilities, evidence, SETTINGS, redrawn=redrawn)
 
 
 def test_there_is_a_grade_for_every_method_and_baseline(grades):
     assert list(grades.methods) == [*registry.METHODS]
     assert list(grades.names) == [*grades.methods, *insertion.BASELINES]
+    assert list(grades.substrates) == ["blur", "mean", grading.SAME_IMAGE]
     count = len(grades.names)
-    assert grades.areas.shape == (count, 2, 2, 12) and grades.truth.shape == (3, count, 12)
-    assert grades.curves.shape == (2, count, 2, 2, insertion.STEPS + 1)
-    assert next(iter(grades.layers)) == "logits" and grades.likeness.shape == (2, 13, 3)
-    for values in (grades.areas, grades.curves, grades.sensitivity, grades.likeness[:, :, grades.half()]):
+    assert grades.gains.shape == (count, 3, 2, 2, 12) and grades.evidence.shape == (4, count, 12)
+    assert grades.curves.shape == (2, count, 3, 2, insertion.STEPS + 1)
+    assert next(iter(grades.layers)) == "logits" and grades.likeness.shape == (2, count, 3, 3)
+    for values in (grades.gains, grades.curves, grades.sensitivity, grades.entropies, grades.likeness[..., -1]):
         assert np.isfinite(values).all()
 
 
-def test_grades_do_not_depend_on_the_slices_that_fit_in_memory(model, monkeypatch):
-    test, chosen = toy_dataset().test, np.arange(0, 60, 5)
-    probabilities = keras.ops.softmax(model.predict(test.images[chosen], verbose=0)).numpy()
-    evidence = test.images[chosen, ..., 0] > 128
-    settings = grading.Settings(samples=2, steps=2, masks=8, randomised=5)
-    task = model, test.images[chosen], test.labels[chosen], probabilities, evidence, settings, ["Grad-CAM", "gradient"]
-    whole = grading.grade(*task)
-    monkeypatch.setattr(
-        grading, "chunks", lambda count, size: (slice(i, min(i + 3, count)) for i in range(0, count, 3))
-    )
-    for name, values in vars(grading.grade(*task)).items():
-        if values.dtype.kind in "fi":
-            np.testing.assert_allclose(values, getattr(whole, name), atol=1e-5, err_msg=name)
-        else:
-            np.testing.assert_array_equal(values, getattr(whole, name))
+def test_mean_curves_and_gains_belong_together(grades):
+    means = np.stack([grades.gains[:, :, -1, 0, chosen].mean(axis=-1) for chosen in (grades.correct, ~grades.correct)])
+    areas = np.trapezoid(grades.curves, dx=1 / insertion.STEPS, axis=-1)
+    np.testing.assert_allclose(areas[..., 0] - areas[..., 1], means, atol=1e-5)
 
 
-def test_means_and_areas_belong_together(grades):
-    means = np.stack([grades.areas[..., chosen].mean(axis=-1) for chosen in (grades.correct, ~grades.correct)])
-    np.testing.assert_allclose(np.trapezoid(grades.curves, dx=1 / insertion.STEPS, axis=-1), means, atol=1e-5)
-
-
-def test_truth_counts_for_right_answers_with_evidence_only(grades):
-    present = np.isfinite(grades.truth).all(axis=(0, 1))
+def test_evidence_counts_for_right_answers_that_have_some(grades):
+    present = np.isfinite(grades.evidence).all(axis=(0, 1))
     np.testing.assert_array_equal(present, grades.correct & (np.arange(12) < 6))
     np.testing.assert_array_equal(np.isfinite(grades.chance), present)
+    np.testing.assert_array_equal(np.isfinite(grades.proof).all(axis=0), np.arange(12) < 6)
+
+
+def test_a_method_that_measures_from_a_baseline_is_graded_with_what_hides_the_pixels(model, grades):
+    """Its gain where the mean hides the pixels is that of the map that it makes from the mean."""
+    test, chosen = toy_dataset().test, np.arange(0, 60, 5)
+    images, place = test.images[chosen], list(grades.names).index("gradient × input")
+    classes = model.predict(images, verbose=0).argmax(axis=1)
+    asked = np.flatnonzero((classes == test.labels[chosen]) & grades.correct)
+    maps = {kind: saliency.gradient_times_input(model, images, classes, kind) for kind in insertion.SUBSTRATES}
+    ranks = {kind: insertion.pixel_ranks(values, 0) for kind, values in maps.items()}
+    found = insertion.insertion_deletion(model, images, classes, ranks, insertion.substrate(images, "mean"))
+    gains = {kind: curves.gains()[-1, 0, asked] for kind, curves in found.items()}
+    apart = {kind: np.abs(grades.gains[place, 1, -1, 0, asked] - found).mean() for kind, found in gains.items()}
+    assert apart["mean"] < apart["blur"] / 3
+
+
+def test_a_random_map_changes_with_the_weights_and_what_has_not_seen_the_network_does_not(grades):
+    words = sanity.verdicts(grades.likeness[0, :, :, grades.half()])[-3:]
+    assert list(words) == [sanity.CHANGES, sanity.STAYS, sanity.STAYS]
+    rise = (grades.entropies[1] - grades.entropies[0])[-3:]
+    assert np.abs(rise[0]).max() < 0.2 and not rise[1:].any()
 
 
 def test_grades_come_back_from_their_file(grades):
@@ -91,7 +105,7 @@ def test_grades_come_out_the_same_again_without_evidence_too(model, grades):
     probabilities = keras.ops.softmax(model.predict(test.images[chosen], verbose=0)).numpy()
     task = model, test.images[chosen], test.labels[chosen], probabilities, None, SETTINGS, ["gradient", "Grad-CAM"]
     first, again = grading.grade(*task), grading.grade(*task)
-    assert fingerprint(first) == fingerprint(again) and not first.knows_truth()
+    assert fingerprint(first) == fingerprint(again) and not first.knows_evidence()
     assert "mass" not in scorecard.table(first)
     assert len(scorecard.sentences(first)) < len(scorecard.sentences(grades))
 
@@ -100,66 +114,196 @@ def test_the_study_of_lime_covers_the_cut_that_is_graded():
     assert grading.Settings().segments in lime_study.SEGMENTS
 
 
-def made_up(scores: dict[str, np.ndarray], likeness: float = 0.2) -> grading.Grades:
-    """Make grades of which insertion less deletion is given image by image."""
-    names = [*scores, *insertion.BASELINES]
-    values = np.array([*scores.values(), *np.zeros((3, 40))], np.float32)
-    areas = np.stack([np.stack([values, 0 * values], axis=1)] * 2, axis=1)
-    return grading.Grades(
-        methods=np.array([*scores]),
-        names=np.array(names),
-        correct=np.arange(40) < 30,
-        areas=areas,
-        curves=np.zeros((2, len(names), 2, 2, 49)),
-        layers=np.array(["logits", "conv"]),
-        likeness=np.full((2, len(scores), 2), likeness, np.float32),
-        sensitivity=np.zeros(len(scores), np.float32),
-        few=np.array(6),
-        truth=np.full((3, len(names), 40), np.nan),
-        chance=np.full(40, np.nan),
-    )
+SUBSTRATES = ("blur", "mean", grading.SAME_IMAGE)
+NOISE = np.random.default_rng(0).normal(0, 0.1, (6, 40))
 
 
-class TestScorecard:
-    random = np.random.default_rng(0).normal(0, 0.1, 40)
+def made_up(scores: dict[str, np.ndarray], likeness: object = 0.2, **changes: object) -> grading.Grades:
+    """Make grades of which the gain is given image by image, alike in all settings, or by substrate (3, 40)."""
+    names, count = [*scores, *insertion.BASELINES], len(scores)
+    values = [np.broadcast_to(one, (3, 40)) for one in [*scores.values(), *np.zeros((3, 40))]]
+    gains = np.broadcast_to(np.array(values, np.float32)[:, :, None, None], (len(names), 3, 2, 2, 40))
+    draws = np.broadcast_to(np.asarray(likeness, np.float32)[..., None], (2, count, 5, 2))
+    whole = np.concatenate([draws, np.zeros((2, 1, 5, 2)), np.ones((2, 2, 5, 2))], axis=1)
+    made = {
+        "methods": np.array([*scores]),
+        "names": np.array(names),
+        "baselines": np.full(len(names), ""),
+        "signed": np.full(len(names), True),
+        "correct": np.arange(40) < 30,
+        "substrates": np.array(SUBSTRATES),
+        "gains": gains,
+        "curves": np.zeros((2, len(names), 3, 2, 49)),
+        "layers": np.array(["logits", "conv"]),
+        "likeness": whole,
+        "entropies": np.ones((2, len(names), 5)),
+        "sensitivity": np.zeros((count, 6), np.float32),
+        "evidence": np.full((4, len(names), 40), np.nan),
+        "chance": np.full(40, np.nan),
+        "proof": np.full((3, 40), np.nan),
+        "blind": 0.3,
+    }
+    return grading.Grades(**(made | changes))
 
-    def test_worse_than_the_edge_map_is_said_to_be_worse(self, tmp_path):
-        grades = made_up({"good": 0.3 + self.random, "bad": self.random - 0.3, "blank": self.random - self.random})
-        assert list(scorecard.table(grades)["to edges"]) == ["better", "worse", "level", "level", "level", "–"]
-        answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
-        text = " ".join(answer.say(template, **values).text for template, values in scorecard.sentences(grades))
-        assert "good is the best of 3 methods with 0.29" in text
-        assert "Worse than the edge map, which has seen no network, by insertion less deletion: bad." in text
-        assert "Not to be told from the edge map: blank." in text
-        assert "3 of 3 methods pass it" in text
 
-    def test_a_map_that_ignores_the_network_fails(self, tmp_path):
-        grades = made_up({"only": self.random}, likeness=0.8)
-        answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
-        text = " ".join(answer.say(template, **values).text for template, values in scorecard.sentences(grades))
-        assert "the maps of only still correlate at 0.80" in text and "pass it" not in text
+def said(grades: grading.Grades, tmp_path: Path) -> str:
+    answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
+    return " ".join(answer.say(template, **values).text for template, values in scorecard.sentences(grades))
 
-    def test_right_and_wrong_answers_are_told_apart(self):
-        values = np.where(np.arange(40) < 30, 0.5, -0.5) + self.random / 10
-        groups = scorecard.differences(made_up({"split": values}))
+
+class TestFirst:
+    """One method is called first only where resampled images leave it there."""
+
+    def test_one_that_is_ahead_is_first(self, tmp_path):
+        text = said(made_up({"good": 0.3 + NOISE[0], "bad": NOISE[1] - 0.3}), tmp_path)
+        assert "good has the best mean rank by symmetric relevance gain, 1.0 of 5." in text
+        assert "expression hides the pixels" in text and "good gains most: 0.3" in text
+
+    def test_of_two_that_differ_by_chance_none_is(self, tmp_path):
+        text = said(made_up({"one": 0.3 + NOISE[0], "other": 0.3 + NOISE[1], "bad": NOISE[2] - 0.3}), tmp_path)
+        assert "has the best" not in text and "gains most" not in text
+        assert text.count("cannot be told from") == 4  # the rank, the same image, right and wrong answers
+        assert "of one, and cannot be told from that of other" in text or "of other, and cannot be told from" in text
+
+    def test_one_that_only_one_substrate_puts_first_is_not(self, tmp_path):
+        known = np.stack([0.6 + NOISE[0], 0.3 + NOISE[0], NOISE[0]])
+        text = said(made_up({"known": known, "other": 0.3 + NOISE[1]}), tmp_path)
+        assert "known has the best mean rank" not in text
+        assert "other gains most: 0.3" in text  # where the same image hides the pixels
+
+    def test_right_and_wrong_answers_are_told_apart(self, tmp_path):
+        sides = np.where(np.arange(40) < 30, 0.5, -0.5)
+        grades = made_up({"split": sides + NOISE[0] / 10, "not": -sides + NOISE[1] / 10})
+        groups = scorecard.differences(grades)
         assert list(groups) == ["right answers (30)", "wrong answers (10)"]
         right, wrong = groups.values()
         assert right.loc["split", "low"] > 0.4 and wrong.loc["split", "high"] < -0.4
         assert right.loc["split", "low"] < right.loc["split", "value"] < right.loc["split", "high"]
+        text = said(grades, tmp_path)
+        assert "was right, split gains most" in text and "was wrong, not gains most" in text
 
-    def test_without_wrong_answers_there_is_no_group_of_them(self):
-        grades = made_up({"one": self.random})
+    def test_without_wrong_answers_there_is_no_group_of_them(self, tmp_path):
+        grades = made_up({"one": NOISE[0]})
         grades.correct[:] = True
         assert list(scorecard.differences(grades)) == list(scorecard.curves(grades)) == ["right answers (40)"]
+        assert "was wrong" not in said(grades, tmp_path)
 
-    def test_curves_are_the_means_of_their_group(self, grades):
-        curves = scorecard.curves(grades)
-        assert [values.shape for values in curves.values()] == [(16, 4, insertion.STEPS + 1)] * 2
-        assert len(scorecard.PANELS) == 4
-        np.testing.assert_array_equal(next(iter(curves.values()))[:, 2], grades.curves[0, :, 1, 0])
 
-    def test_the_caption_names_the_grade_of_what_is_shown(self, tmp_path):
-        grades = made_up({"good": 0.3 + 0 * self.random, "bad": 0 * self.random})
-        answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
-        said = answer.say("A figure. " + en.MAP_GRADES, **scorecard.caption_values(grades, "good")).text
-        assert "0.30 for good, 0.00 for the edge map" in said and "weights: 0.20." in said
+class TestAgainstEdges:
+    def test_worse_level_and_better_follow_the_intervals(self, tmp_path):
+        grades = made_up({"good": 0.3 + NOISE[0], "bad": NOISE[1] - 0.3, "blank": NOISE[2] - NOISE[2].mean()})
+        assert list(scorecard.standing(grades)) == ["better", "worse", "level", "level", "level", "–"]
+        text = said(grades, tmp_path)
+        assert "Worse than the edge map, which has seen no network, by symmetric relevance gain: bad." in text
+        assert "Not to be told from the edge map: blank." in text and "All" not in text
+
+    def test_all_are_better_only_where_all_are(self, tmp_path):
+        text = said(made_up({"one": 0.3 + NOISE[0], "other": 0.2 + NOISE[1]}), tmp_path)
+        assert "All 2 methods do better than the edge map." in text and "Worse" not in text and "Not to be" not in text
+
+
+class TestRandomWeights:
+    @staticmethod
+    def draws(*means: float, spread: float = 0.01) -> np.ndarray:
+        """Likenesses (forms, methods, draws), alike in both forms."""
+        steps = spread * np.linspace(-1, 1, 5)
+        return np.broadcast_to(np.array(means)[:, None] + steps, (2, len(means), 5))
+
+    def test_what_stays_what_changes_and_what_is_undecided(self, tmp_path):
+        scores = {"stays": NOISE[0], "changes": NOISE[1], "close": NOISE[2]}
+        text = said(made_up(scores, self.draws(0.8, 0.1, 0.49, spread=0.2)), tmp_path)
+        assert "the maps of stays still correlate at 0.80" in text
+        assert "Whether the maps of close change, 5 draws of random weights leave undecided." in text
+        assert "The maps of 1 of 3 methods change in either form." in text
+
+    def test_nothing_stays_where_every_draw_changes_it(self, tmp_path):
+        text = said(made_up({"one": NOISE[0]}, self.draws(0.2)), tmp_path)
+        assert "do not change" not in text and "undecided" not in text and "The maps of 1 of 1" in text
+
+    def test_a_form_that_stays_is_named(self, tmp_path):
+        forms = np.stack([self.draws(0.1)[0], self.draws(0.9)[0]])
+        text = said(made_up({"one": NOISE[0]}, forms), tmp_path)
+        assert "the maps of one (magnitude) still correlate at 0.90" in text and "The maps of 0 of 1" in text
+
+    def test_a_random_map_passes_and_the_text_says_why_that_is_no_merit(self, tmp_path):
+        text = said(made_up({"one": NOISE[0]}), tmp_path)
+        assert "A random map, drawn anew each time, changes too (correlation 0.00): to change is no merit" in text
+
+
+class TestEvidence:
+    @staticmethod
+    def graded(masses: dict[str, np.ndarray], edges: float = 0.2, **changes: object) -> grading.Grades:
+        values = np.array([*masses.values(), np.full(40, 0.1), np.full(40, 0.15), np.full(40, edges)], np.float32)
+        evidence = np.broadcast_to(values, (4, len(values), 40))
+        scores = dict.fromkeys(masses, NOISE[0])
+        return made_up(scores, evidence=evidence, chance=np.full(40, 0.1), **changes)
+
+    @staticmethod
+    def proof(without: float, kept: float) -> np.ndarray:
+        return np.array([np.arange(40) < round(share * 40) for share in (0.9, without, kept)], np.float32)
+
+    def test_the_largest_share_is_called_so_where_it_is(self, tmp_path):
+        text = said(self.graded({"one": 0.5 + NOISE[0], "other": 0.3 + NOISE[1]}), tmp_path)
+        assert "The largest share of the relevance for the class lies there with one: " in text
+
+    def test_and_not_where_two_are_alike(self, tmp_path):
+        text = said(self.graded({"one": 0.3 + NOISE[0], "other": 0.3 + NOISE[1]}), tmp_path)
+        assert "largest share" not in text and "which cannot be told from" in text
+
+    def test_worse_than_the_edge_map_is_what_the_images_say_is_worse(self, tmp_path):
+        masses = {"low": 0.05 + NOISE[0] / 10, "close": 0.2 - NOISE[1] + NOISE[1].mean() - 0.01}
+        assert "worse than the edge map: low." in said(self.graded(masses), tmp_path)
+
+    def test_the_network_reads_the_classes_there_where_it_needs_and_wants_no_other_pixels(self, tmp_path):
+        text = said(self.graded({"one": NOISE[0]}, proof=self.proof(0.1, 0.9)), tmp_path)
+        assert "falls from 90% to 10%" in text and "this network reads them there" in text
+
+    @pytest.mark.parametrize("without, kept", [(0.7, 0.9), (0.1, 0.5)])
+    def test_and_else_that_is_not_said(self, without, kept, tmp_path):
+        text = said(self.graded({"one": NOISE[0]}, proof=self.proof(without, kept)), tmp_path)
+        assert "reads them there" not in text and "is not proved" in text
+
+
+def test_agreement_is_full_where_all_grades_order_alike_and_low_where_they_do_not(tmp_path):
+    alike = {f"m{i}": i / 10 + NOISE[i] / 100 for i in range(4)}
+    assert "agree with a Kendall's W of 1.00 (1: the same order; 0.33: unrelated orders" in said(
+        made_up(alike), tmp_path
+    )
+    turned = {f"m{i}": np.array([[i], [3 - i], [(i * 2) % 5]]) / 10 + NOISE[i] / 100 for i in range(4)}
+    groups = scorecard.agreement(made_up(turned))
+    assert kendalls_w(np.stack([*groups.values()], axis=1)) < 0.5
+
+
+def test_a_method_that_a_substrate_favours_is_named(tmp_path):
+    assert "measure from, or hide with" not in said(made_up({"one": NOISE[0]}), tmp_path)
+    baselines = np.array([registry.OF_SUBSTRATE, "", "", ""])
+    assert "one measure from, or hide with" in said(made_up({"one": NOISE[0]}, baselines=baselines), tmp_path)
+
+
+def test_what_changes_least_for_another_class_is_named_where_it_is_known(tmp_path):
+    scores, alike = {"one": NOISE[0], "other": NOISE[1]}, np.stack([NOISE[2, :6], NOISE[3, :6]])
+    apart = alike + np.array([[0.9], [0.1]])
+    assert "one changes least (rank correlation 0." in said(made_up(scores, sensitivity=apart), tmp_path)
+    assert "changes least" not in said(made_up(scores, sensitivity=alike), tmp_path)
+
+
+def test_curves_are_the_means_of_their_group(grades):
+    curves = scorecard.curves(grades)
+    assert [values.shape for values in curves.values()] == [(16, 6, insertion.STEPS + 1)] * 2
+    assert len(scorecard.panels(grades)) == 6
+    np.testing.assert_array_equal(next(iter(curves.values()))[:, 2], grades.curves[0, :, 1, 0])
+
+
+def test_the_cascade_shows_the_mean_of_the_draws_and_nothing_where_there_is_none(grades):
+    lines = scorecard.cascade(grades)
+    assert lines.shape == (2, 13, 3)
+    np.testing.assert_allclose(lines[..., -1], grades.likeness[:, :13, :, -1].mean(axis=2), atol=1e-6)
+    few = [registry.METHODS[name].passes == "few" for name in grades.methods]
+    assert grades.half() == 1 and list(np.isfinite(lines[0, :, 0])) == few
+
+
+def test_the_caption_names_the_grade_of_what_is_shown(tmp_path):
+    grades = made_up({"good": 0.3 + 0 * NOISE[0], "bad": 0 * NOISE[0]})
+    answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
+    text = answer.say("A figure. " + en.MAP_GRADES, **scorecard.caption_values(grades, "good")).text
+    assert "0.30 for good, 0.00 for the edge map" in text and "weights: 0.20." in text

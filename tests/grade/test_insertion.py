@@ -65,12 +65,12 @@ def test_curves_are_those_of_a_plain_loop(model, images, full_precision, kind, s
     assert steps == 1 or np.abs(other.insertion - found.insertion).max() > 1e-2  # the tolerance can fail
 
 
-def test_lower_precision_moves_no_area_by_more_than_a_hundredth(model, images, monkeypatch):
+def test_lower_precision_moves_no_gain_by_more_than_a_hundredth(model, images, monkeypatch):
     ranks = ranked(map=np.random.default_rng(1).normal(size=(5, 10, 12)))
     hidden = insertion.substrate(images, "blur")
-    fast = insertion.insertion_deletion(model, images, CLASSES, ranks, hidden)["map"].areas()
+    fast = insertion.insertion_deletion(model, images, CLASSES, ranks, hidden)["map"].gains()[:, 0]
     monkeypatch.setattr(insertion, "bfloat16", nullcontext)
-    exact = insertion.insertion_deletion(model, images, CLASSES, ranks, hidden)["map"].areas()
+    exact = insertion.insertion_deletion(model, images, CLASSES, ranks, hidden)["map"].gains()[:, 0]
     np.testing.assert_allclose(fast, exact, atol=0.01)
 
 
@@ -84,10 +84,9 @@ def test_the_order_that_a_linear_model_is_made_of_beats_every_other(full_precisi
     truth = ((images.astype(float) - hidden)[..., 0] * weights.reshape(8, 8)).astype(np.float32)
     ranks = ranked(truth=truth, opposite=-truth, **insertion.baselines(images, seed=0))
     found = insertion.insertion_deletion(model, images, np.zeros(20, int), ranks, hidden)
-    areas = {name: curves.areas() for name, curves in found.items()}
+    gains = {name: curves.gains() for name, curves in found.items()}  # by steps and answers
     for name in insertion.BASELINES:
-        assert (areas["truth"][0] > areas[name][0]).all() and (areas["truth"][1] < areas[name][1]).all()
-        assert (areas["opposite"][0] < areas[name][0]).all()
+        assert (gains["truth"] > gains[name]).all() and (gains["opposite"] < gains[name]).all()
 
 
 def test_the_ends_are_the_image_and_the_substrate(model, images, full_precision):
@@ -101,9 +100,42 @@ def test_the_ends_are_the_image_and_the_substrate(model, images, full_precision)
         np.testing.assert_allclose(curves.deletion[:, [0, -1]].T, [whole, bare], atol=1e-5)
 
 
-def test_the_area_under_a_straight_line_is_a_half():
+def test_the_gain_is_the_area_between_the_curves():
     line = np.linspace(0, 1, 49, dtype=np.float32)[None]
-    np.testing.assert_allclose(insertion.Curves(line, 1 - line**0).areas(), [[0.5], [0]], atol=1e-6)
+    np.testing.assert_allclose(insertion.relevance_gain(np.stack([line**0, line])), [0.5], atol=1e-6)
+    np.testing.assert_allclose(insertion.relevance_gain(np.stack([line, line])), [0], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", insertion.SUBSTRATES)
+def test_the_insertion_curve_of_a_map_is_the_deletion_curve_of_its_negative_read_backwards(
+    model, images, full_precision, kind
+):
+    """Which makes insertion less deletion the symmetric relevance gain (Bluecher et al., 2024)."""
+    values = np.random.default_rng(1).permutation(5 * 120).reshape(5, 10, 12).astype(np.float32)
+    hidden = insertion.substrate(images, kind)
+    ranks = ranked(map=values, negative=-values)
+    found = insertion.insertion_deletion(model, images, CLASSES, ranks, hidden, steps=24)  # 24 divides the pixels
+    own, negative = found["map"], found["negative"]
+    np.testing.assert_allclose(own.insertion, negative.deletion[:, ::-1], atol=1e-6)
+    np.testing.assert_allclose(own.logits[0], negative.logits[1, :, ::-1], atol=1e-4)
+    gains = [insertion.relevance_gain(np.stack([one.insertion, one.deletion])) for one in (own, negative)]
+    np.testing.assert_allclose(gains[0], -gains[1], atol=1e-4)
+    assert np.abs(own.insertion - own.deletion[:, ::-1]).max() > 1e-2  # the tolerance can fail
+
+
+def test_the_gain_in_fewer_steps_is_that_of_curves_with_fewer_steps(full_precision):
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((12, 8, 1))
+    model = keras.Model(pixels, keras.layers.Dense(3)(keras.layers.Flatten()(keras.layers.Rescaling(1 / 60)(pixels))))
+    images = np.random.default_rng(0).integers(0, 256, (5, 12, 8, 1)).astype(np.uint8)
+    ranks = ranked(map=np.random.default_rng(1).normal(size=(5, 12, 8)))
+    hidden = insertion.substrate(images, "blur")
+    many, few = (
+        insertion.insertion_deletion(model, images, CLASSES, ranks, hidden, steps)["map"]
+        for steps in insertion.STEP_COUNTS[::-1]
+    )
+    np.testing.assert_allclose(many.gains()[0, 0], insertion.relevance_gain(np.stack([few.insertion, few.deletion])))
+    assert np.abs(many.gains()[0] - many.gains()[1]).max() > 1e-3
 
 
 def test_ranks_follow_the_values_and_chance_decides_between_equals():

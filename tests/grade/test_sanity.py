@@ -47,10 +47,9 @@ def test_gradient_and_grad_cam_depend_on_the_weights_and_guided_backpropagation_
     upper_half = [next(stages) for _ in range(3)][-1][1]  # logits, dense and the last convolution
     after = {name: explain(upper_half) for name, explain in methods.items()}
     ranks = {name: sanity.rank_correlation(before[name], after[name]).mean() for name in methods}
-    looks = {name: sanity.structural_similarities(before[name], after[name]).mean() for name in methods}
     for name in ("gradient", "Grad-CAM"):
-        assert ranks[name] < sanity.PASSING and looks[name] < sanity.PASSING
-    assert ranks["guided"] > sanity.PASSING and looks["guided"] > sanity.PASSING
+        assert ranks[name] < sanity.PASSING
+    assert ranks["guided"] > sanity.PASSING
 
 
 class TestCascade:
@@ -102,11 +101,39 @@ class TestMeasures:
         maps = np.random.default_rng(0).normal(size=(2, 5, 5))
         np.testing.assert_array_equal(sanity.rank_correlation(maps, np.ones_like(maps)), 0)
 
-    def test_a_picture_is_like_itself_on_any_scale_and_unlike_its_negative(self):
-        maps = np.random.default_rng(0).random((3, 12, 12))
-        np.testing.assert_allclose(sanity.structural_similarities(maps, 100 * maps), 1, rtol=1e-6)
-        assert (sanity.structural_similarities(maps, 1 - maps) < 0).all()
-        assert np.isfinite(sanity.structural_similarities(maps, 0 * maps)).all()
+    def test_entropy_is_that_of_the_histogram(self):
+        even = np.arange(1600.0).reshape(1, 40, 40)  # as many values in each of the hundred bins
+        assert sanity.entropy(even)[0] == pytest.approx(np.log2(100))
+        assert sanity.entropy(np.ones((1, 5, 5)))[0] == 0
+        half = np.repeat([0.0, 1.0], 50).reshape(1, 10, 10)
+        assert sanity.entropy(half)[0] == pytest.approx(1)
+
+    def test_a_jumble_has_more_entropy_than_one_bright_spot(self):
+        spot = np.zeros((1, 20, 20))
+        spot[0, 3, 3:6] = 1
+        assert sanity.entropy(np.random.default_rng(0).normal(size=(1, 20, 20)))[0] > sanity.entropy(spot)[0] + 3
 
     def test_the_runner_up_comes_second(self):
         np.testing.assert_array_equal(sanity.runner_up(np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])), [1, 1])
+
+
+class TestVerdicts:
+    def test_there_are_three(self):
+        spread = np.linspace(-0.1, 0.1, 5)
+        found = sanity.verdicts(np.array([0.2 + spread, 0.8 + spread, 0.52 + spread]))
+        assert list(found) == [sanity.CHANGES, sanity.STAYS, sanity.UNDECIDED]
+
+    def test_draws_that_scatter_decide_nothing(self):
+        assert sanity.verdicts(np.array([0.0, 0.9, 0.1, 0.8, 0.2])) == sanity.UNDECIDED
+
+
+def test_a_copy_that_is_used_again_is_randomised_from_the_trained_weights(trained):
+    copy = sanity.copy_of(trained[0])
+    weights = copy.get_weights()
+    for _ in sanity.cascade(trained[0], 0, copy):
+        pass
+    copy.set_weights(weights)
+    _, first = next(sanity.cascade(trained[0], 1, copy))
+    _, anew = next(sanity.cascade(trained[0], 1))
+    for used, fresh in zip(first.get_weights(), anew.get_weights(), strict=True):
+        np.testing.assert_array_equal(used, fresh)

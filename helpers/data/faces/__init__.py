@@ -7,7 +7,15 @@ which IEEE 754 rounds alike on every machine, and random numbers that are unifor
 power, pairwise sum or dot product of floating-point numbers, and half-angle tangents in place of angles.
 """
 
-from helpers.data.faces.render import class_counts, draw_faces, draw_intensities, draw_labels, generate, render_faces
+from helpers.data.faces.render import (
+    class_counts,
+    draw_faces,
+    draw_intensities,
+    draw_labels,
+    generate,
+    redraw,
+    render_faces,
+)
 from helpers.data.faces.traits import (
     BAR_SHARE,
     BEARD_SHARE,
@@ -59,5 +67,6 @@ __all__ = [
     "draw_intensities",
     "draw_labels",
     "generate",
+    "redraw",
     "render_faces",
 ]

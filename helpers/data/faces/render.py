@@ -94,6 +94,17 @@ def render_faces(labels: np.ndarray, seed: int, first_index: int = 0) -> tuple[n
     return _join(parts)
 
 
+def redraw(split: str, numbers: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Draw faces of `generate` again: the same persons, poses, light and noise, with other expressions.
+
+    split: one of SPLITS; numbers: (N,) int, their places in it; labels: (N,) int, what they express now. Returns
+    (N, 48, 48, 1) uint8. Raises ValueError on a label or seed out of range.
+    """
+    first = SPLITS.index(split) * _SPLIT_STRIDE
+    pairs = zip(labels[:, np.newaxis], first + numbers, strict=True)
+    return np.concatenate([render_faces(label, seed, int(number))[0] for label, number in pairs])
+
+
 def draw_intensities(labels: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
     """Draw how strongly each action unit acts in the faces that `render_faces` makes of the same arguments.
 

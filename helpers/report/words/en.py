@@ -15,7 +15,8 @@ LAYOUT = {
         "graded. The table of the headline numbers gives the grades, and this page says what they come to; what "
         "is measured, and the figures, stand under the questions named here. Insertion puts the pixels into a "
         "hidden image, the most important first, and deletion takes them away: a map that is right lets the "
-        "probability rise early in the one and fall early in the other. A map of edges, a blob in the middle and "
+        "probability rise early in the one and fall early in the other; the area between the two curves is the "
+        "symmetric relevance gain (Bluecher et al., 2024). A map of edges, a blob in the middle and "
         "a random order have not asked the network, so a method has to beat them. With random weights in the "
         "upper half of the network, a map that explains what was learned has to change; one that stays shows the "
         "image. Asked about another class, it has to change too. Where the data set marks which pixels make the "
@@ -79,15 +80,62 @@ STAMP = {
 
 # Captions that several notebooks share.
 GRADES_CAPTION = (
-    "Grades of every method: insertion (in) and deletion (out) with two substrates, their difference and how it stands "
-    "to that of the edge map, over {images} test images, {wrong} of them answered wrongly; rank correlation and "
-    "likeness as a picture (SSIM) with the map of the network with half-randomised weights, and rank correlation with "
-    "the map of the runner-up, over {few} images; and, where the evidence is known, the three grades against it."
+    "Grades of every method over {images} test images, {wrong} of them answered wrongly: symmetric relevance gain "
+    "(insertion less deletion) by what hides the pixels; mean and standard deviation of the rank over all settings; "
+    "rank correlation of signed maps and of magnitudes with those of the network with half-randomised weights, mean of "
+    "{draws} draws; how much the entropy of the maps rises when all weights are random (efficient MPRT); rank "
+    "correlation with the map of the runner-up, over {few} images; and, where the classes are known to be drawn, "
+    "whether the first pixel, which share of the relevance for the class, which of all relevance, and which of as many "
+    "pixels lies there."
 )
 MAP_GRADES = (
-    "Insertion less deletion: {scores:.2f} for {methods}, {edges:.2f} for the edge map. Rank correlation with the map "
+    "Symmetric relevance gain: {scores:.2f} for {methods}, {edges:.2f} for the edge map. Rank correlation with the map "
     "of the network with half-randomised weights: {likeness:.2f}."
 )
+# What the grades come to, by key; those in pairs say that one is first, and that it cannot be told from others.
+GRADED = {
+    "first": "Over {settings} settings ({substrates}; {steps} steps; {answers}) and {images} test images, {best} has "
+    "the best mean rank by symmetric relevance gain, {rank:.1f} of {count}.",
+    "first, tied": "Over {settings} settings ({substrates}; {steps} steps; {answers}) and {images} test images, the "
+    "best mean rank by symmetric relevance gain is {rank:.1f} of {count}, that of {best}, and cannot be told from "
+    "that of {tied}.",
+    "gains": "Its gain is {score:.2f}, mean over the substrates; a centred Gaussian gets {blob:.2f}, the edge map "
+    "{edges:.2f}, a random order {chance:.2f}.",
+    "favoured": "{favoured} measure from, or hide with, what hides the pixels in some of these settings, which "
+    "favours them there.",
+    "same image": "Where the same face with another expression hides the pixels, which no method knows and which is "
+    "as likely as the face itself, {best} gains most: {value:.2f}.",
+    "same image, tied": "Where the same face with another expression hides the pixels, which no method knows and which "
+    "is as likely as the face itself, {best} gains {value:.2f} and cannot be told from {tied}.",
+    "agreement": "The rankings by {groups} agree with a Kendall's W of {agreement:.2f} (1: the same order; "
+    "{unrelated:.2f}: unrelated orders, on average).",
+    "right": "Where the network was right, {best} gains most: {value:.2f}.",
+    "right, tied": "Where the network was right, {best} gains {value:.2f} and cannot be told from {tied}.",
+    "wrong": "Where the network was wrong, {best} gains most: {value:.2f}.",
+    "wrong, tied": "Where the network was wrong, {best} gains {value:.2f} and cannot be told from {tied}.",
+    "worse": "Worse than the edge map, which has seen no network, by symmetric relevance gain: {worse}.",
+    "level": "Not to be told from the edge map: {level}.",
+    "better": "All {count} methods do better than the edge map.",
+    "proof": "Where the classes are drawn is known. With only these pixels set back, the network's accuracy on "
+    "{images} images falls from {whole:.0%} to {without:.0%} ({low:.0%} to {high:.0%}), no better than the commonest "
+    "class ({blind:.0%}); with all but these pixels set back, it is {kept:.0%}: this network reads them there.",
+    "no proof": "Where the classes are drawn is known. With only these pixels set back, the network's accuracy on "
+    "{images} images is {without:.0%} ({low:.0%} to {high:.0%}) instead of {whole:.0%}, where the commonest class "
+    "gives {blind:.0%}; with all but these pixels set back, it is {kept:.0%}. That it reads the classes there alone "
+    "is not proved, and the last columns of the table say where they are drawn, not what is true of this network.",
+    "mass": "The largest share of the relevance for the class lies there with {best}: {value:.0%}; a centred Gaussian "
+    "gets {blob:.0%}, the edge map {edges:.0%}, and chance gives {chance:.0%}.",
+    "mass, tied": "Of the relevance for the class, {value:.0%} lies there with {best}, which cannot be told from "
+    "{tied}; a centred Gaussian gets {blob:.0%}, the edge map {edges:.0%}, and chance gives {chance:.0%}.",
+    "mass worse": "In this share these do worse than the edge map: {worse}.",
+    "stays": "With the upper half of the network random ({draws} draws), the maps of {failed} still correlate at "
+    "{alike:.2f} with those of the trained one: they do not change, and show the image rather than what was learned.",
+    "undecided": "Whether the maps of {undecided} change, {draws} draws of random weights leave undecided.",
+    "changes": "The maps of {passed} of {count} methods change in either form. A random map, drawn anew each time, "
+    "changes too (correlation {chance:.2f}): to change is no merit, and this check warns of maps but ranks none.",
+    "blind": "Asked about the runner-up instead of the predicted class, {best} changes least (rank correlation "
+    "{value:.2f}).",
+}
 LIME_STABILITY = (
     "In the study of LIME with {copies:,} copies and {cut} superpixels asked for, two seeds' weights have a rank "
     "correlation of {correlation:.2f}, and the linear model explains {fit:.0%}."
