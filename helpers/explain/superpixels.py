@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import keras
@@ -14,7 +15,7 @@ from skimage.segmentation import slic
 
 from helpers.explain.maps import mean_correlation
 from helpers.networks.chunks import chunks, forward_bytes
-from helpers.networks.logits import all_probabilities
+from helpers.networks.logits import all_logits, softmax
 
 with warnings.catch_warnings():
     # lime imports a progress bar that asks for notebook widgets; it is not used here.
@@ -23,14 +24,15 @@ with warnings.catch_warnings():
     from lime.lime_image import LimeImageExplainer
 
 FILLS = ("image mean", "superpixel mean", "black")
+SIDES = {"for": 1, "against": -1}
 LAB_RANGE = 200  # colours of a photo lie up to about 200 apart in Lab, greys of an image up to 1
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What each superpixel of one image adds to the probability of one class.
+    """What each superpixel of one image adds to the logit of one class.
 
-    segments: (H, W) int64, 0..n-1; label: the class explained; weights: (n,) float32, signed, in probability;
+    segments: (H, W) int64, 0..n-1; label: the class explained; weights: (n,) float32, signed, in logits;
     r2: how well the linear model fits the network around this image (its weighted R2, at most 1); probability:
     the network's own, for the whole image.
     """
@@ -49,6 +51,11 @@ class Explanation:
         """Mark the superpixels that argue most for the class: (H, W) bool, at most `top`, all positive."""
         ranked = np.argsort(-self.weights)[:top]
         return np.isin(self.segments, ranked[self.weights[ranked] > 0])
+
+    def foremost(self, top: int, sign: int) -> set[int]:
+        """Name the superpixels that argue most for the class (sign 1), or against it (-1): at most `top`."""
+        argued = sign * self.weights
+        return {int(place) for place in np.argsort(-argued, kind="stable")[:top] if argued[place] > 0}
 
     def concentration(self, top: int) -> float:
         """Give the share of all positive weight that the `top` strongest superpixels hold (0..1)."""
@@ -125,7 +132,7 @@ def explain_labels(
     explainer = _BatchedExplainer(image.shape[2], random_state=seed, feature_selection="none")
     found = explainer.explain_instance(
         gray2rgb(image[..., 0]) if image.shape[2] == 1 else image,
-        classifier_fn=lambda copies: all_probabilities(model, copies),
+        classifier_fn=lambda copies: all_logits(model, copies),  # of which one class's gain is not another's loss
         labels=labels,
         top_labels=None,
         # For lime, None is the superpixel's own mean.
@@ -190,21 +197,22 @@ def share_inside(marked: np.ndarray, explanations: Sequence[Explanation], top: i
     return pd.DataFrame({"inside": inside, "chance": strongest.mean(axis=(1, 2))})
 
 
-def weight_correlation(first: Sequence[Explanation], second: Sequence[Explanation]) -> np.ndarray:
-    """Correlate two explanations of each image, superpixel by superpixel: (N,), -1..1.
+def overlaps(contest: Contest, top: int) -> pd.DataFrame:
+    """Ask whether a class and its rival are judged by the same superpixels: a row an image and two sides.
 
-    Between two seeds, 1 says that chance plays no part. Between two classes, -1 says that what argues for
-    the one argues against the other, and 1 that the same superpixels argue for both.
+    Columns: image; own and rival, whether the superpixels compared are those that argue most "for" or "against" the
+    class, and its rival; overlap, the share of the smaller of these two sets (at most `top` each) that the other holds;
+    chance, what blind choices as large would share. Both are nan where one set is empty.
     """
-    return np.array([np.corrcoef(a.weights, b.weights)[0, 1] for a, b in zip(first, second, strict=True)])
-
-
-def compare(contest: Contest, top: int, evidence: np.ndarray | None = None) -> pd.DataFrame:
-    """Grade the explanations of a class and set them against those of its rival, one image a row.
-
-    Adds to the columns of `grades` the column rivalry, the correlation between the weights of the two.
-    """
-    return grades(contest.own, top, evidence).assign(rivalry=weight_correlation(contest.own, contest.rival))
+    rows = []
+    for image, (own, rival) in enumerate(zip(contest.own, contest.rival, strict=True)):
+        for (side, sign), (other, opposite) in product(SIDES.items(), repeat=2):
+            sets = own.foremost(top, sign), rival.foremost(top, opposite)
+            fewer, more = sorted(map(len, sets))
+            shared = len(set.intersection(*sets)) / fewer if fewer else np.nan
+            chance = more / len(own.weights) if fewer else np.nan
+            rows.append((image, side, other, shared, chance))
+    return pd.DataFrame(rows, columns=["image", "own", "rival", "overlap", "chance"])
 
 
 def grades(explanations: Sequence[Explanation], top: int, evidence: np.ndarray | None = None) -> pd.DataFrame:
@@ -238,7 +246,7 @@ class _ScoredBase(LimeBase):
         self, data: Any, labels: Any, distances: Any, label: int, num_features: int, **options: Any
     ) -> Any:
         fit = super().explain_instance_with_data(data, labels, distances, label, num_features, **options)
-        self.scores[label], self.probabilities[label] = float(fit[2]), float(labels[0, label])
+        self.scores[label], self.probabilities[label] = float(fit[2]), float(softmax(labels[0])[label])
         return fit
 
 

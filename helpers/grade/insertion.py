@@ -113,13 +113,13 @@ def _join(whole: np.ndarray, bare: np.ndarray, points: np.ndarray) -> Curves:
     return Curves(inserted[0], deleted[0], np.stack([inserted[1], deleted[1]]))
 
 
-def intervals(values: np.ndarray, seed: int, resamples: int = 2000) -> np.ndarray:
-    """Give 95% bootstrap intervals of means over images.
+def intervals(values: np.ndarray, seed: int, resamples: int = 2000, level: float = 0.95) -> np.ndarray:
+    """Give bootstrap intervals of means over images, by default of 95%.
 
     values: (..., N); for a paired comparison, the differences image by image. Returns (2, ...): the lower and
     the upper ends. All means are taken over the same resampled images.
     """
-    return np.quantile(resampled_means(values, seed, resamples), [0.025, 0.975], axis=-1)
+    return np.quantile(resampled_means(values, seed, resamples), [(1 - level) / 2, (1 + level) / 2], axis=-1)
 
 
 def resampled_means(values: np.ndarray, seed: int, resamples: int = 2000) -> np.ndarray:

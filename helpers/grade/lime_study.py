@@ -1,7 +1,9 @@
 """How much of a LIME explanation is chance: the same images explained with several seeds, samples and cuts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import combinations
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,13 +12,16 @@ from lime.lime_base import LimeBase
 from scipy.stats import spearmanr
 
 from helpers.explain import superpixels
+from helpers.grade import insertion
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.inference import bfloat16
-from helpers.networks.logits import all_probabilities
+from helpers.networks.logits import all_logits
+from helpers.report.words.en import RIVALS, SHARED
 
 SAMPLES = (250, 1000, 3000)
 SEGMENTS = (25, 50, 100)
 FORMATS = {"found": ".0f", "rank correlation": ".2f", "overlap": ".0%", "chance": ".0%", "flips": ".0%", "r2": ".2f"}
+FEWEST = 50  # images from which an overlap is told
 STABLE = 0.9  # rank correlation between two seeds from which more samples are not worth their time
 KERNEL_WIDTH = 0.25  # lime's own
 
@@ -117,9 +122,11 @@ def explain_often(
     segments: int = 50,
     compactness: float = 0.1,
     fill: str = "image mean",
+    precision: Callable[[], AbstractContextManager[None]] = bfloat16,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Explain one class of one image (H, W, C) uint8 with several seeds, on the first 250, 1000, ... copies of each.
 
+    precision: what the network runs in; others as in `superpixels.explain_labels`.
     Returns the weights (seeds, sample counts, superpixels) and the R2 (seeds, sample counts), both float64.
     """
     cut = superpixels.segment(image, segments, compactness)
@@ -127,11 +134,64 @@ def explain_often(
     weights, r2 = [], []
     for seed in seeds:
         keep = _draw_copies(seed, max(samples), cut.max() + 1)
-        answers = _probabilities(model, image, hidden, cut, keep)[:, label]
+        with precision():
+            answers = _logits(model, image, hidden, cut, keep)[:, label]
         found = [fit_weights(keep[:count], answers[:count]) for count in samples]
         weights.append([pair[0] for pair in found])
         r2.append([pair[1] for pair in found])
     return np.array(weights), np.array(r2)
+
+
+def compare_precisions(
+    model: keras.Model,
+    images: np.ndarray,
+    labels: Sequence[int],
+    seed: int,
+    samples: int,
+    segments: int,
+    **options: Any,
+) -> np.ndarray:
+    """Correlate the weights in bfloat16, in which the study runs, with those in float32, image by image: (N,), -1..1.
+
+    images: (N, H, W, C) uint8; labels: (N,) int; options: as `explain_often` takes them. Both are fitted to the same
+    copies.
+    """
+    found = []
+    for image, label in zip(images, labels, strict=True):
+        task = model, image, int(label), [seed], [samples], segments
+        low, full = (explain_often(*task, **options, precision=one)[0][0, 0] for one in (bfloat16, nullcontext))
+        found.append(_rank_correlation(low, full))
+    return np.array(found)
+
+
+def overlap_table(overlaps: pd.DataFrame) -> pd.DataFrame:
+    """Average `superpixels.overlaps` over images, with bootstrap intervals that hold all at once with 95% (Bonferroni).
+
+    Returns a row a pair of sides: own, rival, images, overlap, chance, low and high, where overlap and the interval's
+    ends lie above chance by what is more than it.
+    """
+    rows, level = [], 1 - 0.05 / len(superpixels.SIDES) ** 2
+    for (own, rival), found in overlaps.dropna().groupby(["own", "rival"], sort=False):
+        chance = found["chance"].mean()
+        low, high = chance + insertion.intervals((found["overlap"] - found["chance"]).to_numpy(), 0, level=level)
+        rows.append((own, rival, len(found), found["overlap"].mean(), chance, low, high))
+    return pd.DataFrame(rows, columns=["own", "rival", "images", "overlap", "chance", "low", "high"])
+
+
+def rival_sentences(table: pd.DataFrame, name: str, rival: str) -> list[tuple[str, dict[str, Any]]]:
+    """Say which superpixels of a class are those of its rival, where enough images say so: templates with values.
+
+    table: what `overlap_table` gives. Nothing is said of a pair of sides with fewer than FEWEST images, or whose
+    interval holds chance.
+    """
+    said = []
+    for row in table[table["images"] >= FEWEST].to_dict("records"):
+        more = "more" if row["low"] > row["chance"] else "less" if row["high"] < row["chance"] else ""
+        if more:
+            values = {key: row[key] for key in ("overlap", "low", "high", "chance", "images")}
+            template = f"{RIVALS[row['own'], row['rival'], more]} {SHARED}"
+            said.append((template, {"name": name, "rival": rival, **values}))
+    return said
 
 
 def fit_weights(keep: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, float]:
@@ -157,13 +217,9 @@ def _draw_copies(seed: int, count: int, superpixels: int) -> np.ndarray:
     return keep
 
 
-def _probabilities(
-    model: keras.Model, image: np.ndarray, hidden: np.ndarray, cut: np.ndarray, keep: np.ndarray
-) -> np.ndarray:
-    with bfloat16():
-        cuts = chunks(len(keep), forward_bytes(model, image.shape))
-        parts = (superpixels.mask_out(image, hidden, cut, keep[chunk]) for chunk in cuts)
-        return np.concatenate([all_probabilities(model, part) for part in parts])
+def _logits(model: keras.Model, image: np.ndarray, hidden: np.ndarray, cut: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    cuts = chunks(len(keep), forward_bytes(model, image.shape))
+    return np.concatenate([all_logits(model, superpixels.mask_out(image, hidden, cut, keep[chunk])) for chunk in cuts])
 
 
 def _agreement(weights: np.ndarray, r2: np.ndarray, top: int) -> dict[str, float]:

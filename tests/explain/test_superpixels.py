@@ -122,7 +122,7 @@ def test_weights_equal_those_of_lime_called_directly(curved, photo, fill, hide_c
     ours = superpixels.explain(curved, photo, 1, samples=150, seed=7, fill=fill)
     theirs = LimeImageExplainer(random_state=7).explain_instance(
         photo,
-        lambda images: logits.all_probabilities(curved, images),
+        lambda images: logits.all_logits(curved, images),
         labels=[1],
         top_labels=None,
         hide_color=hide_color,
@@ -165,6 +165,10 @@ def _explanation(weights: list[float]) -> superpixels.Explanation:
     return superpixels.Explanation(segments, 0, np.array(weights, np.float32), 0.5, 0.9)
 
 
+def _weights(weights: np.ndarray) -> superpixels.Explanation:
+    return superpixels.Explanation(np.arange(len(weights))[None], 0, weights, r2=1.0, probability=0.5)
+
+
 def test_strongest_superpixels_are_positive_ones():
     np.testing.assert_array_equal(_explanation([0.3, -0.9, 0.1, 0.2]).strongest(2), [[True, False], [False, True]])
     assert _explanation([0.3, -0.9, -0.1, -0.2]).strongest(3).sum() == 1
@@ -195,10 +199,28 @@ def test_the_rival_takes_most_images_and_failing_that_most_probability():
     assert superpixels.find_rival(probabilities[:2], np.array([0, 0]), 0) == 1
 
 
-def test_rivalry_tells_shared_from_opposed_evidence():
-    one, opposite = _explanation([0.3, -0.9, 0.1, 0.2]), _explanation([-0.3, 0.9, -0.1, -0.2])
-    table = superpixels.compare(superpixels.Contest([one, one], [one, opposite]), top=2)
-    np.testing.assert_allclose(table.rivalry, [1, -1], atol=1e-6)
+class TestOverlaps:
+    @staticmethod
+    def of(own: list[float], rival: list[float], top: int = 2) -> dict[tuple[str, str], float]:
+        table = superpixels.overlaps(superpixels.Contest([_explanation(own)], [_explanation(rival)]), top)
+        return {(row.own, row.rival): row.overlap for row in table.itertuples()}
+
+    def test_of_opposed_weights_what_speaks_for_one_speaks_against_the_other(self):
+        found = self.of([0.3, 0.2, -0.1, -0.4], [-0.3, -0.2, 0.1, 0.4])
+        assert found == {("for", "for"): 0, ("for", "against"): 1, ("against", "for"): 1, ("against", "against"): 0}
+
+    def test_places_of_ones_own_are_not_taken_for_the_same_places(self):
+        """Weights correlate at -0.33 or below where each class has places that do not matter to the other."""
+        found = self.of([0.3, 0.2, 0, 0], [0, 0, 0.3, 0.2])
+        assert found[("for", "for")] == 0
+        assert all(np.isnan(found[pair]) for pair in found if pair != ("for", "for"))
+
+    def test_chance_is_what_blind_choices_share(self):
+        random = np.random.default_rng(0)
+        pairs = [[_weights(random.normal(size=20)) for _ in range(2)] for _ in range(400)]
+        table = superpixels.overlaps(superpixels.Contest(*map(list, zip(*pairs))), top=5)
+        assert table["overlap"].mean() == pytest.approx(table["chance"].mean(), abs=0.02)
+        assert table["chance"].mean() == pytest.approx(0.25, abs=0.01)
 
 
 def test_drawn_images_belong_to_the_class_and_are_drawn_once():

@@ -12,7 +12,7 @@ from helpers.networks.logits import Classes, check
 def lime(
     model: keras.Model, images: np.ndarray, classes: Classes, copies: int = 1000, segments: int = 50, seed: int = 0
 ) -> np.ndarray:
-    """Paint each superpixel with what it adds to the probability of the image's class.
+    """Paint each superpixel with what it adds to the logit of the image's class.
 
     images: (N, H, W, C) uint8 with C 1 or 3; classes: (N,) int, or one class for all; copies: of each image, with
     some superpixels hidden; segments: superpixels asked for. Returns (N, H, W) float32, signed. Raises ValueError
