@@ -221,10 +221,9 @@ class _Bare(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
-        bare = self.generic_visit(node)
-        # no pass: a function of a docstring alone does what one of `...` does
-        bare.body = [one for one in bare.body if not isinstance(one, ast.Pass | ast.AnnAssign)] or [ast.Pass()]
-        return bare
+        self.generic_visit(node)
+        node.body = [one for one in node.body if not isinstance(one, ast.Pass | ast.AnnAssign)] or [ast.Pass()]
+        return node
 
     visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
 
