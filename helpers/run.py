@@ -171,7 +171,7 @@ class Run:
     def predict(self, trained: Trained, split: str, most: int | None = None) -> np.ndarray:
         """Give a network's probabilities for a split, or its first images: (N, classes) float32, once and kept."""
         images = self.split(split).images[:most]
-        made_from = [code_digest(predict_logits), trained.model, self.dataset.fingerprint, len(images)]
+        made_from = [code_digest(predict_logits), trained.model, self.dataset.digest, len(images)]
         return self.keeper.keep(
             f"probabilities_{split}", made_from, lambda: softmax(predict_logits(trained.model, images))
         )
@@ -189,7 +189,7 @@ class Run:
         def compute() -> np.ndarray:
             return predict_views(accelerate(trained.model).predictor(), images, views)
 
-        made_from = [code_digest(predict_views, views), views.__name__, trained.model, self.dataset.fingerprint]
+        made_from = [code_digest(predict_views, views), views.__name__, trained.model, self.dataset.digest]
         return self.keeper.keep(f"{views.__name__}_{split}", made_from, compute)
 
     @property

@@ -38,7 +38,7 @@ SHARES = (0.1, 0.4, 0.3, 0.2)  # how often
 NAMES = [*find_notebooks(ROOT / "notebooks")]
 USES = {"cnn": NAMES, "cnn_second": ["01_train_cnn"], "dnn": ["02_compare_dnn"], "cnn_plain": ["02_compare_dnn"]}
 KEPT = ("answers", "figures", "tables", "report.pdf", "run.json")  # of a run's folder, what is compared
-PATIENCE = 1800  # seconds until a start that nobody kills counts as hanging
+PATIENCE = 7200  # seconds until a start that nobody kills counts as hanging
 
 
 class Difference(AssertionError):
@@ -79,7 +79,11 @@ class Project:
     def finish(self) -> None:
         """Start the driver and wait for its end; Difference with its last words if that is no success."""
         process = self.start()
-        printed, _ = process.communicate(timeout=PATIENCE)
+        try:
+            printed, _ = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            kill(process, alone=False)
+            raise Difference(f"The next start hangs:\n{process.communicate()[0]}") from None
         if process.returncode:
             raise Difference(f"The next start failed with code {process.returncode}:\n{printed}")
 

@@ -78,6 +78,15 @@ def code_digest(*makers: object, apart: Iterable[str] = ()) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+@cache
+def room_digest(room: str) -> str:
+    """Condense the code of a whole room of this package, as `file_digest` does a file's."""
+    files = sorted((PACKAGE / room).rglob("*.py"))
+    lines = [f"{path.relative_to(PACKAGE)} {read_text(_text(path), PACKAGE.name).digest}" for path in files]
+    _remember()
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def hold_sources() -> None:
     """Read the package's sources now, so that this process's digests are of the code that it runs, however it ages."""
     for path in PACKAGE.rglob("*.py*"):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _EPOCHS = re.compile(r"training (?P<name>\w+): (?:epoch (?P<done>\d+) of (?P<all>\d+)|there after (?P<seconds>\d+) s)")
 _CELLS = re.compile(r"cell (\d+) of (\d+)")
 _OFTEN = 20.0  # seconds from one word on the time left to the next, where there is no terminal
+_LAST = 1e-3  # share that is left of a training after its last epoch, until its network is there
 _TRUST = 0.2  # share of the forecast after which this build's own pace counts as much as the forecast's
 
 
@@ -31,6 +32,7 @@ class Board:
         self._left: dict[str, float] = {}  # by network or notebook, the share that is left of it
         if forecast:
             self._left = dict.fromkeys([*forecast.networks, *forecast.notebooks], 1.0)
+        self._alone = 0.0  # seconds that all that ended would have taken one after the other
         self._waited = dict.fromkeys(build.places, 0.0)  # seconds that a notebook trained or waited for networks
 
     def shown(self) -> AbstractContextManager:
@@ -53,8 +55,10 @@ class Board:
     def ended(self, name: str, seconds: float, failed: bool) -> None:
         """Say that a notebook ended, and note what it took by itself, so that later builds know."""
         self._left[name] = 0.0
+        own = max(1.0, seconds - self._waited[name])
+        self._alone += own
         if self._forecast and name in self._forecast.kinds and not failed:
-            timings.note(*self._forecast.kinds[name], max(1.0, seconds - self._waited[name]))
+            timings.note(*self._forecast.kinds[name], own)
         self.tell(name, f"{'failed after' if failed else 'done in'} {seconds:.0f} s")
 
     def progress(self, name: str, line: str) -> None:
@@ -62,7 +66,9 @@ class Board:
         if found := _CELLS.fullmatch(line):
             self._left[name] = 1 - (int(found[1]) - 1) / int(found[2])
         elif found := _EPOCHS.match(line):
-            self._left[found["name"]] = 1 - int(found["done"]) / int(found["all"]) if found["done"] else 0.0
+            if found["seconds"] and self._left.get(found["name"], 0.0) > 0:  # others may have waited for it
+                self._alone += float(found["seconds"])
+            self._left[found["name"]] = max(_LAST, 1 - int(found["done"]) / int(found["all"])) if found["done"] else 0.0
             self._waited[name] += float(found["seconds"] or 0)
         self._stages[name] = line
         if not self._live and not _CELLS.fullmatch(line):
@@ -81,8 +87,8 @@ class Board:
 
     def end(self) -> None:
         """Note how long the whole took beside its parts, one after the other."""
-        if self._forecast:
-            timings.note("all at once", self._forecast.alone, time.monotonic() - self._began)
+        if self._forecast and self._alone:
+            timings.note("all at once", self._alone, time.monotonic() - self._began)
 
     def _tell_left(self) -> None:
         if self._forecast and time.monotonic() - self._told >= _OFTEN and (left := self.left()):

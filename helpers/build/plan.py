@@ -131,6 +131,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         check_values(notebooks / f"{name}.ipynb", values, loaded.class_names, depth)
     facts = {
         "the data": f"sha256:{data.fingerprint}",
+        "the decoded data": f"sha256:{loaded.content}",
         "the recipe": arguments.recipe,
         "the seed": str(seed),
         "the precision": _precision(),

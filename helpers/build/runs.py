@@ -16,7 +16,7 @@ from helpers.data.datasets import identify
 from helpers.data.sources import DatasetError
 
 # Of a stamp, what is not looked up anew here: what was asked for, and not what it was made with.
-_ASKED = ("the data", "the recipe", "the seed", "the precision", "the pretrained networks")
+_ASKED = ("the data", "the decoded data", "the recipe", "the seed", "the precision", "the pretrained networks")
 
 
 def find_runs(reports: Path) -> list[Path]:

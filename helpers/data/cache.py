@@ -1,20 +1,19 @@
-"""The cache: data decoded once into a folder of arrays, checked by size and hash, memory-mapped ever after."""
+"""Data as a folder of arrays: decoded once, split once, memory-mapped ever after."""
 
 import hashlib
 import json
 import os
-import shutil
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from helpers.base.files import draft_path, locked, remove_drafts, write_json, writing
+from helpers.base.files import write_json, writing
+from helpers.base.folders import Facts, file_sha256
 from helpers.data import faces
 from helpers.data.containers import visible_files
 from helpers.data.decode import scale, scale_masks
@@ -23,7 +22,6 @@ from helpers.data.sources import SPLITS, Contents, DatasetError, Record, printab
 from helpers.data.splits import arrange, drop_empty_classes, keep_training, missing_splits, shuffle_within
 
 MAX_UNREADABLE = 0.01  # share of the images that may be left out
-Facts = dict[str, Any]
 _SPLIT_INDEX = {"": -1} | {split: index for index, split in enumerate(SPLITS)}
 _ROUND = 1024  # images written at a time
 _NAME = 200  # bytes kept of an image's name, the last ones, so that names take less room than images
@@ -64,41 +62,6 @@ def _try_sha256(file: Path) -> str:
         return file_sha256(file) if file.is_file() else "nothing"
     except OSError:
         return "unreadable"
-
-
-def file_sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def ensure(folder: Path, write: Callable[[Path], Facts]) -> None:
-    """Fill a cache folder unless it holds what was written before; of several processes one does it.
-
-    write: puts the arrays into the folder that it is given and returns facts about them. A folder is written
-    beside its place and moved there at the end, so that it is whole or absent. Raises WriteError where the disk
-    refuses.
-    """
-    if is_intact(folder):
-        return
-    with locked(folder.with_suffix(".lock")):
-        if not is_intact(folder):
-            _fill(folder, write)
-
-
-def _fill(folder: Path, write: Callable[[Path], Facts]) -> None:
-    remove_drafts(folder.parent)
-    draft = draft_path(folder)
-    try:
-        with writing(folder):
-            draft.mkdir()
-        facts = write(draft)
-        with writing(folder):
-            facts |= {"files": _describe_files(draft)}
-            write_json(draft / "dataset.json", facts | {"seal": _seal(facts)})
-            shutil.rmtree(folder, ignore_errors=True)
-            draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_faces(draft: Path, image_size: int | None) -> Facts:
@@ -243,45 +206,6 @@ def _write_array(file: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Ite
 def _bounds(counts: Iterable[int]) -> dict[str, tuple[int, int]]:
     ends = list(accumulate(counts, initial=0))
     return dict(zip(SPLITS, pairwise(ends), strict=True))
-
-
-def _describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    stats = {file: file.stat() for file in sorted(folder.glob("*.npy"))}
-    return {
-        file.name: {"size": stat.st_size, "times": _times(stat), "sha256": file_sha256(file)}
-        for file, stat in stats.items()
-    }
-
-
-def _times(stat: os.stat_result) -> list[int]:
-    """When a file's content and when anything about it changed last; the second cannot be set back at will."""
-    return [stat.st_mtime_ns, stat.st_ctime_ns]
-
-
-def _seal(facts: Mapping[str, object]) -> str:
-    """Condense the facts themselves, so that a change of them is noticed too."""
-    return digest_lines([json.dumps(facts, sort_keys=True)])
-
-
-def is_intact(folder: Path) -> bool:
-    """Tell whether a cache folder holds what was written; a file is hashed only if one of its times has changed."""
-    try:
-        facts = read_facts(folder)
-        seal = facts.pop("seal")
-        files = facts["files"].items()
-        return seal == _seal(facts) and all(_is_unchanged(folder / name, **file) for name, file in files)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _is_unchanged(file: Path, size: int, times: list[int], sha256: str) -> bool:
-    status = file.stat()
-    return status.st_size == size and (_times(status) == times or file_sha256(file) == sha256)
-
-
-def read_facts(folder: Path) -> Facts:
-    """Read the facts about a cache folder."""
-    return json.loads((folder / "dataset.json").read_text())
 
 
 def read_arrays(folder: Path, facts: Facts) -> dict[str, dict[str, np.ndarray]]:

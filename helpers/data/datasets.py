@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from helpers.base import runs
+from helpers.base.code import file_digest, room_digest
 from helpers.base.files import ROOT, cache_folder, write_atomically
+from helpers.base.folders import Facts, content_of, keep_folder, kept_facts
 from helpers.data import cache as store
 from helpers.data import faces, readers
 from helpers.data.containers import list_members, refuse_foreign_members
@@ -46,7 +48,6 @@ _KNOWN_FILES = {
 _TAKEN_NAMES = ("faces", "sample", "")  # of run folders; only a whole disk has no name
 _ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv", ".parquet"}
 _SIZES = (24, 512)  # pixels a side: least that the deepest network can pool, most that is sensible to train on
-_LAYOUT = 3  # raised when the same source is decoded or split differently
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Dataset:
 
     name: of the run; fingerprint: changes when the images do; title: for people; notes: whole sentences that
     a report must state; evidence: split -> (N, H, W) bool, or None; skipped: images left out, each with why;
-    missing: splits that the source lacks, so that others stand in for them; reading: how the source was read.
+    missing: splits that the source lacks, so that others stand in for them; reading: how the source was read; content:
+    digest of the decoded arrays.
     """
 
     name: str
@@ -87,11 +89,17 @@ class Dataset:
     skipped: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
+    content: str = ""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of every image."""
         return self.train.images.shape[1:]
+
+    @property
+    def digest(self) -> str:
+        """What is computed of these data is known by it: source and splits, and what was decoded of them."""
+        return f"{self.fingerprint}-{self.content}"
 
     @property
     def validates_on_test(self) -> bool:
@@ -153,8 +161,8 @@ def load_dataset(
     options = (options or read_options()).with_size(image_size)
     source = identify(name_or_path, cache, image_size, options)
     folder = cache / source.fingerprint
-    store.ensure(folder, lambda draft: _write(draft, source.path, options))
-    return _open(source, folder, keep_training)
+    facts = keep_folder(folder, room_digest("data"), lambda draft: _write(draft, source.path, options))
+    return _open(source, folder, facts, keep_training)
 
 
 def identify(
@@ -176,14 +184,14 @@ def identify(
         with reading_from(path):
             digest = store.content_digest(path, cache or cache_folder())
     chosen = (options or read_options()).as_text() if path else ""  # nothing is to be decided about the faces
-    fingerprint = hashlib.sha256(f"{digest} {image_size} {_LAYOUT} {chosen}".encode()).hexdigest()[:16]
+    fingerprint = hashlib.sha256(f"{digest} {image_size} {chosen}".encode()).hexdigest()[:16]
     name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path or Path(), fingerprint)
     return Source(name, fingerprint, path)
 
 
 def _program_digest(folder: Path) -> str:
     """Hash the program that draws the faces: another program draws others."""
-    return store.digest_lines(f"{file.name} {store.file_sha256(file)}" for file in sorted(folder.glob("*.py")))
+    return store.digest_lines(f"{file.name} {file_digest(file)}" for file in sorted(folder.glob("*.py")))
 
 
 def look(
@@ -196,7 +204,8 @@ def look(
     """
     options = (options or read_options()).with_size(image_size)
     source = identify(name_or_path, cache, image_size, options)
-    if source.path is None or store.is_intact((cache or cache_folder()) / source.fingerprint):
+    folder = (cache or cache_folder()) / source.fingerprint
+    if source.path is None or kept_facts(folder, room_digest("data")):
         dataset = load_dataset(name_or_path, cache, image_size, options=options)
         return source.name, dataset.reading, _first_records(dataset)
     contents = recognise(source.path, options)
@@ -260,7 +269,7 @@ def _run_name(path: Path, fingerprint: str) -> str:
     return printable(f"{name}-{fingerprint[:6]}" if name in _TAKEN_NAMES else name)
 
 
-def _write(draft: Path, path: Path | None, options: Options) -> store.Facts:
+def _write(draft: Path, path: Path | None, options: Options) -> Facts:
     """Write the arrays of a source, None for the faces, into a cache folder."""
     if path is None:
         return store.write_faces(draft, options.image_size)
@@ -295,8 +304,7 @@ def _recognise(path: Path, options: Options, scratch: Path | None) -> Contents:
     raise DatasetError(f"{path} holds no labelled images; give a folder or an archive with one of these: {kinds}.")
 
 
-def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
-    facts = store.read_facts(folder)
+def _open(source: Source, folder: Path, facts: Facts, keep_training: bool) -> Dataset:
     changed = keep_training and bool(facts["missing"])
     if changed and facts["keep_training"] is None:
         raise DatasetError(
@@ -316,4 +324,5 @@ def _open(source: Source, folder: Path, keep_training: bool) -> Dataset:
         skipped=tuple(map(tuple, facts["skipped"])),
         missing=tuple(facts["missing"]),
         reading=reading,
+        content=content_of(facts)[:16],
     )

@@ -143,7 +143,7 @@ def training_parts(
         "architecture": layers,
         "plan": _settings(plan),
         "seed": seed,
-        "data": dataset.fingerprint,
+        "data": dataset.digest,
         "backend": keras.backend.backend(),
         "accelerated": accelerates(),
         "precision": choose_precision(multiplications(model)),

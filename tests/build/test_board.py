@@ -92,6 +92,8 @@ def test_the_time_left_falls_with_the_work_and_follows_the_builds_own_pace(tmp_p
     board.ended("02_b", 40.0, failed=False)
     assert board.left() == 0
     assert timings.expect("01_a, tiny", 10, usual=0) == pytest.approx(40)  # without its training
+    board.end()
+    assert timings.expect("all at once", 110, usual=0) == pytest.approx(10)  # 30 s of training and two of 40 s
 
 
 def test_elsewhere_than_on_a_terminal_the_time_left_is_told_now_and_then(

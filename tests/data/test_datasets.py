@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from helpers.data import cache as store
+from helpers.base import folders
 from helpers.data import datasets, decode, faces, splits
 from helpers.data.datasets import SPLITS, Dataset, DatasetError, identify, load_dataset
 
@@ -742,10 +743,29 @@ def test_cut_description_is_made_again_and_a_copy_is_not(few_faces: list[int], c
     cut_short(folder / "dataset.json")
     load_dataset("faces", cache)
     assert len(few_faces) == 2
-    description = (folder / "dataset.json").read_text()
-    (folder / "dataset.json").write_text(description.replace('"angry"', '"happy!"'))
+    description = (folder / "dataset.json").read_bytes()
+    (folder / "dataset.json").write_bytes(description.replace(b'"angry"', b'"happy!"'))
     assert load_dataset("faces", cache).class_names == faces.CLASS_NAMES
     assert len(few_faces) == 3
+
+
+def test_changed_code_decodes_anew_and_the_same_pixels_are_the_same_data(
+    monkeypatch: pytest.MonkeyPatch, few_faces: list[int], cache: Path
+) -> None:
+    before = load_dataset("faces", cache)
+    monkeypatch.setattr("helpers.data.datasets.room_digest", lambda room: f"changed {room}")
+    again = load_dataset("faces", cache)
+    assert len(few_faces) == 2 and again.digest == before.digest
+    load_dataset("faces", cache)
+    assert len(few_faces) == 2
+
+
+def test_other_pixels_are_other_data_to_networks(few_faces: list[int], cache: Path, tmp_path: Path) -> None:
+    facts = [{"files": {"images.npy": {"sha256": digest}}} for digest in "aab"]
+    first, same, other = map(folders.content_of, facts)
+    assert first == same != other
+    dataset = load_dataset("faces", cache)
+    assert replace(dataset, content=other).digest != dataset.digest
 
 
 def test_interruption_leaves_no_cache(monkeypatch: pytest.MonkeyPatch, few_faces: list[int], cache: Path) -> None:
@@ -755,7 +775,7 @@ def test_interruption_leaves_no_cache(monkeypatch: pytest.MonkeyPatch, few_faces
     left.mkdir(parents=True)
     (left / "images.npy").write_bytes(b"left by a run that was killed")
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_describe_files", lambda folder: 1 / 0)
+        patch.setattr(folders, "_describe_files", lambda folder: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             load_dataset("faces", cache)
     assert [path.suffix for path in cache.iterdir()] == [".lock"]

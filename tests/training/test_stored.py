@@ -128,6 +128,16 @@ def test_changed_code_of_training_or_augmentation_trains_anew(
     assert key(dataset) == before
 
 
+def test_an_augmentation_of_ones_own_is_part_of_the_key(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(PLAN, augmentation=replace(PLAN.augmentation, others=(("own", 1.0),)))
+    kinds = keras.layers.GaussianNoise, keras.layers.GaussianDropout, keras.layers.GaussianNoise
+    keys = []
+    for kind in kinds:
+        monkeypatch.setitem(stored.AUGMENTATIONS, "own", kind)
+        keys.append(key(dataset, plan))
+    assert keys[0] != keys[1] and keys[0] == keys[2]
+
+
 def test_an_option_that_is_as_by_default_leaves_the_key_alone(dataset: Dataset) -> None:
     keys = {
         key(dataset, plan)
