@@ -17,7 +17,6 @@ from string import Formatter
 from typing import Any
 
 import typst
-from pypdf import PdfReader
 
 from helpers.answers import load_answer, render, render_block, table_cells
 from helpers.base.files import write_atomically
@@ -219,6 +218,8 @@ def missing_characters(text: str) -> str:
 
 
 def _read_pdf(pdf: bytes) -> str:
+    from pypdf import PdfReader  # takes a moment to import, and a build with nothing to set does without it
+
     return _plain_text("".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages))
 
 
