@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from helpers.report.plots.style import COLOURS, TEXT_WIDTH, in_percent, letters_in, new_figure, wrap
+from helpers.report.plots.style import COLOURS, MISTAKE, TEXT_WIDTH, in_percent, letters_in, new_figure, wrap
 
 _BARS = 12  # most classes whose bars stand side by side
 _NUMBERED = 20  # most classes whose cells of the confusion matrix have room for numbers
@@ -19,7 +19,7 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
     """Draw a confusion matrix twice, as counts and as shares of each row, with the numbers in the cells.
 
     Of more than 20 classes it is drawn once, as wide as the page, as shares and without numbers, and of more than 40
-    only the classes of the most confused pairs are named, as far as their names have room.
+    only the classes of the most confused pairs are named, as far as their names have room, and their cells circled.
     """
     if len(class_names) > _NUMBERED:
         return _large_heatmap(shares, class_names)
@@ -55,7 +55,10 @@ def _large_heatmap(shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     sns.heatmap(shares, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, cbar_kws={"shrink": 0.6, "aspect": 30})
     if bar := axes.collections[0].colorbar:
         in_percent(bar.ax.yaxis)
-    for axis, places in zip((axes.yaxis, axes.xaxis), _named_places(shares)):
+    worst = _worst_cells(shares) if len(shares) > _NAMED else np.empty((2, 0), int)
+    axes.scatter(worst[1] + 0.5, worst[0] + 0.5, s=40, facecolors="none", edgecolors=MISTAKE, linewidths=0.8)
+    for axis, cells in zip((axes.yaxis, axes.xaxis), worst.tolist()):
+        places = _apart(cells, len(shares) / _NAMED) or [*range(len(shares))]
         names = [class_names[place].replace("_", " ") for place in places]
         axis.set_ticks(np.array(places) + 0.5, names, fontsize=6, rotation=0 if axis is axes.yaxis else 90)
     axes.set(title="share of the true class", xlabel="predicted", ylabel="true")
@@ -63,18 +66,15 @@ def _large_heatmap(shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     return figure
 
 
-def _named_places(shares: np.ndarray) -> tuple[list[int], list[int]]:
-    """Choose the rows and the columns that are named: all, or those of the most confused pairs, none too near."""
-    count = len(shares)
-    if count <= _NAMED:
-        return [*range(count)], [*range(count)]
-    confused = np.where(np.eye(count, dtype=bool), 0, shares)
+def _worst_cells(shares: np.ndarray) -> np.ndarray:
+    """Find the rows and columns of the most confused pairs, the worst first: (2, pairs) int64."""
+    confused = np.where(np.eye(len(shares), dtype=bool), 0, shares)
     worst = np.argsort(-confused, axis=None, kind="stable")[:_WORST]
-    rows, columns = (places.tolist() for places in np.unravel_index(worst, shares.shape))
-    return _apart(rows, count / _NAMED), _apart(columns, count / _NAMED)
+    return np.stack(np.unravel_index(worst[confused.ravel()[worst] > 0], shares.shape))
 
 
 def _apart(places: Sequence[int], distance: float) -> list[int]:
+    """Keep of some places those that are far enough from the ones before them, in rising order."""
     kept: list[int] = []
     for place in places:
         if all(abs(place - other) >= distance for other in kept):
@@ -109,7 +109,16 @@ def _class_dots(report: pd.DataFrame) -> Figure:
     figure = new_figure(0.5 + 0.15 * len(report))
     axes, rows = figure.subplots(), np.arange(len(report))
     for measure, mark, colour in zip(("precision", "recall", "f1"), "sod", COLOURS):
-        axes.plot(report[measure], rows, mark, color=colour, markersize=3.5, alpha=0.8, label=measure, clip_on=False)
+        axes.plot(
+            report[measure],
+            rows,
+            mark,
+            color=colour,
+            markersize=3.5,
+            alpha=0.8,
+            label=measure.replace("f1", "F1"),
+            clip_on=False,
+        )
     axes.set_yticks(rows, [name.replace("_", " ") for name in report["class"]], fontsize=6.5)
     axes.set(xlim=(0, 1), ylim=(len(report) - 0.5, -0.5))
     in_percent(axes.xaxis)

@@ -121,7 +121,7 @@ def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str], most_columns: i
     tile = min(_TILE, (TEXT_WIDTH - left - right) / columns)
     letters = letters_in(tile - 0.06, points)
     wrapped = ["\n".join(wrap(line, letters) for line in title.split("\n")) for title in titles]
-    header = 0.05 + 0.017 * points * max(title.count("\n") + 1 for title in wrapped)
+    header = 0.1 + 0.019 * points * max(title.count("\n") + 1 for title in wrapped)
     tall, wide = rows[0].tiles.shape[1:3]
     side = tile * tall / (wide + _gap(wide))  # inches from top to bottom of a tile
     height = bands * (header + len(rows) * (side + gap))
