@@ -107,7 +107,7 @@ COMMANDS = {
     "clean": run_runs("clean"),
     "bench": run_bench,
     "lab": run_lab,
-    "test": run_python(*TESTS.split(), "tests", "notebooks"),
+    "test": run_python(*TESTS.split(), "-m", "not slow", "tests", "notebooks"),
     "kill": run_python("tests/kill_report.py", "--kills", "50"),
 }
 

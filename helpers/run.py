@@ -24,13 +24,16 @@ from helpers.networks import views as image_views
 from helpers.networks.chunks import as_many_as_last
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
+from helpers.networks.own import built, proof
 from helpers.networks.own.canonical import unrolled
+from helpers.networks.own.proof import Check
 from helpers.networks.own.source import Source, label, read_source
 from helpers.networks.precision import accelerates, describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.training import pretrained, recipes
 from helpers.training.balance import balances, class_weights
+from helpers.training.given import Given, open_given
 from helpers.training.loop import Trained
 from helpers.training.networks import Network, Networks, count_convolutions, recipe_about
 from helpers.training.pretrained import PretrainedNetworks
@@ -99,6 +102,8 @@ class Run:
         """
         if self.shipped:
             return Trained(*self.shipped.load(name))
+        if self.given and name == "cnn":
+            return self._headline
         if name not in self.networks:
             raise ValueError(f"There is no network {name!r}: choose one of {', '.join(self.networks)}.")
         network = self.networks[name]
@@ -156,7 +161,23 @@ class Run:
 
     @cached_property
     def _networks(self) -> Networks:
-        return Networks(self.dataset, self.recipe, self.own)
+        trained = self.own is not None and self.own.trained
+        return Networks(self.dataset, self.recipe, self.own, (lambda: self.cnn().model) if trained else None)
+
+    def checks(self) -> Sequence[Check]:
+        """Give what was checked of the user's network before it is explained; nothing of the recipe's own networks.
+
+        Raises NetworkError, in one sentence, where a check fails.
+        """
+        if self.given:
+            return self.given.checks
+        images = np.asarray(self.dataset.train.images[: proof.IMAGES])
+        return built.checks(self.own, len(self.dataset.class_names), images) if self.own else ()
+
+    @cached_property
+    def given(self) -> Given | None:
+        """The user's network where that came trained, with how its pixels are prepared and what was checked."""
+        return open_given(self.own, self.dataset, self.keeper) if self.own and self.own.trained else None
 
     def split(self, name: str) -> Split:
         """Give the training, validation or test split by name."""
@@ -344,7 +365,7 @@ class Run:
 
     @cached_property
     def _headline(self) -> Trained:
-        trained = self.network("cnn")
+        trained = self.given.trained if self.given else self.network("cnn")
         return replace(trained, model=unrolled(trained.model)) if self.own else trained
 
 

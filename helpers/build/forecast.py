@@ -106,7 +106,7 @@ def count_work(common: Mapping[str, Any]) -> dict[str, object]:
     from helpers.run import open_run
 
     run = open_run(*asked)
-    headline = run.cnn().model if run.shipped else run.networks["cnn"].build(0)
+    headline = run.networks["cnn"].build(0) if "cnn" in run.networks and not run.shipped else run.cnn().model
     waiting = [] if run.shipped else [name for name in run.networks if not _is_trained(run, name)]
     return {
         "networks": {name: _training(run, name) for name in waiting},

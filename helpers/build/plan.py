@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
-from helpers.base.files import ROOT, cache_notes
+from helpers.base.files import ROOT, cache_folder, cache_notes, write_atomically
 from helpers.base.legal import check_values, near
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.base.runs import COMMON, RUN_VARIABLE
 from helpers.build import stale
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
+from helpers.networks.own import opening
 from helpers.networks.own.source import CUSTOM, NETWORK, label, read_source
 from helpers.networks.precision import describe_precision
 from helpers.training import pretrained
@@ -135,7 +136,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         "the recipe": arguments.recipe,
         "the seed": str(seed),
         "the precision": _precision(),
-        "the network": _network(arguments.recipe),
+        "the network": _network(arguments.recipe, loaded),
         **({"the balance of classes": "1"} if _balances(arguments.recipe) else {}),
         **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
     }
@@ -171,8 +172,11 @@ def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size
     )
 
 
-def _network(recipe: str) -> str:
-    """Say what network the run is about, by name or digest; kernels, which run elsewhere, get its whole path."""
+def _network(recipe: str, data: Dataset) -> str:
+    """Say what network the run is about, by name or digest; kernels, which run elsewhere, get its whole path.
+
+    A user's own is tried first, once: what is wrong with it is to be told before anything runs.
+    """
     source = read_source(recipe)
     if isinstance(source, str):
         return source or "the recipe's"
@@ -180,6 +184,11 @@ def _network(recipe: str) -> str:
         os.environ[NETWORK] = f"{source.path}:{source.function}" if not source.trained else str(source.path)
     if source.custom:
         os.environ[CUSTOM] = str(source.custom)
+    shape, classes = data.image_shape, len(data.class_names)
+    tried = cache_folder() / "known" / f"network-{source.digest[:20]}-{'x'.join(map(str, shape))}-{classes}"
+    if not tried.exists():
+        opening.check(source, shape, classes)
+        write_atomically(tried, b"")
     return f"sha256:{source.digest}"
 
 

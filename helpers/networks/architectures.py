@@ -331,9 +331,9 @@ def multiplications(model: keras.Model) -> int:
     """Count the multiplications with weights that one image takes in convolutions and dense layers."""
     total = 0
     for layer in model.layers:
-        if isinstance(layer, layers.Conv2D | layers.Dense):
-            positions = int(np.prod(layer.output.shape[1:-1]))  # 1 for a dense layer
-            total += positions * int(np.prod(layer.kernel.shape))
+        if isinstance(layer, (*CONVOLUTIONS, layers.Dense)):
+            positions = int(np.prod([side or 1 for side in layer.output.shape[1:-1]]))  # 1 for a dense layer
+            total += positions * sum(int(np.prod(one.shape)) for one in layer.weights if len(one.shape) > 1)
     return total
 
 

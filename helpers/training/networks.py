@@ -8,9 +8,9 @@ from typing import Any
 import keras
 
 from helpers.data.datasets import Dataset
-from helpers.networks.architectures import build_cnn, build_dnn, convolutions
-from helpers.networks.own import built
-from helpers.networks.own.canonical import unrolled
+from helpers.networks.architectures import build_cnn, build_dnn, convolutions, get_architecture
+from helpers.networks.own import built, opening
+from helpers.networks.own.canonical import canonical, unrolled
 from helpers.networks.own.source import NetworkError, Source, read_source
 from helpers.training import pretrained
 from helpers.training.recipes import Member, Plan, Recipe, get_recipe, names_of_seeds, slow_down, with_dnn
@@ -41,11 +41,14 @@ class Networks:
     dataset: Dataset
     recipe: Recipe
     own: Source | None = None
+    opened: Callable[[], keras.Model] | None = None  # gives the user's network where that is trained
 
     @cached_property
     def by_name(self) -> dict[str, Network]:
         """List the networks by name, in the order in which they are wanted."""
         recipe = self.recipe
+        if self.opened:
+            return {"dnn": Network(self._build_dnn, slow_down(recipe.plan))}
         return {
             "cnn": self._cnn(recipe.plan),
             "cnn_second": self._cnn(recipe.second_plan, draw=1),
@@ -60,7 +63,15 @@ class Networks:
     @cached_property
     def missing(self) -> dict[str, str]:
         """Name the ablations that cannot be made of a user's network, each with the reason."""
-        return built.missing_parts(self._build_cnn(0)) if self.own and not self.own.trained else {}
+        if self.opened:
+            return dict.fromkeys(
+                ABLATIONS, "the network came trained, and versions of it would have to be trained alike"
+            )
+        return built.missing_parts(self._build_cnn(0)) if self.own else {}
+
+    def headline(self) -> keras.Model:
+        """Build the headline CNN, or give it where it came trained."""
+        return self._build_cnn(0)
 
     def _cnn(self, plan: Plan, draw: int = 0) -> Network:
         if self.own and "bare" in self.missing and not self.own.offers("plan"):
@@ -73,6 +84,8 @@ class Networks:
 
     def _build_cnn(self, seed: int, name: str = "", **parts: Any) -> keras.Model:
         shape, classes = self.dataset.image_shape, len(self.dataset.class_names)
+        if self.opened and not name:
+            return self.opened()
         if self.own and not name:
             return built.build(self.own, shape, classes, seed=seed, **parts)
         parts.pop("augmented", None)
@@ -115,7 +128,10 @@ def recipe_about(recipe: Recipe, source: Source | str) -> Recipe:
         raise NetworkError("RECIPE=pretrained has networks of its own; leave NETWORK out, or choose another recipe.")
     alone = replace(recipe, compared="", compared_plan=None, others={}, members={}, ensemble=("cnn", "cnn_second"))
     if isinstance(source, str):
+        get_architecture(source)  # which names those that there are
         return replace(alone, cnn=source)
+    if source.trained:
+        return replace(alone, ensemble=("cnn",))
     make = source.offers("plan")
     plan = make() if make else recipe.plan
     if not isinstance(plan, Plan):
@@ -129,11 +145,18 @@ def open_networks(dataset: Dataset, recipe: str) -> Networks:
     Raises ValueError on a recipe that does not exist and NetworkError on a network that cannot be used.
     """
     source = read_source(recipe)
-    return Networks(dataset, recipe_about(get_recipe(recipe), source), None if isinstance(source, str) else source)
+    own = None if isinstance(source, str) else source
+    shape, classes = dataset.image_shape, len(dataset.class_names)
+
+    def opened() -> keras.Model:
+        assert own
+        return canonical(opening.read(opening.check(own, shape, classes), own), shape, classes)
+
+    return Networks(dataset, recipe_about(get_recipe(recipe), source), own, opened if own and own.trained else None)
 
 
 def count_convolutions(dataset: Dataset, recipe: str) -> int:
     """Count the convolutions of the headline CNN that a recipe has for these data, without training it."""
     if recipe == pretrained.RECIPE:
         return len(convolutions(pretrained.open_pretrained().load("cnn")[0]))
-    return len(convolutions(unrolled(open_networks(dataset, recipe).by_name["cnn"].build(0))))
+    return len(convolutions(unrolled(open_networks(dataset, recipe).headline())))

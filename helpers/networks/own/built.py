@@ -3,11 +3,13 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from helpers.networks.architectures import Normalization
 from helpers.networks.layers import CONVOLUTIONS, Layer, Operation, duplicate, flat_layers, walk
-from helpers.networks.own.canonical import Tensor, as_graph, canonical
+from helpers.networks.own.canonical import Scale, Tensor, as_graph, canonical
+from helpers.networks.own.proof import Check, prove
 from helpers.networks.own.source import NetworkError, Source, describe
 
 _SCALING = (layers.Rescaling, layers.Normalization, layers.LayerNormalization, layers.BatchNormalization, layers.Lambda)
@@ -37,12 +39,26 @@ def build(
     def scale(pixels: Tensor) -> Tensor:
         for layer in changes:
             pixels = layer(pixels)
-        return pixels if scales_itself(graph) else layers.Rescaling(1 / 127.5, offset=-1, name="rescaling_to_1")(pixels)
+        return _to_1(graph)(pixels)
 
     model = canonical(graph, image_shape, classes, scale, name=source.path.stem)
     if normalization == "none" and batch_norm:
         return model
     return without(model, normalization, batch_norm)
+
+
+def checks(source: Source, classes: int, images: np.ndarray) -> list[Check]:
+    """Check what a Python file builds on images (N, H, W, C) uint8; raises NetworkError where a check fails."""
+    network = _call(source, source.function, images.shape[1:], classes)
+    graph = as_graph(network, images.shape[1:])
+    return prove(canonical(graph, images.shape[1:], classes, _to_1(graph)), graph, images, _to_1(graph))
+
+
+def _to_1(graph: keras.Model) -> Scale:
+    """Give what brings pixels to -1..1, for a network that has nothing of its own to scale them."""
+    if scales_itself(graph):
+        return lambda pixels: pixels
+    return lambda pixels: layers.Rescaling(1 / 127.5, offset=-1, name="rescaling_to_1")(pixels)
 
 
 def scales_itself(graph: keras.Model) -> bool:

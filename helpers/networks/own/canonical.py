@@ -21,6 +21,7 @@ Scale: TypeAlias = Callable[
     [Tensor], Tensor
 ]  # what is done to pixels (N, H, W, C) in 0..255 before the network sees them
 
+COLOURS = (1, 3)  # channels that images may have
 HALF = 0.5  # a unit z before its sigmoid is the two logits -z / 2 and z / 2
 _ACTIVATED = (*CONVOLUTIONS, layers.Conv2DTranspose, layers.Dense)
 # What computes the same wherever the channels are, and what does so when told where.
@@ -43,8 +44,8 @@ def canonical(
     graph = as_graph(network, image_shape)
     channels_first = _check_ends(graph, image_shape, classes)
     inputs = keras.Input(image_shape, name="pixels")
-    tensor = scale(inputs) if scale else inputs
-    tensor = _fit(tensor, _last(graph.input_shape[1:]) if channels_first else graph.input_shape[1:])
+    tensor = fit(inputs, taken_shape(graph, image_shape))
+    tensor = scale(tensor) if scale else tensor
     rebuilt = _Rebuilt()
     if channels_first:
         rebuilt.channels_first[id(tensor)] = tensor
@@ -249,21 +250,27 @@ def _check_ends(graph: keras.Model, image_shape: tuple[int, int, int], classes: 
             f"The network {name} tells {given[0][0]} classes apart and the data have {classes}; they have to be as "
             "many, in the order of their names (CLASSES gives another)."
         )
-    colours = (1, 3)
-    if taken[0][2] not in colours and taken[0][0] in colours:
-        return True
-    if taken[0][2] not in (*colours, None):
+    first = _has_channels_first(taken[0])
+    if not first and taken[0][2] not in (*COLOURS, None):
         raise NetworkError(f"The network {name} takes images with {taken[0][2]} channels; data have 1 or 3.")
-    return False
+    return first
 
 
-def _last(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return (*shape[1:], shape[0])
+def taken_shape(graph: keras.Model, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Give the shape (H, W, C) of the images that a network takes; where it takes any, that of the data."""
+    taken = graph.input_shape[1:]
+    taken = (*taken[1:], taken[0]) if _has_channels_first(taken) else taken
+    height, width, channels = (want or have for want, have in zip(taken, image_shape, strict=True))
+    return height, width, channels
 
 
-def _fit(tensor: Tensor, shape: tuple[int | None, ...]) -> Tensor:
-    """Bring images to the size and the colours that a network takes."""
-    height, width, channels = (want or have for want, have in zip(shape, tensor.shape[1:], strict=True))
+def _has_channels_first(shape: tuple[int | None, ...]) -> bool:
+    return shape[2] not in COLOURS and shape[0] in COLOURS
+
+
+def fit(tensor: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Bring images (N, H, W, C), symbols or not, to this size and these channels, grey to colour or colour to grey."""
+    height, width, channels = shape
     if channels == 3 and tensor.shape[-1] == 1:
         tensor = layers.Concatenate(name="grey_as_colour")([tensor] * 3)
     elif channels == 1 and tensor.shape[-1] == 3:  # as the eye weighs them, ITU-R 601

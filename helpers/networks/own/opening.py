@@ -1,0 +1,145 @@
+"""The file of a trained network, opened in a process of its own, which may reach no network and no other files.
+
+What a file of Keras holds is partly a program, and `safe_mode` is no sandbox. So another process loads it, with what
+it may open watched, builds it once in the form that is expected, and writes it anew; this process reads what that one
+wrote, with the layers of Keras and of the user's own Python file alone.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.base.files import ROOT
+from helpers.networks.own.source import NetworkError, Source, import_file
+
+if TYPE_CHECKING:
+    import keras
+
+PATIENCE = 600  # seconds that opening a file may take
+FORBIDDEN = ("socket.connect", "socket.bind", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.exec")
+_STARTING = ("os.posix_spawn", "os.fork", "pty.spawn")
+_REMOVING = ("os.remove", "os.rename", "shutil.rmtree")  # allowed in the folders that it may use
+
+
+def check(source: Source, image_shape: tuple[int, int, int], classes: int) -> bytes:
+    """Try a user's network in a process of its own; give the file of a trained one, written anew, or nothing.
+
+    Raises NetworkError, in one sentence, where the network cannot be opened, built or used for these data.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        task = {"path": str(source.path), "function": source.function, "shape": image_shape, "classes": classes}
+        task |= {"custom": str(source.custom or ""), "folder": folder}
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        environment = os.environ | {"TMPDIR": folder, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        command = [sys.executable, "-m", "helpers.networks.own.opening", json.dumps(task)]
+        try:
+            subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise NetworkError(f"{source.path} was not opened within {PATIENCE} seconds.") from None
+        said = Path(folder) / "error.txt"
+        if said.is_file():
+            raise NetworkError(said.read_text(encoding="utf-8"))
+        written = Path(folder) / "network.keras"
+        if not (Path(folder) / "done").is_file():
+            raise NetworkError(f"{source.path} ended the process that opened it; it is damaged, or too large.")
+        return written.read_bytes() if source.trained else b""
+
+
+def read(content: bytes, source: Source) -> "keras.Model":
+    """Read what `check` gave as a network."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.keras"
+        file.write_bytes(content)
+        return _load(file, source)
+
+
+def _load(path: Path, source: Source) -> "keras.Model":
+    import keras
+
+    objects = vars(import_file(source.custom)) if source.custom else {}
+    own = {name: value for name, value in objects.items() if callable(value) and not name.startswith("_")}
+    return keras.saving.load_model(path, custom_objects=own, compile=False, safe_mode=True)
+
+
+def _open_guarded(source: Source, folder: Path) -> "keras.Model":
+    import keras
+
+    if source.custom:
+        import_file(source.custom)  # the user's own program, unlike the file
+    keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1)]).save(folder / "warm.keras")
+    keras.saving.load_model(folder / "warm.keras")  # all that this needs is imported by now
+    os.chdir(folder)  # where a path is told from a folder that is open already, it is told from an allowed one
+    own = [source.path.parent, folder, *([source.custom.parent] if source.custom else [])]
+    sys.addaudithook(_guard([*own, Path(sys.prefix), Path(sys.base_prefix), ROOT / "helpers"]))
+    return _load(source.path, source)
+
+
+def _guard(allowed: list[Path]) -> Callable[[str, tuple[Any, ...]], None]:
+    """Make a hook that refuses what a file of numbers has no need of."""
+    places = [os.path.realpath(place) + os.sep for place in allowed]
+    devices = ("/dev/null", "/dev/urandom", "/proc/self")
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        outside = event in _REMOVING and not _lies_in(arguments[0], places)
+        if outside or event in (*FORBIDDEN, *_STARTING):
+            raise PermissionError(f"it asks for {event}")
+        if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+            path = os.fsdecode(arguments[0])
+            if not _lies_in(path, places) and not path.startswith(devices):
+                raise PermissionError(f"it asks for the file {path}")
+
+    return hook
+
+
+def _lies_in(path: Any, places: list[str]) -> bool:
+    whole = os.path.realpath(os.fsdecode(path))
+    return any(whole.startswith(place) for place in places)
+
+
+def sentence(error: Exception, path: Path) -> str:
+    """Say in one sentence what a file raised when it was loaded."""
+    text = " ".join(str(error).split())
+    if "Lambda" in text or "lambda" in text:
+        return (
+            f"{path} holds a Lambda layer, which is a program; write it as a layer of your own into a Python file, "
+            "save the network with it, and name that file by CUSTOM=layers.py."
+        )
+    if "Could not locate" in text or "Unknown layer" in text:
+        return f"{path} has a layer that Keras does not know; name the Python file that defines it by CUSTOM=layers.py."
+    if isinstance(error, PermissionError):
+        return f"{path} is not opened: {text}, which no network needs."
+    return f"{path} cannot be opened as a Keras model; it is damaged or of another kind ({text[:160]})."
+
+
+def main(task: dict[str, Any]) -> None:
+    """Open or build the network of a task; write it anew, or the sentence that says why not."""
+    from helpers.networks.own import built
+    from helpers.networks.own.canonical import canonical
+
+    folder, custom = Path(task["folder"]), task["custom"]
+    source = Source(Path(task["path"]), task["function"], Path(custom) if custom else None)
+    shape = tuple(task["shape"])
+    try:
+        if source.trained:
+            try:
+                network = _open_guarded(source, folder)
+            except NetworkError:
+                raise
+            except Exception as error:  # whatever a foreign file brings about
+                raise NetworkError(sentence(error, source.path)) from error
+            canonical(network, shape, task["classes"])
+            network.save(folder / "network.keras")
+        else:
+            built.build(source, shape, task["classes"])
+        (folder / "done").touch()
+    except NetworkError as error:
+        (folder / "error.txt").write_text(str(error), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

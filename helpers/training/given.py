@@ -1,0 +1,72 @@
+"""A network of the user's own that came trained: opened, shown its images as it learned them, and proved."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+
+from helpers.base.code import code_digest
+from helpers.base.keeper import Form, Keeper
+from helpers.data.datasets import Dataset
+from helpers.networks.logits import all_logits
+from helpers.networks.own import opening, scaling
+from helpers.networks.own.canonical import canonical
+from helpers.networks.own.proof import Check, prove
+from helpers.networks.own.source import Source
+from helpers.training.loop import HISTORY, Trained
+
+_FILE: Form[bytes] = Form(".keras", lambda content: content, lambda content: content)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A network that came trained, with how its pixels are prepared and what was checked of it."""
+
+    trained: Trained
+    measured: scaling.Measured
+    checks: tuple[Check, ...]
+
+
+def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
+    """Open a trained network's file for a data set; what is measured of it is kept.
+
+    How pixels are to be prepared is measured on images of the validation split, filled up from the training split.
+    Raises NetworkError where the network cannot be used, or a check fails.
+    """
+    shape, classes = dataset.image_shape, len(dataset.class_names)
+    made_from = [source.digest, shape, classes, dataset.fingerprint, code_digest(opening, scaling)]
+    content = keeper.keep("opened", made_from, lambda: opening.check(source, shape, classes), _FILE)
+    network = opening.read(content, source)
+    images, labels = _labelled(dataset)
+    measured: scaling.Measured = keeper.keep(
+        "pixels", made_from, lambda: scaling.measure(network, images, labels, classes, source.preprocess)
+    )
+    scale = scaling.scales(channels=3)[measured.chosen]
+    model = canonical(network, shape, classes, scale, name=source.path.stem)
+    if scaling.are_probabilities(all_logits(model, images[:64])):
+        model = scaling.with_log(model)
+    checks = tuple(prove(model, network, images, scale))
+    return Given(Trained(model, read_history(source)), measured, checks)
+
+
+def _labelled(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Draw labelled images evenly over a split: of validation, and where these are too few of training as well."""
+    parts, wanted = [], scaling.IMAGES
+    for split in (dataset.validation, dataset.train):
+        places = np.linspace(0, len(split.labels) - 1, min(wanted, len(split.labels))).round().astype(int)
+        parts.append((np.asarray(split.images[places]), split.labels[places]))
+        wanted -= len(places)
+    images, labels = zip(*parts, strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def read_history(source: Source) -> pd.DataFrame:
+    """Read how a network was trained from the `history.csv` beside it, as Keras's CSVLogger writes it; else no rows."""
+    file = source.path.parent / "history.csv"
+    history = pd.read_csv(BytesIO(file.read_bytes())) if file.is_file() else pd.DataFrame()
+    if not {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history.columns):
+        return pd.DataFrame(columns=HISTORY)
+    told = pd.DataFrame({"epoch": np.arange(1, len(history) + 1), "phase": 1, "optimizer": "its own"})
+    told = told.assign(learning_rate=np.nan, seconds=0.0)
+    return pd.concat([told, history[["loss", "accuracy", "val_loss", "val_accuracy"]]], axis=1)[HISTORY]

@@ -1,0 +1,102 @@
+"""How a trained network wants its pixels is found where it can be told, and said where it cannot."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from helpers.networks.logits import all_logits, softmax
+from helpers.networks.own import scaling
+from helpers.networks.own.canonical import canonical
+from helpers.networks.own.proof import prove
+from helpers.networks.own.source import NetworkError
+
+LEVELS = np.array([40, 128, 215])
+
+
+@pytest.fixture(scope="module")
+def shades() -> tuple[np.ndarray, np.ndarray]:
+    """Images in three shades, some of them between two."""
+    random = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    noise = random.integers(-30, 30, (120, 12, 12, 1)) + random.normal(0, 15, (120, 1, 1, 1))
+    return np.clip(LEVELS[labels][:, None, None, None] + noise, 0, 255).astype(np.uint8), labels
+
+
+def shade_network(*before: layers.Layer, sharp: float = 60.0, channels: int = 1) -> keras.Model:
+    """Name the shade that is nearest to the mean of pixels in 0..1."""
+    pixels = keras.Input((12, 12, channels))
+    values = pixels
+    for layer in before:
+        values = layer(values)
+    last = layers.Dense(3, activation="softmax")
+    network = keras.Model(pixels, last(layers.GlobalAveragePooling2D()(values)))
+    centres = LEVELS / 255
+    last.set_weights([np.tile(2 * sharp * centres / channels, (channels, 1)), -sharp * centres**2])
+    return network
+
+
+def test_what_the_network_learned_from_is_found(shades):
+    measured = scaling.measure(shade_network(), *shades, 3)
+    assert measured.chosen == "255" and measured.images == 120 and measured.order == ()
+    assert measured.table["pixels"][0] == "255" and measured.table["accuracy"][0] > 0.9
+    assert (measured.table["low"] < measured.table["accuracy"]).all()
+
+
+def test_a_network_that_scales_its_pixels_gets_them_as_they_are(shades):
+    assert scaling.measure(shade_network(layers.Rescaling(1 / 255)), *shades, 3).chosen == "none"
+
+
+def test_what_preprocess_says_is_taken_unless_another_way_is_better(shades):
+    assert scaling.measure(shade_network(), *shades, 3, "255").chosen == "255"
+    with pytest.raises(NetworkError, match=r"PREPROCESS=127 is not what .* learned from: with 255 it is right on "):
+        scaling.measure(shade_network(), *shades, 3, "127")
+    with pytest.raises(NetworkError, match=r"PREPROCESS=half is no way .* choose one of none, 255"):
+        scaling.measure(shade_network(), *shades, 3, "half")
+
+
+def test_ways_that_cannot_be_told_apart_stop_it(shades):
+    blind = shade_network(layers.Rescaling(1 / 255), layers.Lambda(lambda values: values + 0))
+    even = keras.Sequential([keras.Input((12, 12, 3)), layers.Lambda(lambda x: keras.ops.mean(x, -1, keepdims=True))])
+    colour = keras.Model(even.inputs, blind(even.outputs[0]))
+    with pytest.raises(NetworkError, match=r"answers alike .*PREPROCESS=none"):
+        scaling.measure(colour, *shades, 3)
+
+
+def test_a_network_of_other_classes_is_told_so_with_a_hint_of_their_order(shades):
+    images, labels = shades
+    with pytest.raises(NetworkError, match=r"no better than naming the commonest class .*in another order"):
+        scaling.measure(shade_network(), images, (labels + 1) % 3, 3)
+    random = np.random.default_rng(1).permutation(labels)
+    with pytest.raises(NetworkError, match="no better than naming the commonest class") as error:
+        scaling.measure(shade_network(), images, random, 3)
+    assert "order" not in str(error.value)
+
+
+def test_the_wrapper_is_proved_and_a_wrong_one_is_not(shades):
+    images, _ = shades
+    scale = scaling.scales(1)["255"]
+    network = shade_network()
+    wrapped = canonical(network, (12, 12, 1), 3, scale)
+    assert all(check.passed for check in prove(wrapped, network, images, scale))
+    with pytest.raises(NetworkError, match="largest difference of a probability"):
+        prove(canonical(network, (12, 12, 1), 3), network, images, scale)
+
+
+def test_a_network_without_a_gradient_is_not_explained(shades):
+    images, _ = shades
+    stopped = keras.Sequential([keras.Input((12, 12, 1)), layers.Lambda(keras.ops.stop_gradient)])
+    network = keras.Model(stopped.inputs, shade_network()(stopped.outputs[0]))
+    with pytest.raises(NetworkError, match="largest gradient of a logit by a pixel is 0"):
+        prove(canonical(network, (12, 12, 1), 3), network, images, None)
+
+
+def test_logarithms_of_probabilities_are_logits_of_the_same_answers(shades):
+    images, _ = shades
+    hidden = keras.Sequential([keras.Input((12, 12, 1)), layers.Rescaling(1 / 255), shade_network()])
+    pixels = keras.Input((12, 12, 1))
+    network = keras.Model(pixels, layers.Rescaling(1.0)(hidden(pixels)))  # what is last is no softmax
+    wrapped = canonical(network, (12, 12, 1), 3)
+    said = all_logits(wrapped, images)
+    assert scaling.are_probabilities(said)
+    np.testing.assert_allclose(softmax(all_logits(scaling.with_log(wrapped), images)), said, atol=1e-5)
