@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from helpers.data.splits import arrange, drop_empty_classes, keep_training, miss
 
 MAX_UNREADABLE = 0.01  # share of the images that may be left out
 _SPLIT_INDEX = {"": -1} | {split: index for index, split in enumerate(SPLITS)}
-_ROUND = 1024  # images written at a time
 _NAME = 200  # bytes kept of an image's name, the last ones, so that names take less room than images
 
 
@@ -139,19 +138,18 @@ def _decode_records(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str]]]:
     """Write the pixels one behind the other; return labels, given splits, twins, groups, names, what was left out."""
     facts, names, skipped = array("q"), [], []
-    records = iter(records)
     with writing(scratch):
         file = scratch.open("wb")
     with file:
-        while round_ := list(islice(records, _ROUND)):
-            skipped += [(record.name, record.pixels) for record in round_ if isinstance(record.pixels, str)]
-            kept = [record for record in round_ if not isinstance(record.pixels, str)]
-            pixels = [np.asarray(record.pixels).tobytes() for record in kept]
+        for record in records:
+            if isinstance(record.pixels, str):
+                skipped.append((record.name, record.pixels))
+                continue
+            content = np.asarray(record.pixels).tobytes()
             with writing(scratch):
-                file.writelines(pixels)
-            for record, content in zip(kept, pixels, strict=True):
-                facts.extend((record.label, _SPLIT_INDEX[record.split], _hash(content), _group(record)))
-                names.append(printable(record.name).encode()[-_NAME:])
+                file.write(content)
+            facts.extend((record.label, _SPLIT_INDEX[record.split], _hash(content), _group(record)))
+            names.append(printable(record.name).encode()[-_NAME:])
         with writing(scratch):
             file.flush()
     labels, given, twins, groups = np.array(facts, np.int64).reshape(-1, 4).T

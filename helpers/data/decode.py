@@ -1,6 +1,7 @@
 """Bytes of an image file into pixels of one size, on all cores and a bounded number at a time."""
 
 import io
+import math
 import os
 import sys
 import warnings
@@ -19,7 +20,8 @@ from helpers.data.sources import Giver, UnreadableError
 PICTURE_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF")  # and HEIF; none runs a program
 MAX_BYTES = 100 * 2**20  # of an image file
 MAX_PIXELS = 2**26  # of an image, as far as it is decoded: some 200 MB in colour
-_BATCH, _ROUND = 32, 1024  # images a task, images under way at once: threads pay off only above single images
+# Images a task, images under way at once, and no more bytes of these: threads pay off only above single images.
+_BATCH, _ROUND, _ROUND_BYTES = 32, 1024, 2**26
 _MAGICS = (  # of the formats above; what begins so is a picture whatever its name
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"P%d" % kind + blank for kind in range(1, 7) for blank in (b"\n", b" ", b"\r", b"\t")),
@@ -44,14 +46,17 @@ def _is_heif(head: bytes) -> bool:
 
 def decode_all(openers: Iterable[Giver], pixels: Pixels) -> Iterator[np.ndarray | str]:
     """Decode images on all cores, in order, a bounded number at a time; what is yielded is as `decode` says."""
-    return map_all(partial(decode, pixels=pixels), openers)
+    return map_all(partial(decode, pixels=pixels), openers, math.prod(pixels.shape))
 
 
-def map_all(make: Callable[[Giver], Made], openers: Iterable[Giver]) -> Iterator[Made]:
-    """Make something of every image on all cores, in order, a bounded number at a time."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for round_ in _cut_up(openers, _ROUND):
-            yield from chain.from_iterable(pool.map(partial(_map_batch, make), _cut_up(round_, _BATCH)))
+def map_all(make: Callable[[Giver], Made], openers: Iterable[Giver], made_bytes: int = 1) -> Iterator[Made]:
+    """Make something, of so many bytes, of every image on all cores, in order, a bounded number at a time."""
+    cores = os.cpu_count() or 1
+    under_way = max(cores, min(_ROUND, _ROUND_BYTES // made_bytes))
+    batch = min(_BATCH, under_way // cores)
+    with ThreadPoolExecutor(cores) as pool:
+        for round_ in _cut_up(openers, under_way):
+            yield from chain.from_iterable(pool.map(partial(_map_batch, make), _cut_up(round_, batch)))
 
 
 def _cut_up(openers: Iterable[Giver], length: int) -> Iterator[list[Giver]]:

@@ -38,22 +38,16 @@ def top_fraction_mask(maps: np.ndarray, fraction: float) -> np.ndarray:
     return mask.reshape(maps.shape)
 
 
-def mask_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Measure which share of the first masks' pixels the second masks hold too.
-
-    first, second: (N, H, W) bool. Returns (N,) float32 in 0..1, nan for an empty first mask. Masks drawn at
-    random overlap by the second's share of the image.
-    """
-    with np.errstate(invalid="ignore"):
-        return ((first & second).sum(axis=(1, 2)) / first.sum(axis=(1, 2))).astype(np.float32)
-
-
-def overlaps(masks: Sequence[np.ndarray]) -> np.ndarray:
+def mask_overlaps(masks: Sequence[np.ndarray]) -> np.ndarray:
     """Measure, image by image, which share of one method's pixels another method marks too.
 
-    masks: M arrays (N, H, W) bool. Returns (N, M, M) float32: row i, column j is the share of i's pixels that j holds.
+    masks: M arrays (N, H, W) bool. Returns (N, M, M) float32: row i, column j is the share of i's pixels that j holds,
+    nan where i marks none. Masks drawn at random overlap by the second's share of the image.
     """
-    return np.stack([np.stack([mask_overlap(one, two) for two in masks], axis=1) for one in masks], axis=1)
+    flat = np.stack(masks).reshape(len(masks), len(masks[0]), -1).astype(np.float32)
+    shared = np.einsum("inp,jnp->nij", flat, flat, optimize=True)
+    with np.errstate(invalid="ignore"):
+        return shared / np.einsum("nii->ni", shared)[:, :, np.newaxis]
 
 
 def concentration(maps: np.ndarray, fraction: float) -> np.ndarray:

@@ -95,11 +95,13 @@ def measure(
             {name: relevance_mass(values, known) for name, values in maps.items()},
         )
         parts.append([pd.DataFrame(each) for each in shares])
-        overlaps.append(measures.overlaps([measures.top_fraction_mask(values, fraction) for values in maps.values()]))
+        overlaps.append(
+            measures.mask_overlaps([measures.top_fraction_mask(values, fraction) for values in maps.values()])
+        )
     upper, concentration, mass = (pd.concat(each, ignore_index=True) for each in zip(*parts, strict=True))
     counts = np.bincount(classes, minlength=class_count)[:, np.newaxis, np.newaxis]
-    means = {name: np.where(counts > 0, total / np.maximum(1, counts), np.nan) for name, total in sums.items()}
-    means = {name: values.astype(np.float32) for name, values in means.items()}
+    with np.errstate(invalid="ignore"):  # classes without images
+        means = {name: (total / counts).astype(np.float32) for name, total in sums.items()}
     return Measured(means, upper, concentration, mass, np.concatenate(overlaps))
 
 

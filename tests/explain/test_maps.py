@@ -28,7 +28,7 @@ class TestMasks:
         mask = np.zeros((3, 2, 2), bool)
         mask[0, 0] = mask[1, 0] = True
         other = np.array([mask[0], ~mask[1], mask[0]])
-        np.testing.assert_array_equal(measures.mask_overlap(mask, other), [1, 0, np.nan])
+        np.testing.assert_array_equal(measures.mask_overlaps([mask, other])[:, 0, 1], [1, 0, np.nan])
 
 
 class TestComparison:

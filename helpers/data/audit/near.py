@@ -15,7 +15,7 @@ LIKENESS = 0.86  # least correlation of near-duplicates; tests/data/test_near.py
 FAINT = 4.0  # grey levels; images with a smaller standard deviation show too little to be compared
 MOST = 50  # candidates an image; where there are more, all images are alike and near-duplicates mean nothing
 _HASHED, _COMPARED = 8, 14  # frequencies a direction
-_CHUNK = 1024  # images held at a time; the whole data set may be larger than the memory
+_CHUNK, _CHUNK_BYTES = 1024, 2**25  # held at a time; the whole data set may be larger than the memory
 _BLOCK = 2**22  # pairs of hashes compared at a time
 _MIRROR = np.where(np.arange(_COMPARED) % 2, -1, 1).astype(np.float16)
 
@@ -38,8 +38,9 @@ def near_pairs(*splits: np.ndarray) -> np.ndarray | None:
 
 
 def chunks(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Read images, which may be memory-mapped, some at a time."""
-    return (np.asarray(images[start : start + _CHUNK]) for start in range(0, len(images), _CHUNK))
+    """Read images, which may be memory-mapped, some at a time: few, where they are large."""
+    size = max(1, min(_CHUNK, _CHUNK_BYTES // max(1, images[:1].nbytes)))
+    return (np.asarray(images[start : start + size]) for start in range(0, len(images), size))
 
 
 def _spectra(images: np.ndarray) -> np.ndarray:
@@ -47,9 +48,11 @@ def _spectra(images: np.ndarray) -> np.ndarray:
     height, width = images.shape[1:3]
     down, across = _cosines(height), _cosines(width)
     spectra = np.empty((len(images), images.shape[3], _COMPARED, _COMPARED), np.float16)
-    for place, chunk in enumerate(chunks(images)):
+    place = 0
+    for chunk in chunks(images):
         channels = np.moveaxis(chunk, 3, 1).astype(np.float32)
-        spectra[place * _CHUNK : (place + 1) * _CHUNK] = down @ channels @ across.T
+        spectra[place : place + len(chunk)] = down @ channels @ across.T
+        place += len(chunk)
     spectra[..., 0, 0] = 0
     return spectra
 
