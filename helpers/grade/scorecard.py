@@ -170,9 +170,9 @@ def _proof_sentences(grades: Grades) -> Said:
     whole, without, kept = grades.proof[:, np.isfinite(grades.proof[0])]
     if not len(whole):
         return []
-    found = confusion.accuracy_interval(np.ones(len(whole)), without)
+    known, found = (confusion.accuracy_interval(np.ones(len(whole)), right) for right in (whole, without))
     lost = insertion.intervals(whole - kept, seed=0)[1]
-    proved = found.low <= grades.blind and lost <= KEPT
+    proved = found.high <= grades.blind < known.low and lost <= KEPT
     values = {"images": len(whole), "whole": whole.mean(), "kept": kept.mean(), "blind": grades.blind}
     values |= {"without": found.value, "low": found.low, "high": found.high}
     return [(GRADED["proof" if proved else "no proof"], values)]

@@ -258,6 +258,12 @@ class TestEvidence:
         text = said(self.graded({"one": NOISE[0]}, proof=self.proof(0.1, 0.9)), tmp_path)
         assert "falls from 90% to 10%" in text and "this network reads them there" in text
 
+    def test_a_few_images_prove_nothing(self, tmp_path):
+        proof = np.full((3, 40), np.nan, np.float32)
+        proof[:, :6] = [[1] * 6, [0] * 6, [1] * 6]
+        text = said(self.graded({"one": NOISE[0]}, proof=proof), tmp_path)
+        assert "reads them there" not in text and "is not proved" in text
+
     @pytest.mark.parametrize("without, kept", [(0.7, 0.9), (0.1, 0.5)])
     def test_and_else_that_is_not_said(self, without, kept, tmp_path):
         text = said(self.graded({"one": NOISE[0]}, proof=self.proof(without, kept)), tmp_path)
