@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from math import log2
@@ -233,11 +234,12 @@ def build_dnn(
     """Build a plain DNN without convolutions: either of as many parameters as `like`, or of the given hidden widths.
 
     The model takes raw pixels (N, H, W, C) in 0..255 and gives logits (N, classes) float32. With `like`, image shape
-    and number of classes are that model's, and the parameter count is within 0.1 % of it.
+    and number of classes are that model's, and the parameter count is within 0.1 % of it, or where no DNN comes so
+    near, as for small networks, the nearest.
     """
     if like is not None:
         image_shape, classes = like.input_shape[1:], like.output_shape[-1]
-        widths = matched_widths(int(np.prod(image_shape)), classes, like.count_params())
+        widths = nearest_widths(int(np.prod(image_shape)), classes, like.count_params())
     if widths is None:
         raise ValueError("build_dnn needs a model to match (like) or the hidden widths (widths).")
     builder = _Builder(seed, False, Architecture(units=(), dense=widths))
@@ -264,6 +266,15 @@ def matched_widths(inputs: int, classes: int, parameters: int, tolerance: float 
     if best is None:
         raise ValueError(f"No DNN with {inputs} inputs and two hidden layers has {parameters} parameters.")
     return best
+
+
+def nearest_widths(inputs: int, classes: int, parameters: int) -> tuple[int, int]:
+    """Give the widths of `matched_widths` or, where none match, those whose DNN comes nearest in parameters."""
+    with suppress(ValueError):
+        return matched_widths(inputs, classes, parameters)
+    firsts = range(1, max(1, parameters // inputs) + 1)
+    pairs = [(first, max(1, (parameters - first * (inputs + 1)) // (first + 1 + classes))) for first in firsts]
+    return min(pairs, key=lambda widths: abs(dnn_parameters(inputs, widths, classes) - parameters))
 
 
 def dnn_parameters(inputs: int, widths: tuple[int, ...], classes: int) -> int:

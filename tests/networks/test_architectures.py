@@ -193,3 +193,11 @@ def test_layers_are_named_by_role_whatever_was_built_before() -> None:
     names = [[layer.name for layer in architectures.build_cnn("vgg9").layers] for _ in range(2)]
     assert names[0] == names[1]
     assert {"conv1", "conv9", "conv9_norm", "conv9_relu", "pool3", "dense2", "logits"} <= set(names[0])
+
+
+def test_a_network_too_small_for_an_equal_dnn_is_compared_with_the_nearest():
+    with pytest.raises(ValueError, match="No DNN"):
+        architectures.matched_widths(2304, 7, 900)
+    assert architectures.nearest_widths(2304, 7, 900) == (1, 1)
+    near = architectures.nearest_widths(2304, 7, 5000)
+    assert abs(architectures.dnn_parameters(2304, near, 7) - 5000) < 100
