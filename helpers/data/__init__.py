@@ -3,4 +3,4 @@
 May import `base`. The readers, one file a container or layout, are in `readers`.
 """
 
-__all__ = ["audit", "datasets", "download", "faces", "look", "options", "sources"]
+__all__ = ["audit", "datasets", "decode", "download", "faces", "look", "options", "sources"]

@@ -10,6 +10,7 @@ __all__ = [
     "inference",
     "layers",
     "logits",
+    "own",
     "precision",
     "prediction",
     "sample",

@@ -3,4 +3,15 @@
 May import `base`, `data` and `networks`.
 """
 
-__all__ = ["augmentation", "balance", "batches", "learner", "loop", "pretrained", "recipes", "stored"]
+__all__ = [
+    "augmentation",
+    "balance",
+    "batches",
+    "given",
+    "learner",
+    "loop",
+    "networks",
+    "pretrained",
+    "recipes",
+    "stored",
+]

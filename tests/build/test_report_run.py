@@ -134,4 +134,4 @@ def test_a_report_that_differs_from_the_undisturbed_one_would_be_noticed(faces) 
 def test_the_report_on_fer2013_is_whole(shared_data: Path, tmp_path: Path) -> None:
     made = make_report(tmp_path, str(shared_data / "fer2013.zip"))
     assert made.returncode == 0, made.stdout + made.stderr
-    check_run(tmp_path / "fer2013")
+    check_run(tmp_path / "fer2013-tiny")
