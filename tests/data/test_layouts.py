@@ -1,18 +1,22 @@
 """Layouts of labelled images as people have them: each is read as its owner means it, or refused by what decides."""
 
 import csv
+import importlib.util
 import json
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from helpers.data import look as looking
 from helpers.data.datasets import SPLITS, DatasetError, load_dataset, look
@@ -122,6 +126,37 @@ def oxford(folder: Path) -> None:
     names = [*put(folder / "images", 12, "Beagle_{}.jpg"), *put(folder / "images", 12, "Sphynx_{}.jpg")]
     lines = [f"{name.removesuffix('.jpg')} {1 + i // 12} {1 + i % 2} {1 + i % 3}" for i, name in enumerate(names)]
     (folder / "list.txt").write_text("\n".join(lines))
+
+
+def celebrities(folder: Path) -> None:
+    """Attributes of -1 and 1, and a table that counts the splits from 0."""
+    names = put(folder / "img_align_celeba" / "img_align_celeba", 60, "{:06}.jpg")
+    flags = np.random.default_rng(0).choice((-1, 1), (60, 5))
+    header = ["image_id", "Smiling", "Male", "Young", "Bald", "Hat"]
+    table(folder / "list_attr_celeba.csv", header, [[n, *row] for n, row in zip(names, flags)])
+    table(folder / "list_eval_partition.csv", ["image_id", "partition"], [[n, i % 3] for i, n in enumerate(names)])
+
+
+def flowers(folder: Path) -> None:
+    """Labels in the order of the images and numbers of the images of each split, in MATLAB's files."""
+    put(folder / "jpg", 40, "image_{:05}.jpg")
+    savemat(folder / "imagelabels.mat", {"labels": np.arange(40)[None] % 2 + 1})
+    parts = {"trnid": np.arange(1, 23), "valid": np.arange(23, 31), "tstid": np.arange(31, 41)}
+    savemat(folder / "setid.mat", {key: numbers[None] for key, numbers in parts.items()})
+
+
+def tiny(folder: Path) -> None:
+    """Class folders for training with boxes in each, a list for validation, nothing for testing, and names."""
+    ids = ("n01443537", "n01629819")
+    for place in ids:
+        names = put(folder / "train" / place / "images", 12, f"{place}_{{}}.JPEG")
+        boxes = "".join(f"{name}\t0\t{i}\t62\t{i + 40}\n" for i, name in enumerate(names))
+        (folder / "train" / place / f"{place}_boxes.txt").write_text(boxes)
+    names = put(folder / "val" / "images", 10, "val_{}.JPEG")
+    lines = [f"{name}\t{ids[i % 2]}\t0\t{i}\t62\t{i + 40}" for i, name in enumerate(names)]
+    (folder / "val" / "val_annotations.txt").write_text("\n".join(lines))
+    put(folder / "test" / "images", 7, "test_{}.JPEG")
+    (folder / "words.txt").write_text("".join(f"{place}\t{name}\n" for place, name in zip(ids, ("goldfish", "newt"))))
 
 
 def masks(folder: Path) -> None:
@@ -239,6 +274,22 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
     "persons above classes": (
         tree({f"subject{i:02}/{c}": 4 for c in ("happy", "sad") for i in range(8)}), ("happy", "sad"), 64, None),
     "images and masks": (masks, ("benign", "malignant"), 24, None),
+    "lists in MATLAB's files": (flowers, ("1", "2"), 40, 10),
+    "a list for validation beside folders for training": (tiny, ("goldfish", "newt"), 34, 10),
+    "paths of another machine": (
+        flat_with_table(("Path", "Label"), pets, shown="C:\\Users\\me\\Desktop\\images\\{}.jpg"), PETS, 40, None),
+    "breeds in file names": (
+        tree({f"images*{c}_{{}}.jpg": 12 for c in ("Abyssinian", "american_bulldog")}),
+        ("Abyssinian", "american_bulldog"), 24, None),
+    "ids and breeds in folders": (
+        tree({f"Images/{c}*{c[:9]}_{{}}.jpg": 12 for c in ("n02085620-Chihuahua", "n02085936-Maltese_dog")}),
+        ("n02085620-Chihuahua", "n02085936-Maltese_dog"), 24, None),
+    "splits in file names too": (
+        tree({f"Training/{c}*Tr-{c[:2]}_{{:04}}.jpg": 12 for c in PETS} |
+             {f"Testing/{c}*Te-{c[:2]}_{{:04}}.jpg": 5 for c in PETS}), PETS, 34, 10),
+    "versions of the same images": (
+        tree({f"{v}/{c}*{c}{{}}{e}": 12 for v, e in (("grayscale", ".png"), ("color", ".jpg"),
+              ("segmented", "_final_masked.jpg")) for c in PETS}), PETS, 24, None),
     "folder of masks": (tree({"COVID/images": 12, "Normal/images": 12}), ("COVID", "Normal"), 24, None),
     "trainset and testset": (divided("{s}set/{c}"), PETS, 34, 10),
     "words before the splits": (divided("cloud_{s}/{c}"), PETS, 34, 10),
@@ -318,7 +369,7 @@ REFUSED: dict[str, tuple[Maker, Mapping[str, tuple[Options, int]]]] = {
     "a table against the folders": (
         both(tree({"red": 12, "green": 12}), lambda f: table(f / "t.csv", ["file", "label"], [
             [f"{c}/{i}.png", ("ripe", "raw", "rotten")[i % 3]] for c in ("red", "green") for i in range(12)])),
-        {"LABELS=folders": (Options(labels="folders"), 2), "LABELS=t.csv": (Options(labels="t.csv"), 3)},
+        {"CLASS_LEVEL=1": (Options(class_level=1), 2), "LABELS=t.csv": (Options(labels="t.csv"), 3)},
     ),
     "two columns": (
         both(lambda f: put(f / "images", 36, "p{}.png"), lambda f: table(f / "t.csv", ["file", "label", "class"], [
@@ -331,7 +382,21 @@ REFUSED: dict[str, tuple[Maker, Mapping[str, tuple[Options, int]]]] = {
     ),
     "persons, or emotions in file names": (
         tree({f"person{i}*{e}_{{}}.png": 3 for i in range(6) for e in ("happy", "sad")}),
-        {"LABELS=folders": (Options(labels="folders"), 6), "LABELS=names": (Options(labels="names"), 2)},
+        {"CLASS_LEVEL=1": (Options(class_level=1), 6), "LABELS=names": (Options(labels="names"), 2)},
+    ),
+    "attributes of celebrities": (
+        celebrities,
+        {"LABEL=Smiling": (Options(label="Smiling"), 2), "LABEL=Male": (Options(label="Male"), 2)},
+    ),
+    "a few persons by their initials, with expressions in file names": (
+        tree({f"{p}*{p}.{e}{{}}.{i}.png": 3 for i, p in enumerate(("KA", "KL", "KM")) for e in ("AN", "HA", "SU")}),
+        {"CLASS_LEVEL=1": (Options(class_level=1), 3), "LABELS=names LABEL=2": (Options(labels="names", label="2"), 3)},
+    ),
+    "file names of which several parts may be classes": (
+        tree({f"*{{}}1_{sex}_{race}_2017{sex}{race}{{}}.jpg".replace("{}", "{0}"): 8 for sex in range(2) for race in
+              range(3)}),
+        {"LABELS=names LABEL=2": (Options(labels="names", label="2"), 2),
+         "LABELS=names LABEL=3": (Options(labels="names", label="3"), 3)},
     ),
 }  # fmt: skip
 
@@ -417,6 +482,78 @@ def test_a_validation_split_too_small_to_choose_by_is_replaced(tmp_path: Path) -
 def test_many_folders_of_as_many_images_are_pointed_out(tmp_path: Path) -> None:
     path = build(tree({f"name{chr(97 + i)}": 5 for i in range(12)}), tmp_path)
     assert any("persons rather than classes" in sentence for sentence in look(str(path))[1].sentences())
+
+
+def test_look_unpacks_beside_the_cache_and_not_where_the_system_keeps_scratch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    path = tgz(tmp_path / "data")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert total(look(str(path), tmp_path / "cache")[1]) == 24
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({f"{c}*{c}vid{v}_frame_{{:04}}.png": 6 for c in PETS for v in range(4)}, "GROUP="),
+        ({f"{v}/{c}*{c}{v[:3]}{{}}.png": 12 for v in ("original", "augmented") for c in PETS}, "are read as one"),
+        ({f"{c}*{c}_{e}_{{}}.png": 5 for c in ("Anna", "Bert") for e in ("happy", "sad")}, "LABELS=names LABEL=2"),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_said(counts: Mapping[str, int], said: str, tmp_path: Path) -> None:
+    assert any(said in sentence for sentence in look(str(build(tree(counts), tmp_path)))[1].sentences())
+
+
+def test_folds_with_splits_of_their_own_are_refused(tmp_path: Path) -> None:
+    path = build(tree({f"fold{i}/{s}/{c}": n for i in range(3) for s, n in PARTS for c in PETS}), tmp_path)
+    with pytest.raises(DatasetError, match="the folds 'fold0', 'fold1', 'fold2', each with splits of its own"):
+        look(str(path))
+    assert look(str(path / "fold0"))[1].class_names == PETS
+
+
+def test_splits_that_a_table_counts_are_kept(tmp_path: Path) -> None:
+    reading = look(str(build(celebrities, tmp_path)), options=Options(label="Male"))[1]
+    assert sum(reading.counts["test"].values()) == 20
+
+
+def test_a_list_of_splits_that_is_not_understood_is_counted(tmp_path: Path) -> None:
+    path = build(
+        both(tree({"cat*c{}.png": 12, "dog*d{}.png": 12}), text("train_test_split.txt", "1 0\n2 1\n3 0\n")), tmp_path
+    )
+    assert any("train_test_split.txt" in part.example for part in look(str(path))[1].unused)
+
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "cases" / "layouts.py"
+
+
+def shared_cases() -> dict[str, tuple[Callable, Mapping[str, Any]]]:
+    """The layouts that lie beside the repository, each with what is expected of it."""
+    if not SHARED.exists():
+        return {}
+    specification = importlib.util.spec_from_file_location("layouts", SHARED)
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.CASES
+
+
+@pytest.mark.parametrize("case", shared_cases())
+def test_shared_layout_is_read_as_it_says(case: str, tmp_path: Path) -> None:
+    make, expected = shared_cases()[case]
+    (tmp_path / case).mkdir()
+    path = make(tmp_path / case) or tmp_path / case
+    if "error" in expected:
+        with pytest.raises(DatasetError, match=expected["error"]):
+            load_dataset(str(path), tmp_path / "cache")
+        return
+    dataset = load_dataset(str(path), tmp_path / "cache")
+    found: dict[str, Any] = {split: len(getattr(dataset, split).labels) for split in SPLITS}
+    found |= {"total": sum(found.values()), "classes": list(dataset.class_names)}
+    found |= {"bright": dataset.train.images.mean() > 30, "colour": dataset.image_shape[2] == 3}
+    wanted = expected | ({"classes": [*map(str, expected["classes"])]} if "classes" in expected else {})
+    assert {key: found[key] for key in wanted if key in found} == {k: v for k, v in wanted.items() if k in found}
+    assert dataset.title != expected.get("not_title")
 
 
 def test_look_prints_the_plan_and_draws_a_row_a_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

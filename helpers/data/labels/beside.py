@@ -22,6 +22,12 @@ _MASK_NAME = re.compile(
     r"(?P<image>.*[^/]+?)[\s_.-]+(mask|masks|seg|segmentation|segmented|gt|groundtruth|trimap|matte)([\s_.-]*\d+)?",
     re.IGNORECASE,
 )
+_VERSIONS = (  # of the same images, the one that is meant first
+    "color", "colour", "rgb", "original", "originals", "raw", "full", "grayscale", "greyscale", "gray", "grey",
+    "segmented", "cropped", "resized",
+)  # fmt: skip
+_VERSION_END = re.compile(rf"[\W_]*(final[\W_]*)?(masked|copy|small|{'|'.join(_VERSIONS)})$", re.IGNORECASE)
+_SAME = 0.9  # share of the images of one version that another has too
 _PROBES = 8  # images that are looked at before a folder counts as one of masks
 _TONES, _FLAT = 4, 0.95  # a mask has nearly all of its pixels in so many of sixteen grey levels
 _MOST_BYTES = 2**24
@@ -35,11 +41,36 @@ def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple
     system = {name for folder, names in folders.items() if words.is_system(folder.split("/")) for name in names}
     left = [name for name in images if name not in system]
     masks = _find_mask_folders(members, folders) | _find_mask_files(members, left)
-    meant = [name for name in left if name not in masks]
+    left = [name for name in left if name not in masks]
+    again = _find_versions(left)
+    meant = [name for name in left if name not in again]
     return meant, (
         *unused("images in folders of thumbnails or of the system", [printable(n) for n in images if n in system]),
-        *unused("masks beside the images", [printable(name) for name in left if name in masks]),
+        *unused("masks beside the images", [*map(printable, sorted(masks))]),
+        *unused(
+            "images again in another version, of which the folder alone may be given as the data set",
+            [*map(printable, sorted(again))],
+        ),
     )
+
+
+def _find_versions(images: Sequence[str]) -> set[str]:
+    """Find images that lie in folders such as "grayscale", and lie in one such as "color" beside it as well."""
+    beside: dict[str, dict[str, dict[str, str]]] = {}  # folder above -> version -> the rest of the path -> the path
+    for name in images:
+        *parents, file = name.split("/")
+        place = next((place for place, part in enumerate(parents) if part.lower() in _VERSIONS), None)
+        if place is not None:
+            rest = "/".join([*parents[place + 1 :], _VERSION_END.sub("", splitext(file)[0])])
+            above = beside.setdefault("/".join(parents[:place]), {})
+            above.setdefault(parents[place].lower(), {})[rest] = name
+    again: set[str] = set()
+    for found in beside.values():
+        first, *others = (found[word] for word in _VERSIONS if word in found)
+        nested = len(beside) > 1 or any("/" in rest for rest in first)  # else these may be the classes themselves
+        same = [o for o in others if nested and len(first.keys() & o.keys()) >= _SAME * min(len(first), len(o))]
+        again |= {name for other in same for name in other.values()}
+    return again
 
 
 def _find_mask_folders(members: Members, folders: Mapping[str, Sequence[str]]) -> set[str]:

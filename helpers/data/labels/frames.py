@@ -4,9 +4,12 @@ import csv
 import io
 import json
 import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from helpers.data.labels import words
 from helpers.data.sources import Opener, UnreadableError
 
 if TYPE_CHECKING:
@@ -31,6 +34,29 @@ def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
         return _read_json(text) if ending == ".json" else _read_cells(text, ending == ".txt")
     except (UnreadableError, ValueError, OSError, csv.Error, AttributeError, TypeError):
         return None
+
+
+def read_matlab(openers: Iterable[Opener], images: Sequence[str]) -> "pd.DataFrame | None":
+    """Read MATLAB's files of as many labels as images, in the order of their names, and of numbers for each split.
+
+    Flowers102 comes so (https://www.robots.ox.ac.uk/~vgg/data/flowers/102/). None where there are no such labels.
+    """
+    import numpy as np
+    import pandas as pd
+    from scipy.io import loadmat
+
+    arrays: dict[str, np.ndarray] = {}
+    for opener in openers:
+        with suppress(Exception), opener() as file:  # its reader answers foreign bytes with errors of any kind
+            arrays |= {key: value.ravel() for key, value in loadmat(file).items() if isinstance(value, np.ndarray)}
+    labels = next((v for k, v in arrays.items() if words.words(k) in (["label"], ["labels"])), np.empty(0))
+    if len(labels) != len(images):
+        return None
+    frame = pd.DataFrame({"file": sorted(images), "label": labels.astype(str), "split": ""})
+    for key, numbers in arrays.items():
+        if (split := words.find_split(key.removesuffix("id"))) and numbers.dtype.kind in "iu":
+            frame.loc[frame.index.isin(numbers.astype(np.int64) - 1), "split"] = split
+    return frame
 
 
 def _read_parquet(data: bytes) -> "pd.DataFrame | None":

@@ -1,7 +1,7 @@
 """Which images belong together, such as those of one patient, and stay on one side of a split that is drawn."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from helpers.data.labels import words
@@ -10,6 +10,7 @@ from helpers.data.labels.tables import Table
 from helpers.data.options import Options
 from helpers.data.sources import DatasetError, printable
 
+_SERIES = re.compile(r"((?:vid|video|clip|movie|seq|sequence|patient|subject|person|case|slide)[-_]?[0-9]+)")
 _FOLDS = 3  # folds, at least, that can be kept whole
 
 
@@ -44,11 +45,23 @@ def group(
     else:
         groups, said = _folder_groups(images, folders)
     if not groups:
-        return images, ()
+        return images, _series_notes(images)
     grouped = [image._replace(group=groups.get(image.name, "")) for image in images]
     number = len({image.group for image in grouped if image.group})
     note = f"Images of one group stay on one side where splits are drawn; {number:,} groups are told by {said}."
     return grouped, (note,)
+
+
+def _series_notes(images: Sequence[Image]) -> tuple[str, ...]:
+    """Say where file names number videos, patients or the like, whose images a split would part."""
+    found = [_SERIES.search(image.name.rpartition("/")[2]) for image in images]
+    series = {match[1] for match in found if match}
+    if all(image.split for image in images) or not all(found) or not 1 < len(series) <= len(images) / 2:
+        return ()
+    return (
+        f"File names number what may be one thing seen several times ({quoted(words.sort_classes(series))}); "
+        f"GROUP='{_SERIES.pattern}' keeps each on one side where splits are drawn.",
+    )
 
 
 def _match_groups(path: str, images: Iterable[Image], pattern: str) -> dict[str, str]:

@@ -17,6 +17,8 @@ _FRONT = re.compile(r"(?P<label>.*?[^\W_].*?)[\W_]*\(?\d+\)?")  # cat.1, cat (1)
 _BACK = re.compile(r"\d+[\W_]+(?P<label>[^\W\d_].*)")  # 0012_cat
 _PART = re.compile(r"(?P<label>\d+)[\W_]+\d+")  # 3_12
 _PER_CLASS = 4  # images that a class has on average, where file names tell classes
+_MOST_NUMBERS = 20  # classes that numbers in the middle of names count, rather than things
+_CROSSED = 0.8  # share of the pairs of what two parts of names say that are found, where these cross
 _CAMERA = frozenset((
     "dsc", "dscn", "img", "image", "frame", "photo", "pic", "picture", "file", "scan", "screenshot", "untitled",
     "sample", "test", "train", "val",
@@ -29,30 +31,66 @@ _LIST_ENDINGS = (".txt", ".csv", ".tsv", ".json", ".names")
 _LONGEST_LIST = 2**20  # bytes
 
 
-def read_names(names: Sequence[str]) -> dict[str, str]:
-    """Read classes off the names of files; none unless every name of a folder tells one. Gives the class by path."""
+def read_names(names: Sequence[str], part: int = 0) -> dict[int, dict[str, str]]:
+    """Read classes off the names of files, in every way that is possible: the class by path.
+
+    By the number of the part that tells them, counted from 1, or by 0 where that is all but a running number; every
+    name of a folder has to tell one. part: the part that is asked for, or 0 for those that may be meant.
+    """
+    parts = {name: re.findall(r"[^\W_]+", splitext(name.rpartition("/")[2])[0]) for name in names}
+    if part:
+        asked = {name: found[part - 1] for name, found in parts.items() if len(found) >= part}
+        return {part: dict(zip(asked, _without_numbers([*asked.values()]), strict=True))}
+    inner = _read_parts(parts)
+    if any(cross(one, other) for one in inner.values() for other in inner.values() if one is not other):
+        return inner
+    folders: dict[str, list[str]] = {}
+    for name in names:
+        folders.setdefault(name.rpartition("/")[0], []).append(name)
     for pattern in (_PART, _FRONT, _BACK):
-        folders: dict[str, list[tuple[str, re.Match[str] | None]]] = {}
-        for name in names:
-            folder, _, file = name.rpartition("/")
-            folders.setdefault(folder, []).append((name, pattern.fullmatch(splitext(file)[0])))
-        labels = {
-            name: match["label"]
-            for pairs in folders.values()
-            if all(m for _, m in pairs)
-            for name, match in pairs
-            if match
-        }
+        matched = {name: pattern.fullmatch(splitext(name.rpartition("/")[2])[0]) for name in names}
+        whole = [name for found in folders.values() if all(matched[name] for name in found) for name in found]
+        labels = {name: match["label"] for name in whole if (match := matched[name])}
         if _are_classes(labels):
-            return labels
-    return {}
+            return {0: labels}
+    return inner
+
+
+def _read_parts(parts: Mapping[str, Sequence[str]]) -> dict[int, dict[str, str]]:
+    """Read the parts of names of three or more that may be classes: words, or a few numbers before the last part."""
+    count = {len(found) for found in parts.values()}
+    ways = {}
+    for place in range(max(count) if len(count) == 1 and min(count) > 2 else 0):
+        values = _without_numbers([found[place] for found in parts.values()])
+        counting = any(value.isdecimal() for value in values) and (
+            len({*values}) > _MOST_NUMBERS
+            or place == max(count) - 1
+            or any(re.match(r"0\d", value) for value in values)
+        )
+        labels = dict(zip(parts, values, strict=True))
+        if not counting and _are_classes(labels):
+            ways[place + 1] = labels
+    return ways
+
+
+def _without_numbers(values: Sequence[str]) -> Sequence[str]:
+    """Take running numbers off words such as "AN1"; whatever has nothing else stays as it is."""
+    shorter = [re.sub(r"\d+$", "", value) for value in values]
+    return shorter if all(shorter) else values
+
+
+def cross(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Tell whether what one way to label images says is found with nearly all that another says."""
+    pairs = {(label, other[name]) for name, label in one.items() if name in other}
+    firsts, seconds = ({pair[place] for pair in pairs} for place in (0, 1))
+    return len(firsts) > 1 and len(seconds) > 1 and len(pairs) >= _CROSSED * len(firsts) * len(seconds)
 
 
 def _are_classes(labels: Mapping[str, str]) -> bool:
     counts = Counter(labels.values())
     if len(counts) < 2 or len(labels) < _PER_CLASS * len(counts) or min(counts.values()) < 2:
         return False
-    return not any("".join(words.words(name)) in _CAMERA for name in counts)
+    return not any("".join(words.words(name)) in _CAMERA or words.find_split(name) for name in counts)
 
 
 def name_classes(path: str, found: Sequence[str], members: Members, wanted: str) -> tuple[dict[str, str], str]:

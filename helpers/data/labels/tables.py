@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
-from helpers.data.labels.frames import read_frame
+from helpers.data.labels.frames import read_frame, read_matlab
 from helpers.data.options import Options
 from helpers.data.sources import DatasetError, printable
 
@@ -33,6 +33,8 @@ _NO_LABELS = frozenset(
 )
 _FOUND = 0.5  # share of a column's values that have to be names of images
 _ENTIRE = 0.99  # share of the rows for which something has to hold, such as one class a row
+_NAMED = 3  # columns that a sentence names
+_PARTITION = {"0": "train", "1": "validation", "2": "test"}  # as CelebA and others count them
 _SUBMISSION = re.compile(r"submi(t|ssion)", re.IGNORECASE)
 
 if TYPE_CHECKING:
@@ -86,20 +88,40 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     names = [name for name in members.files if name.lower().endswith(_ENDINGS) and not _SUBMISSION.search(name)]
     chosen = _find_chosen(path, names, options.labels)
     index = _index(images)
+    known = {words.key(part) for folder in {name.rpartition("/")[0] for name in images} for part in folder.split("/")}
+    known = {name for name in known if not name.isdecimal()}
     found, others = [], [name for name in members.files if _is_unread(name)]
-    for name in chosen or names:
-        frame = read_frame(members.files[name], name)
-        table = _understand(path, name, frame, index, options, bool(chosen)) if frame is not None else None
-        if table:
+    matlab = sorted(name for name in members.files if name.lower().endswith(".mat"))
+    frames = [(name, read_frame(members.files[name], name)) for name in chosen or names]
+    if matlab and not chosen:
+        frames.append((", ".join(matlab), read_matlab([members.files[name] for name in matlab], images)))
+    for name, frame in frames:
+        table = _understand(path, name, frame, index, known, options, bool(chosen)) if frame is not None else None
+        if table and table.rows:
             found.append(table)
-        elif frame is not None and not name.lower().endswith((".txt", ".json")):  # these may be of another kind
+        elif frame is not None and (_is_list_of_splits(name) or not _may_be_else(name)):
             others.append(name)
+    if options.label and (chosen or found) and not any(table.labelled_by == options.label for table in found):
+        columns = [column for name, frame in frames if frame is not None for column in _columns(frame)]
+        raise DatasetError(
+            f"LABEL={options.label} is no column of a table with names of images in {path}; the columns there are "
+            f"{words_of(dict.fromkeys(columns))}."
+        )
     if chosen and not found:
         raise DatasetError(
             f"LABELS={options.labels} names a table of which no column has the names of images below {path}; name the "
             "column with FILE=column, or another table."
         )
     return found, others
+
+
+def _may_be_else(name: str) -> bool:
+    return name.lower().endswith((".txt", ".json"))
+
+
+def _is_list_of_splits(name: str) -> bool:
+    said = words.words(PurePosixPath(name).stem)
+    return any(word in ("split", "splits", "partition", "folds") for word in said)
 
 
 def _is_unread(name: str) -> bool:
@@ -142,14 +164,14 @@ def _stem(name: str) -> str:
 
 
 def _understand(
-    path: str, name: str, frame: "pd.DataFrame", index: Index, options: Options, chosen: bool
+    path: str, name: str, frame: "pd.DataFrame", index: Index, known: set[str], options: Options, chosen: bool
 ) -> Table | None:
     """Find the columns of a table and join it to the images; None where it names none."""
     file = _find_file(path, name, frame, index, options if chosen else Options())
     if file is None:
         return None
-    label, strong, values = _find_label(path, name, frame, file, options)
-    rivals = () if label or strong else tuple(_possible_labels(frame, file))
+    label, strong, values = _find_label(path, name, frame, file, known, options)
+    rivals = () if label or strong or options.label else tuple(_possible_labels(frame, file))
     split = _find_split(frame, {file, label})
     group = _find_group(frame, {file, label, split}, options)
     of_table = words.find_split(PurePosixPath(name).stem)
@@ -159,14 +181,18 @@ def _understand(
     for value, text, said, owner in zip(frame[file], values, splits, groups, strict=True):
         image = _find_image(value, index, name, of_table)
         if image is not None:
-            rows[image] = Row(printable(text), words.find_split(said), f"{group} {owner}" if owner else "")
+            rows[image] = Row(printable(text), _find_split_of(split, said), f"{group} {owner}" if owner else "")
     return Table(name, rows, file, label, strong, label == "" and strong, of_table, split, group, rivals)
 
 
 def _find_file(path: str, name: str, frame: "pd.DataFrame", index: Index, options: Options) -> str | None:
     """Find the column with the names of images."""
+    if options.file and options.file not in frame:
+        raise DatasetError(
+            f"FILE={options.file} is no column of {printable(name)} in {path}; its columns are "
+            f"{words_of(_columns(frame))}."
+        )
     if options.file:
-        _check_column(path, name, frame, "FILE", options.file)
         return options.file
     shares = {column: sum(_stem(value) in index for value in frame[column]) for column in _columns(frame)}
     best = max(shares, key=lambda column: (shares[column], frame[column].nunique()), default=None)
@@ -178,20 +204,13 @@ def _columns(frame: "pd.DataFrame") -> list[str]:
     return [str(column) for column in frame.columns]
 
 
-def _check_column(path: str, name: str, frame: "pd.DataFrame", option: str, column: str) -> None:
-    if column not in frame:
-        raise DatasetError(
-            f"{option}={column} is no column of {printable(name)} in {path}; its columns are "
-            f"{words_of(_columns(frame))}."
-        )
-
-
 def _find_label(
-    path: str, name: str, frame: "pd.DataFrame", file: str, options: Options
+    path: str, name: str, frame: "pd.DataFrame", file: str, known: set[str], options: Options
 ) -> tuple[str, bool, Sequence[str]]:
     """Find the labels: column ("" where each class has one), whether it is sure, and the label of each row."""
+    if options.label and options.label not in frame:
+        return "", False, [""] * len(frame)
     if options.label:
-        _check_column(path, name, frame, "LABEL", options.label)
         return options.label, True, _one_label(path, name, frame, options.label)
     spelled = {" ".join(words.words(column)): column for column in _columns(frame) if column != file}
     named = [spelled[known] for known in _LABEL_NAMES if known in spelled and _has_classes(frame[spelled[known]])]
@@ -205,6 +224,9 @@ def _find_label(
         return best, True, _one_label(path, name, frame, best)
     if (one_hot := _read_one_hot(path, name, frame, file)) is not None:
         return "", True, one_hot
+    for column in _columns(frame):
+        if column != file and frame[column].nunique() > 1 and {*map(words.key, frame[column].unique())} <= known:
+            return column, True, list(frame[column])  # such as a list of test images, where folders tell the others
     return _guess_label(path, name, frame, file)
 
 
@@ -224,10 +246,11 @@ def _same_classes(one: "pd.Series", other: "pd.Series") -> bool:
 
 
 def refuse_columns(path: str, name: str, columns: Sequence[str]) -> None:
-    ways = " or ".join(f"{column!r} (LABEL={column})" for column in columns)
+    ways = " or ".join(f"{column!r} (LABEL={column})" for column in columns[:_NAMED])
+    others = f", or {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
     raise DatasetError(
-        f"{path} can be read in {len(columns)} ways, since the labels of {printable(name)} can be its column {ways}; "
-        "give one of these options."
+        f"{path} can be read in {len(columns)} ways, since the labels of {printable(name)} can be its column {ways}"
+        f"{others}; give one of these options."
     )
 
 
@@ -292,10 +315,14 @@ def _find_split(frame: "pd.DataFrame", taken: set[str]) -> str:
     """Find the column of splits, by its name and its values; "" if there is none."""
     for column in _columns(frame):
         if column not in taken and " ".join(words.words(column)) in _SPLIT_NAMES:
-            found = [words.find_split(value) for value in frame[column].unique() if value]
+            found = [_find_split_of(column, value) for value in frame[column].unique() if value]
             if all(found) and len({*found}) > 1:
                 return column
     return ""
+
+
+def _find_split_of(column: str, value: str) -> str:
+    return words.find_split(value) or (_PARTITION.get(value, "") if words.words(column) != ["fold"] else "")
 
 
 def _find_group(frame: "pd.DataFrame", taken: set[str], options: Options) -> str:

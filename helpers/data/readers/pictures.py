@@ -8,7 +8,7 @@ from posixpath import splitext
 import numpy as np
 
 from helpers.data.containers import Members
-from helpers.data.decode import decode_all
+from helpers.data.decode import decode_all, is_picture
 from helpers.data.labels.decide import Labelling, label
 from helpers.data.labels.groups import Image
 from helpers.data.options import Options
@@ -27,7 +27,6 @@ _NOT_IMAGES = frozenset((
     ".log", ".names", ".7z", ".rar", ".pkl", ".pickle", ".h5", ".hdf5", ".pt", ".pth", ".xlsx", ".xls", ".mp4",
     ".avi", ".mov", ".wav",
 ))  # fmt: skip
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"RIFF", b"P5\n", b"P6\n")
 
 
 def find(path: Path, members: Members) -> list[str]:
@@ -42,7 +41,7 @@ def _is_image(name: str, opener: Opener) -> bool:
         return ending in _ENDINGS
     try:
         with opener() as file:
-            return file.read(6).startswith(_BEGINNINGS)
+            return is_picture(file.read(16))
     except (OSError, UnreadableError):
         return False
 
