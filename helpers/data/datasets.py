@@ -208,7 +208,7 @@ def look(
     if source.path is None or kept_facts(folder, room_digest("data")):
         dataset = load_dataset(name_or_path, cache, image_size, options=options)
         return source.name, dataset.reading, _first_records(dataset)
-    contents = recognise(source.path, options, cache or CACHE)
+    contents = recognise(source.path, options, cache or cache_folder())
     shown = contents.records if contents.preview is None else contents.preview
     return source.name, plan(source.path, contents.reading), _guarded(source.path, shown)
 

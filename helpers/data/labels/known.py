@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from helpers.data.labels import words
 from helpers.data.reading import OTHER_SPLIT_NAMES
@@ -54,11 +54,12 @@ def _find_food11(images: Sequence[str]) -> Known | None:
     """Food-11: folders tell the splits, and files' names the classes; some copies have others without a class."""
     labels = {}
     for name in images:
-        path = PurePosixPath(name)
-        split, match = _FOOD11_FOLDERS.get(path.parent.name.lower(), ""), _FOOD11_NAME.fullmatch(path.stem)
+        *parents, file = name.split("/")
+        folder = parents[-1] if parents else ""
+        split, match = _FOOD11_FOLDERS.get(folder.lower(), ""), _FOOD11_NAME.fullmatch(splitext(file)[0])
         if split and match:
             labels[name] = match[1], split
-        elif not words.find_split(path.parent.name):
+        elif not words.find_split(folder):
             return None
     numbers = {*map(str, range(len(FOOD11_CLASSES)))}
     for split in {split for _, split in labels.values()}:

@@ -111,10 +111,9 @@ def _other_files(members: Members, images: Sequence[str]) -> tuple[Unused, ...]:
 
 def _empty_notes(members: Members, names: Sequence[str], labelling: Labelling) -> tuple[str, ...]:
     """Say which folders beside those of classes hold no image."""
-    holding = {PurePosixPath(name.rpartition("/")[0]) for name in names}
+    holding = map(PurePosixPath, {name.rpartition("/")[0] for name in names})
     full = {str(parent) for folder in holding for parent in (folder, *folder.parents)}
-    classes = {PurePosixPath(image.name.rpartition("/")[0]) for image in labelling.images}
-    beside = {str(folder.parent) for folder in classes}
+    beside = {str(PurePosixPath(n).parent) for n in {image.name.rpartition("/")[0] for image in labelling.images}}
     empty = {
         printable(folder.name)
         for folder in map(PurePosixPath, members.folders)
