@@ -373,11 +373,9 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
             return "input", "pixels 0\N{EN DASH}255"
         case layers.DepthwiseConv2D(kernel_size=(height, width)):
             return "convolution", f"depthwise {height}\N{MULTIPLICATION SIGN}{width}"
-        case (
-            layers.Conv2D(kernel_size=(height, width), filters=filters, strides=(stride, _))
-            | layers.SeparableConv2D(kernel_size=(height, width), filters=filters, strides=(stride, _))
-        ):
-            label = f"conv {height}\N{MULTIPLICATION SIGN}{width}, {filters}"
+        case layers.Conv2D() | layers.SeparableConv2D():
+            (height, width), stride = layer.kernel_size, layer.strides[0]
+            label = f"conv {height}\N{MULTIPLICATION SIGN}{width}, {layer.filters}"
             return "convolution", label if stride == 1 else f"{label}\nstride {stride}"
         case layers.Dense(units=units):
             return "dense", f"dense {units}"
@@ -395,9 +393,7 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
             return "", f"enlarge {times}\N{MULTIPLICATION SIGN}"
         case layers.AveragePooling2D(pool_size=(parts, _)):
             return "", f"average {parts}\N{MULTIPLICATION SIGN}{parts}"
-        case layers.ReLU():
-            return "", "ReLU"
-        case layers.Activation():
-            return "", getattr(layer.activation, "__name__", "activation")
+        case layers.ReLU() | layers.Activation():
+            return "", getattr(getattr(layer, "activation", None), "__name__", "ReLU")
         case _:
             return "other" if layer.trainable_weights else "", type(layer).__name__.lower()

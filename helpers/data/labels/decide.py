@@ -195,7 +195,8 @@ def _may_be_persons(way: Source, names: Sequence[Source]) -> bool:
 
 def _crossing_notes(best: Source, ways: Sequence[Source], names: Sequence[Source]) -> tuple[str, ...]:
     """Say where a part of the file names recurs in every folder, as persons' do."""
-    crossing = [source for source in names if best in ways and cross(best.labels, source.labels)][:1]
+    named = [source for source in names if not all(label.isdecimal() for label in source.labels.values())]
+    crossing = [source for source in named if best in ways and cross(best.labels, source.labels)][:1]
     return tuple(
         f"Parts of the file names recur in every folder ({quoted(words.sort_classes(source.labels.values()))}); if "
         f"these are the classes, and the folders persons or the like, {source.option} reads them so."

@@ -48,7 +48,8 @@ def read_matlab(openers: Iterable[Opener], images: Sequence[str]) -> "pd.DataFra
     arrays: dict[str, np.ndarray] = {}
     for opener in openers:
         with suppress(Exception), opener() as file:  # its reader answers foreign bytes with errors of any kind
-            arrays |= {key: value.ravel() for key, value in loadmat(file).items() if isinstance(value, np.ndarray)}
+            held = loadmat(file)  # type: ignore[arg-type]  # it takes files as well as paths
+            arrays |= {key: value.ravel() for key, value in held.items() if isinstance(value, np.ndarray)}
     labels = next((v for k, v in arrays.items() if words.words(k) in (["label"], ["labels"])), np.empty(0))
     if len(labels) != len(images):
         return None

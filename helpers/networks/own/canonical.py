@@ -178,7 +178,8 @@ class _Rebuilt:
     def _inside(self, layer: Layer, args: tuple[Any, ...]) -> keras.Model | None:
         """Give what a layer of a user's own class calls inside."""
         own = not type(layer).__module__.startswith("keras.")
-        if not own or not any(True for _ in layer._flatten_layers(include_self=False)):
+        held = keras.tree.flatten([value for value in vars(layer).values() if isinstance(value, (Layer, list, dict))])
+        if not own or not any(isinstance(value, Layer) for value in held):
             return None
         flat = keras.tree.flatten(args)
         if not all(isinstance(tensor, keras.KerasTensor) for tensor in flat):
