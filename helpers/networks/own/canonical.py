@@ -178,8 +178,10 @@ class _Rebuilt:
     def _inside(self, layer: Layer, args: tuple[Any, ...]) -> keras.Model | None:
         """Give what a layer of a user's own class calls inside."""
         own = not type(layer).__module__.startswith("keras.")
-        held = keras.tree.flatten([value for value in vars(layer).values() if isinstance(value, (Layer, list, dict))])
-        if not own or not any(isinstance(value, Layer) for value in held):
+        held = keras.tree.flatten(
+            [value for value in vars(layer).values() if not callable(value) or _has_weights(value)]
+        )
+        if not own or not any(map(_has_weights, held)):
             return None
         flat = keras.tree.flatten(args)
         if not all(isinstance(tensor, keras.KerasTensor) for tensor in flat):
@@ -308,3 +310,8 @@ def _gives_probabilities(operation: Operation) -> bool:
 def _first_line(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+def _has_weights(value: object) -> bool:
+    """Whether something is a layer."""
+    return hasattr(value, "get_weights")
