@@ -106,6 +106,7 @@ def measure(task: str, *numbers: int) -> int:
     command = [sys.executable, __file__, task, *map(str, numbers)]
     # Each thread takes addresses for itself, whether it uses them or not.
     environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "2", "MALLOC_ARENA_MAX": "2"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     printed = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
     return int(printed.split()[-1])
 
