@@ -51,7 +51,7 @@ def _layer_strip(values: np.ndarray, channels: int, side: int, gap: int) -> np.n
     low, high = np.percentile(values, [1, 99])
     scaled = np.clip((values - low) / max(high - low, 1e-30), 0, 1)
     strip = np.full((side + gap, channels * (side + gap)), np.nan, dtype=np.float32)
-    if values.ndim < 3:  # a vector, or the vectors of several places, such as a transformer's
+    if values.ndim != 3:  # a vector, or those of several places or of several heads, such as a transformer's
         scaled = scaled.reshape(-1)
         strip[:side, :-gap] = scaled[_spread(len(scaled), strip.shape[1] - gap)]
         return strip
