@@ -15,7 +15,7 @@ from helpers.base.files import ROOT
 from helpers.base.machine import peak_memory
 from helpers.data.datasets import Split
 from helpers.explain import registry, saliency
-from helpers.grade import faithfulness, grading, insertion
+from helpers.grade import faithfulness, grading
 from helpers.networks import architectures, chunks, fast, prediction, views
 from helpers.training.loop import train
 from helpers.training.recipes import QUICK_PLAN
@@ -54,11 +54,10 @@ def strided() -> keras.Model:
 
 
 def grade(count: int) -> None:
-    """Grade two methods, by curves of few steps, on images of which few fit in memory at once."""
+    """Grade two methods, on images of which few fit in memory at once."""
     chunks.BYTES_AT_ONCE = 16_000_000
     answers = np.eye(3, dtype=np.float32)[np.arange(count) % 3]
     settings = grading.Settings(randomised=4)
-    insertion.insertion_deletion = partial(insertion.insertion_deletion, steps=4)
     grading.grade(strided(), some_images(count, 128), answers.argmax(1), answers, None, settings, METHODS)
     print(peak_memory())
 
@@ -112,7 +111,7 @@ def measure(task: str, *numbers: int) -> int:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process")
-@pytest.mark.parametrize("task", ["grade", "predict"])
+@pytest.mark.parametrize("task", [pytest.param("grade", marks=pytest.mark.slow), "predict"])
 def test_four_times_the_images_take_no_more_memory_than_the_images_themselves(task: str) -> None:
     few, many = 40, 160
     assert measure(task, many) - measure(task, few) < some_images(many - few, 128).nbytes + SLACK
