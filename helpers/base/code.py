@@ -28,7 +28,7 @@ _MOST_KNOWN = 2000  # files whose digests are remembered
 
 
 class Read(NamedTuple):
-    """What a text comes to: the digest of its syntax tree, and the dotted paths that it imports."""
+    """What a text comes to: the digest of its bytecode, and the dotted paths that it imports."""
 
     digest: str
     imports: tuple[str, ...]

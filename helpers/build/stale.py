@@ -82,7 +82,7 @@ def components(
 def files_components(files: Iterable[Path], package: Path) -> dict[str, str]:
     """List a package's source files with their digests, each under its path from the package's folder on.
 
-    Of Python files the syntax tree counts, of others every byte.
+    Of Python files the bytecode counts, of others every byte.
     """
     return {str(path.relative_to(package.parent)): _source_digest(path) for path in files}
 

@@ -44,7 +44,7 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
-        """Condense all that it is made from: of Python files the syntax trees, of others every byte."""
+        """Condense all that it is made from: of Python files the bytecode, of others every byte."""
         files = [*(python_files(self.path) if not self.trained else _content(self.path))]
         files += python_files(self.custom) if self.custom else []
         parts = [file_digest(file) if file.suffix == ".py" else _bytes_digest(file) for file in files]
