@@ -9,10 +9,29 @@ from folders import set_aside
 
 set_aside()
 
+from helpers.base.notebook import Place, find_notebooks  # noqa: E402
 from helpers.data.datasets import Dataset, Split  # noqa: E402 -- reads where the cache lies
 
 # Tests compare reports to the byte, and a report says of what day it is: no midnight comes between them.
 os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(time.time())))
+
+NOTEBOOKS_RECIPE = "tiny"  # nbval runs the notebooks with a network of seconds; the quick recipe is `make report`'s
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Have nbval run each notebook as `make report` runs it with the recipe that trains least."""
+    for item in items:
+        cell = getattr(item, "cell", None)
+        if cell is not None and "parameters" in cell.metadata.get("tags", ()):
+            cell.source += "\n" + recipe_lines(item.path, NOTEBOOKS_RECIPE)
+
+
+def recipe_lines(path: Path, recipe: str) -> str:
+    """Write a recipe, and the parameters that it sets in a notebook, as lines of its parameters cell."""
+    place = find_notebooks(path.parent)[path.stem] if path.stem[0].isdigit() else Place()
+    chosen = {"RECIPE": recipe, **place.recipes.get(recipe, {})}
+    return "\n".join(f"{name} = {value!r}" for name, value in chosen.items())
+
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
