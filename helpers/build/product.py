@@ -53,7 +53,7 @@ def report_components(build: Build, stamp: Mapping[str, object]) -> dict[str, st
 
 def headlines(build: Build) -> list[str]:
     """Give the run's headline numbers as the PDF words them, one a line, aligned."""
-    from helpers.report.pdf import headlines
+    from helpers.report.document import headlines
 
     lines = headlines([stale.read_json(build.answer(name)) for name in build.places])
     return [f"  {line.label:<32}{line.value}" for line in lines]

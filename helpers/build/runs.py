@@ -46,7 +46,7 @@ def _numbers(answers: Sequence[dict]) -> list[str]:
     """Give the headline numbers of a run whose answers are all there; else none."""
     if not all(answers):
         return []
-    from helpers.report.pdf import headlines
+    from helpers.report.document import headlines
 
     return [f"{line.label} {line.value}" for line in headlines(answers)[:2]]
 

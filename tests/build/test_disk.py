@@ -24,7 +24,8 @@ from helpers.answers import Answer, AnswerError, load_answer
 from helpers.base.files import WriteError, locked, write_atomically
 from helpers.base.keeper import Keeper
 from helpers.data.datasets import load_dataset
-from helpers.report.pdf import STAMP_KEYS, build_report
+from helpers.report.document import STAMP_KEYS
+from helpers.report.pdf import build_report
 
 NOTEBOOK = "03_confusion_matrix"
 STAMP = dict.fromkeys(STAMP_KEYS, "x") | {"versions": {"numpy": "1"}, "notes": [], "date": "2025-01-31"}

@@ -11,7 +11,8 @@ from pypdf import PdfReader
 
 from helpers.answers import Answer, AnswerError
 from helpers.report import pdf
-from helpers.report.pdf import ReportError, build_report, headlines
+from helpers.report.document import ReportError, headlines
+from helpers.report.pdf import build_report
 from helpers.report.words.en import TRUST, TRUST_TABLE
 
 TITLES = {"01_train_cnn": "How well does a CNN read faces?", "03_confusion_matrix": "What is taken for what?"}

@@ -1,0 +1,141 @@
+"""What a report says, composed from the answers of a run: plain strings and sizes, every sentence already rendered.
+
+The PDF and the HTML are both set from this document, so that neither says what the other does not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from string import Formatter
+from typing import Any
+
+from helpers.answers import render, render_block, table_cells
+from helpers.report.words import en as words
+
+TEXT_WIDTH_MM = 170.0
+TALLEST_FIGURE_MM = 215.0  # leaves room for a caption of five lines
+STAMP_KEYS = ("dataset", "title", "fingerprint", "seed", "recipe", "versions", "date", "notes", "machine")
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+class ReportError(ValueError):
+    """The report cannot be set, or what was set is not what the answers say."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One headline number: what it is, its value, and what is to be said beside it."""
+
+    label: str
+    value: str
+    detail: str = ""
+
+
+def compose(answers: Sequence[Mapping[str, Any]], stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """Compose a report from a run's answers and its stamp, in the order of its parts.
+
+    Raises ReportError on a stamp without one of STAMP_KEYS.
+    """
+    _check_stamp(stamp)
+    return {
+        "words": words.LAYOUT,
+        "subtitle": stamp["title"],
+        "stamp": _stamp_lines(stamp),
+        "notes": list(stamp["notes"]),
+        "headlines": [asdict(line) for line in headlines(answers)],
+        "grades": next((_parts("table", [block])[0] for answer in answers for block in _grades(answer)), None),
+        "trust": [part for part in map(_trust, answers) if part["blocks"]],
+        "sections": [{**_section(answer, answer["blocks"]), "question": answer["question"]} for answer in answers],
+    }
+
+
+def _stamp_lines(stamp: Mapping[str, Any]) -> list[list[str]]:
+    packages = ", ".join(f"{name}{NO_BREAK}{version}" for name, version in stamp["versions"].items())
+    return [[label, packages if key == "versions" else str(stamp[key])] for key, label in words.STAMP.items()]
+
+
+def _section(answer: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    runs = groupby(chosen, key=lambda block: block["kind"])
+    return {
+        "number": str(int(answer["notebook"][:2])),
+        "title": answer["title"],
+        "blocks": [part for kind, blocks in runs for part in _parts(kind, list(blocks))],
+    }
+
+
+def _grades(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Find the table of grades among an answer's blocks."""
+    return [block for block in answer["blocks"] if block["kind"] == "table" and block["name"] == words.TRUST_TABLE]
+
+
+def _trust(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather the sentences and tables that an answer has under the heading of trust, without the table of grades."""
+    shown = [block for block in _under(words.TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
+    chosen = [block for block in shown if block not in _grades(answer)]
+    return _section(answer, chosen)
+
+
+def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the blocks that stand under a heading, down to the next one."""
+    inside = False
+    for block in blocks:
+        if block["kind"] == "heading":
+            inside = render_block(block) == heading
+        elif inside:
+            yield block
+
+
+def _parts(kind: str, blocks: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Set a run of blocks of one kind; sentences that follow each other make one paragraph."""
+    if kind == "text":
+        return [{"kind": kind, "text": " ".join(map(render_block, blocks))}]
+    return [{"kind": kind, "text": render_block(block), **_content(block)} for block in blocks]
+
+
+def _content(block: Mapping[str, Any]) -> dict[str, Any]:
+    if block["kind"] == "figure":
+        return {
+            "file": f"/{block['file']}",
+            "width_mm": _printed_width(block["width_mm"], block["height_mm"]),
+        }
+    if block["kind"] == "table":
+        return {"columns": block["columns"], "numeric": block["numeric"], "cells": table_cells(block)}
+    return {}
+
+
+def _printed_width(width: float, height: float) -> float:
+    """Keep a figure at the size it was designed for, or reduce it until it fits the page."""
+    return width * min(1.0, TEXT_WIDTH_MM / width, TALLEST_FIGURE_MM / height)
+
+
+def _check_stamp(stamp: Mapping[str, Any]) -> None:
+    for key in STAMP_KEYS:
+        if key not in stamp:
+            raise ReportError(f"The report's stamp lacks {key!r}; give {', '.join(STAMP_KEYS)}.")
+
+
+def headlines(answers: Sequence[Mapping[str, Any]]) -> list[Headline]:
+    """Pick the headline numbers that the answers have, formatted, in the order of `words.HEADLINES`."""
+    numbers = {key: value for answer in answers for key, value in _flatten(answer["numbers"])}
+    return [
+        Headline(label, _fill(value, numbers), _fill(detail, numbers))
+        for label, value, detail in words.HEADLINES
+        if _names(value) <= numbers.keys()
+    ]
+
+
+def _flatten(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in numbers.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _names(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+def _fill(template: str, numbers: Mapping[str, Any]) -> str:
+    names = _names(template)
+    return render(template, {name: numbers[name] for name in names}) if names <= numbers.keys() else ""
