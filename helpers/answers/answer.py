@@ -61,6 +61,12 @@ class Answer:
         self._add(block)
         return Sentence(render_block(block))
 
+    def summary(self, template: str, /, **values: Any) -> Sentence:
+        """Add a sentence of the answer to the question as it was asked; as `say`, but set first, as one paragraph."""
+        block = text_block("text", template, values) | {"summary": True}
+        self._add(block)
+        return Sentence(render_block(block))
+
     def figure(self, name: str, figure: "Figure", /, caption: str, **values: Any) -> ShownFigure:
         """Add a figure, as vectors for print and as pixels for the screen.
 
@@ -129,7 +135,8 @@ class Answer:
         """
         answer: dict[str, Any] = {"notebook": self.notebook, "title": self.title, "question": self.question}
         answer |= self._made_with
-        answer |= {"numbers": self._numbers, "blocks": [block for block, _ in self._blocks]}
+        blocks = sorted((block for block, _ in self._blocks), key=lambda block: "summary" not in block)
+        answer |= {"numbers": self._numbers, "blocks": blocks}
         named = {name for block, _ in self._blocks for name in (block.get("file"), block.get("png"))}
         return save_answer(self.folder, answer, {name: data for name, data in self._files.items() if name in named})
 

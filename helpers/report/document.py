@@ -86,9 +86,10 @@ def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mappin
 
 
 def _parts(kind: str, blocks: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Set a run of blocks of one kind; sentences that follow each other make one paragraph."""
+    """Set a run of blocks of one kind; sentences that follow each other make one paragraph, a summary its own."""
     if kind == "text":
-        return [{"kind": kind, "text": " ".join(map(render_block, blocks))}]
+        paragraphs = groupby(blocks, key=lambda block: "summary" in block)
+        return [{"kind": kind, "text": " ".join(map(render_block, paragraph))} for _, paragraph in paragraphs]
     return [{"kind": kind, "text": render_block(block), **_content(block)} for block in blocks]
 
 

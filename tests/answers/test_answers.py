@@ -259,3 +259,21 @@ def test_of_a_table_that_is_meant_as_a_file_the_head_is_shown_and_the_file_has_i
     answer.save()
     assert pd.read_csv(answer.folder / "tables" / "suspects.csv")["file"].tolist() == frame["file"].tolist()
     assert len(load_answer(answer.folder, NOTEBOOK)["blocks"][-1]["rows"]) == 70
+
+
+def test_the_summary_comes_first_in_its_order_whenever_it_is_said(answer: Answer) -> None:
+    answer.say("The statistics.")
+    answer.heading("A part")
+    answer.summary("First, {count} of them.", count=3)
+    answer.say("More statistics.")
+    shown = answer.summary("Then the rest.")
+    answer.save()
+    blocks = load_answer(answer.folder, NOTEBOOK)["blocks"]
+    assert [block["template"] for block in blocks] == [
+        "First, {count} of them.",
+        "Then the rest.",
+        "The statistics.",
+        "A part",
+        "More statistics.",
+    ]
+    assert repr(shown) == "Then the rest."

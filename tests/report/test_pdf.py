@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from pypdf import PdfReader
 
-from helpers.answers import Answer, AnswerError
+from helpers.answers import Answer, AnswerError, load_answer
 from helpers.report import pdf
-from helpers.report.document import ReportError, headlines
+from helpers.report.document import ReportError, compose, headlines
 from helpers.report.pdf import build_report
 from helpers.report.words.en import TRUST, TRUST_TABLE
 
@@ -210,3 +210,16 @@ def test_grades_stand_on_the_summary_page_and_on_a_page_of_their_own(tmp_path: P
 
 def test_without_grades_there_is_no_page_for_them(tmp_path: Path) -> None:
     assert not any(TRUST in page for page in pages(build_report(save_answers(tmp_path), list(TITLES), STAMP)))
+
+
+def test_the_summary_is_a_paragraph_of_its_own_before_the_statistics(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "03_confusion_matrix", "Confusion", "Which?")
+    answer.say("A statistic.")
+    answer.summary("Fear is taken for sadness.")
+    answer.summary("The rest is seldom confused.")
+    answer.save()
+    (section,) = compose([load_answer(tmp_path, "03_confusion_matrix")], STAMP)["sections"]
+    assert [part["text"] for part in section["blocks"]] == [
+        "Fear is taken for sadness. The rest is seldom confused.",
+        "A statistic.",
+    ]
