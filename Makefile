@@ -23,17 +23,25 @@ CLASSES =
 GROUP   =
 FIT     =
 TENSORBOARD = 0
+# Who hands it in, and which questions; or once in report.toml, see report.example.toml.
+AUTHOR     =
+STUDENT_ID =
+COURSE     =
+COLLABORATORS =
+QUESTIONS  =
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
 export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION ACCELERATE BALANCE TENSORBOARD
 export NETWORK CUSTOM PREPROCESS
 export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
+export AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 # A misspelt name would be ignored in silence.
 names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
-         BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS
+         BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS \
+         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
 near  := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.6))
@@ -65,6 +73,8 @@ help:
 	@echo '                ACCELERATE=1    0 to train and predict by plain Keras in float32, several times slower'
 	@echo '                BALANCE=0       1 to weigh classes in training, so that a rare one counts as much as a common one'
 	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/tensorboard'
+	@echo '                AUTHOR="..." STUDENT_ID="..." COURSE="..." COLLABORATORS="1: Ann; 4: Bob"   who hands it in'
+	@echo '                QUESTIONS="1 2 3"   notebooks that are handed in, in this order; all of this also in report.toml'
 	@echo 'make look     say how DATASET is read, and write some images of each class into REPORTS; where it'
 	@echo '              can be read in several ways, here as in the others, these decide:'
 	@echo '                CLASS_LEVEL=1   level of the folders that name the classes, without those of splits'

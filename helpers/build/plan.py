@@ -18,6 +18,7 @@ from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, loa
 from helpers.networks.own import opening
 from helpers.networks.own.source import CUSTOM, NETWORK, label, read_source
 from helpers.networks.precision import describe_precision
+from helpers.report.handin import HandIn, HandInError, read_hand_in
 from helpers.training import pretrained
 from helpers.training.balance import balances
 
@@ -36,7 +37,8 @@ class Build:
     notebooks, package: folders of the notebooks and of the helpers. places: each notebook's place in the report.
     run: the run's folder. common: values of the parameters that all notebooks share. chosen: further values by
     notebook. facts, versions: what all answers of the run are made from, such as the data's digest, and by package
-    its version. day: the date of the answers that it makes, such as "2025-01-31".
+    its version. day: the date of the answers that it makes, such as "2025-01-31". hand_in: who hands it in. printed:
+    the notebooks whose answers are in the report, in its order; further ones are run where these need them.
     """
 
     notebooks: Path
@@ -48,6 +50,8 @@ class Build:
     facts: Mapping[str, str]
     versions: Mapping[str, str]
     day: str
+    hand_in: HandIn = HandIn()
+    printed: tuple[str, ...] = ()
 
     def answer(self, name: str) -> Path:
         """Name the file of a notebook's answer."""
@@ -120,13 +124,15 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     seed, image_size = _seed(arguments.seed), _image_size(arguments.image_size)
     data = identify(arguments.dataset, image_size=image_size or None)
     settings = [word for text in arguments.set for word in _words(text)]
-    places = find_notebooks(notebooks)
+    hand_in = _hand_in()
+    printed, places = choose_questions(hand_in.questions, find_notebooks(notebooks))
     chosen = parse_settings(settings, notebooks, places)
     for sentence in (*cache_notes(), *look(arguments.dataset, image_size=image_size or None)[1].sentences()):
         print(sentence, flush=True)
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
     loaded = load_dataset(arguments.dataset, image_size=image_size or None)
-    _check_fonts([loaded.name, *loaded.class_names])
+    names = (hand_in.author, hand_in.student_id, hand_in.course, *hand_in.collaborators.values())
+    _check_fonts([loaded.name, *loaded.class_names, *names])
     depth = partial(count_convolutions, loaded, arguments.recipe)
     for name, values in chosen.items():
         check_values(notebooks / f"{name}.ipynb", values, loaded.class_names, depth)
@@ -159,7 +165,33 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         facts=facts,
         versions=stale.package_versions(ROOT / "requirements.txt"),
         day=day,
+        hand_in=hand_in,
+        printed=printed,
     )
+
+
+def _hand_in() -> HandIn:
+    try:
+        return read_hand_in()
+    except HandInError as error:
+        raise UsageError(error) from None
+
+
+def choose_questions(
+    questions: Sequence[str], places: Mapping[str, Place]
+) -> tuple[tuple[str, ...], dict[str, Place]]:
+    """Choose notebooks by number: those that are handed in, in this order, and those that are run, with what they need.
+
+    Raises UsageError with the numbers there are on one that is none.
+    """
+    numbers = {name[:2].lstrip("0"): name for name in places}
+    if unknown := [number for number in questions if number not in numbers]:
+        raise UsageError(f"There is no notebook of question {unknown[0]}; there are {', '.join(numbers)}.")
+    printed = tuple(numbers[number] for number in questions) or tuple(places)
+    wanted = {*printed}
+    while needed := {other for name in wanted for other in places[name].needs} - wanted:
+        wanted |= needed
+    return printed, {name: place for name, place in places.items() if name in wanted}
 
 
 def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size: int) -> Path:
