@@ -31,6 +31,7 @@ from helpers.networks.own.source import Source, label, read_source
 from helpers.networks.precision import accelerates, describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
+from helpers.report import plots
 from helpers.training import pretrained, recipes
 from helpers.training.balance import balances, class_weights
 from helpers.training.given import Given, open_given
@@ -385,6 +386,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shipped is not None)
     if shipped:
         shipped.check(loaded)
+    plots.missing_characters("".join(loaded.class_names))  # has fonts of this machine help out in figures
     named, balance = label(source, recipe), balances(recipe)
     folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size, named, balance=balance)
     write_skipped(folder / "skipped.csv", loaded.skipped)

@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -37,8 +37,8 @@ class Build:
     notebooks, package: folders of the notebooks and of the helpers. places: each notebook's place in the report.
     run: the run's folder. common: values of the parameters that all notebooks share. chosen: further values by
     notebook. facts, versions: what all answers of the run are made from, such as the data's digest, and by package
-    its version. day: the date of the answers that it makes, such as "2025-01-31". hand_in: who hands it in. printed:
-    the notebooks whose answers are in the report, in its order; further ones are run where these need them.
+    its version. day: the date of the answers that it makes, such as "2025-01-31". hand_in: who hands it in. questions:
+    the notebooks whose answers are handed in, in order, where these are not all that are run.
     """
 
     notebooks: Path
@@ -50,8 +50,13 @@ class Build:
     facts: Mapping[str, str]
     versions: Mapping[str, str]
     day: str
-    hand_in: HandIn = HandIn()
-    printed: tuple[str, ...] = ()
+    hand_in: HandIn = field(default_factory=HandIn)
+    questions: tuple[str, ...] = ()
+
+    @property
+    def printed(self) -> tuple[str, ...]:
+        """Name the notebooks whose answers are in the report, in its order."""
+        return self.questions or tuple(self.places)
 
     def answer(self, name: str) -> Path:
         """Name the file of a notebook's answer."""
@@ -166,7 +171,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         versions=stale.package_versions(ROOT / "requirements.txt"),
         day=day,
         hand_in=hand_in,
-        printed=printed,
+        questions=printed,
     )
 
 
@@ -177,9 +182,7 @@ def _hand_in() -> HandIn:
         raise UsageError(error) from None
 
 
-def choose_questions(
-    questions: Sequence[str], places: Mapping[str, Place]
-) -> tuple[tuple[str, ...], dict[str, Place]]:
+def choose_questions(questions: Sequence[str], places: Mapping[str, Place]) -> tuple[tuple[str, ...], dict[str, Place]]:
     """Choose notebooks by number: those that are handed in, in this order, and those that are run, with what they need.
 
     Raises UsageError with the numbers there are on one that is none.

@@ -4,32 +4,45 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 
 from helpers.base.code import imported_files
+from helpers.base.notebook import UsageError
 from helpers.build import stale
 from helpers.build.execute import say
 from helpers.build.plan import Build, PdfError
+from helpers.report.remarks import RemarkError, read_remarks, remarks_digest
 
 
 def set_pdf(build: Build) -> None:
     """Set the run's PDF from its answers unless it is up to date; every answer has to be."""
     pdf, stamp = build.run / "report.pdf", report_stamp(build)
+    remarks = author_remarks(build)
     now = report_components(build, stamp)
+    now |= {"the author's remarks": remarks_digest(remarks), "who hands it in": str(build.hand_in)}
     reason = stale.why_stale(pdf, now)
     say(f"report.pdf: set, {reason}" if reason else "report.pdf: skipped, nothing changed")
     if reason:
         from helpers.report.pdf import build_report
 
         try:
-            build_report(build.run, [*build.places], stamp)
+            build_report(build.run, build.printed, stamp, build.hand_in, remarks)
         except ValueError as error:  # of answers or characters that cannot be set; the message is a sentence
             raise PdfError(error) from error
         stale.write_stamp(pdf, now)
 
 
+def author_remarks(build: Build) -> dict[str, list[tuple[str, Path]]]:
+    """Read the author's remarks on the run; UsageError where they stand under no question of the report."""
+    try:
+        return read_remarks(build.run.name, [build.notebook(name) for name in build.printed])
+    except RemarkError as error:
+        raise UsageError(error) from None
+
+
 def report_stamp(build: Build) -> dict[str, object]:
     """Collect what the PDF says about its own making; its date is the day of the newest answer."""
-    days = [stale.read_json(stale.stamp_path(build.answer(name)))["day"] for name in build.places]
+    days = [stale.read_json(stale.stamp_path(build.answer(name)))["day"] for name in build.printed]
     return {
         "dataset": build.run.name,
         **stale.read_json(build.run / "run.json"),
@@ -45,7 +58,7 @@ def report_components(build: Build, stamp: Mapping[str, object]) -> dict[str, st
     """List what the PDF is made from: the answers, the code that sets it, its stamp."""
     code = imported_files([f"import {build.package.name}.report.pdf"], build.package)
     return {
-        **{f"the answer of {name}": stale.file_digest(build.answer(name)) for name in build.places},
+        **{f"the answer of {name}": stale.file_digest(build.answer(name)) for name in build.printed},
         **stale.files_components([*code, *sorted(build.package.rglob("*.typ"))], build.package),
         **{f"the {key}": str(value) for key, value in stamp.items()},
     }
@@ -55,5 +68,5 @@ def headlines(build: Build) -> list[str]:
     """Give the run's headline numbers as the PDF words them, one a line, aligned."""
     from helpers.report.document import headlines
 
-    lines = headlines([stale.read_json(build.answer(name)) for name in build.places])
+    lines = headlines([stale.read_json(build.answer(name)) for name in build.printed])
     return [f"  {line.label:<32}{line.value}" for line in lines]

@@ -20,7 +20,7 @@ from helpers.build.board import Board
 from helpers.build.execute import Failure, say
 from helpers.build.forecast import forecast, free_bytes
 from helpers.build.plan import RECIPES, Build, PdfError, check, plan
-from helpers.build.product import headlines, set_pdf
+from helpers.build.product import author_remarks, headlines, set_pdf
 from helpers.build.schedule import choose_jobs, run_notebooks
 from helpers.data.sources import DatasetError
 from helpers.networks.own.source import NetworkError
@@ -30,6 +30,7 @@ from helpers.training.pretrained import PretrainedError
 def make_report(build: Build, jobs: int) -> int:
     """Bring a run's answers and PDF up to date and print the outcome; the exit code."""
     check(build)
+    author_remarks(build)
     os.environ[BUILD_VARIABLE] = str(build.run)  # tells the kernels that theirs are the report's answers
     with sole_build(build.run):
         expected = forecast(build)

@@ -6,10 +6,13 @@ The PDF and the HTML are both set from this document, so that neither says what 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from helpers.answers import render, render_block, table_cells
+from helpers.answers import load_answer, render, render_block, table_cells
+from helpers.report.handin import HandIn
+from helpers.report.remarks import set_remarks
 from helpers.report.words import en as words
 
 TEXT_WIDTH_MM = 170.0
@@ -31,22 +34,64 @@ class Headline:
     detail: str = ""
 
 
-def compose(answers: Sequence[Mapping[str, Any]], stamp: Mapping[str, Any]) -> dict[str, Any]:
-    """Compose a report from a run's answers and its stamp, in the order of its parts.
+def load_document(
+    folder: Path,
+    notebooks: Sequence[str],
+    stamp: Mapping[str, Any],
+    hand_in: HandIn | None = None,
+    remarks: Mapping[str, Sequence[tuple[str, Path]]] | None = None,
+) -> dict[str, Any]:
+    """Compose a report from what a run's folder holds.
+
+    notebooks: their names, in the order of the report; remarks: the author's own, by number of the notebook, as
+    `read_remarks` gives them. Raises AnswerError on an answer that is missing or incomplete, RemarkError on a remark
+    that cannot be set, and ReportError on a stamp without one of STAMP_KEYS.
+    """
+    answers = [load_answer(folder, notebook) for notebook in notebooks]
+    document = compose(answers, stamp, hand_in or HandIn())
+    numbers = _numbers(answers)
+    for answer, section in zip(answers, document["sections"]):
+        section["remarks"] = set_remarks((remarks or {}).get(_number(answer), ()), numbers, folder)
+    return document
+
+
+def compose(
+    answers: Sequence[Mapping[str, Any]], stamp: Mapping[str, Any], hand_in: HandIn | None = None
+) -> dict[str, Any]:
+    """Compose a report from a run's answers and its stamp, in the order of its parts; questions count from 1.
 
     Raises ReportError on a stamp without one of STAMP_KEYS.
     """
     _check_stamp(stamp)
+    hand_in = hand_in or HandIn()
+    numbered = [(str(place), answer) for place, answer in enumerate(answers, 1)]
     return {
         "words": words.LAYOUT,
         "subtitle": stamp["title"],
-        "stamp": _stamp_lines(stamp),
+        "stamp": _hand_in_lines(hand_in) + _stamp_lines(stamp),
         "notes": list(stamp["notes"]),
         "headlines": [asdict(line) for line in headlines(answers)],
         "grades": next((_parts("table", [block])[0] for answer in answers for block in _grades(answer)), None),
-        "trust": [part for part in map(_trust, answers) if part["blocks"]],
-        "sections": [{**_section(answer, answer["blocks"]), "question": answer["question"]} for answer in answers],
+        "trust": [part for number, answer in numbered if (part := _trust(number, answer))["blocks"]],
+        "sections": [
+            {
+                **_section(number, answer, answer["blocks"]),
+                "question": answer["question"],
+                "collaborators": hand_in.of_question(_number(answer)),
+                "remarks": [],
+            }
+            for number, answer in numbered
+        ],
     }
+
+
+def _number(answer: Mapping[str, Any]) -> str:
+    """Give the number of an answer's notebook, such as "4"."""
+    return str(int(answer["notebook"][:2]))
+
+
+def _hand_in_lines(hand_in: HandIn) -> list[list[str]]:
+    return [[label, value] for key, label in words.HAND_IN.items() if (value := getattr(hand_in, key))]
 
 
 def _stamp_lines(stamp: Mapping[str, Any]) -> list[list[str]]:
@@ -54,10 +99,10 @@ def _stamp_lines(stamp: Mapping[str, Any]) -> list[list[str]]:
     return [[label, packages if key == "versions" else str(stamp[key])] for key, label in words.STAMP.items()]
 
 
-def _section(answer: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _section(number: str, answer: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     runs = groupby(chosen, key=lambda block: block["kind"])
     return {
-        "number": str(int(answer["notebook"][:2])),
+        "number": number,
         "title": answer["title"],
         "blocks": [part for kind, blocks in runs for part in _parts(kind, list(blocks))],
     }
@@ -68,11 +113,11 @@ def _grades(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [block for block in answer["blocks"] if block["kind"] == "table" and block["name"] == words.TRUST_TABLE]
 
 
-def _trust(answer: Mapping[str, Any]) -> dict[str, Any]:
+def _trust(number: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     """Gather the sentences and tables that an answer has under the heading of trust, without the table of grades."""
     shown = [block for block in _under(words.TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
     chosen = [block for block in shown if block not in _grades(answer)]
-    return _section(answer, chosen)
+    return _section(number, answer, chosen)
 
 
 def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -117,12 +162,16 @@ def _check_stamp(stamp: Mapping[str, Any]) -> None:
 
 def headlines(answers: Sequence[Mapping[str, Any]]) -> list[Headline]:
     """Pick the headline numbers that the answers have, formatted, in the order of `words.HEADLINES`."""
-    numbers = {key: value for answer in answers for key, value in _flatten(answer["numbers"])}
+    numbers = _numbers(answers)
     return [
         Headline(label, _fill(value, numbers), _fill(detail, numbers))
         for label, value, detail in words.HEADLINES
         if _names(value) <= numbers.keys()
     ]
+
+
+def _numbers(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {key: value for answer in answers for key, value in _flatten(answer["numbers"])}
 
 
 def _flatten(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

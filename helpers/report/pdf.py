@@ -15,25 +15,33 @@ from typing import Any
 
 import typst
 
-from helpers.answers import load_answer
 from helpers.base.files import write_atomically
-from helpers.report.document import ReportError, compose
+from helpers.report.document import ReportError, load_document
+from helpers.report.handin import HandIn
 
 TEMPLATE = Path(__file__).with_suffix(".typ")
 _TYPEFACES = "#set text(font: "  # how the template's line that names them begins
 REPORT_NAME = "report.pdf"
-NOT_PRINTED = {"kind", "file", "words"}  # of the document's keys; of the words some may have no place
+FONTS = Path(__file__).parent / "fonts"  # with Chinese characters, which Typst's own lack
+NOT_PRINTED = {"kind", "file", "style", "words"}  # of the document's keys; of the words some may have no place
 
 
-def build_report(folder: Path, notebooks: Sequence[str], stamp: Mapping[str, Any]) -> Path:
+def build_report(
+    folder: Path,
+    notebooks: Sequence[str],
+    stamp: Mapping[str, Any],
+    hand_in: HandIn | None = None,
+    remarks: Mapping[str, Sequence[tuple[str, Path]]] | None = None,
+) -> Path:
     """Set the answers of a run as `report.pdf` in its folder and return the path.
 
     folder: the run's folder; notebooks: their names, in the order of the report; stamp: what the run was made
-    from, with the keys of STAMP_KEYS ("versions" a mapping, "notes" a list of sentences, "date" in ISO 8601).
-    The same answers and stamp give the same bytes. Raises AnswerError on an answer that is missing or
-    incomplete, ReportError on a stamp without one of its keys and on a character that no font has.
+    from, with the keys of STAMP_KEYS ("versions" a mapping, "notes" a list of sentences, "date" in ISO 8601);
+    hand_in, remarks: what the author adds. The same of all gives the same bytes. Raises AnswerError on an answer that
+    is missing or incomplete, RemarkError on a remark that cannot be set, ReportError on a stamp without one of its
+    keys and on a character that no font has.
     """
-    document = compose([load_answer(folder, notebook) for notebook in notebooks], stamp)
+    document = load_document(Path(folder), notebooks, stamp, hand_in, remarks)
     pdf = _compile(Path(folder), document, _timestamp(stamp["date"]))
     _check_pdf(pdf, document)
     write_atomically(Path(folder) / REPORT_NAME, pdf)
@@ -55,6 +63,7 @@ def _compile(folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes
         return typst.compile(
             template,
             root=str(folder.resolve()),
+            font_paths=[str(FONTS)],
             sys_inputs={"document": json.dumps(document, ensure_ascii=False)},
             timestamp=timestamp,
         )
@@ -87,7 +96,8 @@ def _texts(part: Any) -> Iterator[str]:
 def missing_characters(text: str) -> str:
     """Give the characters of a text that the report cannot show, since no font on this machine has them."""
     typefaces = next(line for line in TEMPLATE.read_text().splitlines() if line.startswith(_TYPEFACES))
-    pdf = typst.compile(f"{typefaces}\n#sys.inputs.text".encode(), sys_inputs={"text": text})
+    template: Any = f"{typefaces}\n#sys.inputs.text".encode()
+    pdf = typst.compile(template, font_paths=[str(FONTS)], sys_inputs={"text": text})
     return _missing(text, _read_pdf(pdf))
 
 

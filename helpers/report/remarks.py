@@ -19,6 +19,7 @@ from helpers.base.notebook import read_cells, source
 FOLDER = ROOT / "notes"
 PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".pdf")
 _NUMBER = re.compile(r"(?:\D*\s)?0*(\d+)(?:\D.*)?")  # of "4", "Question 4", "04_saliency_maps" or "問題 4"
+_SHOWN = re.compile(r"!\[[^\]]*\]\(([^)\s]+)")
 _STYLES = {"strong": "strong", "em": "emphasis"}
 
 
@@ -48,6 +49,14 @@ def read_remarks(run: str, notebooks: Sequence[Path]) -> dict[str, list[tuple[st
         cells = [cell for cell in read_cells(path) if "remark" in cell["metadata"].get("tags", [])]
         found[number] += [(source(cell), path) for cell in cells if cell["cell_type"] == "markdown"]
     return found
+
+
+def remarks_digest(remarks: Mapping[str, Sequence[tuple[str, Path]]]) -> str:
+    """Digest remarks with the pictures that they show."""
+    texts = [(number, text, file) for number, entries in remarks.items() for text, file in entries]
+    pictures = [file.parent / name for _, text, file in texts for name in _SHOWN.findall(text)]
+    shown = [path.read_bytes() for path in pictures if path.is_file()]
+    return sha256(b"\0".join([repr([entry[:2] for entry in texts]).encode(), *shown])).hexdigest()
 
 
 def _sections(file: Path) -> Iterator[tuple[str, str]]:
@@ -119,8 +128,8 @@ def _picture(token: Token, file: Path, numbers: Mapping[str, Any], folder: Path)
     named = file.parent / str(token.attrs["src"])
     if named.suffix.lower() not in PICTURES or not named.is_file():
         raise RemarkError(
-            f"{_name(file)} shows the picture {token.attrs['src']}, which is not there or none of {', '.join(PICTURES)}; "
-            "its place is told from that file."
+            f"{_name(file)} shows the picture {token.attrs['src']}, which is not there or none of "
+            f"{', '.join(PICTURES)}; its place is told from that file."
         )
     data = named.read_bytes()
     copy = f"figures/remark-{sha256(data).hexdigest()[:16]}{named.suffix.lower()}"

@@ -22,7 +22,7 @@ from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.build import report as driver
 from helpers.build import schedule, stale
 from helpers.build.execute import run_notebook
-from helpers.build.plan import RECIPES, Build, parse_settings
+from helpers.build.plan import RECIPES, Build, choose_questions, parse_settings
 from helpers.build.product import set_pdf
 from helpers.build.report import sole_build
 from helpers.build.schedule import run_notebooks
@@ -450,3 +450,13 @@ def test_the_precision_is_part_of_what_answers_are_made_from(monkeypatch: pytest
     assert facts("bfloat16")["the precision"] == "bfloat16"
     with pytest.raises(UsageError, match=r"'half'.*auto, float32, bfloat16"):
         facts("half")
+
+
+def test_questions_are_chosen_in_an_order_and_what_they_need_is_run_as_well() -> None:
+    places = {"01_a": Place(), "03_b": Place(), "04_c": Place(), "06_d": Place(needs=("03_b",))}
+    assert choose_questions((), places) == (tuple(places), places)
+    printed, run = choose_questions(("6", "4"), places)
+    assert printed == ("06_d", "04_c")
+    assert [*run] == ["03_b", "04_c", "06_d"]
+    with pytest.raises(UsageError, match="question 5; there are 1, 3, 4, 6"):
+        choose_questions(("5",), places)

@@ -12,6 +12,7 @@ from pypdf import PdfReader
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.report import pdf
 from helpers.report.document import ReportError, compose, headlines
+from helpers.report.handin import HandIn
 from helpers.report.pdf import build_report
 from helpers.report.words.en import TRUST, TRUST_TABLE
 
@@ -205,7 +206,7 @@ def test_grades_stand_on_the_summary_page_and_on_a_page_of_their_own(tmp_path: P
         assert text not in printed
     assert "Table 1 The grades of 2 methods." in " ".join(sections[0].split())
     assert [title in contents for title in ("Maps", *TITLES.values())] == [True] * 3
-    assert "4 Maps" in " ".join(contents.split()) and contents.split("Maps")[1].split("look?")[1].split()[0] == "4"
+    assert "1 Maps" in " ".join(contents.split()) and contents.split("Maps")[1].split("look?")[1].split()[0] == "4"
 
 
 def test_without_grades_there_is_no_page_for_them(tmp_path: Path) -> None:
@@ -223,3 +224,16 @@ def test_the_summary_is_a_paragraph_of_its_own_before_the_statistics(tmp_path: P
         "Fear is taken for sadness. The rest is seldom confused.",
         "A statistic.",
     ]
+
+
+def test_the_author_and_the_remarks_stand_in_the_report_and_questions_count_from_one(tmp_path: Path) -> None:
+    hand_in = HandIn("林昀妤", "b123", "Machine learning", {"3": "Eve"})
+    remarks = {"3": [("We saw **{share:.0%}**, and *no more*.\n\n- #one", tmp_path / "notes.md")]}
+    answer = Answer(save_answers(tmp_path), "03_confusion_matrix", "What is taken for what?", "Which?")
+    answer.number("share", 0.25)
+    answer.save()
+    title, *_, first, second = pages(build_report(tmp_path, [*reversed(TITLES)], STAMP, hand_in, remarks))
+    assert "林昀妤" in title and "b123" in title and "Machine learning" in title
+    assert "1  What is taken for what?" in first and "2  How well" in second
+    assert "Eve" in first and "Eve" not in second
+    assert "We saw 25%, and no more." in first and "#one" in first

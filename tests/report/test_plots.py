@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from helpers.report import plots
+from helpers.report.plots import style
 
 RANDOM = np.random.default_rng(0)
 NAMES = ("angry", "noodles/pasta", "surprise")
@@ -285,3 +286,18 @@ def test_strips_of_images_that_are_counted_anew_in_each_group_may_lack_a_measure
     table = pd.DataFrame({"class": ["a", "a", "b", "b"], "fit": [0.1, np.nan, 0.3, 0.4]}, index=[0, 1, 0, 1])
     (axes,) = plots.measure_strips(table, "class", {"fit": "fit"}, {}).axes
     assert sum(len(dots.get_offsets()) for dots in axes.collections) == 3
+
+
+def test_fonts_that_were_installed_since_help_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Noto CJK's would, if an error asked for it; here a font that has Chinese, while none is known that does."""
+    monkeypatch.setattr(style, "FONTS", ["DejaVu Sans"])
+    monkeypatch.setattr(style.font_manager, "findSystemFonts", lambda: [])
+    assert plots.missing_characters("a混") == "混"
+    monkeypatch.setattr(style.font_manager, "findSystemFonts", lambda: [str(style.SHIPPED_FONT)])
+    assert plots.missing_characters("a混") == ""
+    assert style.rcParams["font.family"] == ["DejaVu Sans", "Noto Sans CJK TC"]
+
+
+def test_the_characters_of_taiwan_are_shown_without_a_font_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style.font_manager, "findSystemFonts", lambda: [])
+    assert plots.missing_characters("混淆矩陣昀妤準確率「，」") == ""

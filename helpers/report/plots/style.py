@@ -1,11 +1,12 @@
 """How every figure looks: its width, colours, fonts and scales. Importing this sets matplotlib's defaults."""
 
+from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 import seaborn as sns
 from cycler import cycler
-from matplotlib import font_manager, style
+from matplotlib import font_manager, rcParams, style
 from matplotlib.axis import Axis
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
@@ -17,23 +18,10 @@ DIVERGING = "vlag"
 MISTAKE = "#b2182b"  # the colour of what is wrong
 COLOURS = sns.color_palette("colorblind", 10).as_hex()
 
-# Of fonts that have what the first lacks, mostly Chinese, the first that is installed helps out letter by letter.
-_HELPING_FONTS = (
-    "Noto Sans CJK TC",
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Noto Sans TC",
-    "Source Han Sans TC",
-    "PingFang TC",
-    "PingFang HK",
-    "Heiti TC",
-    "Microsoft JhengHei",
-    "Microsoft YaHei",
-    "WenQuanYi Zen Hei",
-    "Noto Emoji",
-    "Segoe UI Symbol",
-)
-FONTS = ["DejaVu Sans", *(name for name in _HELPING_FONTS if name in font_manager.get_font_names())]
+# Chinese as it is written in Taiwan comes with this package; what else is missing is sought on the machine.
+SHIPPED_FONT = Path(__file__).parents[1] / "fonts" / "NotoSansCJKtc.ttf"
+font_manager.fontManager.addfont(SHIPPED_FONT)
+FONTS = ["DejaVu Sans", font_manager.FontProperties(fname=SHIPPED_FONT).get_name()]
 STYLE: dict[str, Any] = {
     "font.family": FONTS,
     "text.parse_math": False,  # a dollar sign in the name of a class is a dollar sign
@@ -60,10 +48,33 @@ style.use(STYLE)
 
 
 def missing_characters(text: str) -> str:
-    """Give the characters of a text that figures cannot show, since none of their fonts has them."""
+    """Give the characters of a text that figures cannot show; fonts of this machine help out from now on.
+
+    They are sought where the system keeps them, since matplotlib's own list is of the day when it was first made.
+    """
+    missing = _lacking(text)
+    for file in sorted(font_manager.findSystemFonts()) if missing else ():
+        if missing and _helps(file, missing):
+            font_manager.fontManager.addfont(file)
+            FONTS.append(font_manager.FontProperties(fname=file).get_name())
+            rcParams["font.family"] = FONTS
+            missing = _lacking(text)
+    return missing
+
+
+def _lacking(text: str) -> str:
     fonts = [font_manager.get_font(font_manager.findfont(family)) for family in FONTS]
     visible = (c for c in dict.fromkeys(text) if c.isprintable() and c != " ")
     return "".join(c for c in visible if not any(font.get_char_index(ord(c)) for font in fonts))
+
+
+def _helps(file: str, missing: str) -> bool:
+    """Say whether a font of outlines has one of these characters."""
+    try:
+        font = font_manager.get_font(file)
+    except (OSError, RuntimeError):
+        return False
+    return bool(font.scalable) and any(font.get_char_index(ord(c)) for c in missing)
 
 
 def new_figure(height: float, width: float = TEXT_WIDTH) -> Figure:

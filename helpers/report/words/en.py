@@ -26,6 +26,8 @@ LAYOUT = {
     "figure": "Figure",
     "table": "Table",
     "notes": "The data",
+    "collaborators": "Worked with",
+    "remarks": "Remarks of the author",
 }
 
 # Label, value and detail, as templates over the keys of the answers' numbers.
@@ -67,6 +69,8 @@ HEADLINES: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
+# Who hands it in, above the stamp.
+HAND_IN = {"author": "Author", "student_id": "Student ID", "course": "Course"}
 # The lines of the stamp, by its keys.
 STAMP = {
     "dataset": "Data set",
