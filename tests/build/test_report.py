@@ -179,7 +179,7 @@ def typesetter(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """A stand-in for the typesetter that writes a file; gives the stamps that it was called with."""
     stamps: list[dict] = []
 
-    def build_report(folder: Path, notebooks: list[str], stamp: dict) -> Path:
+    def build_report(folder: Path, notebooks: list[str], stamp: dict, *_: object) -> Path:
         stamps.append(stamp)
         (folder / "report.pdf").write_bytes(b"%PDF \xff " + str(len(stamps)).encode())
         return folder / "report.pdf"
