@@ -237,3 +237,16 @@ def test_the_author_and_the_remarks_stand_in_the_report_and_questions_count_from
     assert "1  What is taken for what?" in first and "2  How well" in second
     assert "Eve" in first and "Eve" not in second
     assert "We saw 25%, and no more." in first and "#one" in first
+
+
+def test_text_fills_the_page_that_a_tall_figure_does_not_fit_on(tmp_path: Path) -> None:
+    """What follows a figure that begins the next page stands before it, and a question's head above all figures."""
+    answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
+    answer.say("First.")
+    answer.figure("one", draw(6, 6), "The first caption.")
+    answer.figure("two", draw(6, 6), "The second caption.")
+    answer.say("Last.")
+    answer.save()
+    first, second = pages(build_report(tmp_path, ["01_train_cnn"], STAMP))[1:]
+    assert "1  Training" in first and "The first caption." in first and "Last." in first
+    assert "The second caption." in second and "Last." not in second
