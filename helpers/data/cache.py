@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import math
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate, pairwise
@@ -17,7 +18,7 @@ from helpers.base.folders import Facts, file_sha256
 from helpers.data import faces
 from helpers.data.containers import visible_files
 from helpers.data.decode import scale, scale_masks
-from helpers.data.reading import Pixels, Reading, count, unused_notes
+from helpers.data.reading import Pixels, Reading, count
 from helpers.data.sources import SPLITS, Contents, DatasetError, Record, printable
 from helpers.data.splits import arrange, drop_empty_classes, keep_training, missing_splits, shuffle_within
 
@@ -48,19 +49,17 @@ def digest_lines(lines: Iterable[str]) -> str:
 
 def _state(file: Path) -> str:
     """Give a file's size and time; a link that leads nowhere has neither."""
-    try:
+    with suppress(OSError):
         stat = file.stat()
-    except OSError:
-        return "nothing"
-    return f"{stat.st_size} {stat.st_mtime_ns}"
+        return f"{stat.st_size} {stat.st_mtime_ns}"
+    return "nothing"
 
 
 def _try_sha256(file: Path) -> str:
     """Hash one file of many, of which some may be unreadable, and pipes, which would be waited for."""
-    try:
+    with suppress(OSError):
         return file_sha256(file) if file.is_file() else "nothing"
-    except OSError:
-        return "unreadable"
+    return "unreadable"
 
 
 def write_faces(draft: Path, image_size: int | None) -> Facts:
@@ -69,12 +68,20 @@ def write_faces(draft: Path, image_size: int | None) -> Facts:
     images, labels, evidence = (np.concatenate([drawn[split][part] for split in SPLITS]) for part in range(3))
     if image_size:
         images, evidence = scale(images, image_size), scale_masks(evidence, image_size)
-    bounds = _bounds(len(drawn[split][1]) for split in SPLITS)
     for name, values in (("images", images), ("labels", labels), ("evidence", evidence)):
         _write_array(draft / f"{name}.npy", values.shape, values.dtype, [values.data])
+    by_split = {split: np.bincount(drawn[split][1]).tolist() for split in SPLITS}
+    reading = Reading(
+        title="Schematic faces (generated)",
+        class_names=faces.CLASS_NAMES,
+        labels_from="the expressions that were drawn",
+        pixels=Pixels(images.shape[1], colour=False),
+        splits_from="drawn one by one",
+        counts={split: dict(zip(faces.CLASS_NAMES, numbers)) for split, numbers in by_split.items()},
+    )
     return {
-        "reading": _faces_reading(labels, bounds, images.shape[1]).as_json(),
-        "bounds": bounds,
+        "reading": reading.as_json(),
+        "bounds": _bounds(map(sum, by_split.values())),
         "notes": ("The faces are drawn by a program, so every pixel's part in the expression is known.",),
         "split_notes": (),
         "skipped": (),
@@ -83,43 +90,29 @@ def write_faces(draft: Path, image_size: int | None) -> Facts:
     }
 
 
-def _faces_reading(labels: np.ndarray, bounds: Mapping[str, tuple[int, int]], size: int) -> Reading:
-    return Reading(
-        title="Schematic faces (generated)",
-        class_names=faces.CLASS_NAMES,
-        labels_from="the expressions that were drawn",
-        pixels=Pixels(size, colour=False),
-        splits_from="drawn one by one",
-        counts={
-            split: dict(zip(faces.CLASS_NAMES, np.bincount(labels[slice(*bounds[split])]).tolist())) for split in SPLITS
-        },
-    )
-
-
 def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     """Decode and split what a path holds into a folder; returns the facts about it."""
-    scratch = draft / "decoded"
-    labels, given, twins, groups, image_names, skipped = _decode_records(contents.records, scratch)
+    scratch, reading = draft / "decoded", contents.reading
+    (labels, given, twins, groups), names, skipped = _decode_records(contents.records, scratch)
     _check_skipped(path, skipped, len(labels))
-    reading = contents.reading
     class_names, labels, class_notes = drop_empty_classes(reading.class_names, labels)
     splits, notes = arrange(path, class_names, reading.split_names, labels, given, twins, groups)
     order = shuffle_within(splits)[(splits < 0).sum() :]  # those of no split come first
-    _write_array(
-        draft / "images.npy",
-        (len(order), *reading.pixels.shape),
-        np.dtype(np.uint8),
-        _pick(scratch, order, int(np.prod(reading.pixels.shape))),
-    )
+    shape = (len(order), *reading.pixels.shape)
+    _write_array(draft / "images.npy", shape, np.dtype(np.uint8), _pick(scratch, order, math.prod(shape[1:])))
     scratch.unlink()
-    _write_array(draft / "labels.npy", order.shape, labels.dtype, [labels[order].data])
-    _write_array(draft / "names.npy", order.shape, image_names.dtype, [image_names[order].data])
-    counted = _count_again(reading, class_names, labels[order], splits[order])
-    known = replace(counted, notes=(*reading.notes, *class_notes, *_skipped_notes(len(skipped), len(labels))))
+    for file, values in (("labels.npy", labels[order]), ("names.npy", names[order])):
+        _write_array(draft / file, values.shape, values.dtype, [values.data])
+    pairs = zip(np.take(SPLITS, splits[order]).tolist(), np.take(class_names, labels[order]).tolist())
+    left_out = f"Images that cannot be read, {len(skipped):,} of {len(labels) + len(skipped):,}, are left out; "
+    skip_notes = (f"{left_out}skipped.csv lists them.",) if skipped else ()
+    known = replace(
+        reading, class_names=class_names, counts=count(pairs), notes=(*reading.notes, *class_notes, *skip_notes)
+    )
     return {
         "reading": known.as_json(),
         "bounds": _bounds(np.bincount(splits[order], minlength=len(SPLITS)).tolist()),
-        "notes": (*unused_notes(known), *known.notes),
+        "notes": (*known.unused_notes(), *known.notes),
         "split_notes": notes,
         "skipped": skipped,
         "missing": missing_splits(given),
@@ -127,16 +120,11 @@ def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     }
 
 
-def _count_again(reading: Reading, class_names: Sequence[str], labels: np.ndarray, splits: np.ndarray) -> Reading:
-    """Give the reading with the counts that hold now that every image has been looked at and has its split."""
-    pairs = zip(np.take(SPLITS, splits).tolist(), np.take(class_names, labels).tolist())
-    return replace(reading, class_names=tuple(class_names), counts=count(pairs))
+def _decode_records(records: Iterable[Record], scratch: Path) -> tuple[np.ndarray, np.ndarray, list[tuple[str, str]]]:
+    """Write the pixels one behind the other.
 
-
-def _decode_records(
-    records: Iterable[Record], scratch: Path
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[tuple[str, str]]]:
-    """Write the pixels one behind the other; return labels, given splits, twins, groups, names, what was left out."""
+    Returns labels, given splits, twins and groups, (4, N) int64; names, (N,) bytes; and what was left out, with why.
+    """
     facts, names, skipped = array("q"), [], []
     with writing(scratch):
         file = scratch.open("wb")
@@ -148,20 +136,16 @@ def _decode_records(
             content = np.asarray(record.pixels).tobytes()
             with writing(scratch):
                 file.write(content)
-            facts.extend((record.label, _SPLIT_INDEX[record.split], _hash(content), _group(record)))
+            group = _hash(record.group.encode()) if record.group else 0
+            facts.extend((record.label, _SPLIT_INDEX[record.split], _hash(content), group))
             names.append(printable(record.name).encode()[-_NAME:])
         with writing(scratch):
             file.flush()
-    labels, given, twins, groups = np.array(facts, np.int64).reshape(-1, 4).T
-    return labels, given, twins, groups, np.array(names or [b"-"]), skipped
+    return np.array(facts, np.int64).reshape(-1, 4).T, np.array(names or [b"-"]), skipped
 
 
 def _hash(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), signed=True)
-
-
-def _group(record: Record) -> int:
-    return _hash(record.group.encode()) if record.group else 0
 
 
 def _check_skipped(path: Path, skipped: Sequence[tuple[str, str]], kept: int) -> None:
@@ -173,11 +157,6 @@ def _check_skipped(path: Path, skipped: Sequence[tuple[str, str]], kept: int) ->
             f"{path}: {len(skipped):,} of {kept + len(skipped):,} images cannot be read, more than "
             f"{MAX_UNREADABLE:.0%}; repair or remove them, the first being: {first}."
         )
-
-
-def _skipped_notes(skipped: int, kept: int) -> tuple[str, ...]:
-    note = f"Images that cannot be read, {skipped:,} of {kept + skipped:,}, are left out; skipped.csv lists them."
-    return (note,) if skipped else ()
 
 
 def _pick(scratch: Path, order: np.ndarray, size: int) -> Iterator[bytes]:
@@ -202,15 +181,11 @@ def _write_array(file: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Ite
 
 
 def _bounds(counts: Iterable[int]) -> dict[str, tuple[int, int]]:
-    ends = list(accumulate(counts, initial=0))
-    return dict(zip(SPLITS, pairwise(ends), strict=True))
+    return dict(zip(SPLITS, pairwise(accumulate(counts, initial=0)), strict=True))
 
 
 def read_arrays(folder: Path, facts: Facts) -> dict[str, dict[str, np.ndarray]]:
     """Open the arrays of a cache folder, by name and split, memory-mapped."""
-    return {Path(name).stem: _cut(folder / name, facts["bounds"]) for name in facts["files"]}
-
-
-def _cut(file: Path, bounds: Mapping[str, tuple[int, int]]) -> dict[str, np.ndarray]:
-    array = np.load(file, mmap_mode="r")
-    return {split: array[start:end] for split, (start, end) in bounds.items()}
+    arrays = {Path(name).stem: np.load(folder / name, mmap_mode="r") for name in facts["files"]}
+    bounds = facts["bounds"].items()
+    return {name: {split: values[start:end] for split, (start, end) in bounds} for name, values in arrays.items()}

@@ -1,8 +1,7 @@
 """Labelled images from any source: decoded once, split once, memory-mapped ever after.
 
-A source is a known name, an archive or a folder. What it holds is recognised by its content: pictures in
-class folders, Parquet files, or a table of pixels. Each becomes a stream of records, the records become one
-cache folder `data/cache/<fingerprint>/`, and the cache folder becomes a Dataset.
+A source is a known name, an archive or a folder, and what it holds is recognised by its content. It becomes a stream
+of records, the records become one cache folder `data/cache/<fingerprint>/`, and the cache folder becomes a Dataset.
 """
 
 import hashlib
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -131,8 +131,7 @@ def write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:
         path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Where a data set comes from: name of the run, fingerprint of the content, path (None for the faces)."""
 
     name: str
@@ -176,22 +175,17 @@ def identify(
     if image_size is not None and not _SIZES[0] <= image_size <= _SIZES[1]:
         raise DatasetError(f"Images cannot be {image_size} pixels a side; choose {_SIZES[0]} to {_SIZES[1]}.")
     path = _locate(name_or_path)
-    if path is None and image_size == FER2013_SIZE:
-        image_size = None  # the size that the faces have anyway
-    if path is None:
-        digest = _program_digest(Path(faces.__file__).parent)
+    if path is None:  # another program draws other faces
+        image_size = None if image_size == FER2013_SIZE else image_size  # the size that they have anyway
+        program = sorted(Path(faces.__file__).parent.glob("*.py"))
+        digest, chosen = store.digest_lines(f"{file.name} {file_digest(file)}" for file in program), ""
     else:
+        chosen = (options or read_options()).as_text()
         with reading_from(path):
             digest = store.content_digest(path, cache or cache_folder())
-    chosen = (options or read_options()).as_text() if path else ""  # nothing is to be decided about the faces
     fingerprint = hashlib.sha256(f"{digest} {image_size} {chosen}".encode()).hexdigest()[:16]
     name = name_or_path if name_or_path in KNOWN_NAMES else _run_name(path or Path(), fingerprint)
     return Source(name, fingerprint, path)
-
-
-def _program_digest(folder: Path) -> str:
-    """Hash the program that draws the faces: another program draws others."""
-    return store.digest_lines(f"{file.name} {file_digest(file)}" for file in sorted(folder.glob("*.py")))
 
 
 def look(
@@ -202,63 +196,46 @@ def look(
     Of what has been opened before, all is known; of other data, images that turn out to be equal or unreadable may
     shift a few from split to split. Arguments and errors are those of load_dataset.
     """
+    cache = cache or cache_folder()
     options = (options or read_options()).with_size(image_size)
     source = identify(name_or_path, cache, image_size, options)
-    folder = (cache or cache_folder()) / source.fingerprint
-    if source.path is None or kept_facts(folder, room_digest("data")):
+    if source.path is None or kept_facts(cache / source.fingerprint, room_digest("data")):
         dataset = load_dataset(name_or_path, cache, image_size, options=options)
-        return source.name, dataset.reading, _first_records(dataset)
-    contents = recognise(source.path, options, cache or cache_folder())
-    shown = contents.records if contents.preview is None else contents.preview
-    return source.name, plan(source.path, contents.reading), _guarded(source.path, shown)
-
-
-def _first_records(dataset: Dataset) -> Iterator[Record]:
-    """Give the first training images of each class."""
-    for label in range(len(dataset.class_names)):
-        for index in np.flatnonzero(dataset.train.labels == label)[:PREVIEWED].tolist():
-            yield Record(f"training image {index}", label, "train", dataset.train.images[index])
+        labels = dataset.train.labels
+        places = ((n, i) for n in range(len(dataset.class_names)) for i in np.flatnonzero(labels == n)[:PREVIEWED])
+        shown = (Record(f"training image {i}", n, "train", dataset.train.images[i]) for n, i in places)
+        return source.name, dataset.reading, shown
+    contents = recognise(source.path, options, cache)
+    records = contents.records if contents.preview is None else contents.preview
+    return source.name, plan(source.path, contents.reading), _guarded(source.path, records)
 
 
 def _locate(name_or_path: str) -> Path | None:
     """Return the path of a data set, or None for the embedded faces."""
     if name_or_path == "faces":
         return None
-    if name_or_path in _KNOWN_FILES:
-        return _first_existing([ROOT / "data" / file for file in _KNOWN_FILES[name_or_path]], name_or_path)
+    known = [ROOT / "data" / file for file in _KNOWN_FILES.get(name_or_path, ())]
     path = Path(name_or_path)
     with suppress(RuntimeError):  # where there is no such user, "~" is part of the name
         path = path.expanduser()
-    return _first_existing(list(dict.fromkeys([ROOT / path, Path.cwd() / path])), name_or_path)
-
-
-def _first_existing(candidates: Sequence[Path], name_or_path: str) -> Path:
-    for path in candidates:
-        if name_or_path and _exists(path):
-            return _check_kind(path.resolve())
+    candidates = known or list(dict.fromkeys([ROOT / path, Path.cwd() / path]))
+    for path in candidates if name_or_path else ():
+        with suppress(OSError, ValueError):  # a name that no file can have
+            if path.exists():
+                return _check_kind(path.resolve())
     *names, last = map(repr, KNOWN_NAMES)
-    get = f"`make data DATASET={name_or_path}` downloads it, or " if name_or_path in _KNOWN_FILES else ""
+    shown = [printable(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)) for path in candidates]
+    get = f"`make data DATASET={name_or_path}` downloads it, or " if known else ""
     raise DatasetError(
-        f"There is no data set {name_or_path!r} (looked for {', '.join(map(_shown, candidates))}); {get}DATASET "
-        f"is {', '.join(names)} or {last}, or the path of an archive or a folder of images."
+        f"There is no data set {name_or_path!r} (looked for {', '.join(shown)}); {get}DATASET is {', '.join(names)} or "
+        f"{last}, or the path of an archive or a folder of images."
     )
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
 
 
 def _check_kind(path: Path) -> Path:
     if not path.is_dir() and not path.is_file():  # a pipe would be waited for, a device might never end
         raise DatasetError(f"{path} is neither a file nor a folder; give an archive or a folder of images.")
     return path
-
-
-def _shown(path: Path) -> str:
-    return printable(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path))
 
 
 def _run_name(path: Path, fingerprint: str) -> str:
@@ -283,23 +260,18 @@ def _guarded(path: Path, records: Iterable[Record]) -> Iterator[Record]:
 
 
 def recognise(path: Path, options: Options, scratch: Path | None = None) -> Contents:
-    """Find how a path is to be read, decoding no more images than that takes; DatasetError where it cannot be.
+    """Ask the readers what a path holds, decoding no more images than that takes; DatasetError where none can read it.
 
     scratch: folder in which archives that are compressed as a whole are unpacked into a file without a name.
     """
     with reading_from(path):
-        return _recognise(path, options, scratch)
-
-
-def _recognise(path: Path, options: Options, scratch: Path | None) -> Contents:
-    """Ask the readers what a path holds."""
-    members = list_members(path, scratch)
-    for reader in readers.READERS:
-        if found := reader.find(path, members):
-            contents = reader.read(path, members, found, options)
-            notes = (*members.notes, *contents.reading.notes)
-            return replace(contents, reading=replace(contents.reading, notes=notes))
-    refuse_foreign_members(path, members.heads())
+        members = list_members(path, scratch)
+        for reader in readers.READERS:
+            if found := reader.find(path, members):
+                contents = reader.read(path, members, found, options)
+                notes = (*members.notes, *contents.reading.notes)
+                return replace(contents, reading=replace(contents.reading, notes=notes))
+        refuse_foreign_members(path, members.heads())
     kinds = ", ".join(reader.what for reader in readers.READERS)
     raise DatasetError(f"{path} holds no labelled images; give a folder or an archive with one of these: {kinds}.")
 

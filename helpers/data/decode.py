@@ -36,8 +36,7 @@ Made = TypeVar("Made")
 
 def is_picture(head: bytes) -> bool:
     """Tell by its first 16 bytes whether a file is a picture, whatever its name."""
-    in_riff = head.startswith(b"RIFF") and head[8:12] == b"WEBP"
-    return head.startswith(_MAGICS) or in_riff or _is_heif(head)
+    return head.startswith(_MAGICS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or _is_heif(head)
 
 
 def _is_heif(head: bytes) -> bool:
@@ -54,18 +53,11 @@ def map_all(make: Callable[[Giver], Made], openers: Iterable[Giver], made_bytes:
     cores = os.cpu_count() or 1
     under_way = max(cores, min(_ROUND, _ROUND_BYTES // made_bytes))
     batch = min(_BATCH, under_way // cores)
-    with ThreadPoolExecutor(cores) as pool:
-        for round_ in _cut_up(openers, under_way):
-            yield from chain.from_iterable(pool.map(partial(_map_batch, make), _cut_up(round_, batch)))
-
-
-def _cut_up(openers: Iterable[Giver], length: int) -> Iterator[list[Giver]]:
     rest = iter(openers)
-    return iter(lambda: list(islice(rest, length)), [])
-
-
-def _map_batch(make: Callable[[Giver], Made], openers: list[Giver]) -> list[Made]:
-    return [make(opener) for opener in openers]
+    with ThreadPoolExecutor(cores) as pool:
+        while round_ := list(islice(rest, under_way)):
+            batches = (round_[start : start + batch] for start in range(0, len(round_), batch))
+            yield from chain.from_iterable(pool.map(lambda batch: [make(opener) for opener in batch], batches))
 
 
 def decode(opener: Giver, pixels: Pixels) -> np.ndarray | str:
@@ -78,17 +70,13 @@ def decode(opener: Giver, pixels: Pixels) -> np.ndarray | str:
         _, image = open_image(read_content(opener), pixels.size)
         flat = _from_deep(image, pixels) if isinstance(image, np.ndarray) else lay_on(image, pixels.ground)
         return resize(flat.convert("RGB" if pixels.colour else "L"), pixels.size, pixels.fit)
-    except Exception as error:  # decoders answer foreign bytes with errors of any kind
-        return _explain(error)
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
+    except UnidentifiedImageError:
         return "is not an image"
-    if isinstance(error, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
         return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
-    message = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return "is cut short" if "truncated" in message.lower() else message
+    except Exception as error:  # decoders answer foreign bytes with errors of any kind
+        message = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return "is cut short" if "truncated" in message.lower() else message
 
 
 def read_content(opener: Giver) -> bytes | np.ndarray:
@@ -169,17 +157,14 @@ def lay_on(image: Image.Image, ground: int) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", over.size, (ground, ground, ground, 255)), over)
 
 
-def _stretch(image: Image.Image, size: tuple[int, int], method: int) -> Image.Image:
-    return image.resize(size, Image.Resampling(method))
-
-
 def resize(image: Image.Image, size: int, fit: str = "crop") -> np.ndarray:
     """Make an image square and scale it, with antialiasing, to (size, size, C) uint8.
 
     fit: "crop" keeps the middle, "pad" adds black and "stretch" distorts.
     """
     if image.size != (size, size):
-        square = {"crop": ImageOps.fit, "pad": ImageOps.pad, "stretch": _stretch}[fit]
+        squares: dict[str, Callable[..., Image.Image]] = {"crop": ImageOps.fit, "pad": ImageOps.pad}
+        square = squares.get(fit, Image.Image.resize)
         image = square(image, (size, size), Image.Resampling.BICUBIC)
     return np.asarray(image).reshape(size, size, -1)
 

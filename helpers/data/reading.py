@@ -76,11 +76,44 @@ class Reading:
 
     def with_unused(self, unused: Iterable[Unused]) -> "Reading":
         """Give the same reading with more left out; what is of one kind is added up."""
-        return replace(self, unused=merge_unused([*self.unused, *unused]))
+        merged: dict[str, Unused] = {}
+        for part in (*self.unused, *unused):
+            known = merged.get(part.kind)
+            merged[part.kind] = replace(known, count=known.count + part.count) if known else part
+        return replace(self, unused=tuple(part for part in merged.values() if part.count))
 
     def sentences(self) -> list[str]:
         """Say how the data set is read, one whole sentence an item, the most important first."""
-        return sentences(self)
+        pixels, total = self.pixels, sum(number for split in self.counts.values() for number in split.values())
+        by = f", recognised by {self.recognised_by}" if self.recognised_by else ""
+        rest = len(self.class_names) - _NAMED
+        named = ", ".join(self.class_names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        said = [
+            f"{self.title}{by}: {_plural(total, 'image')}.",
+            f"The {len(self.class_names)} classes are {self.labels_from}: {named}.",
+            *([f"The splits are {self.splits_from}."] if self.splits_from else []),
+            *(self._split_sentence(split) for split in self.counts),
+            f"Images become {pixels.size} x {pixels.size} pixels {'in colour' if pixels.colour else 'in grey'}, from "
+            f"{pixels.bits} bits a channel.",
+        ]
+        if pixels.cropped >= 0.005:
+            said.append(f"Cropping to squares cuts off {pixels.cropped:.0%} of the area on average.")
+        said += self.unused_notes()
+        if self.options:
+            said.append(f"Decided by {', '.join(f'{name}={value}' for name, value in self.options.items())}.")
+        return [*said, *pixels.notes, *self.notes]
+
+    def unused_notes(self) -> tuple[str, ...]:
+        """Say what was not used, one whole sentence a kind."""
+        return tuple(f"Not used: {part.count:,} {part.kind}, such as {part.example}." for part in self.unused)
+
+    def _split_sentence(self, split: str) -> str:
+        counts = self.counts[split]
+        name = OTHER_SPLIT_NAMES.get(split, "all in one piece")  # the source's name may be that of another's stand-in
+        spread = f"{min(counts.values()):,} to {max(counts.values()):,} a class"
+        if len(counts) <= _NAMED:
+            spread = ", ".join(f"{label} {counts[label]:,}" for label in self.class_names if label in counts)
+        return f"{name[0].upper()}{name[1:]}: {_plural(sum(counts.values()), 'image')} ({spread})."
 
     def as_json(self) -> dict[str, Any]:
         """Give the reading as JSON can hold it; `from_json` reads it back."""
@@ -93,15 +126,6 @@ def from_json(stored: Mapping[str, Any]) -> Reading:
     unused = tuple(Unused(**part) for part in stored["unused"])
     texts = {name: tuple(stored[name]) for name in ("class_names", "notes")}
     return Reading(**{**stored, **texts, "pixels": pixels, "unused": unused})
-
-
-def merge_unused(parts: Iterable[Unused]) -> tuple[Unused, ...]:
-    """Add up what is of one kind, keeping the first example."""
-    merged: dict[str, Unused] = {}
-    for part in parts:
-        known = merged.get(part.kind)
-        merged[part.kind] = replace(known, count=known.count + part.count) if known else part
-    return tuple(part for part in merged.values() if part.count)
 
 
 def unused(kind: str, names: Sequence[str]) -> tuple[Unused, ...]:
@@ -117,50 +141,5 @@ def count(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
     return {split: counts[split] for split in ("", *SPLITS) if split in counts}
 
 
-def sentences(reading: Reading) -> list[str]:
-    """Say how a data set is read, one whole sentence an item, the most important first."""
-    pixels = reading.pixels
-    by = f", recognised by {reading.recognised_by}" if reading.recognised_by else ""
-    said = [
-        f"{reading.title}{by}: {_plural(_total(reading), 'image')}.",
-        f"The {len(reading.class_names)} classes are {reading.labels_from}: {_named(reading.class_names)}.",
-        *([f"The splits are {reading.splits_from}."] if reading.splits_from else []),
-        *(_split_sentence(reading, split) for split in reading.counts),
-        f"Images become {pixels.size} x {pixels.size} pixels {'in colour' if pixels.colour else 'in grey'}, from "
-        f"{pixels.bits} bits a channel.",
-    ]
-    if pixels.cropped >= 0.005:
-        said.append(f"Cropping to squares cuts off {pixels.cropped:.0%} of the area on average.")
-    said += unused_notes(reading)
-    if reading.options:
-        said.append(f"Decided by {', '.join(f'{name}={value}' for name, value in reading.options.items())}.")
-    return [*said, *pixels.notes, *reading.notes]
-
-
-def unused_notes(reading: Reading) -> tuple[str, ...]:
-    """Say what was not used, one whole sentence a kind."""
-    return tuple(f"Not used: {part.count:,} {part.kind}, such as {part.example}." for part in reading.unused)
-
-
-def _total(reading: Reading) -> int:
-    return sum(number for split in reading.counts.values() for number in split.values())
-
-
 def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _named(names: Sequence[str]) -> str:
-    rest = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _split_sentence(reading: Reading, split: str) -> str:
-    counts = reading.counts[split]
-    name = OTHER_SPLIT_NAMES.get(split, "all in one piece")  # what the source calls it may be another one's stand-in
-    total, smallest, largest = sum(counts.values()), min(counts.values()), max(counts.values())
-    if len(counts) <= _NAMED:
-        spread = ", ".join(f"{label} {counts[label]:,}" for label in reading.class_names if label in counts)
-    else:
-        spread = f"{smallest:,} to {largest:,} a class"
-    return f"{name[0].upper()}{name[1:]}: {_plural(total, 'image')} ({spread})."

@@ -61,32 +61,21 @@ def arrange(
 def _complete(
     given: np.ndarray, labels: np.ndarray, twins: np.ndarray, names: Mapping[str, str]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Where the validation or the test split is missing, validate on a tenth of the training images."""
+    """Validate on a tenth of the training images, where a split is missing, or too few of more are for validation."""
     missing = [split for index, split in enumerate(SPLITS) if index not in given]
-    if not missing:
-        return _replace_few(given, labels, twins, names)
-    is_train = given == _TRAIN
-    splits = np.full_like(given, _TEST)
-    splits[is_train] = deal(labels[is_train], twins[is_train], (0.9, 0.1))
-    stand_in = f"the {names['validation']} images are the test split and " if missing == ["test"] else ""
-    tenth = f"a tenth of the {names['train']} images, drawn class by class, is the validation split."
-    return splits, (f"These data have no {names[missing[0]]} images, so {stand_in}{tenth}",)
-
-
-def _replace_few(
-    given: np.ndarray, labels: np.ndarray, twins: np.ndarray, names: Mapping[str, str]
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Where too few images are for validation, validate on a tenth of the training images, if these are more."""
     few, is_train = int((given == _VALIDATION).sum()), given == _TRAIN
-    width = 2 * 1.96 * (0.25 / few) ** 0.5  # of the 95 % interval of an accuracy of one half
-    if width <= _WIDEST or few >= is_train.sum() // 10:
+    width = 2 * 1.96 * (0.25 / max(few, 1)) ** 0.5  # of the 95 % interval of an accuracy of one half
+    if not missing and (width <= _WIDEST or few >= is_train.sum() // 10):
         return given, ()
-    splits = np.where(given == _VALIDATION, -1, given)
+    splits = np.full_like(given, _TEST) if missing else np.where(given == _VALIDATION, -1, given)
     splits[is_train] = deal(labels[is_train], twins[is_train], (0.9, 0.1))
+    tenth = f"a tenth of the {names['train']} images, drawn class by class, is the validation split"
+    if missing:
+        stand_in = f"the {names['validation']} images are the test split and " if missing == ["test"] else ""
+        return splits, (f"These data have no {names[missing[0]]} images, so {stand_in}{tenth}.",)
     return splits, (
         f"The {few:,} {names['validation']} images are too few to choose by, as they tell an accuracy only to within "
-        f"{width / 2:.0%}: a tenth of the {names['train']} images, drawn class by class, is the validation split, and "
-        "those few are not used.",
+        f"{width / 2:.0%}: {tenth}, and those few are not used.",
     )
 
 
@@ -135,16 +124,10 @@ def deal(labels: np.ndarray, twins: np.ndarray, shares: Sequence[float]) -> np.n
         groups = generator.permutation(np.flatnonzero(labels[first] == label))
         middles = np.cumsum(sizes[groups]) - sizes[groups] / 2
         dealt[groups] = np.searchsorted(np.cumsum(shares)[:-1] * sizes[groups].sum(), middles)
-        if len(groups) >= len(shares):
-            _fill_gaps(dealt, groups, len(shares))
+        for place in range(1, len(shares) if len(groups) >= len(shares) else 1):  # the last groups fill gaps
+            if len(shares) - place not in dealt[groups]:
+                dealt[groups[-place]] = len(shares) - place
     return dealt[group]
-
-
-def _fill_gaps(dealt: np.ndarray, groups: np.ndarray, count: int) -> None:
-    """Give each of `count` splits one of these groups where it has none: the last split the last one, and so on."""
-    for place, split in enumerate(range(count - 1, 0, -1), start=1):
-        if split not in dealt[groups]:
-            dealt[groups[-place]] = split
 
 
 def _check_classes(path: Path, names: Sequence[str], labels: np.ndarray, splits: np.ndarray) -> None:

@@ -3,8 +3,8 @@
 An image in another scale, on another ground or without its colour would tell its class by how it was read.
 """
 
+import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
 from typing import NamedTuple
@@ -32,25 +32,17 @@ _VISIBLE = 24  # grey levels by which an image differs from its ground on averag
 class _Look(NamedTuple):
     """What is seen of an image.
 
-    sides: the shorter and the longer, in pixels; low, high: the least and the largest value, where there are more than
-    8 bits, else None; whole: whether these are whole numbers; stacked: whether it has more than one page or picture;
+    sides: the shorter and the longer, in pixels; reach: the least and the largest value, where there are more than 8
+    bits, else empty; whole: whether these are whole numbers; stacked: whether it has more than one page or picture;
     contrasts: to each of the grounds, where it is transparent.
     """
 
     sides: tuple[int, int]
-    coloured: bool = False
-    low: float | None = None
-    high: float | None = None
+    coloured: bool
+    reach: tuple[float, ...] = ()
     whole: bool = True
     stacked: bool = False
-    contrasts: tuple[float, ...] | None = None
-
-
-@dataclass
-class _Search:
-    """Whether colour is still looked for; one coloured image is enough."""
-
-    coloured: bool = False
+    contrasts: tuple[float, ...] = ()
 
 
 def survey(openers: Iterable[Giver], options: Options, size: int | None = None, names: Sequence[str] = ()) -> Pixels:
@@ -59,60 +51,59 @@ def survey(openers: Iterable[Giver], options: Options, size: int | None = None, 
     size: pixels a side where the options do not say, or None to follow the data; names: of the images, if they have
     any. Images that cannot be read are passed over, as `decode` says what is wrong with them.
     """
-    search, looks, seen = _Search(), [], []
-    for look, name in zip(map_all(partial(_look, search=search), openers), chain(names, repeat(""))):
+    found, looks, seen = threading.Event(), [], []  # colour is looked for until it is found
+    for look, name in zip(map_all(partial(_look, found=found), openers), chain(names, repeat(""))):
         if look:
-            search.coloured |= look.coloured
             looks.append(look)
             seen.append(name)
     side, size_notes = _choose_size(looks) if size is None else (size, ())
-    black, white, bits, depth_notes = _find_scale([look for look in looks if look.high is not None])
+    black, white, bits, depth_notes = _find_scale([look for look in looks if look.reach])
     ground, ground_notes = _choose_ground([look.contrasts for look in looks if look.contrasts])
-    cropped = _cropped(looks)
-    crop_notes = _crop_notes(cropped) if options.fit == "crop" else ()
+    cropped = np.array([1 - look.sides[0] / look.sides[1] for look in looks if options.fit == "crop"])
+    pages = sum(look.stacked for look in looks)
+    page_notes = (f"Of {pages:,} files with several pages or pictures, the first is taken.",) if pages else ()
+    size_notes = () if options.image_size else size_notes
     return Pixels(
         size=options.image_size or side,
-        colour=search.coloured,
+        colour=found.is_set(),
         bits=bits,
         fit=options.fit,
-        cropped=float(cropped.mean()) if options.fit == "crop" and len(cropped) else 0.0,
-        notes=(
-            *(() if options.image_size else size_notes),
-            *depth_notes,
-            *ground_notes,
-            *_page_notes(sum(look.stacked for look in looks)),
-            *_odd_notes(looks, seen),
-            *crop_notes,
-        ),
+        cropped=float(cropped.mean()) if len(cropped) else 0.0,
+        notes=(*size_notes, *depth_notes, *ground_notes, *page_notes, *_odd_notes(looks, seen), *_crop_notes(cropped)),
         black=black,
         white=white,
         ground=ground,
     )
 
 
-def _look(opener: Giver, search: _Search) -> _Look | None:
+def _look(opener: Giver, found: threading.Event) -> _Look | None:
     try:
         sides, image = open_image(read_content(opener), _LOOK)
         if isinstance(image, np.ndarray):
-            return _look_at_values(sides, image, search)
-        return _look_at_image(sides, image, search)
+            look = _look_at_values(sides, image, found.is_set())
+        else:
+            look = _look_at_image(sides, image, found.is_set())
     except Exception:  # decoders answer foreign bytes with errors of any kind, which are told when they are decoded
         return None
+    if look.coloured:
+        found.set()
+    return look
 
 
-def _look_at_values(sides: tuple[int, int], values: np.ndarray, search: _Search) -> _Look:
+def _look_at_values(sides: tuple[int, int], values: np.ndarray, known: bool) -> _Look:
+    """Look at an image; known: whether colour need not be looked for."""
     finite = values[np.isfinite(values)]
     low, high = float(finite.min()), float(finite.max())
-    coloured = not search.coloured and values.ndim == 3 and values.shape[2] == 3
+    coloured = not known and values.ndim == 3 and values.shape[2] == 3
     if coloured:
         coloured = bool(np.ptp(values.astype(np.float64), axis=2).max() * 255 > _TINGE * max(high, 1e-9))
-    return _Look(sides, coloured, low, high, bool(np.all(finite == np.rint(finite))))
+    return _Look(sides, coloured, (low, high), bool(np.all(finite == np.rint(finite))))
 
 
-def _look_at_image(sides: tuple[int, int], image: Image.Image, search: _Search) -> _Look:
+def _look_at_image(sides: tuple[int, int], image: Image.Image, known: bool) -> _Look:
     stacked = image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False)
-    contrasts = _contrasts(image) if image.has_transparency_data else None
-    coloured = not search.coloured and image.mode not in ("1", "L", "LA") and _is_coloured(image)
+    contrasts = _contrasts(image) if image.has_transparency_data else ()
+    coloured = not known and image.mode not in ("1", "L", "LA") and _is_coloured(image)
     return _Look(sides, coloured, stacked=stacked, contrasts=contrasts)
 
 
@@ -124,11 +115,11 @@ def _is_coloured(image: Image.Image) -> bool:
     return bool((values.max(axis=2) - values.min(axis=2)).max() > _TINGE)
 
 
-def _contrasts(image: Image.Image) -> tuple[float, ...] | None:
-    """Give by how many grey levels what is not transparent differs from each ground; None where all is opaque."""
+def _contrasts(image: Image.Image) -> tuple[float, ...]:
+    """Give by how many grey levels what is not transparent differs from each ground; nothing where all is opaque."""
     grey, opacity = (np.asarray(channel, np.float64) for channel in image.convert("LA").split())
     if opacity.min() == 255 or opacity.max() == 0:
-        return None
+        return ()
     return tuple(float(np.average(np.abs(grey - ground), weights=opacity)) for ground in _GROUNDS)
 
 
@@ -151,8 +142,7 @@ def _find_scale(deep: Sequence[_Look]) -> tuple[float, float, int, tuple[str, ..
     """Find which values become black and white in images of more than 8 bits, how many bits are used, and notes."""
     if not deep:
         return 0.0, Pixels.white, 8, ()
-    low = min(look.low for look in deep if look.low is not None)
-    high = max(look.high for look in deep if look.high is not None)
+    low, high = min(look.reach[0] for look in deep), max(look.reach[1] for look in deep)
     whole = all(look.whole for look in deep)
     bits = int(high).bit_length() if whole and low >= 0 else 32
     black, white = _find_ends(low, high, whole)
@@ -183,10 +173,6 @@ def _choose_ground(contrasts: Sequence[tuple[float, ...]]) -> tuple[int, tuple[s
     return ground, (f"Transparent images, {len(contrasts):,} in number, are laid on {_GROUNDS[ground]}.",)
 
 
-def _page_notes(count: int) -> tuple[str, ...]:
-    return (f"Of {count:,} files with several pages or pictures, the first is taken.",) if count else ()
-
-
 def _odd_notes(looks: Sequence[_Look], names: Sequence[str]) -> tuple[str, ...]:
     """Say which images have a side that is several times shorter or longer than is usual in these data."""
     sides = np.array([look.sides for look in looks], np.float64).reshape(-1, 2)
@@ -196,22 +182,15 @@ def _odd_notes(looks: Sequence[_Look], names: Sequence[str]) -> tuple[str, ...]:
         return ()
     oddest = int(ratios.argmax())
     named = f", such as {printable(names[oddest])}," if names[oddest] else ""
+    size, odd_size = (" x ".join(f"{side:,.0f}" for side in pair) for pair in (usual, sides[oddest]))
     return (
         f"A side of {count:,} of {len(looks):,} images{named} is at least {_ODD} times as short or as long as the "
-        f"median's, {_size(usual)} pixels: the oddest has {_size(sides[oddest])}.",
+        f"median's, {size} pixels: the oddest has {odd_size}.",
     )
 
 
-def _size(sides: np.ndarray) -> str:
-    return " x ".join(f"{side:,.0f}" for side in sides)
-
-
-def _cropped(looks: Sequence[_Look]) -> np.ndarray:
-    """Give the share of each image's area that is cut off when it is cropped to a square: (N,) float, 0 to 1."""
-    return np.array([1 - look.sides[0] / look.sides[1] for look in looks])
-
-
 def _crop_notes(cropped: np.ndarray) -> tuple[str, ...]:
+    """Warn where much is cut off; cropped: share of each image's area, (N,) float, 0 to 1."""
     much = int((cropped > _QUARTER).sum())
     if not much:
         return ()

@@ -152,6 +152,15 @@ def test_slices_of_an_archive_can_be_read_together_and_in_any_order(tmp_path: Pa
     assert streams["3"].seek(0, io.SEEK_END) == 70_003 and streams["3"].read() == b""
 
 
+def test_large_archives_in_an_archive_keep_every_byte(tmp_path: Path) -> None:
+    contents = {f"{number}": np.random.default_rng(number).bytes(300_000) for number in range(4)}
+    inner = {f"{name}.tgz": tarred(contents, "w:gz") for name in "ab"}
+    files = containers.list_members(save(zipped(inner), tmp_path / "all.zip")).files
+    assert {name: opener().read() for name, opener in files.items()} == {
+        f"{place}/{name}": content for place in "ab" for name, content in contents.items()
+    }
+
+
 # harm
 
 

@@ -10,7 +10,7 @@ from helpers.data import readers
 from helpers.data.containers import Members
 from helpers.data.datasets import SPLITS, DatasetError, identify, load_dataset
 from helpers.data.options import Options, read_options
-from helpers.data.reading import Pixels, Reading, Unused, count, from_json, sentences
+from helpers.data.reading import Pixels, Reading, Unused, count, from_json
 from helpers.data.sources import Contents, Record
 
 
@@ -31,7 +31,7 @@ def reading() -> Reading:
 
 
 def test_everything_of_a_reading_is_said(reading: Reading) -> None:
-    said = " ".join(sentences(reading))
+    said = " ".join(reading.sentences())
     told = ["Pets", "its file names", "1,210 images", "level 1", "cat 1,200, dog 7", "cat 3", "64 x 64", "in colour"]
     told += ["12 bits", "31%", "5 masks, such as cat/0_mask.png", "CLASS_LEVEL=2", "Much is cut off.", "Take care."]
     assert [part for part in told if part not in said] == []

@@ -5,6 +5,5 @@ May import `base` and `sources`; knows nothing of images or labels.
 
 from helpers.data.containers.foreign import refuse_foreign_members as refuse_foreign_members
 from helpers.data.containers.listing import Members as Members
-from helpers.data.containers.listing import is_hidden as is_hidden
 from helpers.data.containers.listing import list_members as list_members
 from helpers.data.containers.listing import visible_files as visible_files

@@ -6,12 +6,12 @@ Pickles are not read since opening one runs whatever its maker put into it.
 import shlex
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from helpers.data.sources import DatasetError, printable
 
-_HEAD = 32  # bytes that tell a form
 _MOST_LOOKED_AT, _MOST_NAMED = 100, 12  # files
 
 _EXPORT_ROWS = (
@@ -35,39 +35,33 @@ _EXPORT_ARRAYS = (
 )
 
 
-class _Form(NamedTuple):
-    name: str
-    advice: str  # how to convert {path} into {folder}, or {files} where they lie; what to give then
-
-
 def _as_is(program: str) -> str:
     """Spell a program so that `str.format` leaves its braces."""
     return program.replace("{", "{{").replace("}", "}}")
 
 
-_ROWS = "SELECT rowid, label, image FROM images"
-_FORMS = {
-    "7z": _Form("a 7z archive", "`7z x {path} -o{folder}` unpacks it; give {folder}"),
-    "rar": _Form("a rar archive", "`unrar x {path} {folder}/` unpacks it; give {folder}"),
-    "zstd": _Form("compressed by zstd", "`unzstd {path}` unpacks it; give what it writes"),
-    "sqlite": _Form(
+_FORMS = {  # name, and how to convert {path} into {folder}, or {files} where they lie, and what to give then
+    "7z": ("a 7z archive", "`7z x {path} -o{folder}` unpacks it; give {folder}"),
+    "rar": ("a rar archive", "`unrar x {path} {folder}/` unpacks it; give {folder}"),
+    "zstd": ("compressed by zstd", "`unzstd {path}` unpacks it; give what it writes"),
+    "sqlite": (
         "an SQLite database",
-        f'`{{python}} -c "{_EXPORT_ROWS}" {{path}} {{folder}} "{_ROWS}"` writes its images, put in the names of your '
-        "columns and table; give {folder}",
+        f'`{{python}} -c "{_EXPORT_ROWS}" {{path}} {{folder}} "SELECT rowid, label, image FROM images"` writes its '
+        "images, put in the names of your columns and table; give {folder}",
     ),
-    "tfrecord": _Form(
+    "tfrecord": (
         "a TFRecord", f'`{{python}} -c "{_EXPORT_EXAMPLES}" {{folder}} {{files}}` writes its images; give {{folder}}'
     ),
-    "pickle": _Form(
+    "pickle": (
         "a pickle, which may run any program when it is opened",
         f'if you trust it, `{{python}} -c "{_as_is(_EXPORT_PICKLES)}" {{files}}` writes .npz files; give these',
     ),
-    "hdf5": _Form("HDF5", f'`{{python}} -c "{_as_is(_EXPORT_ARRAYS) % ""}" {{path}}` writes a .npz file; give that'),
-    "matlab": _Form(
+    "hdf5": ("HDF5", f'`{{python}} -c "{_as_is(_EXPORT_ARRAYS) % ""}" {{path}}` writes a .npz file; give that'),
+    "matlab": (
         "a MATLAB file of version 7.3",
         f'`{{python}} -c "{_as_is(_EXPORT_ARRAYS) % ".T"}" {{path}}` writes a .npz; give that',
     ),
-}
+}  # fmt: skip
 _MAGIC = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
@@ -79,23 +73,19 @@ _MAGIC = {
 }
 
 
-def find_form(name: str, head: bytes) -> str:
+def _find_form(name: str, head: bytes) -> str:
     """Name the form of a file that begins so, as a key of _FORMS; "" where it is none of them."""
-    if ".tfrecord" in name.lower() or (head[12:].startswith(b"\x0a") and head[4:8] == bytes(4) and _is_example(head)):
+    length = int.from_bytes(head[:8], "little")  # of the first Example of a TFRecord, with a checksum behind it
+    is_example = len(head) > 15 and 2 < length < 2**31 and head[12] == 10 and head[13] != 0
+    if ".tfrecord" in name.lower() or is_example:
         return "tfrecord"
     return next((form for magic, form in _MAGIC.items() if head.startswith(magic)), "")
 
 
-def _is_example(head: bytes) -> bool:
-    """Tell whether what follows a TFRecord's length and checksum can be an Example as long as it says."""
-    length = int.from_bytes(head[:8], "little")
-    return len(head) > 15 and 2 < length < 2**31 and head[13] != 0
-
-
 def refuse_foreign(path: Path, name: str, head: bytes) -> None:
     """Raise a DatasetError where a file, given by path, is of a form that is not read; head: its first bytes."""
-    if form := find_form(name, head):
-        _refuse(path, f"{path} is {_FORMS[form].name}", form, [path])
+    if form := _find_form(name, head):
+        _refuse(path, f"{path} is {_FORMS[form][0]}", form, [path])
 
 
 def refuse_foreign_members(path: Path, heads: Iterable[tuple[str, bytes]]) -> None:
@@ -103,20 +93,19 @@ def refuse_foreign_members(path: Path, heads: Iterable[tuple[str, bytes]]) -> No
 
     heads: names and first bytes of the files, the first hundred of which are looked at.
     """
-    forms: dict[str, list[str]] = {}
-    for _, (name, head) in zip(range(_MOST_LOOKED_AT), heads, strict=False):
-        if form := find_form(name, head[:_HEAD]):
-            forms.setdefault(form, []).append(name)
-    for form, names in forms.items():
-        said = f"{path} holds {printable(names[0])}, which is {_FORMS[form].name}"
-        if not path.is_dir():
-            raise DatasetError(f"{said}; unpack {path} and give the folder to be told how to convert it.")
-        _refuse(path / names[0], said, form, [path / name for name in names[:_MOST_NAMED]])
+    found = [(_find_form(name, head), name) for name, head in islice(heads, _MOST_LOOKED_AT)]
+    for form, first in found:
+        if form:
+            said = f"{path} holds {printable(first)}, which is {_FORMS[form][0]}"
+            if not path.is_dir():
+                raise DatasetError(f"{said}; unpack {path} and give the folder to be told how to convert it.")
+            files = [path / name for other, name in found if other == form]
+            _refuse(path / first, said, form, files[:_MOST_NAMED])
 
 
 def _refuse(path: Path, said: str, form: str, files: list[Path]) -> NoReturn:
     folder = path.with_name(PurePosixPath(path.name).stem.split(".")[0] + "_unpacked")
-    advice = _FORMS[form].advice.format(
+    advice = _FORMS[form][1].format(
         path=shlex.quote(str(path)),
         folder=shlex.quote(str(folder)),
         files=shlex.join(map(str, files)),

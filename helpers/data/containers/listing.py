@@ -27,11 +27,11 @@ from helpers.data.containers.foreign import refuse_foreign
 from helpers.data.sources import DatasetError, Opener, UnreadableError, printable
 
 MAX_GROWTH, MIN_SPOOL = 20, 2 * 2**30  # an archive may unpack to so many times its size, and to so many bytes anyway
-_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".zip", ".tar", ".tgz", ".tbz2", ".txz")
 _COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz")
 _HEAD, _CHUNK = 2**16, 2**20  # bytes
-_TAR_END = b"\0" * tarfile.BLOCKSIZE
+_LINK = "is a link, and holds no image itself"
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ def list_members(path: Path, scratch: Path | None = None) -> Members:
 
     scratch: folder for the spool, made if missing; by default the system's for temporary files. Raises DatasetError
     on what is protected or foreign, on an archive with a path that leads out of it or that unpacks to far more than
-    its size, and what `sources.reading` turns into one.
+    its size, and what `sources.reading_from` turns into one.
     """
     if path.is_dir():
-        files = visible_files(path)
-        found = Members({name: partial(_open_file, file) for name, file in files.items()}, _folders(path))
+        files, folders = _walk(path)
         size = sum(file.stat().st_size for name, file in files.items() if _is_archive(name) and file.is_file())
+        found: Members | None = Members({name: partial(_open_file, file) for name, file in files.items()}, folders)
     else:
         found, size = None, path.stat().st_size
     spool = _Spool(path, scratch, max(MIN_SPOOL, MAX_GROWTH * size))
@@ -112,15 +112,11 @@ def _list_archive(label: str, file: BinaryIO, spool: "_Spool") -> Members | None
     if zipfile.is_zipfile(file):
         return _list_zip(label, file)
     file.seek(0)
-    unpack = _find_compression(_peek(file))
-    if unpack:
-        with unpack(file) as stream:
-            head = stream.read(_HEAD)
-            stream.seek(0)
-            opener = spool.keep(stream) if _is_tar(head) else None
-        file.close()
-        return _list_tar(label, opener()) if opener else None
-    if _is_tar(_peek(file)):
+    head = _peek(file)
+    if unpack := _find_compression(head):
+        with file, unpack(file) as stream:
+            return _list_tar(label, spool.keep(stream)()) if _is_tar(_peek(stream)) else None
+    if _is_tar(head):
         return _list_tar(label, file)
     file.close()
     return None
@@ -133,14 +129,13 @@ def _is_tar(head: bytes) -> bool:
 def _list_zip(label: str, file: BinaryIO) -> Members:
     archive = zipfile.ZipFile(file)
     names, notes = _read_names(archive.infolist())
-    entries = [(_slashed(name), entry) for name, entry in zip(names, archive.infolist(), strict=True)]
-    _refuse_ways_out(label, [name for name, _ in entries])
-    entries = [(name, entry) for name, entry in entries if not is_hidden(name)]
+    named = zip((name.replace("\\", "/") for name in names), archive.infolist(), strict=True)  # as Windows parts them
+    entries = _visible(label, named)
     if any(entry.flag_bits & 1 for _, entry in entries):
         raise DatasetError(f"{label} is protected by a password; unpack it and give the folder instead.")
-    folders = {str(PurePosixPath(name)) for name, _ in entries if name.endswith("/")}
+    folders = frozenset(str(PurePosixPath(name)) for name, _ in entries if name.endswith("/"))
     files = [(name, partial(_open_entry, archive, entry)) for name, entry in entries if not name.endswith("/")]
-    return Members(_without_twins(files), frozenset(folders), notes)
+    return Members(_without_twins(files), folders, notes)
 
 
 def _read_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[str, ...]]:
@@ -152,34 +147,26 @@ def _read_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[st
     return decode_names(entries)
 
 
-def _slashed(name: str) -> str:
-    """Spell a path in the one way that is legal in a zip; some programs of Windows write it in theirs."""
-    return name.replace("\\", "/")
-
-
 def _open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
     if stat.S_ISLNK(entry.external_attr >> 16):
-        raise UnreadableError("is a link, and holds no image itself")
+        raise UnreadableError(_LINK)
     return archive.open(entry)  # type: ignore[return-value]  # it reads like any binary file
 
 
 def _list_tar(label: str, file: BinaryIO) -> Members:
     """List an uncompressed tar archive; its files are read where they lie in it."""
     with tarfile.open(fileobj=file, mode="r:") as archive:
-        entries = [(str(PurePosixPath(entry.name)), entry) for entry in archive]
+        entries = _visible(label, [(str(PurePosixPath(entry.name)), entry) for entry in archive])
         file.seek(archive.offset)
-    if file.read(tarfile.BLOCKSIZE) != _TAR_END:  # tarfile takes whatever is no header for the end
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile takes whatever is no header for the end
         raise tarfile.ReadError("its end is missing")
-    _refuse_ways_out(label, [entry.name for _, entry in entries])
-    lock = threading.Lock()
-    files: list[tuple[str, Opener]] = []
-    known: dict[str, Opener] = {}
-    shown = [(name, entry) for name, entry in entries if not is_hidden(name)]
-    for name, entry in shown:
+    lock, known = threading.Lock(), dict[str, Opener]()
+    files = []
+    for name, entry in entries:
         if not entry.isdir():
             known[name] = _open_tar_entry(entry, file, lock, known)
             files.append((name, known[name]))
-    return Members(_without_twins(files), frozenset(name for name, entry in shown if entry.isdir()))
+    return Members(_without_twins(files), frozenset(name for name, entry in entries if entry.isdir()))
 
 
 def _open_tar_entry(
@@ -188,9 +175,9 @@ def _open_tar_entry(
     if entry.islnk() and entry.linkname in before:  # as tar stores a file that has two names
         return before[entry.linkname]
     if entry.islnk() or entry.issym():
-        return partial(_raise, "is a link, and holds no image itself")
+        return partial(_raise, UnreadableError(_LINK))
     if not entry.isreg() or entry.issparse():
-        return partial(_raise, "is not a regular file")
+        return partial(_raise, UnreadableError("is not a regular file"))
     return partial(_open_slice, file, lock, entry.offset_data, entry.size)
 
 
@@ -201,28 +188,27 @@ def _without_twins(files: Sequence[tuple[str, Opener]]) -> dict[str, Opener]:
     for name, opener in files:
         left[name] -= 1
         if left[name]:
-            kept[_numbered(name, left[name])] = partial(_raise, "has the name of a later file of the archive")
-        else:
-            kept[name] = opener
+            path = PurePosixPath(name)
+            name = str(path.with_name(f"{path.stem} (earlier {left[name]}){path.suffix}"))
+            opener = partial(_raise, UnreadableError("has the name of a later file of the archive"))
+        kept[name] = opener
     return kept
 
 
-def _numbered(name: str, number: int) -> str:
-    path = PurePosixPath(name)
-    return str(path.with_name(f"{path.stem} (earlier {number}){path.suffix}"))
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
-def _raise(reason: str) -> NoReturn:
-    raise UnreadableError(reason)
-
-
-def _refuse_ways_out(label: str, names: Iterable[str]) -> None:
-    for name in names:
+def _visible(label: str, entries: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Give the entries of an archive that are not hidden; DatasetError where the name of any leads out of it."""
+    entries = [*entries]
+    for name, _ in entries:
         first, *rest = name.split("/")  # a path of pathlib's would take longer than all else of listing
         if ".." in (first, *rest) or name.startswith("/") or first.endswith(":"):
             raise DatasetError(
                 f"{label} holds the path {name!r}, which leads out of the archive; get it from a source that you trust."
             )
+    return [(name, entry) for name, entry in entries if not is_hidden(name)]
 
 
 # Archives in a folder or an archive
@@ -240,7 +226,8 @@ def _with_inner_archives(path: Path, found: Members, spool: "_Spool") -> Members
             files[name if kept else plain] = opener if kept else partial(_open_packed, opener)
             continue
         beside = PurePosixPath(name).parent
-        place = beside / _stem(PurePosixPath(name).name)
+        ending = next(ending for ending in _ENDINGS if name.lower().endswith(ending))
+        place = PurePosixPath(name[: -len(ending)])
         if any(str(folder / file) in found.files for folder in (beside, place) for file in inner.files):
             notes.append(f"{printable(name)} is not looked into, as its files lie beside it already.")
             continue
@@ -249,10 +236,6 @@ def _with_inner_archives(path: Path, found: Members, spool: "_Spool") -> Members
         folders |= {str(place), *(str(place / folder) for folder in inner.folders)} - {"."}
         notes += inner.notes
     return Members(files, frozenset(folders), tuple(dict.fromkeys(notes)))
-
-
-def _stem(name: str) -> str:
-    return name[: -len(max((ending for ending in _ENDINGS if name.lower().endswith(ending)), key=len))]
 
 
 def _list_inner(path: Path, name: str, opener: Opener, spool: "_Spool") -> Members | None:
@@ -273,30 +256,28 @@ class _Spool:
     """A temporary file without a name, for what must be unpacked to be read; deleted when it is closed."""
 
     def __init__(self, path: Path, folder: Path | None, limit: int) -> None:
-        self._path, self._folder, self._limit = path, folder, limit
+        self._path, self._folder, self._limit = path, folder or Path(tempfile.gettempdir()), limit
         self._file: BinaryIO | None = None
         self._size, self._lock = 0, threading.Lock()
 
     def keep(self, stream: BinaryIO) -> Opener:
         """Copy what a stream holds, and say how to open the copy; raises DatasetError where it is too much."""
         start = self._size
+        with writing(self._folder):
+            if self._file is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed with its last slice)
         while chunk := stream.read(_CHUNK):
-            self._size += len(chunk)
-            if self._size > self._limit:
+            if self._size + len(chunk) > self._limit:
                 raise DatasetError(
                     f"{self._path} unpacks to more than {self._limit:,} bytes; if you trust it, unpack it and give the "
                     "folder."
                 )
-            with writing(self._folder or Path(tempfile.gettempdir())):
-                self._open().write(chunk)
-        return partial(_open_slice, self._open(), self._lock, start, self._size - start)
-
-    def _open(self) -> BinaryIO:
-        if self._file is None:
-            if self._folder:
-                self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed with the last slice of it)
-        return self._file
+            with writing(self._folder), self._lock:
+                self._file.seek(self._size)  # what is copied may itself be read from this file
+                self._file.write(chunk)
+            self._size += len(chunk)
+        return partial(_open_slice, self._file, self._lock, start, self._size - start)
 
 
 class _Slice(io.RawIOBase):
@@ -308,14 +289,10 @@ class _Slice(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return True
+    seekable = readable
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         self._place = max(0, offset + (0, self._place, self._size)[whence])
-        return self._place
-
-    def tell(self) -> int:
         return self._place
 
     def readinto(self, buffer: Any, /) -> int:
@@ -337,30 +314,24 @@ def _open_slice(file: BinaryIO, lock: threading.Lock, start: int, size: int) -> 
 
 def visible_files(folder: Path) -> dict[str, Path]:
     """Map the relative path of every file that is not hidden to the file, sorted; links to folders are followed."""
-    names = {file.relative_to(folder).as_posix(): file for parent, files in _walk(folder) for file in files}
-    return {name: names[name] for name in sorted(names) if not is_hidden(name)}
+    return _walk(folder)[0]
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Visit every folder once, whatever links lead to it, with its files."""
-    seen = set()
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_raise_error):
-        folders.sort()
+def _walk(folder: Path) -> tuple[dict[str, Path], frozenset[str]]:
+    """Visit every folder once, whatever links lead to it; gives visible files, sorted, and folders by relative path."""
+    seen, folders, found = set(), set(), dict[str, Path]()
+    for parent, below, files in os.walk(folder, followlinks=True, onerror=_raise):
+        below.sort()
         status = Path(parent).stat()
         if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
+            below.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        yield Path(parent), [Path(parent, file) for file in files]
-
-
-def _raise_error(error: OSError) -> NoReturn:
-    raise error
-
-
-def _folders(folder: Path) -> frozenset[str]:
-    names = (parent.relative_to(folder).as_posix() for parent, _ in _walk(folder))
-    return frozenset(name for name in names if not is_hidden(name))
+        place = Path(parent).relative_to(folder)
+        folders.add(place.as_posix())
+        found |= {(place / file).as_posix(): Path(parent, file) for file in files}
+    shown = {name: found[name] for name in sorted(found) if not is_hidden(name)}
+    return shown, frozenset(name for name in folders if not is_hidden(name))
 
 
 def _open_file(file: Path) -> BinaryIO:

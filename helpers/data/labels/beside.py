@@ -4,6 +4,7 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from posixpath import splitext
 
 import numpy as np
@@ -39,19 +40,17 @@ def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple
     for name in images:
         folders[name.rpartition("/")[0]].append(name)
     system = {name for folder, names in folders.items() if words.is_system(folder.split("/")) for name in names}
-    left = [name for name in images if name not in system]
-    masks = _find_mask_folders(members, folders) | _find_mask_files(members, left)
-    left = [name for name in left if name not in masks]
-    again = _find_versions(left)
-    meant = [name for name in left if name not in again]
-    return meant, (
-        *unused("images in folders of thumbnails or of the system", [printable(n) for n in images if n in system]),
-        *unused("masks beside the images", [*map(printable, sorted(masks))]),
-        *unused(
-            "images again in another version, of which the folder alone may be given as the data set",
-            [*map(printable, sorted(again))],
-        ),
-    )
+    masks = _find_mask_folders(members, folders) - system
+    masks |= _find_mask_files(members, [name for name in images if name not in system])
+    again = _find_versions([name for name in images if name not in system | masks])
+    left = {
+        "images in folders of thumbnails or of the system": system,
+        "masks beside the images": masks,
+        "images again in another version, of which the folder alone may be given as the data set": again,
+    }
+    aside = tuple(part for kind, names in left.items() for part in unused(kind, [*map(printable, sorted(names))]))
+    out = system | masks | again
+    return [name for name in images if name not in out], aside
 
 
 def _find_versions(images: Sequence[str]) -> set[str]:
@@ -83,9 +82,10 @@ def _find_mask_folders(members: Members, folders: Mapping[str, Sequence[str]]) -
 
 def _find_mask_files(members: Members, images: Sequence[str]) -> set[str]:
     """Find images called as another image of their folder with "_mask" behind it, that look like masks."""
-    stems = {splitext(name)[0] for name in images}
-    matches = {stem: match for stem in stems if (match := _MASK_NAME.fullmatch(stem)) and match["image"] in stems}
-    called = [name for name in images if splitext(name)[0] in matches]
+    stems = {name: splitext(name)[0] for name in images}
+    known = {*stems.values()}
+    matches = {name: match for name, stem in stems.items() if (match := _MASK_NAME.fullmatch(stem))}
+    called = [name for name, match in matches.items() if match["image"] in known]
     return {*called} if called and _are_masks(members, called) else set()
 
 
@@ -95,10 +95,9 @@ def _are_masks(members: Members, names: Sequence[str]) -> bool:
 
 
 def _is_flat(members: Members, name: str) -> bool:
-    try:
+    with suppress(UnreadableError, OSError, ValueError, SyntaxError):
         with members.files[name]() as file, Image.open(io.BytesIO(file.read(_MOST_BYTES))) as image:
             image.draft("L", (256, 256))
             tones = np.bincount(np.asarray(image.convert("L")).ravel() >> 4, minlength=16)
-    except (UnreadableError, OSError, ValueError, SyntaxError):
-        return False
-    return bool(np.sort(tones)[-_TONES:].sum() >= _FLAT * tones.sum())
+        return bool(np.sort(tones)[-_TONES:].sum() >= _FLAT * tones.sum())
+    return False

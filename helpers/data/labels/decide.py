@@ -1,43 +1,27 @@
 """Which labels are meant: those of folders, of tables beside the images, or of file names; refused where two may be."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.beside import set_aside
-from helpers.data.labels.folders import FolderReading, Level, quoted, read_folders
-from helpers.data.labels.groups import Image, folder_of, group
+from helpers.data.labels.folders import FolderReading, Labels, Level, folder_of, read_folders, same_parts
+from helpers.data.labels.groups import Image, group
 from helpers.data.labels.known import FOOD11_CLASSES, find_known
 from helpers.data.labels.names import cross, name_classes, read_names
 from helpers.data.labels.tables import Table, read_tables, refuse_columns
+from helpers.data.labels.words import quoted
 from helpers.data.options import Options
-from helpers.data.reading import OTHER_SPLIT_NAMES, SPLITS, Unused, unused
+from helpers.data.reading import OTHER_SPLIT_NAMES, SPLITS, Reading, Unused, unused
 from helpers.data.sources import FER2013_CLASSES, OTHER_SIZE, DatasetError, printable
 
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
 _MANY, _FEW = 5, 20  # so many folders of so few images each may be persons rather than classes
 _CODE = 3  # capitals, at most, of names that are initials or codes rather than words
 _SURE, _NUMBERED, _GUESSED, _ALONE = 3, 2, 1, 0  # ranks of sources
-
-
-@dataclass(frozen=True)
-class Labelling:
-    """What a reader of images as files needs to know; as in `reading.Reading`, with the images themselves."""
-
-    images: list[Image]
-    class_names: tuple[str, ...]
-    labels_from: str
-    splits_from: str = ""
-    unused: tuple[Unused, ...] = ()
-    notes: tuple[str, ...] = ()
-    title: str = ""
-    recognised_by: str = ""
-    split_names: Mapping[str, str] = field(default_factory=lambda: dict(OTHER_SPLIT_NAMES))
-    size: int | None = None
 
 
 class Source(NamedTuple):
@@ -47,71 +31,62 @@ class Source(NamedTuple):
     how likely it is meant; those of one rank that disagree are for the user to decide.
     """
 
-    labels: dict[str, str]
+    labels: Labels
     said: str
     option: str
     rank: int
 
     @property
-    def shown(self) -> str:
-        """What the classes would be, with some of their names, and what decides for these."""
-        names = quoted(words.sort_classes(self.labels.values()))
-        return f"{self.said}, which are {names} ({self.option})"
+    def names(self) -> str:
+        """Some names of its classes."""
+        return quoted(words.sort_classes(self.labels.values()))
 
 
-def label(path: str, members: Members, images: Sequence[str], options: Options) -> Labelling:
-    """Label the images below a path.
+def label(
+    path: str, members: Members, names: Sequence[str], options: Options
+) -> tuple[Reading, list[Image], int | None]:
+    """Label the images below a path; names: paths of all images, sorted.
 
-    images: paths of all images, sorted. Raises DatasetError where nothing labels them, or where two readings are
-    possible and no option says which is meant.
+    Gives the reading, as far as it does not depend on pixels, the labelled images, and pixels a side where these are
+    known. Raises DatasetError where nothing labels them, or where two readings are possible and no option says which.
     """
-    meant, aside = set_aside(members, images)
+    meant, aside = set_aside(members, names)
     if not options.chosen().keys() - {"FIT", "GROUP"} and (known := find_known(meant)):
-        without = unused("images without a label", [printable(n) for n in meant if n not in known.labels])
-        return Labelling(
-            [Image(name, *known.labels[name]) for name in meant if name in known.labels],
-            known.class_names,
-            labels_from="those of this data set",
-            splits_from="those of this data set",
-            unused=(*aside, *without),
-            title=known.title,
-            recognised_by=known.by,
-            split_names=known.split_names,
-            size=known.size,
-        )
-    folders = read_folders(Counter(map(folder_of, meant)), options.class_level)
+        reading, images, size = known
+        labelled = {image.name for image in images}
+        left = unused("images without a label", [printable(name) for name in meant if name not in labelled])
+        return reading.with_unused((*aside, *left)), images, size
+    folders = read_folders(meant, options.class_level)
     by_folders = options.class_level or options.labels in ("folders", "names")
     tables, others = ([], []) if by_folders else read_tables(path, members, meant, options)
     source, notes = _choose(path, meant, folders, tables, options)
-    labelled, left = _split(path, meant, source, folders, tables)
-    grouped, group_notes = group(path, labelled, folders, tables, options)
-    named = _name(path, members, grouped, source, options)
-    return replace(
+    images, left = _split(path, meant, source, folders, tables)
+    images, group_notes = group(path, images, folders, tables, options)
+    named, images = _name(path, members, images, source, options)
+    several = len({image.split for image in images}) > 1
+    person_notes = () if options.class_level else _person_notes(images, source, named)
+    reading = replace(
         named,
-        splits_from=_splits_from(grouped, bool(tables)),
+        splits_from=f"named by folders{' and tables' * bool(tables)}" if several else "",
         unused=(*aside, *left, *unused("tables that label none of the images", [*map(printable, others)])),
-        notes=(
-            *notes,
-            *_merged_notes(meant),
-            *(() if options.class_level else _person_notes(source, named)),
-            *group_notes,
-            *named.notes,
-        ),
+        notes=(*notes, *_merged_notes(meant), *person_notes, *group_notes, *named.notes),
     )
+    return reading, images, OTHER_SIZE if named.recognised_by else None
 
 
 # Which source ------------------------------------------------------------------------------------------------
 
 
 def _choose(
-    path: str, images: Sequence[str], folders: FolderReading, tables: list[Table], options: Options
+    path: str, images: Sequence[str], folders: FolderReading, tables: Sequence[Table], options: Options
 ) -> tuple[Source, tuple[str, ...]]:
     """Choose what labels the images: the likeliest source, and what tables and folders say alike; and notes."""
-    of_tables = [_of_tables(path, found) for found in _parted(tables)]
-    ways = [_of_level(images, way, folders) for way in folders.ways] if options.labels in ("", "folders") else []
-    by_names = options.labels in ("", "names") and not options.class_level
-    splits = {name: folders.places[folder_of(name)].split for name in images}
-    names = _of_names(images, options, [*(way.labels for way in ways), splits]) if by_names else []
+    of_tables = _of_tables(path, tables)
+    ways = [_of_level(way, folders) for way in folders.ways] if options.labels in ("", "folders") else []
+    names = []
+    if options.labels in ("", "names") and not options.class_level:
+        splits = {name: place.split for name, place in folders.places.items()}
+        names = _of_names(images, options, [*(way.labels for way in ways), splits])
     ways = [way._replace(rank=_GUESSED) if _may_be_persons(way, names) else way for way in ways]
     sources = sorted([*of_tables, *ways, *names], key=lambda source: -source.rank)
     if options.class_level and not (ways and ways[0].rank):
@@ -119,31 +94,30 @@ def _choose(
     if not sources or (sources[0].rank == _ALONE and any(len(table.rivals) > 1 for table in tables)):
         _refuse_nothing(path, tables)
     best = sources[0]
+    if best in of_tables and (joined := next((both for way in ways if (both := _join(best, way))), None)):
+        return joined, ()
     rivals = [source for source in sources if source.rank == best.rank]
-    if best in of_tables:
-        for way in ways:
-            if joined := _join(best, way):
-                return joined, ()
     if len(rivals) > 1:
+        shown = ", or ".join(f"{source.said}, which are {source.names} ({source.option})" for source in rivals[:3])
         raise DatasetError(
-            f"{path} can be read in {len(rivals) if len(rivals) > 2 else 'two'} ways: the classes are "
-            f"{', or '.join(source.shown for source in rivals[:3])}; give one of these options."
+            f"{path} can be read in {len(rivals) if len(rivals) > 2 else 'two'} ways: the classes are {shown}; give "
+            "one of these options."
         )
-    return best, (folders.notes if best in ways else ()) + _crossing_notes(best, ways, names)
+    return best, (*folders.notes, *_crossing_notes(best, names)) if best in ways else ()
 
 
-def _parted(tables: list[Table]) -> list[list[Table]]:
-    """Give the tables whose columns are called labels or, if there are none, those whose only column may be."""
+def _of_tables(path: str, tables: Sequence[Table]) -> list[Source]:
+    """Join what tables say of images, those whose columns are called labels or, without such, whose only column may be.
+
+    Raises DatasetError where two of them disagree.
+    """
     labelling = [table for table in tables if table.labels]
-    found = [table for table in labelling if table.strong] or labelling
-    return [found] if found else []
-
-
-def _of_tables(path: str, tables: list[Table]) -> Source:
-    """Join what tables say of images; DatasetError where two of them disagree."""
+    labelling = [table for table in labelling if table.strong] or labelling
+    if not labelling:
+        return []
     labels: dict[str, str] = {}
     told: dict[str, Table] = {}
-    for table in tables:
+    for table in labelling:
         for name, found in table.labels.items():
             if words.key(labels.setdefault(name, found)) != words.key(found):
                 ways = " or ".join(
@@ -152,39 +126,34 @@ def _of_tables(path: str, tables: list[Table]) -> Source:
                 )
                 raise DatasetError(f"{path} can be read in two ways: the labels are {ways}; give one of these options.")
             told.setdefault(name, table)
-    names = ", ".join(printable(table.name) for table in tables[:3]) + (" and others" if len(tables) > 3 else "")
-    column = "columns of zeros and ones" if tables[0].one_hot else f"values of the column {tables[0].labelled_by!r}"
-    rank = _SURE if tables[0].strong else _GUESSED
-    return Source(labels, f"the {column} of {names}", f"LABELS={printable(tables[0].name)}", rank)
+    first = labelling[0]
+    names = ", ".join(printable(table.name) for table in labelling[:3]) + " and others" * (len(labelling) > 3)
+    column = f"values of the column {first.labelled_by!r}" if first.labelled_by else "columns of zeros and ones"
+    rank = _SURE if first.strong else _GUESSED
+    return [Source(labels, f"the {column} of {names}", f"LABELS={printable(first.name)}", rank)]
 
 
-def _of_level(images: Sequence[str], way: Level, folders: FolderReading) -> Source:
-    labels = {name: printable(way.labels[folder_of(name)]) for name in images if folder_of(name) in way.labels}
-    learned = (name for name in labels if folders.places[folder_of(name)].split in ("", "train"))
-    example = next(learned, next(iter(labels), ""))
+def _of_level(way: Level, folders: FolderReading) -> Source:
+    labels = {name: printable(label) for name, label in way.labels.items()}
+    example = next((n for n in labels if folders.places[n].split in ("", "train")), next(iter(labels), ""))
     said = f"the names of folders at level {way.level}, such as {labels.get(example, '')!r} of {printable(example)}"
-    numbered = words.are_numbered(way.names)
-    rank = (_NUMBERED if way.names[0].isdecimal() else _GUESSED) if numbered else _SURE
-    return Source(labels, said, f"CLASS_LEVEL={way.level}", rank if len({*labels.values()}) > 1 else _ALONE)
+    names = words.sort_classes(labels.values())
+    numbered = _NUMBERED if names[0].isdecimal() else _GUESSED
+    rank = numbered if words.are_numbered(names) else _SURE
+    return Source(labels, said, f"CLASS_LEVEL={way.level}", rank if len(names) > 1 else _ALONE)
 
 
-def _of_names(images: Sequence[str], options: Options, known: Sequence[Mapping[str, str]]) -> list[Source]:
+def _of_names(images: Sequence[str], options: Options, known: Sequence[Labels]) -> list[Source]:
     """Give what the names of files say, beside what is known of the images already."""
     part = int(options.label) if options.label.isdecimal() else 0
     sources = []
     for place, labels in read_names(images, part).items():
-        if labels and not any(_mean_the_same(said, labels) for said in known):
-            example = next(iter(labels))
-            said = f"parts of the file names, such as {printable(labels[example])!r} of {printable(example)}"
-            option = f"LABELS=names{f' LABEL={place}' if place else ''}"
+        if labels and not any(same_parts(said, labels, labels) for said in known):
             labels = {name: printable(found) for name, found in labels.items()}
-            sources.append(Source(labels, said, option, _GUESSED))
+            example = next(iter(labels))
+            said = f"parts of the file names, such as {labels[example]!r} of {printable(example)}"
+            sources.append(Source(labels, said, f"LABELS=names{f' LABEL={place}' if place else ''}", _GUESSED))
     return sources
-
-
-def _mean_the_same(labels: Mapping[str, str], others: Mapping[str, str]) -> bool:
-    pairs = {(labels.get(name, ""), found) for name, found in others.items()}
-    return len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
 
 
 def _may_be_persons(way: Source, names: Sequence[Source]) -> bool:
@@ -193,14 +162,13 @@ def _may_be_persons(way: Source, names: Sequence[Source]) -> bool:
     return codes and any(cross(way.labels, source.labels) for source in names)
 
 
-def _crossing_notes(best: Source, ways: Sequence[Source], names: Sequence[Source]) -> tuple[str, ...]:
+def _crossing_notes(best: Source, names: Sequence[Source]) -> tuple[str, ...]:
     """Say where a part of the file names recurs in every folder, as persons' do."""
     named = [source for source in names if not all(label.isdecimal() for label in source.labels.values())]
-    crossing = [source for source in named if best in ways and cross(best.labels, source.labels)][:1]
     return tuple(
-        f"Parts of the file names recur in every folder ({quoted(words.sort_classes(source.labels.values()))}); if "
-        f"these are the classes, and the folders persons or the like, {source.option} reads them so."
-        for source in crossing
+        f"Parts of the file names recur in every folder ({source.names}); if these are the classes, and the folders "
+        f"persons or the like, {source.option} reads them so."
+        for source in [source for source in named if cross(best.labels, source.labels)][:1]
     )
 
 
@@ -210,14 +178,14 @@ def _join(table: Source, folders: Source) -> Source | None:
     spelled: dict[str, str] = {}
     for (of_folder, of_table), _ in both.most_common():
         spelled.setdefault(of_folder, of_table)
-    agreeing = sum(number for (of_folder, of_table), number in both.items() if spelled[of_folder] == of_table)
+    agreeing = sum(both[pair] for pair in spelled.items())
     if agreeing < _AGREE * sum(both.values()) or len({*spelled.values()}) < len(spelled):
         return None
     by_key = {words.key(name): name for name in table.labels.values()}
     labels = {n: spelled.get(name) or by_key.get(words.key(name), name) for n, name in folders.labels.items()}
-    further = {*folders.labels} - {*table.labels}
+    further = folders.labels.keys() - table.labels.keys()
     return table._replace(
-        labels=labels | table.labels, said=f"{folders.said}, and {table.said}" if further else table.said
+        labels={**labels, **table.labels}, said=f"{folders.said}, and {table.said}" if further else table.said
     )
 
 
@@ -244,39 +212,32 @@ def _refuse_nothing(path: str, tables: Sequence[Table]) -> NoReturn:
 
 
 def _split(
-    path: str, images: Sequence[str], source: Source, folders: FolderReading, tables: list[Table]
+    path: str, images: Sequence[str], source: Source, folders: FolderReading, tables: Sequence[Table]
 ) -> tuple[list[Image], tuple[Unused, ...]]:
     """Give the labelled images their splits; and what is left out for want of a label, or of a split as others have."""
     _refuse_folds(path, folders)
-    rows = {name: (row.split, table.of_split) for table in tables for name, row in table.rows.items()}
-    found: dict[str, str] = {}
-    for name in images:
-        of_row, of_table = rows.get(name, ("", ""))
-        found[name] = of_row or folders.places[folder_of(name)].split or of_table
-    if "train" not in {found[name] for name in source.labels}:  # what is in no folder of a split is for training
-        found = {name: split or "train" for name, split in found.items()} if any(found.values()) else found
+    of_rows = {name: row.split for table in tables for name, row in table.rows.items() if row.split}
+    of_tables = {name: table.of_split for table in tables for name in table.rows if table.of_split}
+    found = {n: of_rows.get(n) or folders.places[n].split or of_tables.get(n, "") for n in images}
+    if "train" not in {found[name] for name in source.labels} and any(found.values()):
+        found = {name: split or "train" for name, split in found.items()}  # what is in no split is for training
     unknown = _unknown_labels(path, source.labels, found)
     labelled = [n for n in images if n in source.labels and (found[n], source.labels[n]) not in unknown]
     has_splits = any(found[name] for name in labelled)
-    kept = [name for name in labelled if found[name] or not has_splits]
-    outside = [printable(name) for name in labelled if has_splits and not found[name]]
+    outside = [name for name in labelled if has_splits and not found[name]]
     without = {*images} - {*labelled}
     parts: tuple[Unused, ...] = ()
     for split in ("", *SPLITS):
         names = [printable(name) for name in images if name in without and found[name] == split]
         parts += unused(f"{OTHER_SPLIT_NAMES.get(split, '')} images without a label".strip(), names)
-    return (
-        [Image(name, source.labels[name], found[name]) for name in kept],
-        (*parts, *unused("images outside the folders of splits", outside)),
-    )
+    parts += unused("images outside the folders of splits", [*map(printable, outside)])
+    return [Image(name, source.labels[name], found[name]) for name in labelled if found[name] or not has_splits], parts
 
 
 def _refuse_folds(path: str, folders: FolderReading) -> None:
     """Refuse folds that have splits of their own, as each is the whole set, divided in another way."""
-    splits: dict[str, set[str]] = {}
-    for place in folders.places.values():
-        splits.setdefault(place.fold, set()).add(place.split)
-    several = sorted(fold for fold, found in splits.items() if fold and len(found - {""}) > 1)
+    pairs = {(place.fold, place.split) for place in folders.places.values() if place.fold and place.split}
+    several = sorted(fold for fold, number in Counter(fold for fold, _ in pairs).items() if number > 1)
     if len(several) > 1:
         raise DatasetError(
             f"{path} has the folds {quoted(several)}, each with splits of its own, so that what one tests on another "
@@ -284,16 +245,14 @@ def _refuse_folds(path: str, folders: FolderReading) -> None:
         )
 
 
-def _unknown_labels(path: str, labels: Mapping[str, str], splits: Mapping[str, str]) -> set[tuple[str, str]]:
+def _unknown_labels(path: str, labels: Labels, splits: Mapping[str, str]) -> set[tuple[str, str]]:
     """Name the folders of other splits that are no classes, as (split, name), such as one of unlabelled test images."""
     by_split: dict[str, dict[str, str]] = {split: {} for split in ("", *SPLITS)}
     for name, found in labels.items():
         by_split[splits[name]].setdefault(words.key(found), found)
     train, unknown = by_split["train"], set()
-    for split in ("validation", "test"):
+    for split in ("validation", "test") if train else ():
         strange = {key: name for key, name in by_split[split].items() if key not in train}
-        if not train or not strange:
-            continue
         if len(strange) == len(by_split[split]) > 1:
             raise DatasetError(
                 f"{path} has the classes {quoted(train.values())} for training and {quoted(strange.values())} for "
@@ -307,42 +266,37 @@ def _unknown_labels(path: str, labels: Mapping[str, str], splits: Mapping[str, s
 # Names -------------------------------------------------------------------------------------------------------
 
 
-def _name(path: str, members: Members, images: list[Image], source: Source, options: Options) -> Labelling:
+def _name(
+    path: str, members: Members, images: list[Image], source: Source, options: Options
+) -> tuple[Reading, list[Image]]:
     """Spell each class one way, put the classes in order and give them the names that lie beside them."""
-    images, notes = _spell_alike(images)
-    found = words.sort_classes({image.label for image in images})
+    alike = _spell_alike(images)
+    found = words.sort_classes({alike.get(image.label, image.label) for image in images})
     names, named_by = name_classes(path, found, members, options.classes)
-    if names:
-        images = [image._replace(label=names[image.label]) for image in images]
-    title, known = _known_names({image.label for image in images})
-    images = [image._replace(label=known.get(image.label, image.label)) for image in images]
-    order = tuple(known.values()) or tuple(dict.fromkeys(names.get(name, name) for name in found))
-    by = "the names of its classes" if title else ""
-    said = f"{source.said}, named by {named_by}" if names else source.said
-    title = title or f"Images of {len(order)} classes"
-    return Labelling(images, order, said, notes=notes, title=title, recognised_by=by, size=OTHER_SIZE if by else None)
+    order = tuple(dict.fromkeys(names.get(name, name) for name in found))
+    title, known = _known_names(order)
+    final = {name: known.get(names.get(name, name), names.get(name, name)) for name in found}
+    reading = Reading(
+        title=title or f"Images of {len(order)} classes",
+        class_names=tuple(known.values()) or order,
+        labels_from=f"{source.said}, named by {named_by}" if names else source.said,
+        recognised_by="the names of its classes" if title else "",
+        notes=(f"Classes that splits spell differently are one: {quoted(sorted(alike))}.",) if alike else (),
+    )
+    return reading, [image._replace(label=final[alike.get(image.label, image.label)]) for image in images]
 
 
-def _splits_from(images: Iterable[Image], has_tables: bool) -> str:
-    splits = {image.split for image in images}
-    return "" if len(splits) < 2 else "named by folders" + " and tables" * has_tables
-
-
-def _known_names(names: set[str]) -> tuple[str, dict[str, str]]:
+def _known_names(names: Sequence[str]) -> tuple[str, dict[str, str]]:
     """Give title and classes in order, by how they are spelled here, where these are those of a known data set."""
-    spelled = {_letters(name): name for name in names}
+    spelled = {words.key(name): name for name in names}
     for title, classes in (("Food-11", FOOD11_CLASSES), ("", FER2013_CLASSES)):
-        if len(names) == len(classes) and spelled.keys() == {*map(_letters, classes)}:
-            return title, {spelled[_letters(name)]: name for name in classes}
+        if len(names) == len(classes) and spelled.keys() == {*map(words.key, classes)}:
+            return title, {spelled[words.key(name)]: name for name in classes}
     return "", {}
 
 
-def _letters(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).lower()
-
-
-def _spell_alike(images: list[Image]) -> tuple[list[Image], tuple[str, ...]]:
-    """Spell a class alike in all splits; where one split tells two spellings apart, they are two classes."""
+def _spell_alike(images: Sequence[Image]) -> dict[str, str]:
+    """Spell a class alike in all splits, by spelling; where one split tells two apart, they are two classes."""
     spellings: dict[str, dict[str, set[str]]] = {}
     for image in images:
         spellings.setdefault(words.key(image.label), {}).setdefault(image.split, set()).add(image.label)
@@ -352,14 +306,13 @@ def _spell_alike(images: list[Image]) -> tuple[list[Image], tuple[str, ...]]:
         if len(names) > 1 and all(len(found) == 1 for found in by_split.values()):
             learned = by_split.get("train", names)
             alike |= dict.fromkeys(names, min(names if min(names).isdecimal() else learned, key=len))
-    note = f"Classes that splits spell differently are one: {quoted(sorted(alike))}." if alike else ""
-    return [image._replace(label=alike.get(image.label, image.label)) for image in images], (note,) if note else ()
+    return alike
 
 
 def _merged_notes(images: Sequence[str]) -> tuple[str, ...]:
     """Say which folders beside each other, such as of originals and of augmented images, are read as one."""
     beside: dict[str, set[str]] = {}
-    for folder in {folder_of(name) for name in images}:
+    for folder in {*map(folder_of, images)}:
         for depth, part in enumerate(folder):
             if words.is_plain(part) and not words.find_split(part):
                 beside.setdefault("/".join(folder[:depth]), set()).add(part)
@@ -370,16 +323,12 @@ def _merged_notes(images: Sequence[str]) -> tuple[str, ...]:
     )[:1]
 
 
-def _person_notes(source: Source, named: Labelling) -> tuple[str, ...]:
+def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tuple[str, ...]:
     """Ask whether many folders of equally few images are persons."""
-    counts = Counter(image.label for image in named.images)
+    counts = Counter(image.label for image in images)
     usual, number = Counter(counts.values()).most_common(1)[0] if counts else (0, 0)
     alike = len(counts) >= _MANY and number > 0.9 * len(counts) and usual <= _FEW
-    if (
-        not alike
-        or not source.option.startswith("CLASS_LEVEL")
-        or named.recognised_by
-        or all(map(str.isdecimal, counts))
-    ):
+    named_so = not source.option.startswith("CLASS_LEVEL") or named.recognised_by or all(map(str.isdecimal, counts))
+    if not alike or named_so:
         return ()
     return (f"There are {len(counts)} folders of about {usual} images each: are these persons rather than classes?",)

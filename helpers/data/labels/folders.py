@@ -1,21 +1,22 @@
 """Labels and splits from the names of folders, at any depth."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from helpers.data.labels import words
+from helpers.data.labels.words import quoted
 from helpers.data.reading import SPLITS
 
 Folder = tuple[str, ...]  # the parts of its path
+Labels = Mapping[str, str]  # by the image's path
 _COVER = 0.95  # share of the images that a level of classes has a name for
 _CROSSED = 0.8  # share of the upper folders in which lower names are found, on average, where two levels cross
 
 
-@dataclass(frozen=True)
-class Place:
-    """What a folder's path says: its split, the folds and other folders that are no class, and the levels that may be.
+class Place(NamedTuple):
+    """What a folder's path says: its split, its fold, and the levels that may be classes.
 
     levels: the names below what all folders share, without those of splits; named: those of them that can name a
     class, each with its place in `levels`, counted from 1.
@@ -24,72 +25,68 @@ class Place:
     split: str
     levels: Folder
     named: tuple[tuple[int, str], ...]
-    fold: str = ""
+    fold: str
 
 
-@dataclass(frozen=True)
-class Level:
-    """A way to read classes off folders: level, counted from 1, and the name of the class of each folder that has one.
+class Level(NamedTuple):
+    """A way to read classes off folders: level, counted from 1, and labels.
 
-    group: what else a folder's path says that images of one thing share, such as a person.
+    group: what else a path says that images of one thing share, such as a person.
     """
 
     level: int
-    labels: Mapping[Folder, str]
-    group: Mapping[Folder, str] = field(default_factory=dict)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the classes, sorted."""
-        return words.sort_classes(self.labels.values())
+    labels: Labels
+    group: Labels = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class FolderReading:
-    """How folders can be read.
+class FolderReading(NamedTuple):
+    """How folders can be read: places by image; ways that are possible, the one that is meant alone where clear."""
 
-    places: by folder; ways: those that are possible, the one that is meant alone where that is clear.
-    """
-
-    places: Mapping[Folder, Place]
-    ways: tuple[Level, ...]
+    places: Mapping[str, Place]
+    ways: Sequence[Level]
     notes: tuple[str, ...] = ()
 
 
-def read_folders(counts: Mapping[Folder, int], class_level: int = 0) -> FolderReading:
-    """Read the folders of images; counts: images that lie directly in each; class_level: as the user says, or 0."""
-    places = _cut_shared(_split_places(counts))
-    used = {folder: place for folder, place in places.items() if place.split}
+def folder_of(name: str) -> Folder:
+    """Give the parts of the path of the folder that a file lies in."""
+    return tuple(name.split("/")[:-1])
+
+
+def read_folders(images: Sequence[str], class_level: int = 0) -> FolderReading:
+    """Read the folders of images, given by path; class_level: as the user says, or 0."""
+    by_folder = _read_places({*map(folder_of, images)})
+    places = {name: by_folder[folder_of(name)] for name in images}
+    used = {name: place for name, place in places.items() if place.split}
     if not any(place.split == "train" for place in used.values()):
         used = places  # what is in no folder of a split is for training
-    used = {folder: place for folder, place in used.items() if not _is_unlabelled(place)}
+    used = {name: place for name, place in used.items() if not any(map(words.is_unlabelled, place.levels))}
     if class_level:
-        labels = {f: place.levels[class_level - 1] for f, place in used.items() if len(place.levels) >= class_level}
-        return FolderReading(places, (Level(class_level, labels),) if labels else ())
-    candidates = _candidates(used, counts)
-    return _choose(places, candidates, used)
+        labels = {n: place.levels[class_level - 1] for n, place in used.items() if len(place.levels) >= class_level}
+        return FolderReading(places, [Level(class_level, labels)] if labels else [])
+    return _choose(places, _candidates(used))
 
 
-def _is_unlabelled(place: Place) -> bool:
-    return any(words.is_unlabelled(name) for name in place.levels)
-
-
-def _split_places(counts: Mapping[Folder, int]) -> dict[Folder, Place]:
-    """Tell splits, folds and plain folders from the levels that may name classes."""
+def _read_places(folders: Iterable[Folder]) -> dict[Folder, Place]:
+    """Tell splits, folds and plain folders from the levels that may name classes, below what all folders share."""
     children: dict[Folder, set[str]] = defaultdict(set)
-    for folder in counts:
+    for folder in folders:
         for depth, name in enumerate(folder):
             children[folder[:depth]].add(name)
-
-    @cache
-    def splits(parent: Folder) -> dict[str, tuple[str, str]]:
-        return _find_splits(children[parent], {name for name in children[parent] if (*parent, name) not in children})
-
-    @cache
-    def plain(parent: Folder) -> bool:
-        return all(words.is_plain(name) or words.is_fold(name) or words.find_split(name) for name in children[parent])
-
-    return {folder: _place(folder, splits, plain) for folder in counts}
+    splits = {
+        parent: _find_splits(names, {name for name in names if (*parent, name) not in children})
+        for parent, names in children.items()
+    }
+    plain = {
+        parent
+        for parent, names in children.items()
+        if all(words.is_plain(name) or words.is_fold(name) or words.find_split(name) for name in names)
+    }
+    places = {folder: _place(folder, splits, plain) for folder in folders}
+    while True:
+        firsts = {place.levels[:1] for place in places.values() if place.levels}
+        if len(firsts) != 1 or not any(len(place.levels) > 1 for place in places.values()):
+            return places
+        places = {folder: _without_first(place) for folder, place in places.items()}
 
 
 def _find_splits(siblings: set[str], leaves: set[str]) -> dict[str, tuple[str, str]]:
@@ -98,9 +95,7 @@ def _find_splits(siblings: set[str], leaves: set[str]) -> dict[str, tuple[str, s
     leaves: those of the siblings that have no folders in them.
     """
     found = {name: split for name in siblings if (split := words.find_split(name))}
-    others = [
-        name for name in siblings if name not in found and not words.is_unknown(name) and not words.is_plain(name)
-    ]
+    others = [name for name in siblings - {*found} if not words.is_unknown(name) and not words.is_plain(name)]
     alone = len({*found.values()}) == 1 and {*found, *others} <= leaves
     if alone and (len(others) == 1 or ({name.lower() for name in found} <= {"train", "trains"} and others)):
         return {}  # "valid" beside "invalid", "train" beside "bus" and "car"
@@ -110,79 +105,67 @@ def _find_splits(siblings: set[str], leaves: set[str]) -> dict[str, tuple[str, s
     return {name: (split, rests[name]) for name, split in found.items()}
 
 
-def _place(
-    folder: Folder, splits: Callable[[Folder], dict[str, tuple[str, str]]], plain: Callable[[Folder], bool]
-) -> Place:
+def _place(folder: Folder, splits: Mapping[Folder, Mapping[str, tuple[str, str]]], plain: set[Folder]) -> Place:
     split, fold = "", ""
     levels: list[str] = []
     named: list[tuple[int, str]] = []
-    for depth, name in enumerate(folder):
+    for depth, part in enumerate(folder):
         parent = folder[:depth]
-        if name in splits(parent):
-            found, rest = splits(parent)[name]
-            split = split or found
-            if not rest:
-                continue
-            name = rest
+        found, name = splits[parent].get(part, ("", part))
+        split = split or found
+        if not name:
+            continue
         levels.append(name)
         if words.is_fold(name):
             fold = fold or name
-        elif name not in folder or not plain(parent):
+        elif name not in folder or parent not in plain:
             named.append((len(levels), name))
     return Place(split, tuple(levels), tuple(named), fold)
 
 
-def _cut_shared(places: dict[Folder, Place]) -> dict[Folder, Place]:
-    """Take out the folders at the top that all images share, also where one lies in another of the same name."""
-    while True:
-        firsts = {place.levels[:1] for place in places.values() if place.levels}
-        seconds = {place.levels[1] for place in places.values() if len(place.levels) > 1}
-        if len(firsts) != 1 or not seconds:
-            return places
-        places = {folder: _without_first(place) for folder, place in places.items()}
-
-
 def _without_first(place: Place) -> Place:
-    again = place.levels[1:2] == place.levels[:1]  # a folder of the same name in it is the whole set once more
-    cut = 1 + again
+    cut = 1 + (place.levels[1:2] == place.levels[:1])  # a folder of its own name in it is the whole set once more
     named = tuple((level - cut, name) for level, name in place.named if level > cut)
-    return Place(place.split, place.levels[cut:], named, place.fold)
+    return place._replace(levels=place.levels[cut:], named=named)
 
 
-def _candidates(places: Mapping[Folder, Place], counts: Mapping[Folder, int]) -> list[Level]:
+def _candidates(places: Mapping[str, Place]) -> list[Level]:
     """List the levels that have a name for nearly all images, of those that any level names."""
-    named = {folder: place for folder, place in places.items() if place.named}
-    total = sum(counts[folder] for folder in named)
-    found: list[Level] = []
-    depth = max((len(place.named) for place in named.values()), default=0)
-    for index in [*range(depth), -1]:
-        labels = {f: p.named[index][1] for f, p in named.items() if len(p.named) > index}
-        covered = sum(counts[folder] for folder in labels)
-        if labels and covered >= _COVER * total and not any(_same_parts(labels, way.labels) for way in found):
-            level = Counter(p.named[index][0] for f, p in named.items() if f in labels).most_common(1)[0][0]
-            found.append(Level(level, labels))
-    return found
+    named = {name: place.named for name, place in places.items() if place.named}
+    ways: list[Level] = []
+    for index in [*range(max(map(len, named.values()), default=0)), -1]:
+        found = {name: levels[index] for name, levels in named.items() if len(levels) > index}
+        labels = {name: label for name, (_, label) in found.items()}
+        if len(found) >= max(1, _COVER * len(named)) and not any(
+            same_parts(labels, way.labels, {*labels, *way.labels}) for way in ways
+        ):
+            ways.append(Level(Counter(level for level, _ in found.values()).most_common(1)[0][0], labels))
+    return ways
 
 
-def _choose(places: Mapping[Folder, Place], ways: list[Level], used: Mapping[Folder, Place]) -> FolderReading:
+def _choose(places: Mapping[str, Place], ways: Sequence[Level]) -> FolderReading:
     """Keep the levels that can be meant: those that mean the same in all splits and do not just count things."""
     if len(ways) < 2:
-        return FolderReading(places, tuple(ways))
+        return FolderReading(places, ways)
     several = [way for way in ways if len({*way.labels.values()}) > 1] or ways[:1]
-    meant = [way for way in several if _agrees(way, used)] or several
+    meant = [way for way in several if _agrees(way, places)] or several
     counted = [way for way in meant if _counts_things(way, meant[0])]
     kept = [way for way in meant if way not in counted] or meant
+    if len(kept) > 1 and not _are_loose(kept[0], kept[1]):
+        return FolderReading(places, kept)
     above = next((other.labels for other in counted if other.level < kept[0].level), {})
-    if len(kept) > 1 and _are_loose(kept[0], kept[1]):
-        kept = kept[:1]
-    if len(kept) > 1:
-        return FolderReading(places, tuple(kept))
-    return FolderReading(places, (Level(kept[0].level, kept[0].labels, above),), _other_notes(kept[0], ways))
+    notes = tuple(
+        f"The folders {quoted(words.sort_classes(other.labels.values()))} at level {other.level} are not taken for "
+        f"classes; CLASS_LEVEL={other.level} would do so."
+        for other in ways
+        if other.level != kept[0].level
+    )
+    return FolderReading(places, [kept[0]._replace(group=above)], notes)
 
 
-def _same_parts(labels: Mapping[Folder, str], others: Mapping[Folder, str]) -> bool:
-    """Tell whether two levels part the folders alike, whatever they name the parts."""
-    pairs = {(labels.get(folder), others.get(folder)) for folder in {*labels, *others}}
+def same_parts(labels: Labels, others: Labels, names: Iterable[str]) -> bool:
+    """Tell whether two ways part the images alike, whatever they name the parts."""
+    pairs = {(labels.get(name), others.get(name)) for name in names}
     return len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
 
 
@@ -197,36 +180,16 @@ def _are_loose(upper: Level, lower: Level) -> bool:
 
     Where each recurs everywhere, either level may be the classes; where none does, the upper may be groups of these.
     """
-    above: dict[str, set[str]] = defaultdict(set)
-    for folder, name in lower.labels.items():
-        if folder in upper.labels:
-            above[name].add(upper.labels[folder])
-    parents = [len(found) for found in above.values()]
-    return max(parents, default=0) > 1 and sum(parents) < _CROSSED * len(parents) * len(upper.names)
+    pairs = {(label, upper.labels[name]) for name, label in lower.labels.items() if name in upper.labels}
+    parents = Counter(label for label, _ in pairs).values()
+    return max(parents, default=0) > 1 and len(pairs) < _CROSSED * len(parents) * len({*upper.labels.values()})
 
 
-def _agrees(way: Level, places: Mapping[Folder, Place]) -> bool:
+def _agrees(way: Level, places: Mapping[str, Place]) -> bool:
     """Tell whether the other splits know the classes that training does."""
-    names: dict[str, set[str]] = {split: set() for split in SPLITS}
-    for folder, name in way.labels.items():
-        if (split := places[folder].split) and not words.is_unknown(name):
-            names[split].add(words.key(name))
-    train = names.pop("train")
-    return not train or all(not found or (found <= train and len(found) > 1) for found in names.values())
-
-
-def _other_notes(way: Level, ways: Sequence[Level]) -> tuple[str, ...]:
-    """Say which other level of folders is not told apart."""
-    return tuple(
-        f"The folders {quoted(other.names)} at level {other.level} are not taken for classes; "
-        f"CLASS_LEVEL={other.level} would do so."
-        for other in ways
-        if other is not way and other.level != way.level
-    )
-
-
-def quoted(names: Iterable[str], most: int = 3) -> str:
-    """Quote the first names of a list and count the others."""
-    names = list(names)
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + rest
+    names: dict[str, set[str]] = {split: set() for split in ("", *SPLITS)}
+    for name, label in way.labels.items():
+        if not words.is_unknown(label):
+            names[places[name].split].add(words.key(label))
+    train, others = names["train"], [names["validation"], names["test"]]
+    return not train or all(not found or (found <= train and len(found) > 1) for found in others)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from helpers.data.labels import words
-from helpers.data.labels.folders import Folder, FolderReading, quoted
+from helpers.data.labels.folders import FolderReading
 from helpers.data.labels.tables import Table
 from helpers.data.options import Options
 from helpers.data.sources import DatasetError, printable
@@ -23,28 +23,28 @@ class Image(NamedTuple):
     group: str = ""
 
 
-def folder_of(name: str) -> Folder:
-    """Give the parts of the path of the folder that a file lies in."""
-    return tuple(name.split("/")[:-1])
-
-
 def group(
-    path: str, images: list[Image], folders: FolderReading, tables: list[Table], options: Options
+    path: str, images: list[Image], folders: FolderReading, tables: Sequence[Table], options: Options
 ) -> tuple[list[Image], tuple[str, ...]]:
     """Give images the group that has to stay on one side of a split: as the user says, else where the data tell.
 
     Gives the images and a note on what was done. Raises DatasetError where GROUP is no column, and matches no path.
     """
     columns = {table.group for table in tables if table.group}
+    above = folders.ways[0].group if len(folders.ways) == 1 else {}
+    folds = {name: place.fold for name, place in folders.places.items() if place.fold}
     if options.group and options.group not in columns:
         groups = _match_groups(path, images, options.group)
         said = f"what {options.group} matches in their paths"
     elif columns:
         groups = {name: row.group for table in tables for name, row in table.rows.items() if row.group}
         said = f"the column {', '.join(map(repr, sorted(columns)))}"
+    elif any(image.name in above for image in images):
+        groups = {image.name: above[image.name] for image in images if image.name in above}
+        said = f"the folders {words.quoted(words.sort_classes(groups.values()))}"
+    elif len({*folds.values()}) >= _FOLDS and all(image.name in folds for image in images):
+        groups, said = folds, f"the folders {words.quoted(words.sort_classes(folds.values()))}, which are folds"
     else:
-        groups, said = _folder_groups(images, folders)
-    if not groups:
         return images, _series_notes(images)
     grouped = [image._replace(group=groups.get(image.name, "")) for image in images]
     number = len({image.group for image in grouped if image.group})
@@ -59,7 +59,7 @@ def _series_notes(images: Sequence[Image]) -> tuple[str, ...]:
     if all(image.split for image in images) or not all(found) or not 1 < len(series) <= len(images) / 2:
         return ()
     return (
-        f"File names number what may be one thing seen several times ({quoted(words.sort_classes(series))}); "
+        f"File names number what may be one thing seen several times ({words.quoted(words.sort_classes(series))}); "
         f"GROUP='{_SERIES.pattern}' keeps each on one side where splits are drawn.",
     )
 
@@ -80,15 +80,3 @@ def _match_groups(path: str, images: Iterable[Image], pattern: str) -> dict[str,
             )
         groups[image.name] = match[1] if compiled.groups else match[0]
     return groups
-
-
-def _folder_groups(images: Iterable[Image], folders: FolderReading) -> tuple[dict[str, str], str]:
-    above = folders.ways[0].group if len(folders.ways) == 1 else {}
-    found = {image.name: above[folder_of(image.name)] for image in images if folder_of(image.name) in above}
-    if found:
-        return found, f"the folders {quoted(words.sort_classes(found.values()))}"
-    folds = {image.name: folders.places[folder_of(image.name)].fold for image in images}
-    names = {*folds.values()}
-    if "" in names or len(names) < _FOLDS:
-        return {}, ""
-    return folds, f"the folders {quoted(words.sort_classes(names))}, which are folds"

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from posixpath import splitext
 
@@ -37,20 +38,18 @@ def read_names(names: Sequence[str], part: int = 0) -> dict[int, dict[str, str]]
     By the number of the part that tells them, counted from 1, or by 0 where that is all but a running number; every
     name of a folder has to tell one. part: the part that is asked for, or 0 for those that may be meant.
     """
-    parts = {name: re.findall(r"[^\W_]+", splitext(name.rpartition("/")[2])[0]) for name in names}
+    stems = {name: splitext(name.rpartition("/")[2])[0] for name in names}
+    parts = {name: re.findall(r"[^\W_]+", stem) for name, stem in stems.items()}
     if part:
         asked = {name: found[part - 1] for name, found in parts.items() if len(found) >= part}
         return {part: dict(zip(asked, _without_numbers([*asked.values()]), strict=True))}
     inner = _read_parts(parts)
     if any(cross(one, other) for one in inner.values() for other in inner.values() if one is not other):
         return inner
-    folders: dict[str, list[str]] = {}
-    for name in names:
-        folders.setdefault(name.rpartition("/")[0], []).append(name)
     for pattern in (_PART, _FRONT, _BACK):
-        matched = {name: pattern.fullmatch(splitext(name.rpartition("/")[2])[0]) for name in names}
-        whole = [name for found in folders.values() if all(matched[name] for name in found) for name in found]
-        labels = {name: match["label"] for name in whole if (match := matched[name])}
+        labels = {name: match["label"] for name, stem in stems.items() if (match := pattern.fullmatch(stem))}
+        partly = {name.rpartition("/")[0] for name in names if name not in labels}
+        labels = {name: label for name, label in labels.items() if name.rpartition("/")[0] not in partly}
         if _are_classes(labels):
             return {0: labels}
     return inner
@@ -58,17 +57,15 @@ def read_names(names: Sequence[str], part: int = 0) -> dict[int, dict[str, str]]
 
 def _read_parts(parts: Mapping[str, Sequence[str]]) -> dict[int, dict[str, str]]:
     """Read the parts of names of three or more that may be classes: words, or a few numbers before the last part."""
-    count = {len(found) for found in parts.values()}
+    lengths = {len(found) for found in parts.values()}
+    count = max(lengths) if len(lengths) == 1 and min(lengths) > 2 else 0
     ways = {}
-    for place in range(max(count) if len(count) == 1 and min(count) > 2 else 0):
+    for place in range(count):
         values = _without_numbers([found[place] for found in parts.values()])
-        counting = any(value.isdecimal() for value in values) and (
-            len({*values}) > _MOST_NUMBERS
-            or place == max(count) - 1
-            or any(re.match(r"0\d", value) for value in values)
-        )
+        numbers = any(value.isdecimal() for value in values)
+        running = len({*values}) > _MOST_NUMBERS or place == count - 1 or any(re.match(r"0\d", v) for v in values)
         labels = dict(zip(parts, values, strict=True))
-        if not counting and _are_classes(labels):
+        if not (numbers and running) and _are_classes(labels):
             ways[place + 1] = labels
     return ways
 
@@ -108,14 +105,11 @@ def name_classes(path: str, found: Sequence[str], members: Members, wanted: str)
         )
     if all(name.isdecimal() or re.fullmatch(r"n\d{8}", name) for name in found):
         for name in sorted(members.files):
-            if _may_list(name) and (names := _match(found, _read_list(members, name), strict=True)):
+            stem, ending = splitext(name.rpartition("/")[2])
+            may_list = ending.lower() in _LIST_ENDINGS and not _LIST_WORDS.isdisjoint(words.words(stem))
+            if may_list and (names := _match(found, _read_list(members, name), strict=True)):
                 return names, f"the file {printable(name)}"
     return {}, ""
-
-
-def _may_list(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() in _LIST_ENDINGS and any(word in _LIST_WORDS for word in words.words(path.stem))
 
 
 def _read_wanted(path: str, members: Members, wanted: str) -> tuple[list[list[str]], str]:
@@ -134,12 +128,10 @@ def _read_wanted(path: str, members: Members, wanted: str) -> tuple[list[list[st
 
 
 def _read_list(members: Members, name: str) -> list[list[str]]:
-    try:
-        with members.files[name]() as file:
-            data = file.read(_LONGEST_LIST + 1)
+    with suppress(UnreadableError, OSError, ValueError), members.files[name]() as file:
+        data = file.read(_LONGEST_LIST + 1)
         return [] if len(data) > _LONGEST_LIST else _parse_list(data.decode("utf-8-sig"), name)
-    except (UnreadableError, OSError, ValueError):
-        return []
+    return []
 
 
 def _parse_list(text: str, name: str) -> list[list[str]]:

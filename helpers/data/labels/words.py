@@ -81,6 +81,13 @@ def are_numbered(names: Iterable[str]) -> bool:
     return len(names) > 2 and len(beginnings) == 1 and all(name[-1:].isdigit() for name in names)
 
 
+def quoted(names: Iterable[str], most: int = 3) -> str:
+    """Quote the first names of a list and count the others."""
+    names = list(names)
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + rest
+
+
 def key(name: str) -> str:
     """Spell a class's name as all its spellings do: by value where it is a number, else by its letters and digits."""
     return str(int(name)) if name.isdecimal() else re.sub(r"[\W_]", "", name).casefold() or name

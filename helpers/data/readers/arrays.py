@@ -5,10 +5,11 @@ http://yann.lecun.com/exdb/mnist/ describes IDX.
 """
 
 import io
+import math
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
@@ -18,9 +19,9 @@ import numpy as np
 from helpers.data.containers import Members
 from helpers.data.labels.words import find_split
 from helpers.data.options import Options
-from helpers.data.readers.stacks import Row, Stack, Values, read_stacks
-from helpers.data.reading import unused
-from helpers.data.sources import Contents, DatasetError, Opener, UnreadableError, printable
+from helpers.data.readers.stacks import Row, Stack, read_stacks
+from helpers.data.reading import Reading, unused
+from helpers.data.sources import Contents, DatasetError, Giver, Opener, UnreadableError, printable
 
 _SPLIT = re.compile(r"(?<![a-wz])(train(?:ing)?|test(?:ing)?|t10k|val(?:id(?:ation)?)?|dev)")
 _IMAGES = frozenset(("x", "images", "image", "data", "features", "feature", "imgs", "img", "pixels", "inputs"))
@@ -36,8 +37,7 @@ class _Header(NamedTuple):
     dtype: np.dtype
 
 
-@dataclass(frozen=True)
-class _Array:
+class _Array(NamedTuple):
     """An array in a file, of which no more is read than is asked for."""
 
     path: Path
@@ -59,25 +59,21 @@ class _Array:
             )
         return stream, header
 
-    def load(self) -> np.ndarray:
-        """Read the whole array."""
-        stream, header = self.open()
-        with stream:
-            count = int(np.prod(header.shape, dtype=np.int64))
-            data = _read_exactly(stream, count * header.dtype.itemsize)
-            return np.frombuffer(data, header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
-
-    def rows(self) -> Iterator[Values]:
+    def rows(self) -> Iterator[np.ndarray]:
         """Give what the first axis counts, one by one, without holding all where they lie behind each other."""
-        stream, header = self.open()
+        stream, (shape, fortran, dtype) = self.open()
+        count, *inner = shape or (0,)
+        size = math.prod(inner) * dtype.itemsize
         with stream:
-            if header.fortran:
-                yield from (partial(np.asarray, row) for row in self.load())
+            if fortran:
+                yield from np.frombuffer(_read_exactly(stream, count * size), dtype).reshape(shape, order="F")
                 return
-            size = int(np.prod(header.shape[1:], dtype=np.int64)) * header.dtype.itemsize
-            for _ in range(header.shape[0]):
-                row = np.frombuffer(_read_exactly(stream, size), header.dtype)
-                yield partial(np.reshape, row, header.shape[1:])
+            for _ in range(count):
+                yield np.frombuffer(_read_exactly(stream, size), dtype).reshape(inner)
+
+    def images(self) -> Iterator[Giver]:
+        """Give the rows as the images of a Stack."""
+        return (partial(np.asarray, row) for row in self.rows())
 
 
 Arrays = Mapping[str, _Array]  # by key
@@ -131,11 +127,9 @@ def _parse_npy(stream: BinaryIO) -> _Header:
 
 
 def _is_idx(opener: Opener) -> bool:
-    try:
-        with opener() as stream:
-            head = stream.read(4)
-    except (OSError, EOFError, UnreadableError):
-        return False
+    head = b""
+    with suppress(OSError, EOFError, UnreadableError), opener() as stream:
+        head = stream.read(4)
     return len(head) == 4 and head[:2] == b"\0\0" and head[2] in _IDX_TYPES and 1 <= head[3] <= 4
 
 
@@ -188,17 +182,13 @@ def _split_of(key: str) -> str:
     return find_split(found[1].replace("t10k", "test")) if found else ""
 
 
-def _pair(arrays: Arrays) -> list[tuple[str, str | None]]:
+def _pair(arrays: Arrays) -> Iterator[tuple[str, str | None]]:
     """Pair arrays of images with those of labels whose names say the same beside that, or are alone in their split."""
     by_kind = {kind: [key for key in arrays if _kind_of(key) == kind] for kind in ("images", "labels")}
-    pairs: list[tuple[str, str | None]] = []
     for key in by_kind["images"]:
-        split, said = _split_of(key), _words(key) - _IMAGES
-        rivals = [other for other in by_kind["images"] if _split_of(other) == split]
-        labels = [other for other in by_kind["labels"] if _split_of(other) == split]
-        same = [other for other in labels if _words(other) - _LABELS == said]
-        pairs.append((key, next(iter(same or (labels if len(rivals) == 1 else [])), None)))
-    return pairs
+        rivals, labels = ([k for k in keys if _split_of(k) == _split_of(key)] for keys in by_kind.values())
+        same = [label for label in labels if _words(label) - _LABELS == _words(key) - _IMAGES]
+        yield key, next(iter(same or (labels if len(rivals) == 1 else [])), None)
 
 
 def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Options) -> Contents:
@@ -214,35 +204,29 @@ def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Opt
     alone = [f"{images} in {printable(file)}" for file, _, images, key in pairs if not key]
     said = ", ".join(map(repr, sorted({key for *_, key in pairs if key})))
     names = [array for arrays in found.values() for key, array in arrays.items() if key in _CLASS_NAMES]
-    return read_stacks(
-        path,
-        members,
-        stacks,
-        f"the values of the arrays {said}",
-        options,
-        unused("arrays of images without labels", alone),
-        [name for array in names[:1] for name in _read_labels(array)],
+    reading = Reading(
+        labels_from=f"the values of the arrays {said}", unused=unused("arrays of images without labels", alone)
     )
+    return read_stacks(path, members, stacks, options, reading, [n for array in names[:1] for n in _read_labels(array)])
 
 
 def _stack(path: Path, file: str, images: _Array, labels: _Array) -> Stack:
     split, texts = _split_of(images.key) or find_split(PurePosixPath(file).stem), _read_labels(labels)
     stream, header = images.open()
     stream.close()
-    count = header.shape[0] if header.shape else 0
-    if count != len(texts):
+    if (count := next(iter(header.shape), 0)) != len(texts):
         raise DatasetError(
             f"{path} holds {count:,} images {images.key!r} and {len(texts):,} labels {labels.key!r}; make them as many."
         )
     rows = [Row(number, text, split) for number, text in enumerate(texts, start=1)]
-    return Stack(f"{file}, {images.key}, number", rows, images.rows)
+    return Stack(f"{file}, {images.key}, number", rows, images.images)
 
 
 def _read_labels(array: _Array) -> list[str]:
     """Read labels, also in a column or one-hot, as text; raises DatasetError where images have several."""
-    values = array.load()
-    values = values.reshape(len(values), -1) if values.ndim != 1 else values
-    if values.ndim == 2 and values.shape[1] > 1:
+    values = np.array([*array.rows()])
+    values = values.reshape(len(values), -1) if values.size else values.reshape(0, 1)
+    if values.shape[1] > 1:
         if not np.isin(values, (0, 1)).all() or (values.sum(axis=1) != 1).any():
             raise DatasetError(
                 f"{array.path} holds the labels {array.key!r}, several an image; give data with one class an image."

@@ -9,32 +9,26 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helpers.data.containers import Members
-from helpers.data.decode import decode_all
-from helpers.data.labels.words import find_split, sort_classes
+from helpers.data.labels.words import find_split
 from helpers.data.options import Options
-from helpers.data.reading import Reading, Unused, count
-from helpers.data.sources import Contents, DatasetError, Opener, Record, UnreadableError, printable
-from helpers.data.survey import survey
+from helpers.data.readers.stacks import Row, Stack, read_stacks
+from helpers.data.reading import Reading, Unused
+from helpers.data.sources import Contents, DatasetError, Giver, Opener, UnreadableError, printable
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyarrow.parquet import ParquetFile
 
 _LABEL_NAMES = ("label", "labels", "class", "emotion")  # of columns, best first
 _UNLABELLED = (None, -1)  # as the hub marks images whose label is kept back
 _ROWS = 64  # rows read at a time
 
 
-@dataclass(frozen=True)
-class _Columns:
+class _Columns(NamedTuple):
     """Names of the columns of images and of labels, and of the classes where the file tells them."""
 
     image: str
@@ -42,11 +36,10 @@ class _Columns:
     class_names: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Shard:
+class _Shard(NamedTuple):
     name: str
+    opener: Opener
     split: str  # one of SPLITS, or "" where the name does not say
-    file: "ParquetFile | _ArrowFile"
     labels: list[Any]  # of each row: a number, a text, or one of _UNLABELLED
 
 
@@ -68,23 +61,13 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
         )
     columns, shards = found[0][0], [shard for _, shard in found]
     used = [shard for shard in shards if shard.split] or shards
-    class_names = columns.class_names or sort_classes({str(label) for shard in used for label in _known_labels(shard)})
-    pixels = survey(_open_images(path, used, columns.image), options)
-    images = decode_all(_open_images(path, used, columns.image), pixels)
-    unlabelled = sum(len(shard.labels) for shard in shards) - sum(len(_known_labels(shard)) for shard in used)
-    rows = list(_list_rows(used))
+    stacks = [_stack(path, shard, columns.image) for shard in used]
+    unlabelled = sum(len(shard.labels) for shard in shards) - sum(len(stack.rows) for stack in stacks)
     reading = Reading(
-        title=f"Images of {len(class_names)} classes",
-        class_names=tuple(map(printable, class_names)),
         labels_from=f"the values of the column {columns.label!r} of the {_form(names[0])} files",
-        pixels=pixels,
-        splits_from=f"named by the {_form(names[0])} files" if used[0].split else "",
-        counts=count((split, _class_of(label, columns.class_names)) for _, label, split in rows),
-        unused=(Unused("images without a split or a label", unlabelled, shards[0].name),) if unlabelled else (),
-        options=options.chosen(),
+        unused=(Unused("images without a split or a label", unlabelled, printable(names[0])),) * bool(unlabelled),
     )
-    records = (_record(*row, columns.class_names, class_names, image) for row, image in zip(rows, images, strict=True))
-    return Contents(reading, records)
+    return read_stacks(path, members, stacks, options, reading, columns.class_names)
 
 
 def _form(name: str) -> str:
@@ -92,38 +75,47 @@ def _form(name: str) -> str:
 
 
 def _read_shard(path: Path, name: str, opener: Opener) -> tuple[_Columns, _Shard]:
+    with _intact(path, name):
+        file = _open(name, opener)
+        columns = _find_columns(path, name, getattr(file, "schema_arrow", None) or file.schema)
+        return columns, _Shard(name, opener, _find_split(name), [*_read_column(name, opener, columns.label)])
+
+
+def _stack(path: Path, shard: _Shard, column: str) -> Stack:
+    def images() -> Iterator[Giver]:
+        with _intact(path, shard.name):
+            for label, image in zip(shard.labels, _read_column(shard.name, shard.opener, column), strict=True):
+                if label not in _UNLABELLED:
+                    yield partial(_open_image, image)
+
+    numbered = [(number, label) for number, label in enumerate(shard.labels, start=1) if label not in _UNLABELLED]
+    return Stack(f"{shard.name}, row", [Row(number, str(label), shard.split) for number, label in numbered], images)
+
+
+def _open(name: str, opener: Opener) -> Any:
+    """Open a file of Parquet, or of Arrow in its form for streams or for files."""
+    from pyarrow import ArrowInvalid, ipc
     from pyarrow.parquet import ParquetFile
 
-    with _intact(path, name):
-        file = ParquetFile(opener()) if name.lower().endswith(".parquet") else _ArrowFile(opener)
-        columns = _find_columns(path, name, file.schema_arrow)
-        batches = file.iter_batches(_ROWS, columns=[columns.label])
-        labels = [label for batch in batches for label in batch.column(0).to_pylist()]
-    return columns, _Shard(printable(name), _find_split(name), file, labels)
+    if _form(name) == "Parquet":
+        return ParquetFile(opener())
+    try:
+        return ipc.open_stream(opener())
+    except ArrowInvalid:
+        return ipc.open_file(opener())
 
 
-class _ArrowFile:
-    """A file of Arrow's, in its form for streams or for files, with what is asked of a ParquetFile."""
-
-    def __init__(self, opener: Opener) -> None:
-        self._opener = opener
-        self.schema_arrow: pyarrow.Schema = self._open().schema
-
-    def _open(self) -> Any:
-        from pyarrow import ArrowInvalid, ipc
-
-        try:
-            return ipc.open_stream(self._opener())
-        except ArrowInvalid:
-            return ipc.open_file(self._opener())
-
-    def iter_batches(self, rows: int, columns: list[str]) -> "Iterator[pyarrow.RecordBatch]":
-        """Give these columns, so many rows at a time."""
-        reader = self._open()
-        parts = range(getattr(reader, "num_record_batches", 0))
-        for batch in map(reader.get_batch, parts) if parts else reader:
-            for start in range(0, batch.num_rows, rows):
-                yield batch.select(columns).slice(start, rows)
+def _read_column(name: str, opener: Opener, column: str) -> Iterator[Any]:
+    """Give the values of a column, holding few rows at a time."""
+    file = _open(name, opener)
+    if _form(name) == "Parquet":
+        batches = file.iter_batches(_ROWS, columns=[column])
+    else:
+        parts = range(getattr(file, "num_record_batches", 0))
+        batches = map(file.get_batch, parts) if parts else file
+    for batch in batches:
+        for start in range(0, batch.num_rows, _ROWS):
+            yield from batch.column(column).slice(start, _ROWS).to_pylist()
 
 
 @contextmanager
@@ -181,51 +173,8 @@ def _find_split(name: str) -> str:
     return next((split for place in places if (split := find_split(place))), "")
 
 
-def _known_labels(shard: _Shard) -> list[Any]:
-    return [label for label in shard.labels if label not in _UNLABELLED]
-
-
-def _list_rows(shards: Sequence[_Shard]) -> Iterator[tuple[str, Any, str]]:
-    """Give name, label and split of every labelled row."""
-    for shard in shards:
-        for number, label in enumerate(shard.labels, start=1):
-            if label not in _UNLABELLED:
-                yield f"{shard.name}, row {number}", label, shard.split
-
-
-def _open_images(path: Path, shards: Sequence[_Shard], column: str) -> Iterator[Opener]:
-    """Give the encoded image of every labelled row."""
-    for shard in shards:
-        with _intact(path, shard.name):
-            for label, image in zip(shard.labels, _read_images(shard.file, column), strict=True):
-                if label not in _UNLABELLED:
-                    yield partial(_open_image, image)
-
-
-def _read_images(file: "ParquetFile | _ArrowFile", column: str) -> Iterator[dict | bytes | None]:
-    for batch in file.iter_batches(_ROWS, columns=[column]):
-        yield from batch.column(0).to_pylist()
-
-
 def _open_image(image: dict | bytes | None) -> io.BytesIO:
     data = image.get("bytes") if isinstance(image, dict) else image
     if data is None:
         raise UnreadableError("holds no image, at most the path of one")
     return io.BytesIO(data)
-
-
-def _record(
-    name: str, label: Any, split: str, declared: Sequence[str], class_names: Sequence[str], pixels: np.ndarray | str
-) -> Record:
-    """Make a record; declared: the names that whole numbers count from 0, empty where labels are names themselves."""
-    found = _class_of(label, declared)
-    if found not in class_names:
-        return Record(name, 0, split, f"is of class {found}, and there are {len(class_names)}, counted from 0")
-    return Record(name, class_names.index(found), split, pixels)
-
-
-def _class_of(label: Any, declared: Sequence[str]) -> str:
-    """Give the class of a label: the name that a whole number counts, where names are declared, or the label itself."""
-    if declared and isinstance(label, int):
-        label = declared[label] if 0 <= label < len(declared) else label
-    return str(label)

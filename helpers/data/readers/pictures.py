@@ -1,18 +1,17 @@
 """Images as files, labelled by folders, by tables beside them or by their own names."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from posixpath import splitext
 
-import numpy as np
-
 from helpers.data.containers import Members
 from helpers.data.decode import decode_all, is_picture
-from helpers.data.labels.decide import Labelling, label
+from helpers.data.labels.decide import label
 from helpers.data.labels.groups import Image
 from helpers.data.options import Options
-from helpers.data.reading import Pixels, Reading, Unused, count
+from helpers.data.reading import Reading, Unused, count, unused
 from helpers.data.sources import PREVIEWED, Contents, Opener, Record, UnreadableError, printable
 from helpers.data.survey import survey
 
@@ -51,39 +50,26 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
 
     Raises DatasetError where nothing labels them, or where it is not clear what does.
     """
-    labelling = label(str(path), members, names, options)
-    images = labelling.images
-    openers = [members.files[image.name] for image in images]
-    pixels = survey(openers, options, labelling.size, [image.name for image in images])
-    reading = Reading(
-        title=labelling.title,
-        class_names=labelling.class_names,
-        labels_from=labelling.labels_from,
+    reading, images, size = label(str(path), members, names, options)
+    pixels = survey([members.files[image.name] for image in images], options, size, [image.name for image in images])
+    reading = replace(
+        reading,
         pixels=pixels,
-        splits_from=labelling.splits_from,
         counts=count((image.split, image.label) for image in images),
-        unused=(*labelling.unused, *_other_files(members, names)),
-        recognised_by=labelling.recognised_by,
+        unused=(*reading.unused, *_other_files(members, names)),
         options=options.chosen(),
-        split_names=labelling.split_names,
-        notes=(*labelling.notes, *_empty_notes(members, names, labelling)),
+        notes=(*reading.notes, *_empty_notes(members, names, images)),
     )
-    return Contents(
-        reading, _records(members, images, labelling, pixels), _records(members, _some(images), labelling, pixels)
-    )
+    return Contents(reading, _records(members, images, reading), _records(members, _some(images), reading))
 
 
-def _records(members: Members, images: Sequence[Image], labelling: Labelling, pixels: Pixels) -> Iterable[Record]:
-    numbers = {name: number for number, name in enumerate(labelling.class_names)}
-    decoded = decode_all((members.files[image.name] for image in images), pixels)
-    for image, found in zip(images, decoded, strict=True):
-        yield _record(image, numbers, found)
-
-
-def _record(image: Image, numbers: Mapping[str, int], pixels: np.ndarray | str) -> Record:
-    if image.label not in numbers:
-        pixels = f"is of a class {image.label!r}, and there is none"
-    return Record(printable(image.name), numbers.get(image.label, 0), image.split, pixels, image.group)
+def _records(members: Members, images: Sequence[Image], reading: Reading) -> Iterator[Record]:
+    numbers = {name: number for number, name in enumerate(reading.class_names)}
+    decoded = decode_all((members.files[image.name] for image in images), reading.pixels)
+    for image, pixels in zip(images, decoded, strict=True):
+        if image.label not in numbers:
+            pixels = f"is of a class {image.label!r}, and there is none"
+        yield Record(printable(image.name), numbers.get(image.label, 0), image.split, pixels, image.group)
 
 
 def _some(images: Sequence[Image]) -> list[Image]:
@@ -96,28 +82,25 @@ def _some(images: Sequence[Image]) -> list[Image]:
 
 def _other_files(members: Members, images: Sequence[str]) -> tuple[Unused, ...]:
     """Count files of kinds that are neither images nor tables or texts, by their ending."""
-    known = {*images}
-    others = [n for n in members.files if n not in known and splitext(n)[1].lower() not in _NOT_IMAGES]
-    endings = Counter(splitext(name)[1].lower() for name in others)
+    by_ending: dict[str, list[str]] = defaultdict(list)
+    for name in sorted({*members.files} - {*images}):
+        by_ending[splitext(name)[1].lower()].append(printable(name))
     return tuple(
-        Unused(
-            f"files that end in {ending}, which is no image" if ending else "files that are no image",
-            number,
-            printable(next(name for name in others if splitext(name)[1].lower() == ending)),
+        part
+        for ending, names in by_ending.items()
+        if ending not in _NOT_IMAGES
+        for part in unused(
+            f"files that end in {ending}, which is no image" if ending else "files that are no image", names
         )
-        for ending, number in endings.items()
     )
 
 
-def _empty_notes(members: Members, names: Sequence[str], labelling: Labelling) -> tuple[str, ...]:
+def _empty_notes(members: Members, names: Sequence[str], images: Sequence[Image]) -> tuple[str, ...]:
     """Say which folders beside those of classes hold no image."""
     holding = map(PurePosixPath, {name.rpartition("/")[0] for name in names})
     full = {str(parent) for folder in holding for parent in (folder, *folder.parents)}
-    beside = {str(PurePosixPath(n).parent) for n in {image.name.rpartition("/")[0] for image in labelling.images}}
-    empty = {
-        printable(folder.name)
-        for folder in map(PurePosixPath, members.folders)
-        if str(folder) not in full and str(folder.parent) in beside
-    } - {*labelling.class_names}
-    named = ", ".join(map(repr, sorted(empty)))
-    return (f"Folders without images are no classes: {named}.",) if empty else ()
+    beside = {str(PurePosixPath(folder).parent) for folder in {image.name.rpartition("/")[0] for image in images}}
+    folders = [PurePosixPath(name) for name in members.folders if name not in full]
+    empty = {printable(folder.name) for folder in folders if str(folder.parent) in beside}
+    named = ", ".join(map(repr, sorted(empty - {image.label for image in images})))
+    return (f"Folders without images are no classes: {named}.",) if named else ()

@@ -5,9 +5,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,14 +16,16 @@ from helpers.data.containers import Members
 from helpers.data.faces import CLASS_SHARES
 from helpers.data.labels.words import find_split
 from helpers.data.options import Options
-from helpers.data.readers.stacks import Row, Stack, Values, is_square, read_stacks
-from helpers.data.reading import Pixels, unused
+from helpers.data.readers.stacks import Row, Stack, is_square, read_stacks
+from helpers.data.reading import OTHER_SPLIT_NAMES, Pixels, Reading, unused
 from helpers.data.sources import (
     FER2013_CLASSES,
     FER2013_SIZE,
+    FER2013_SPLIT_NAMES,
     FER2013_SPLITS,
     Contents,
     DatasetError,
+    Giver,
     Opener,
     UnreadableError,
     printable,
@@ -39,8 +42,7 @@ _MOST = 0.95  # share of the labels that FER2013's seven have to make up, in a t
 _NEAR = 0.01  # by which a class's share of the images may differ from FER2013's, where nothing else tells it
 
 
-@dataclass(frozen=True)
-class _Table:
+class _Table(NamedTuple):
     """A table: names of its columns, where it has any, and which of them are the label, the usage and the pixels."""
 
     name: str
@@ -60,20 +62,29 @@ class _Table:
     def lines(self) -> Iterator[tuple[int, str]]:
         """Give number and text of every row that is not blank, cut off where it is longer than could be of use."""
         with io.TextIOWrapper(self.opener(), encoding="utf-8-sig", errors="replace") as stream:
-            for number, line in enumerate(_lines(stream), start=1):
+            number = 0
+            while line := stream.readline(_LONGEST_LINE):
+                number += 1
                 if line.strip() and (number > 1 or not self.titled):
                     yield number, line
+                while len(line) == _LONGEST_LINE and not line.endswith("\n"):
+                    line = stream.readline(_LONGEST_LINE)
 
     def cells(self, line: str) -> list[str]:
         """Part a row into cells; none holds the mark, as pixels in one cell are parted by blanks."""
         return line.replace('"', "").rstrip("\r\n").split(self.mark)
 
+    def label_of(self, cells: Sequence[str]) -> str:
+        """Give the label of a row of cells; "" where it has none."""
+        text = cells[self.label].strip() if self.label is not None and len(cells) > self.label else ""
+        return re.sub(r"(?<=\d)\.0+$", "", text)
 
-def _lines(stream: io.TextIOWrapper) -> Iterator[str]:
-    while line := stream.readline(_LONGEST_LINE):
-        yield line
-        while len(line) == _LONGEST_LINE and not line.endswith("\n"):
-            line = stream.readline(_LONGEST_LINE)
+    def split_of(self, cells: Sequence[str]) -> str:
+        """Give the split that a row of cells, or else the table's name, tells."""
+        if self.usage is None:
+            return self.split
+        usage = cells[self.usage].strip() if len(cells) > self.usage else ""
+        return FER2013_SPLITS.get(usage) or find_split(usage)
 
 
 def find(path: Path, members: Members) -> list[_Table]:
@@ -97,13 +108,11 @@ def find(path: Path, members: Members) -> list[_Table]:
 
 def _describe(name: str, opener: Opener) -> _Table | None:
     """Read the first line of a table; None where none of its columns is of use here, or it is none."""
-    try:
-        with opener() as file:
-            lines = file.read(_LONGEST_LINE).decode("utf-8-sig", errors="replace").splitlines()[:1]
-    except UnreadableError:
-        return None
-    mark = max(",;\t", key=lines[0].count) if lines else ","
-    header = [cell.strip().strip('"').lower() for cell in lines[0].split(mark)] if lines else []
+    first = ""
+    with suppress(UnreadableError), io.TextIOWrapper(opener(), encoding="utf-8-sig", errors="replace") as stream:
+        first = stream.readline(_LONGEST_LINE).rstrip("\n")
+    mark = max(",;\t", key=first.count)
+    header = [cell.strip().strip('"').lower() for cell in first.split(mark)]
     label, cell, usage = (_place(header, words) for words in (_LABELS, _CELL, ("usage",)))
     table = partial(_Table, name, opener, mark, header)
     if len(header) > _FEWEST and all(re.fullmatch(r"-?[\d.]+", cell) for cell in header) and is_square(len(header) - 1):
@@ -127,31 +136,35 @@ def read(path: Path, members: Members, tables: Sequence[_Table], options: Option
     read = with_usage[:1] or (named if len({table.split for table in named}) > 1 else usable)
     read = [table for table in read if len(table.pixels) == len(read[0].pixels)]
     side = _find_side(read[0]) if len(read[0].pixels) == 1 else 0
-    rows = {table.name: list(_read_rows(table)) for table in read}
-    stacks = [
-        Stack(f"{table.name}, row", [row for row in rows[table.name] if row.label], partial(_values, table, side))
-        for table in read
-    ]
+    stacks = [_stack(table, side) for table in read]
     blank = [t for t in tables if t.label is None and t.pixels]
-    without = [name for name in rows for row in rows[name] if not row.label]
-    without += [table.name for table in blank for _ in table.lines()]
-    others = [table.name for table in tables if table not in read and table not in blank]
-    by = _recognise(Counter(row.label for found in rows.values() for row in found), side, bool(with_usage))
-    size = options.image_size or min(max(side, _SIZES[0]), _SIZES[1])
-    return read_stacks(
-        path,
-        members,
-        stacks,
-        f"the values of the column of labels of {', '.join(printable(table.name) for table in read)}",
-        options,
-        (
-            *unused("rows of tables without a label", [*map(printable, without)]),
-            *unused("tables of pixels or labels beside those that are read", [*map(printable, others)]),
+    without = [printable(t.name) for t in (*read, *blank) for _, line in t.lines() if not t.label_of(t.cells(line))]
+    others = [printable(table.name) for table in tables if table not in read and table not in blank]
+    by = _recognise(Counter(row.label for stack in stacks for row in stack.rows), side, bool(with_usage))
+    reading = Reading(
+        title="FER2013" if by else "",
+        recognised_by=by,
+        split_names=FER2013_SPLIT_NAMES if by else OTHER_SPLIT_NAMES,
+        labels_from=f"the values of the column of labels of {', '.join(printable(table.name) for table in read)}",
+        unused=(
+            *unused("rows of tables without a label", without),
+            *unused("tables of pixels or labels beside those that are read", others),
         ),
-        FER2013_CLASSES if by else (),
-        Pixels(size, colour=False, white=255) if side else None,
-        by,
     )
+    size = options.image_size or min(max(side, _SIZES[0]), _SIZES[1])
+    pixels = Pixels(size, colour=False, white=255) if side else None
+    return read_stacks(path, members, stacks, options, reading, FER2013_CLASSES if by else (), pixels)
+
+
+def _stack(table: _Table, side: int) -> Stack:
+    """Give the rows that have a label, and the pixels of each."""
+
+    def images() -> Iterator[Giver]:
+        return (partial(_parse, table, side, line) for _, line in table.lines() if table.label_of(table.cells(line)))
+
+    found = ((number, table.cells(line)) for number, line in table.lines())
+    rows = [Row(number, label, table.split_of(cells)) for number, cells in found if (label := table.label_of(cells))]
+    return Stack(f"{table.name}, row", rows, images)
 
 
 def _recognise(labels: Mapping[str, int], side: int, has_usage: bool) -> str:
@@ -172,29 +185,6 @@ def _find_side(table: _Table) -> int:
     return next((math.isqrt(count) for count in counts if count > 1 and math.isqrt(count) ** 2 == count), FER2013_SIZE)
 
 
-def _read_rows(table: _Table) -> Iterator[Row]:
-    for number, line in table.lines():
-        cells = table.cells(line)
-        yield Row(number, _label_of(table, cells), _split_of(table, cells))
-
-
-def _label_of(table: _Table, cells: Sequence[str]) -> str:
-    text = cells[table.label].strip() if table.label is not None and len(cells) > table.label else ""
-    return re.sub(r"(?<=\d)\.0+$", "", text)
-
-
-def _split_of(table: _Table, cells: Sequence[str]) -> str:
-    if table.usage is None:
-        return table.split
-    usage = cells[table.usage].strip() if len(cells) > table.usage else ""
-    return FER2013_SPLITS.get(usage) or find_split(usage)
-
-
-def _values(table: _Table, side: int) -> Iterator[Values]:
-    """Give the pixels of every row that has a label."""
-    return (partial(_parse, table, side, line) for _, line in table.lines() if _label_of(table, table.cells(line)))
-
-
 def _parse(table: _Table, side: int, line: str) -> np.ndarray:
     """Read the pixels of a row, side * side uint8 where they are in one cell; UnreadableError says why not."""
     cells = table.cells(line)
@@ -202,7 +192,7 @@ def _parse(table: _Table, side: int, line: str) -> np.ndarray:
         raise UnreadableError(f"has {_LONGEST_LINE:,} characters or more, too many")
     if len(cells) <= max(*table.pixels, table.label or 0, table.usage or 0):
         raise UnreadableError(f"has {len(cells)} columns, too few")
-    if table.usage is not None and not _split_of(table, cells):
+    if table.usage is not None and not table.split_of(cells):
         raise UnreadableError(f"usage {cells[table.usage].strip()!r} is none of {', '.join(FER2013_SPLITS)}")
     try:
         if not side:

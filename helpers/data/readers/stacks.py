@@ -1,12 +1,12 @@
-"""Images that come as numbers, whatever holds these: what the readers of arrays and of tables share."""
+"""Images that lie behind each other, whatever holds them: what the readers of arrays, tables and Parquet share."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -15,21 +15,12 @@ from helpers.data.decode import decode_all
 from helpers.data.labels.names import name_classes
 from helpers.data.labels.words import sort_classes
 from helpers.data.options import Options
-from helpers.data.reading import OTHER_SPLIT_NAMES, Pixels, Reading, Unused, count
-from helpers.data.sources import (
-    FER2013_SPLIT_NAMES,
-    Contents,
-    Giver,
-    Record,
-    UnreadableError,
-    printable,
-)
+from helpers.data.reading import Pixels, Reading, count
+from helpers.data.sources import Contents, Giver, Record, UnreadableError, printable
 from helpers.data.survey import survey
 
 _SAMPLE = 64  # images by which it is decided how rows of numbers become pictures
 _MOST = 0.95  # share of the labels that are numbers, where those that are none are mistakes
-
-Values = Callable[[], np.ndarray]  # an image's, in any of the forms of a Stack; raises UnreadableError
 
 
 class Row(NamedTuple):
@@ -40,70 +31,62 @@ class Row(NamedTuple):
     split: str
 
 
-@dataclass(frozen=True)
-class Stack:
-    """Images that lie behind each other: what they are called, each with its number; a row and the values of each.
+class Stack(NamedTuple):
+    """Images that lie behind each other: what they are called, each with its number, and a row of each.
 
-    values: gives every image in turn, as an array of (H, W), (H, W, C), (C, H, W) or of as many numbers in a row.
+    images: gives every image in turn, as a file or as an array of (H, W), (H, W, C), (C, H, W) or as many numbers.
     """
 
     called: str
     rows: Sequence[Row]
-    values: Callable[[], Iterator[Values]]
+    images: Callable[[], Iterator[Giver]]
 
 
 def read_stacks(
     path: Path,
     members: Members,
     stacks: Sequence[Stack],
-    labels_from: str,
     options: Options,
-    unused: Sequence[Unused] = (),
+    reading: Reading,
     names: Sequence[str] = (),
     pixels: Pixels | None = None,
-    fer2013_by: str = "",
 ) -> Contents:
     """Read stacks of one set of images.
 
-    names: of classes, which whole numbers count from 0; pixels: how images become arrays, where that is known;
-    fer2013_by: by what these are recognised as FER2013, if they are.
+    reading: what is known of them already; names: of classes, which whole numbers count from 0; pixels: how images
+    become arrays, where that is known.
     """
-    stacks = _train_on_the_rest(stacks)
-    called = _name(path, members, Counter(row.label for stack in stacks for row in stack.rows), options, names)
-    classes = tuple(dict.fromkeys(called.values()))
+    if "train" not in {row.split for stack in stacks for row in stack.rows}:
+        stacks = _train_on_the_rest(stacks)
+    rows = [row for stack in stacks for row in stack.rows]
+    called, classes = _name(path, members, Counter(row.label for row in rows), options, names)
     form = _find_form(stacks)
-    pixels = pixels or survey(_givers(stacks, form), options)
-    pairs = [(row.split, called[row.label]) for stack in stacks for row in stack.rows if row.label in called]
-    reading = Reading(
-        title="FER2013" if fer2013_by else f"Images of {len(classes)} classes",
+    pairs = [(row.split, called[row.label]) for row in rows if row.label in called]
+    by_split = "told by the table or the names of arrays and files" if len({split for split, _ in pairs}) > 1 else ""
+    reading = replace(
+        reading,
+        title=reading.title or f"Images of {len(classes)} classes",
         class_names=classes,
-        labels_from=labels_from,
-        pixels=pixels,
-        splits_from="told by the table or the names of arrays and files"
-        if len({split for split, _ in pairs}) > 1
-        else "",
+        pixels=pixels or survey(_givers(stacks, form), options),
+        splits_from=by_split,
         counts=count(pairs),
-        unused=tuple(unused),
-        recognised_by=fer2013_by,
         options=options.chosen(),
-        split_names=FER2013_SPLIT_NAMES if fer2013_by else OTHER_SPLIT_NAMES,
     )
     numbers = {label: classes.index(name) for label, name in called.items()}
-    return Contents(reading, _records(stacks, numbers, form, pixels))
+    return Contents(reading, _records(stacks, numbers, form, reading.pixels))
 
 
 def _train_on_the_rest(stacks: Sequence[Stack]) -> Sequence[Stack]:
     """Where some images are for testing and none for training, those that do not say are for training."""
-    splits = {row.split for stack in stacks for row in stack.rows}
-    if splits == {""} or "train" in splits:
+    if not any(row.split for stack in stacks for row in stack.rows):
         return stacks
-    return [replace(s, rows=[row._replace(split=row.split or "train") for row in s.rows]) for s in stacks]
+    return [stack._replace(rows=[row._replace(split=row.split or "train") for row in stack.rows]) for stack in stacks]
 
 
 def _name(
     path: Path, members: Members, labels: Mapping[str, int], options: Options, given: Sequence[str]
-) -> dict[str, str]:
-    """Give the name of the class of each label, in order; where nearly all labels are numbers, others are none.
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Give the name of the class of each label, and all classes; where nearly all labels are numbers, others are none.
 
     given: names that whole numbers count from 0, where these fit.
     """
@@ -115,13 +98,16 @@ def _name(
         decimals, reach = dict(labels), float("inf")
     found = sort_classes(decimals)
     if reach == len(given) and not options.classes:
-        return {label: printable(given[int(label)]) for label in found}
-    names, _ = name_classes(str(path), found, members, options.classes) if found else ({}, "")
-    return {label: printable(names.get(label, label)) for label in found}
+        names = {label: given[int(label)] for label in found}
+    else:
+        given = ()
+        names, _ = name_classes(str(path), found, members, options.classes) if found else ({}, "")
+    called = {label: printable(names.get(label, label)) for label in found}
+    return called, tuple(dict.fromkeys(map(printable, given or called.values())))
 
 
 def _records(
-    stacks: Sequence[Stack], numbers: Mapping[str, int], form: Callable[[Values], np.ndarray], pixels: Pixels
+    stacks: Sequence[Stack], numbers: Mapping[str, int], form: Callable[[Giver], Giver], pixels: Pixels
 ) -> Iterator[Record]:
     rows = ((stack.called, row) for stack in stacks for row in stack.rows)
     for (called, row), found in zip(rows, decode_all(_givers(stacks, form), pixels), strict=True):
@@ -130,26 +116,25 @@ def _records(
         yield Record(f"{printable(called)} {row.number}", numbers.get(row.label, 0), row.split, found)
 
 
-def _givers(stacks: Sequence[Stack], form: Callable[[Values], np.ndarray]) -> Iterator[Giver]:
-    return (partial(form, values) for stack in stacks for values in stack.values())
+def _givers(stacks: Sequence[Stack], form: Callable[[Giver], Giver]) -> Iterator[Giver]:
+    return (form(giver) for stack in stacks for giver in stack.images())
 
 
 # How numbers become a picture
 
 
-def _find_form(stacks: Sequence[Stack]) -> Callable[[Values], np.ndarray]:
+def _find_form(stacks: Sequence[Stack]) -> Callable[[Giver], Giver]:
     """Decide by the first images whether numbers in a row are three planes of colour, or colours pixel by pixel."""
-    first = (values for stack in stacks for values in islice(stack.values(), _SAMPLE))
-    flat = [row for row in map(_try, first) if row is not None and row.ndim == 1 and _side(row.size / 3)]
+    flat = []
+    for giver in (giver for stack in stacks for giver in islice(stack.images(), _SAMPLE)):
+        try:
+            row = giver()
+        except UnreadableError:
+            continue
+        if isinstance(row, np.ndarray) and row.ndim == 1 and _side(row.size / 3):
+            flat.append(row)
     rough = [sum(_roughness(_as_picture(row, planes)) for row in flat) for planes in (True, False)]
-    return partial(_picture_of, planes=rough[0] <= rough[1])
-
-
-def _try(values: Values) -> np.ndarray | None:
-    try:
-        return values()
-    except UnreadableError:
-        return None
+    return partial(partial, _picture_of, rough[0] <= rough[1])
 
 
 def _roughness(picture: np.ndarray) -> float:
@@ -167,8 +152,9 @@ def _side(area: float) -> int:
     return side if side * side == area else 0
 
 
-def _picture_of(values: Values, planes: bool) -> np.ndarray:
-    return _as_picture(values(), planes)
+def _picture_of(planes: bool, giver: Giver) -> np.ndarray | BinaryIO:
+    image = giver()
+    return _as_picture(image, planes) if isinstance(image, np.ndarray) else image
 
 
 def _as_picture(image: np.ndarray, planes: bool) -> np.ndarray:
