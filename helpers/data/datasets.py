@@ -220,9 +220,13 @@ def _locate(name_or_path: str) -> Path | None:
         path = path.expanduser()
     candidates = known or list(dict.fromkeys([ROOT / path, Path.cwd() / path]))
     for path in candidates if name_or_path else ():
+        kind = ""
         with suppress(OSError, ValueError):  # a name that no file can have
-            if path.exists():
-                return _check_kind(path.resolve())
+            kind = "data" if path.is_dir() or path.is_file() else "other" * path.exists()
+        if kind == "other":  # a pipe would be waited for, a device might never end
+            raise DatasetError(f"{path} is neither a file nor a folder; give an archive or a folder of images.")
+        if kind:
+            return path.resolve()
     *names, last = map(repr, KNOWN_NAMES)
     shown = [printable(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)) for path in candidates]
     get = f"`make data DATASET={name_or_path}` downloads it, or " if known else ""
@@ -230,12 +234,6 @@ def _locate(name_or_path: str) -> Path | None:
         f"There is no data set {name_or_path!r} (looked for {', '.join(shown)}); {get}DATASET is {', '.join(names)} or "
         f"{last}, or the path of an archive or a folder of images."
     )
-
-
-def _check_kind(path: Path) -> Path:
-    if not path.is_dir() and not path.is_file():  # a pipe would be waited for, a device might never end
-        raise DatasetError(f"{path} is neither a file nor a folder; give an archive or a folder of images.")
-    return path
 
 
 def _run_name(path: Path, fingerprint: str) -> str:

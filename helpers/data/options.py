@@ -15,8 +15,9 @@ class Options:
 
     Every field but `image_size` is a variable of the environment (and of make) in capitals, by which notebooks get it.
     class_level: the level of folders that names the classes, counted from 1 without the folders that all images share
-    and those of splits; 0 for none. labels: the table to take labels from, "folders" or "names" (of files). label,
-    file: its columns of labels and of the images' names. classes: names of the classes, parted by commas in the order
+    and those of splits; 0 for none. labels: the table to take labels from, "folders" or "names" (of files). label: the
+    table's column of labels or, of names, the number of the part that tells the class, counted from 1. file: the
+    table's column of the images' names. classes: names of the classes, parted by commas in the order
     of the labels, or a file of them. group: a column, or a regular expression for paths, whose value one side of the
     split keeps whole. fit: one of FITS, how an oblong image becomes a square. image_size: pixels a side, or None.
     """

@@ -159,6 +159,16 @@ def tiny(folder: Path) -> None:
     (folder / "words.txt").write_text("".join(f"{place}\t{name}\n" for place, name in zip(ids, ("goldfish", "newt"))))
 
 
+def birds(folder: Path) -> None:
+    """Lists of pairs of a number and what it is: of the images, the classes, and whether an image is for training."""
+    places = ("001.Albatross", "002.Auklet")
+    names = [f"{c}/{name}" for c in places for name in put(folder / "images" / c, 12, c[4:] + "_{:04}.jpg")]
+    lists = {"images": names, "image_class_labels": [1 + i // 12 for i in range(24)],
+             "train_test_split": [int(i % 3 > 0) for i in range(24)], "classes": places}  # fmt: skip
+    for name, values in lists.items():
+        (folder / f"{name}.txt").write_text("".join(f"{i} {value}\n" for i, value in enumerate(values, start=1)))
+
+
 def masks(folder: Path) -> None:
     for place in ("benign", "malignant"):
         for name in put(folder / place, 12, "tumour ({}).png"):
@@ -305,6 +315,10 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
     "valid is a class beside invalid": (tree({"valid": 12, "invalid": 12}), ("invalid", "valid"), 24, None),
     "a training split beside other pictures": (tree({"train/cat": 12, "train/dog": 12, "figures": 3}), PETS, 24, None),
     "lists of the splits": (food_lists, PETS, 40, 12),
+    "lists by number": (birds, ("001.Albatross", "002.Auklet"), 24, 8),
+    "a column that tells what is for training": (
+        lambda f: table(f / "t.csv", ["file", "label", "is_train"], [
+            [n, pets(i), int(i % 4 > 1)] for i, n in enumerate(put(f / "all", 40))]), PETS, 40, 20),
     "pets with a list of attributes": (oxford, ("Beagle", "Sphynx"), 24, None),
     "numbers named by a map": (
         both(flat_with_table(("image_id", "label"), lambda i: i % 2, file="train.csv"),
@@ -522,6 +536,25 @@ def test_a_list_of_splits_that_is_not_understood_is_counted(tmp_path: Path) -> N
         both(tree({"cat*c{}.png": 12, "dog*d{}.png": 12}), text("train_test_split.txt", "1 0\n2 1\n3 0\n")), tmp_path
     )
     assert any("train_test_split.txt" in part.example for part in look(str(path))[1].unused)
+
+
+@pytest.mark.parametrize(
+    ("form", "file", "content"),
+    [
+        ("COCO", "instances.json", '{"images": [{"id": 1, "file_name": "0.png"}], "annotations": [{"image_id": 1}]}'),
+        ("YOLO", "labels/3.txt", "0 0.5 0.5 0.25 .125\n1 0.1 0.1 0.1 0.1\n"),
+        ("Pascal VOC", "Annotations/3.xml", "<annotation>\n<object><name>cat</name></object>\n</annotation>"),
+    ],
+)
+def test_annotations_of_objects_are_refused_by_name(form: str, file: str, content: str, tmp_path: Path) -> None:
+    path = build(tree({"images": 12}), tmp_path)
+    with pytest.raises(DatasetError, match="nothing that labels them"):
+        look(str(path))
+    (path / file).parent.mkdir(exist_ok=True)
+    (path / file).write_text(content)
+    with pytest.raises(DatasetError, match=f"in the form of {form}, such as {file}, and no class") as caught:
+        look(str(path))
+    assert str(caught.value).count(".") < 8 and "\n" not in str(caught.value)
 
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "cases" / "layouts.py"

@@ -143,6 +143,21 @@ def test_picture_is_read_by_its_content_whatever_its_ending(name: str, tmp_path:
     assert is_picture(encode(LEVELS.astype(np.uint8), name)[:16])
 
 
+@pytest.mark.parametrize("name", ["BigTIFF", "AVIF", "HEIF"])
+def test_picture_without_an_ending_is_known_by_its_content(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    for kind in ("cat", "dog"):
+        (tmp_path / "mine" / kind).mkdir(parents=True)
+        for index in range(10):
+            levels = (LEVELS - index - 20 * (kind == "dog")).clip(0).astype(np.uint8)
+            data = tiff(levels, bigtiff=True) if name == "BigTIFF" else encode(levels, name, **FORMATS[name])
+            (tmp_path / "mine" / kind / f"{index}").write_bytes(data)
+    dataset = load_dataset(str(tmp_path / "mine"), tmp_path / "cache")
+    assert dataset.skipped == () and dataset.class_names == ("cat", "dog")
+    images = np.concatenate([split.images for split in (dataset.train, dataset.validation, dataset.test)])
+    assert len(images) == 20 and np.abs(np.median(images, axis=0)[..., 0] - LEVELS + 14.5).max() <= 7
+
+
 @pytest.mark.parametrize(
     "head", [b"a,b\n1,2", b"PK\x03\x04" + bytes(12), b"%PDF-1.7", b"\0\0\x08\x03" + bytes(12), b""]
 )

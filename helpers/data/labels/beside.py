@@ -1,4 +1,4 @@
-"""What lies among images and is none to learn from: thumbnails, and masks that tell where something is in an image."""
+"""What lies among images and is none to learn from: thumbnails, masks, and annotations of where objects are."""
 
 import io
 import re
@@ -32,6 +32,11 @@ _SAME = 0.9  # share of the images of one version that another has too
 _PROBES = 8  # images that are looked at before a folder counts as one of masks
 _TONES, _FLAT = 4, 0.95  # a mask has nearly all of its pixels in so many of sixteen grey levels
 _MOST_BYTES = 2**24
+_OBJECTS = {  # ending -> the form of annotations that end so, and what is found in them
+    ".json": ("COCO", re.compile(rb'"images"\s*:\s*\[\s*{(?=.*"file_name")', re.DOTALL)),
+    ".txt": ("YOLO", re.compile(rb"\A\d+( -?\d*\.?\d+){4,}\s*$", re.MULTILINE)),
+    ".xml": ("Pascal VOC", re.compile(rb"<annotation\b.*<object>", re.DOTALL)),
+}
 
 
 def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple[Unused, ...]]:
@@ -51,6 +56,23 @@ def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple
     aside = tuple(part for kind, names in left.items() for part in unused(kind, [*map(printable, sorted(names))]))
     out = system | masks | again
     return [name for name in images if name not in out], aside
+
+
+def find_objects(members: Members, images: Sequence[str]) -> tuple[str, str]:
+    """Name a form of annotations of objects, of which an image may have several, and a file in it; "" where none is.
+
+    https://cocodataset.org/#format-data, https://docs.ultralytics.com/datasets/detect/ and
+    http://host.robots.ox.ac.uk/pascal/VOC/ describe these forms.
+    """
+    stems = {splitext(name.rpartition("/")[2])[0] for name in images}
+    for name, opener in members.files.items():
+        stem, ending = splitext(name.rpartition("/")[2])
+        if ending.lower() == ".json" or (ending.lower() in _OBJECTS and stem in stems):
+            form, pattern = _OBJECTS[ending.lower()]
+            with suppress(UnreadableError, OSError), opener() as file:
+                if pattern.search(file.read(_MOST_BYTES)):
+                    return form, name
+    return "", ""
 
 
 def _find_versions(images: Sequence[str]) -> set[str]:

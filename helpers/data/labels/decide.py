@@ -7,7 +7,7 @@ from typing import NamedTuple, NoReturn
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
-from helpers.data.labels.beside import set_aside
+from helpers.data.labels.beside import find_objects, set_aside
 from helpers.data.labels.folders import FolderReading, Labels, Level, folder_of, read_folders, same_parts
 from helpers.data.labels.groups import Image, group
 from helpers.data.labels.known import FOOD11_CLASSES, find_known
@@ -59,7 +59,7 @@ def label(
     folders = read_folders(meant, options.class_level)
     by_folders = options.class_level or options.labels in ("folders", "names")
     tables, others = ([], []) if by_folders else read_tables(path, members, meant, options)
-    source, notes = _choose(path, meant, folders, tables, options)
+    source, notes = _choose(path, members, meant, folders, tables, options)
     images, left = _split(path, meant, source, folders, tables)
     images, group_notes = group(path, images, folders, tables, options)
     named, images = _name(path, members, images, source, options)
@@ -78,7 +78,12 @@ def label(
 
 
 def _choose(
-    path: str, images: Sequence[str], folders: FolderReading, tables: Sequence[Table], options: Options
+    path: str,
+    members: Members,
+    images: Sequence[str],
+    folders: FolderReading,
+    tables: Sequence[Table],
+    options: Options,
 ) -> tuple[Source, tuple[str, ...]]:
     """Choose what labels the images: the likeliest source, and what tables and folders say alike; and notes."""
     of_tables = _of_tables(path, tables)
@@ -92,7 +97,7 @@ def _choose(
     if options.class_level and not (ways and ways[0].rank):
         _refuse_level(path, folders, options.class_level)
     if not sources or (sources[0].rank == _ALONE and any(len(table.rivals) > 1 for table in tables)):
-        _refuse_nothing(path, tables)
+        _refuse_nothing(path, members, images, tables)
     best = sources[0]
     if best in of_tables and (joined := next((both for way in ways if (both := _join(best, way))), None)):
         return joined, ()
@@ -197,10 +202,17 @@ def _refuse_level(path: str, folders: FolderReading, level: int) -> NoReturn:
     )
 
 
-def _refuse_nothing(path: str, tables: Sequence[Table]) -> NoReturn:
+def _refuse_nothing(path: str, members: Members, images: Sequence[str], tables: Sequence[Table]) -> NoReturn:
     for table in tables:
         if len(table.rivals) > 1:
             refuse_columns(path, table.name, table.rivals)
+    form, example = find_objects(members, images)
+    if form:
+        raise DatasetError(
+            f"{path} has images with annotations of objects in the form of {form}, such as {printable(example)}, and "
+            "no class for each image; cut the objects out into a folder for each class, or name a table with "
+            "LABELS=file LABEL=column FILE=column."
+        )
     raise DatasetError(
         f"{path} has images, but nothing that labels them: no class folders, no table with their names and labels, and "
         "no classes in their names; put the images of each class into a folder of its own, or name a table with "

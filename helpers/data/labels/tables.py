@@ -1,20 +1,18 @@
 """Tables that lie beside images and label them: which there are, and which of their columns say what."""
 
-import csv
-import io
-import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
+from helpers.data.labels.frames import read_frame, read_matlab
+from helpers.data.labels.words import quoted
 from helpers.data.options import Options
-from helpers.data.sources import DatasetError, Opener, UnreadableError, printable
+from helpers.data.sources import DatasetError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,11 +33,11 @@ _GROUP_NAMES = (
 _SPLIT_NAMES = ("split", "set", "subset", "usage", "partition", "phase", "data set", "dataset", "fold")
 _ASIDE = ("sex", "gender", "localization", "view")
 _NO_LABELS = frozenset((*_GROUP_NAMES, *_SPLIT_NAMES, *_ASIDE, "age", "width", "height", "url", "id"))
-_MOST_BYTES = 2**28  # of a table
 _FOUND = 0.5  # share of a column's values that have to be names of images
 _ENTIRE = 0.99  # share of the rows for which something has to hold, such as one class a row
-_NAMED = 3  # columns that a sentence names
+_NAMED, _LISTED = 3, 12  # columns that a sentence proposes, and those that it lists
 _PARTITION = {"0": "train", "1": "validation", "2": "test"}  # as CelebA and others count them
+_IS_TRAIN, _FLAG = {"train", "training"}, {"0": "test", "1": "train"}  # a column that tells whether an image is
 _OF_SPLITS = {"split", "splits", "partition", "folds"}  # words in the name of a list that should not be passed over
 _SUBMISSION = re.compile(r"submi(t|ssion)", re.IGNORECASE)
 
@@ -82,17 +80,19 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     images: paths of all images. Raises DatasetError where options name a table or column that is not there, and where
     a table has several columns that could be the labels.
     """
-    names = [name for name in members.files if name.lower().endswith(_ENDINGS)]
-    others = [n for n in members.files if n.lower().endswith(_SHEETS) or (n in names and _SUBMISSION.search(n))]
-    names = [name for name in names if name not in others]
-    chosen = _find_chosen(path, names, options.labels)
-    frames = {name: frame for name in chosen or names if (frame := _read_frame(members.files[name], name)) is not None}
-    matlab = sorted(name for name in members.files if name.lower().endswith(".mat"))
-    if not chosen and (frame := _read_matlab([members.files[name] for name in matlab], images)) is not None:
-        frames[", ".join(matlab)] = frame
     index: dict[str, list[str]] = defaultdict(list)
     for name in images:
         index[_stem(name)].append(name)
+    names = [name for name in members.files if name.lower().endswith(_ENDINGS)]
+    names = [name for name in names if not (name.lower().endswith(".txt") and _stem(name) in index)]  # one an image
+    others = [n for n in members.files if n.lower().endswith(_SHEETS) or (n in names and _SUBMISSION.search(n))]
+    names = [name for name in names if name not in others]
+    chosen = _find_chosen(path, names, options.labels)
+    frames = {name: frame for name in chosen or names if (frame := read_frame(members.files[name], name)) is not None}
+    matlab = sorted(name for name in members.files if name.lower().endswith(".mat"))
+    if not chosen and (frame := read_matlab([members.files[name] for name in matlab], images)) is not None:
+        frames[", ".join(matlab)] = frame
+    _follow_numbers(frames, index)
     folders = {words.key(part) for folder in {name.rpartition("/")[0] for name in images} for part in folder.split("/")}
     known = {name for name in folders if not name.isdecimal()}
     found = []
@@ -106,7 +106,7 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
         columns = dict.fromkeys(column for frame in frames.values() for column in _columns(frame))
         raise DatasetError(
             f"LABEL={options.label} is no column of a table with names of images in {path}; the columns there are "
-            f"{words_of(columns)}."
+            f"{quoted(columns, _LISTED)}."
         )
     if chosen and not found:
         raise DatasetError(
@@ -122,15 +122,9 @@ def _find_chosen(path: str, names: Sequence[str], wanted: str) -> list[str]:
         return []
     found = [name for name in names if name == wanted] or [n for n in names if PurePosixPath(n).name == wanted]
     if not found:
-        there = words_of(names) or "none"
+        there = quoted(names, _LISTED) or "none"
         raise DatasetError(f"LABELS={wanted} names no table in {path}; the tables there are: {there}.")
     return found
-
-
-def words_of(names: Iterable[str], most: int = 12) -> str:
-    """List names, the first so many of them."""
-    shown = [*map(printable, names)]
-    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
 
 def _stem(name: str) -> str:
@@ -141,89 +135,22 @@ def _stem(name: str) -> str:
     return stem.lstrip("0") or "0" if stem.isdecimal() else stem
 
 
-# Files of rows and columns as tables of text ------------------------------------------------------------------
+def _follow_numbers(frames: "dict[str, pd.DataFrame]", index: Index) -> None:
+    """Put the images' names in place of their numbers in lists of these, as those of CUB-200 are.
 
-
-def _read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
-    """Read a table as text, its columns named; None where it is none."""
-    import pandas as pd
-    from pyarrow import ArrowException
-
-    ending = PurePosixPath(name).suffix.lower()
-    try:
-        with opener() as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            return None
-        if ending == ".parquet":
-            return _as_text(pd.read_parquet(io.BytesIO(data)))
-        text = data.decode("utf-8-sig", errors="replace")
-        if ending not in (".json", ".jsonl", ".ndjson"):
-            return _read_cells(text, ending == ".txt")
-        rows = json.loads(text if ending == ".json" else f"[{','.join(filter(str.strip, text.splitlines()))}]")
-    except (UnreadableError, ValueError, OSError, csv.Error, ArrowException):
-        return None
-    if isinstance(rows, dict) and all(isinstance(value, str | int) for value in rows.values()):
-        rows = [{"file": name, "label": label} for name, label in rows.items()]
-    flat = isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)
-    return _as_text(pd.DataFrame(rows)) if flat else None
-
-
-def _as_text(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Spell all cells as text: empty where nothing is, whole numbers without a point."""
-
-    def spell(cell: object) -> str:
-        if isinstance(cell, float):
-            return "" if cell != cell else str(int(cell)) if cell.is_integer() else str(cell)
-        return "" if cell is None or str(cell) == "<NA>" else str(cell)
-
-    return frame.rename(columns=str).map(spell)
-
-
-def _read_cells(text: str, is_list: bool) -> "pd.DataFrame | None":
-    """Read a table of cells parted by what parts most; lists (.txt) may be parted by blanks, and have no header."""
-    import pandas as pd
-
-    head = [line for line in text[:20_000].splitlines() if line.strip()][:20]
-    if not head or max(map(len, head)) > 5_000:
-        return None
-    marks = [",", "\t", ";", "|", *([" "] if is_list else [])]
-    mark = max(marks, key=lambda mark: min(line.count(mark) for line in head))
-    if not head[0].count(mark) and not is_list:
-        return None
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=mark) if any(row)]
-    width = len(rows[0])
-    body = [row[:width] + [""] * (width - len(row)) for row in rows]
-    if is_list or any(re.search(r"\.\w{3,4}$", cell) for cell in rows[0]) or len({*rows[0]}) < width:
-        return pd.DataFrame(body, columns=[f"column {number}" for number in range(1, width + 1)])
-    return pd.DataFrame(body[1:], columns=rows[0])
-
-
-def _read_matlab(openers: Iterable[Opener], images: Sequence[str]) -> "pd.DataFrame | None":
-    """Read MATLAB's files of as many labels as images, in the order of their names, and of numbers for each split.
-
-    Flowers102 comes so (https://www.robots.ox.ac.uk/~vgg/data/flowers/102/). None where there are no such labels.
+    https://www.vision.caltech.edu/datasets/cub_200_2011/ describes them.
     """
-    import numpy as np
-    import pandas as pd
-    from scipy.io import loadmat
-
-    arrays: dict[str, np.ndarray] = {}
-    for opener in openers:
-        with suppress(Exception), opener() as file:  # its reader answers foreign bytes with errors of any kind
-            held = loadmat(file)  # type: ignore[arg-type]  # it takes files as well as paths
-            arrays |= {key: value.ravel() for key, value in held.items() if isinstance(value, np.ndarray)}
-    labels = next((v for k, v in arrays.items() if words.words(k) in (["label"], ["labels"])), np.empty(0))
-    if len(labels) != len(images):
-        return None
-    frame = pd.DataFrame({"file": sorted(images), "label": labels.astype(str), "split": ""})
-    for key, numbers in arrays.items():
-        if (split := words.find_split(key.removesuffix("id"))) and numbers.dtype.kind in "iu":
-            frame.loc[frame.index.isin(numbers.astype(np.int64) - 1), "split"] = split
-    return frame
-
-
-# Columns ------------------------------------------------------------------------------------------------------
+    pairs = {name: frame for name, frame in frames.items() if frame.shape[1] == 2}
+    files = {name: _find_file(frame, index) for name, frame in pairs.items()}
+    for name, file in files.items():
+        numbers = pairs[name].set_index(pairs[name].columns[0])
+        if file not in numbers or not numbers.index.is_unique:
+            continue
+        for other, frame in pairs.items():
+            ids, values = (frame[column] for column in frame)
+            if files[other] is None and len(frame) == len(numbers) and ids.isin(numbers.index).all():
+                named = numbers[file].reindex(ids).reset_index(drop=True)
+                frames[other] = named.to_frame("file").assign(**{PurePosixPath(other).stem: values})
 
 
 def _understand(
@@ -235,13 +162,15 @@ def _understand(
         return None
     if file not in frame:
         raise DatasetError(
-            f"FILE={file} is no column of {printable(name)} in {path}; its columns are {words_of(_columns(frame))}."
+            f"FILE={file} is no column of {printable(name)} in {path}; its columns are "
+            f"{quoted(_columns(frame), _LISTED)}."
         )
     spelled = {column: " ".join(words.words(column)) for column in _columns(frame) if column != file}
+    split = next((column for column in spelled if column != options.label and _tells_splits(frame[column])), "")
+    spelled.pop(split, None)
     label, strong, values, rivals = _find_label(path, name, frame, spelled, known, options.label)
-    left = {column: said for column, said in spelled.items() if column != label}
-    split = next((column for column, said in left.items() if said in _SPLIT_NAMES and _are_splits(frame[column])), "")
-    group = _find_group(frame, {column: said for column, said in left.items() if column != split}, options.group)
+    spelled.pop(label, None)
+    group = _find_group(frame, spelled, options.group)
     of_table = words.find_split(PurePosixPath(name).stem)
     rows: dict[str, Row] = {}
     blank = [""] * len(frame)
@@ -268,11 +197,9 @@ def _find_label(
     path: str, name: str, frame: "pd.DataFrame", spelled: Mapping[str, str], known: set[str], wanted: str
 ) -> tuple[str, bool, Sequence[str], Sequence[str]]:
     """Find the labels: their column, whether that is sure, the label of each row, and columns that could be as well."""
+    blank = [""] * len(frame)
     if wanted:
-        found = wanted in frame
-        return (
-            (wanted, True, _one_label(path, name, frame[wanted]), ()) if found else ("", False, [""] * len(frame), ())
-        )
+        return (wanted, True, _one_label(path, name, frame[wanted]), ()) if wanted in frame else ("", False, blank, ())
     by_name = {said: column for column, said in spelled.items()}
     named = [by_name[said] for said in _LABEL_NAMES if said in by_name and _has_classes(frame[by_name[said]])]
     if named:
@@ -293,7 +220,7 @@ def _find_label(
     can = [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
     if can and all(_same_classes(frame[can[0]], frame[column]) for column in can[1:]):
         return can[0], False, _one_label(path, name, frame[can[0]]), ()
-    return "", False, [""] * len(frame), can  # refused where nothing else labels the images
+    return "", False, blank, can  # refused where nothing else labels the images
 
 
 def _has_classes(column: "pd.Series") -> bool:
@@ -316,11 +243,11 @@ def _is_measure(column: "pd.Series") -> bool:
 
 def refuse_columns(path: str, name: str, columns: Sequence[str]) -> None:
     """Raise the DatasetError of a table of which several columns could be the labels."""
-    ways = " or ".join(f"{column!r} (LABEL={column})" for column in columns[:_NAMED])
-    others = f", or {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
+    ways = [f"{column!r} (LABEL={column})" for column in columns[:_NAMED]]
+    ways += [f"{len(columns) - _NAMED} more"] * (len(columns) > _NAMED)
     raise DatasetError(
-        f"{path} can be read in {len(columns)} ways, since the labels of {printable(name)} can be its column {ways}"
-        f"{others}; give one of these options."
+        f"{path} can be read in {len(columns)} ways, since the labels of {printable(name)} can be its column "
+        f"{' or '.join(ways)}; give one of these options."
     )
 
 
@@ -348,18 +275,22 @@ def _read_one_hot(path: str, name: str, frame: "pd.DataFrame") -> list[str] | No
     if (counts > 1).sum() > (counts == 1).sum() / 10 and len(flags) > 2:
         raise DatasetError(
             f"{path} holds the table {printable(name)}, of which {(counts > 1).sum():,} rows have several of the "
-            f"labels {words_of(flags)}; keep one a row, or name a column with LABEL=column."
+            f"labels {quoted(flags, _LISTED)}; keep one a row, or name a column with LABEL=column."
         )
     return None
 
 
-def _are_splits(column: "pd.Series") -> bool:
+def _tells_splits(column: "pd.Series") -> bool:
+    said = words.words(str(column.name))
     found = [_split_of(str(column.name), value) for value in column.unique() if value]
-    return all(found) and len({*found}) > 1
+    called = " ".join(said) in _SPLIT_NAMES or not _IS_TRAIN.isdisjoint(said)
+    return called and all(found) and len({*found}) > 1
 
 
 def _split_of(column: str, value: str) -> str:
-    return words.find_split(value) or (_PARTITION.get(value, "") if words.words(column) != ["fold"] else "")
+    said = words.words(column)
+    counted = _PARTITION if _IS_TRAIN.isdisjoint(said) else _FLAG
+    return words.find_split(value) or (counted.get(value, "") if said != ["fold"] else "")
 
 
 def _find_group(frame: "pd.DataFrame", spelled: Mapping[str, str], wanted: str) -> str:
