@@ -90,7 +90,7 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     chosen = _find_chosen(path, names, options.labels)
     frames = {name: frame for name in chosen or names if (frame := read_frame(members.files[name], name)) is not None}
     matlab = sorted(name for name in members.files if name.lower().endswith(".mat"))
-    if not chosen and (frame := read_matlab([members.files[name] for name in matlab], images)) is not None:
+    if matlab and not chosen and (frame := read_matlab([members.files[name] for name in matlab], images)) is not None:
         frames[", ".join(matlab)] = frame
     _follow_numbers(frames, index)
     folders = {words.key(part) for folder in {name.rpartition("/")[0] for name in images} for part in folder.split("/")}
