@@ -29,19 +29,20 @@ STUDENT_ID =
 COURSE     =
 COLLABORATORS =
 QUESTIONS  =
+DETAIL     = short
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
 export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION ACCELERATE BALANCE TENSORBOARD
 export NETWORK CUSTOM PREPROCESS
 export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
-export AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS
+export AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 # A misspelt name would be ignored in silence.
 names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
          BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS \
-         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS
+         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
 near  := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.6))
@@ -75,6 +76,7 @@ help:
 	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/tensorboard'
 	@echo '                AUTHOR="..." STUDENT_ID="..." COURSE="..." COLLABORATORS="1: Ann; 4: Bob"   who hands it in'
 	@echo '                QUESTIONS="1 2 3"   notebooks that are handed in, in this order; all of this also in report.toml'
+	@echo '                DETAIL=short    answers with the figure that carries each, and the rest in an appendix; full: all in place'
 	@echo 'make look     say how DATASET is read, and write some images of each class into REPORTS; where it'
 	@echo '              can be read in several ways, here as in the others, these decide:'
 	@echo '                CLASS_LEVEL=1   level of the folders that name the classes, without those of splits'

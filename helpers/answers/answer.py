@@ -67,13 +67,22 @@ class Answer:
         self._add(block)
         return Sentence(render_block(block))
 
-    def figure(self, name: str, figure: "Figure", /, caption: str, **values: Any) -> ShownFigure:
+    def limit(self, template: str, /, **values: Any) -> Sentence:
+        """Add a sentence on what the answer does not show; as `say`, and a short answer has it, too."""
+        block = text_block("text", template, values) | {"limit": True}
+        self._add(block)
+        return Sentence(render_block(block))
+
+    def figure(
+        self, name: str, figure: "Figure", /, caption: str, *, carries: bool = False, **values: Any
+    ) -> ShownFigure:
         """Add a figure, as vectors for print and as pixels for the screen.
 
+        carries: whether a short answer shows it; where no figure is said to carry an answer, the first one does.
         The caption is a template as in `say`. A figure of the same name takes the earlier one's place, so that a
         cell may be changed and run again. Raises ValueError on a name that cannot be part of a file's name.
         """
-        block = text_block("figure", caption, values) | {"name": name}
+        block = text_block("figure", caption, values) | {"name": name} | ({"carries": True} if carries else {})
         stem = self._stem("figures", name)
         width, height = figure.get_size_inches() * MM_PER_INCH
         block |= {

@@ -75,14 +75,38 @@ def compose(
         "trust": [part for number, answer in numbered if (part := _trust(number, answer))["blocks"]],
         "sections": [
             {
-                **_section(number, answer, answer["blocks"]),
+                **_section(number, answer, _lead(answer) if hand_in.detail == "short" else answer["blocks"]),
                 "question": answer["question"],
                 "collaborators": hand_in.of_question(_number(answer)),
                 "remarks": [],
             }
             for number, answer in numbered
         ],
+        "appendix": [part for number, answer in numbered if (part := _rest(number, answer, hand_in))["blocks"]],
     }
+
+
+def _lead(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Choose what carries an answer: its summary, or else its first sentence, the figures that show it, its limits.
+
+    Where no figure is said to carry it, the first one does.
+    """
+    blocks = answer["blocks"]
+    texts = [block for block in blocks if block["kind"] == "text"]
+    figures = [block for block in blocks if block["kind"] == "figure"]
+    said = [block for block in texts if "summary" in block] or texts[:1]
+    shown = [block for block in figures if "carries" in block] or figures[:1]
+    return said + shown + [block for block in texts if "limit" in block]
+
+
+def _rest(number: str, answer: Mapping[str, Any], hand_in: HandIn) -> dict[str, Any]:
+    """Gather what a short answer leaves to the appendix; nothing where the answer is full."""
+    lead = _lead(answer) if hand_in.detail == "short" else answer["blocks"]
+    rest = [block for block in answer["blocks"] if block not in lead]
+    following = [block["kind"] for block in rest[1:]] + ["heading"]
+    return _section(
+        number, answer, [block for block, kind in zip(rest, following) if {block["kind"], kind} != {"heading"}]
+    )
 
 
 def _number(answer: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ from helpers.base.files import ROOT
 from helpers.base.legal import near
 
 FILE = ROOT / "report.toml"
-VARIABLES = ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS")
+VARIABLES = ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS", "DETAIL")
+DETAILS = ("short", "full")
 _OF_A_QUESTION = re.compile(r"\s*(\d+)\s*[:=]\s*(.+?)\s*")
 
 
@@ -24,7 +25,8 @@ class HandIn:
     """What stands on a report besides what was measured.
 
     collaborators: by number of a notebook, such as "4"; those of all under "". questions: numbers of the notebooks
-    that are handed in, in order; none for all.
+    that are handed in, in order; none for all. detail: "short" for answers with the figure that carries each and the
+    rest in an appendix, or "full" for everything in its place.
     """
 
     author: str = ""
@@ -32,6 +34,7 @@ class HandIn:
     course: str = ""
     collaborators: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
+    detail: str = "full"
 
     def of_question(self, number: str) -> str:
         """Name those with whom a question was worked on; nothing where none were named."""
@@ -51,9 +54,11 @@ def read_hand_in(file: Path = FILE, environment: Mapping[str, str] = os.environ)
     said |= {name: value for name in VARIABLES if (value := environment.get(name, "").strip())}
     text = {name: _text(file, name, said.get(name, "")) for name in ("AUTHOR", "STUDENT_ID", "COURSE")}
     collaborators = _collaborators(file, said.get("COLLABORATORS", ""))
-    return HandIn(
-        text["AUTHOR"], text["STUDENT_ID"], text["COURSE"], collaborators, _numbers(said.get("QUESTIONS", ""))
-    )
+    detail = _text(file, "DETAIL", said.get("DETAIL", "short"))
+    if detail not in DETAILS:
+        raise HandInError(f"There is no DETAIL={detail}; {near(detail, DETAILS)}")
+    numbers = _numbers(said.get("QUESTIONS", ""))
+    return HandIn(text["AUTHOR"], text["STUDENT_ID"], text["COURSE"], collaborators, numbers, detail)
 
 
 def _read(file: Path) -> dict[str, object]:

@@ -250,3 +250,35 @@ def test_text_fills_the_page_that_a_tall_figure_does_not_fit_on(tmp_path: Path) 
     first, second = pages(build_report(tmp_path, ["01_train_cnn"], STAMP))[1:]
     assert "1  Training" in first and "The first caption." in first and "Last." in first
     assert "The second caption." in second and "Last." not in second
+
+
+def test_a_short_answer_has_what_carries_it_and_the_appendix_the_rest_once(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
+    answer.heading("Nothing under it but what carries")
+    answer.figure("one", draw(3, 2), "The first caption.")
+    answer.heading("More")
+    answer.say("A statistic.")
+    answer.figure("two", draw(3, 2), "The second caption.", carries=True)
+    answer.limit("One training.")
+    answer.summary("It is right.")
+    answer.save()
+    short, rest = pages(build_report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short")))[1:]
+    for text in ("It is right.", "The second caption.", "One training."):
+        assert text in short and text not in rest
+    for text in ("The first caption.", "More", "A statistic."):
+        assert text in rest and text not in short
+    (full,) = pages(build_report(tmp_path, ["01_train_cnn"], STAMP))[1:]
+    assert all(text in full for text in ("It is right.", "The first caption.", "A statistic.", "One training."))
+
+
+def test_a_heading_with_nothing_left_under_it_is_not_set(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
+    for text in ("Empty", "Filled"):
+        answer.heading(text)
+    answer.say("First.")
+    answer.say("Second.")
+    answer.heading("Last")
+    answer.figure("one", draw(3, 2), "The caption.")
+    answer.save()
+    (part,) = compose([load_answer(tmp_path, "01_train_cnn")], STAMP, HandIn(detail="short"))["appendix"]
+    assert [block["text"] for block in part["blocks"]] == ["Filled", "Second."]

@@ -33,12 +33,14 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     file = write_toml(tmp_path, 'author = "林昀妤"\nstudent_id = 12345\nquestions = [4, 5]')
-    assert read_hand_in(file, {}) == HandIn("林昀妤", "12345", "", {}, ("4", "5"))
-    assert read_hand_in(file, {"AUTHOR": "Ann", "QUESTIONS": "03, 1"}) == HandIn("Ann", "12345", "", {}, ("3", "1"))
+    assert read_hand_in(file, {}) == HandIn("林昀妤", "12345", "", {}, ("4", "5"), "short")
+    assert read_hand_in(file, {"AUTHOR": "Ann", "QUESTIONS": "03, 1"}) == HandIn(
+        "Ann", "12345", "", {}, ("3", "1"), "short"
+    )
 
 
 def test_without_file_and_environment_nothing_is_said(tmp_path: Path) -> None:
-    assert read_hand_in(tmp_path / "report.toml", {}) == HandIn()
+    assert read_hand_in(tmp_path / "report.toml", {}) == HandIn(detail="short")
 
 
 @pytest.mark.parametrize("given", ['"1: Ann, Bob; 4: Eve"', '{ 1 = "Ann, Bob", 04 = "Eve" }'])
@@ -60,6 +62,7 @@ def test_collaborators_without_a_number_are_those_of_every_question() -> None:
         ("author = true", "is no text"),
         ('questions = "one"', "no number of a notebook"),
         ('questions = "1 2 01"', "twice"),
+        ('detail = "shrt"', "did you mean short"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:

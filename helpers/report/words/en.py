@@ -28,6 +28,7 @@ LAYOUT = {
     "notes": "The data",
     "collaborators": "Worked with",
     "remarks": "Remarks of the author",
+    "appendix": "Appendix: all that was measured",
 }
 
 # Label, value and detail, as templates over the keys of the answers' numbers.
