@@ -12,6 +12,7 @@ loop:           training, and what a history comes to
 maps:           what can be measured of maps
 plots:          every figure
 saliency:       which pixels a class depends on: every method, by name and as a function
+regions:        which named regions a map lies on, and in words
 scorecard:      the grades in one table and in words
 superpixels:    LIME
 words:          captions and headings that notebooks share
@@ -40,6 +41,7 @@ _MODULES = {
     "faithfulness": "helpers.grade.faithfulness",
     "grading": "helpers.grade.grading",
     "lime_study": "helpers.grade.lime_study",
+    "regions": "helpers.grade.regions",
     "scorecard": "helpers.grade.scorecard",
     "architectures": "helpers.networks.architectures",
     "maps": "helpers.explain.maps",

@@ -7,6 +7,7 @@ from helpers.grade import confusion as confusion
 from helpers.grade import faithfulness as faithfulness
 from helpers.grade import grading as grading
 from helpers.grade import lime_study as lime_study
+from helpers.grade import regions as regions
 from helpers.grade import scorecard as scorecard
 from helpers.networks import architectures as architectures
 from helpers.report import plots as plots

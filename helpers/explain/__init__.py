@@ -3,4 +3,4 @@
 May import `base` and `networks`.
 """
 
-__all__ = ["activations", "ascent", "maps", "registry", "saliency", "substrates", "superpixels"]
+__all__ = ["activations", "ascent", "maps", "regions", "registry", "saliency", "substrates", "superpixels"]

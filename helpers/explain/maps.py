@@ -1,26 +1,8 @@
-"""What can be measured of maps: where their relevance lies, how alike they are, and their means by class."""
-
-from collections.abc import Sequence
+"""What can be measured of maps: where their relevance lies, and their means by class."""
 
 import numpy as np
 
 from helpers.base.checks import require
-
-
-def class_similarity(means: np.ndarray) -> float:
-    """Correlate the mean maps of every two classes and average: 1 where all are read in the same places.
-
-    means: (K, H, W) float, nan for a class without a map; such classes and even maps are left out. Returns a
-    number in -1..1; nan for fewer than two classes.
-    """
-    return mean_correlation(means[means.std(axis=(1, 2)) > 0])
-
-
-def mean_correlation(maps: np.ndarray) -> float:
-    """Correlate every two of the maps (N, H, W) and average: -1..1, nan for fewer than two."""
-    if len(maps) < 2:
-        return float("nan")
-    return float(np.corrcoef(maps.reshape(len(maps), -1))[np.triu_indices(len(maps), k=1)].mean())
 
 
 def top_fraction_mask(maps: np.ndarray, fraction: float) -> np.ndarray:
@@ -38,18 +20,6 @@ def top_fraction_mask(maps: np.ndarray, fraction: float) -> np.ndarray:
     return mask.reshape(maps.shape)
 
 
-def mask_overlaps(masks: Sequence[np.ndarray]) -> np.ndarray:
-    """Measure, image by image, which share of one method's pixels another method marks too.
-
-    masks: M arrays (N, H, W) bool. Returns (N, M, M) float32: row i, column j is the share of i's pixels that j holds,
-    nan where i marks none. Masks drawn at random overlap by the second's share of the image.
-    """
-    flat = np.stack(masks).reshape(len(masks), len(masks[0]), -1).astype(np.float32)
-    shared = np.einsum("inp,jnp->nij", flat, flat, optimize=True)
-    with np.errstate(invalid="ignore"):
-        return shared / np.einsum("nii->ni", shared)[:, :, np.newaxis]
-
-
 def concentration(maps: np.ndarray, fraction: float) -> np.ndarray:
     """Measure which share of each map's relevance its top fraction of pixels holds.
 
@@ -57,15 +27,6 @@ def concentration(maps: np.ndarray, fraction: float) -> np.ndarray:
     alike, to 1. Raises ValueError on a fraction outside 0..1.
     """
     return (relevance_share(maps) * top_fraction_mask(maps, fraction)).sum(axis=(1, 2))
-
-
-def upper_share(maps: np.ndarray) -> np.ndarray:
-    """Measure which share of each map's relevance lies in the upper half of the image.
-
-    maps: (N, H, W) float; the middle row of an odd height belongs to the lower half. Returns (N,) float32 in
-    0..1.
-    """
-    return relevance_share(maps)[:, : maps.shape[1] // 2].sum(axis=(1, 2))
 
 
 def relevance_share(maps: np.ndarray) -> np.ndarray:

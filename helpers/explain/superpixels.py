@@ -13,7 +13,6 @@ import pandas as pd
 from skimage.color import gray2rgb
 from skimage.segmentation import slic
 
-from helpers.explain.maps import mean_correlation
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.logits import all_logits, softmax
 
@@ -232,11 +231,6 @@ def grades(explanations: Sequence[Explanation], top: int, evidence: np.ndarray |
     overlap = (shown & evidence).sum(axis=(1, 2)) / shown.sum(axis=(1, 2)).clip(min=1)
     present = chance > 0
     return frame.assign(overlap=np.where(present, overlap, np.nan), chance=np.where(present, chance, np.nan))
-
-
-def agreement(explanations: Sequence[Explanation]) -> float:
-    """Give the mean correlation between the weight maps of different images: -1..1, NaN for one."""
-    return mean_correlation(np.stack([explanation.weight_map() for explanation in explanations]))
 
 
 class _ScoredBase(LimeBase):

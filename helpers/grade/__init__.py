@@ -3,4 +3,4 @@
 May import `base`, `networks` and `explain`.
 """
 
-__all__ = ["confusion", "faithfulness", "grading", "insertion", "lime_study", "scorecard"]
+__all__ = ["confusion", "faithfulness", "grading", "insertion", "lime_study", "regions", "scorecard"]

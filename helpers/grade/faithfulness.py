@@ -10,6 +10,7 @@ import pandas as pd
 from helpers.data import faces
 from helpers.data.decode import scale
 from helpers.explain import maps as measures
+from helpers.explain.regions import Regions, shares
 from helpers.networks.chunks import chunks
 from helpers.networks.logits import all_logits
 
@@ -41,22 +42,9 @@ class Measured:
     """
 
     means: Mapping[str, np.ndarray]
-    upper: pd.DataFrame
     concentration: pd.DataFrame
     mass: pd.DataFrame
-    overlap: np.ndarray
-
-    def traits(self) -> pd.DataFrame:
-        """Measure what sets the methods apart, a row each.
-
-        concentration, and overlap, the share of the top pixels that another method marks too, are means; class
-        likeness is the correlation between two classes' mean maps.
-        """
-        overlap = np.nanmean(self.overlap, axis=0)
-        others = (overlap.sum(axis=1) - overlap.diagonal()) / (len(overlap) - 1)
-        likeness = [measures.class_similarity(means) for means in self.means.values()]
-        traits = {"concentration": self.concentration.mean(), "overlap": others, "class likeness": likeness}
-        return pd.DataFrame(traits).rename_axis("method")
+    held: Mapping[str, np.ndarray]
 
     def mass_by_class(self, evidence: np.ndarray, names: np.ndarray) -> pd.DataFrame:
         """Average the relevance mass of each method by class.
@@ -74,35 +62,35 @@ def measure(
     classes: np.ndarray,
     class_count: int,
     fraction: float,
+    regions: Regions,
     evidence: np.ndarray | None = None,
 ) -> Measured:
     """Measure the maps of many images, of which no more are held at a time than fit in memory.
 
     explain: gives maps (N, H, W) by method of images (N, H, W, C) and classes (N,); fraction: of the pixels, as in
-    `maps.concentration`; evidence: (N, H, W) bool, if it is known.
+    `maps.concentration`; regions: of the images; evidence: (N, H, W) bool, if it is known.
     """
     sums: dict[str, np.ndarray] = {}
-    parts, overlaps = [], []
+    held: dict[str, list[np.ndarray]] = {}
+    parts = []
     for part in chunks(len(images), MAPS_HELD * 4 * images[0, ..., 0].size):
         maps = explain(images[part], classes[part])
         for name, values in maps.items():
             total = sums.setdefault(name, np.zeros((class_count, *images.shape[1:3])))
             np.add.at(total, classes[part], measures.relevance_share(values))
+            held.setdefault(name, []).append(shares(values, regions.part(part)))
         known = np.zeros(maps[name].shape, bool) if evidence is None else evidence[part]
-        shares = (
-            {name: measures.upper_share(values) for name, values in maps.items()},
+        found = (
             {name: measures.concentration(values, fraction) for name, values in maps.items()},
             {name: relevance_mass(values, known) for name, values in maps.items()},
         )
-        parts.append([pd.DataFrame(each) for each in shares])
-        overlaps.append(
-            measures.mask_overlaps([measures.top_fraction_mask(values, fraction) for values in maps.values()])
-        )
-    upper, concentration, mass = (pd.concat(each, ignore_index=True) for each in zip(*parts, strict=True))
+        parts.append([pd.DataFrame(each) for each in found])
+    concentration, mass = (pd.concat(each, ignore_index=True) for each in zip(*parts, strict=True))
     counts = np.bincount(classes, minlength=class_count)[:, np.newaxis, np.newaxis]
     with np.errstate(invalid="ignore"):  # classes without images
         means = {name: (total / counts).astype(np.float32) for name, total in sums.items()}
-    return Measured(means, upper, concentration, mass, np.concatenate(overlaps))
+    joined = {name: np.concatenate(parts_held) for name, parts_held in held.items()}
+    return Measured(means, concentration, mass, joined)
 
 
 def centred_gaussian(shape: tuple[int, int, int], width: float = 0.2) -> np.ndarray:

@@ -84,6 +84,14 @@ def standing(grades: Grades) -> pd.Series:
     return pd.Series([OWN if n == insertion.EDGES else w for n, w in zip(grades.names, words)], grades.names)
 
 
+def trusted(grades: Grades) -> list[str]:
+    """Name the methods that do better than the edge map, and whose maps change with the weights, the best first."""
+    forms = np.where(grades.signed, *sanity.verdicts(_alike(grades)))
+    words, scores = standing(grades), grades.scores().mean(axis=1)
+    ranked = np.argsort(-scores[: len(grades.methods)], kind="stable")
+    return [grades.names[p] for p in ranked if words.iloc[p] == BETTER and forms[p] == sanity.CHANGES]
+
+
 def agreement(grades: Grades) -> dict[str, np.ndarray]:
     """Rank the methods, (M,) each, by the grades of each group: every substrate, and the evidence."""
     count = len(grades.methods)

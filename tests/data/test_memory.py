@@ -15,6 +15,7 @@ from helpers.base.files import ROOT
 from helpers.base.machine import peak_memory
 from helpers.data.datasets import Split
 from helpers.explain import registry, saliency
+from helpers.explain.regions import Regions
 from helpers.grade import faithfulness, grading
 from helpers.networks import architectures, chunks, fast, prediction, views
 from helpers.training.loop import train
@@ -69,7 +70,8 @@ def predict(count: int) -> None:
     prediction.predict_logits(model, images)
     prediction.predict_views(fast.accelerate(model).predictor(), images, views.four_crops)
     explain = partial(registry.explain_by, METHODS, model, settings=QUICK)
-    faithfulness.measure(explain, images, classes, 3, 0.1)
+    whole = Regions(np.broadcast_to(np.uint8(0), images.shape[:3]), ("all",), np.eye(1, dtype=bool), "whole")
+    faithfulness.measure(explain, images, classes, 3, 0.1, whole)
     print(peak_memory())
 
 

@@ -270,11 +270,27 @@ def test_tiny_blank_and_saturated_images_give_finite_pictures(side):
         assert np.isfinite(dream.image).all() and np.isfinite(dream.objective).all()
 
 
+def chain(depth: int, side: int = 12) -> list[keras.layers.Layer]:
+    """Build so many convolutions, of which each makes the maps smaller by a pixel."""
+    pixels = keras.Input((side, side, 1))
+    tensor, made = pixels, [keras.layers.Conv2D(2, 2) for _ in range(depth)]
+    for layer in made:
+        tensor = layer(tensor)
+    return made
+
+
 def test_depth_is_the_default_the_middle_or_an_error():
-    assert [ascent.choose_depth(depth) for depth in (9, 7, 5, 4, 1)] == [7, 7, 3, 2, 1]
-    assert ascent.choose_depth(5, 4) == 4
+    assert [ascent.choose_depth(chain(depth, 40)) for depth in (9, 7, 5, 4, 1)] == [7, 7, 3, 2, 1]
+    assert ascent.choose_depth(chain(5), 4) == 4
     with pytest.raises(ValueError, match="1 to 5"):
-        ascent.choose_depth(5, 6)
+        ascent.choose_depth(chain(5), 6)
+
+
+def test_the_depth_is_that_nearest_to_the_default_at_which_something_can_be_seen():
+    assert ascent.choose_depth(chain(9)) == 6  # whose maps are the last with six places a side
+    assert ascent.choose_depth(chain(9), 8) == 8  # a wish is a wish
+    assert ascent.choose_depth(chain(9, side=10)) == 4
+    assert ascent.choose_depth(chain(3, side=5)) == 2  # nowhere: as if all could be seen
 
 
 def test_layer_of_another_model_is_an_error(model):
@@ -429,23 +445,23 @@ def test_impossible_dreams_are_errors(model, images, request_):
         dream_of(model, convolution(model, 2), images[0], **request_)
 
 
-def test_steps_to_share_counts_until_the_share_is_reached():
-    objective = np.array([[0, 0, 0], [1, 4, 0], [3, 2, 0], [4, 4, -1]])
-    assert ascent.steps_to_share(np.array([0, 2, 4, 5]), objective, 0.5).tolist() == [4, 2, 0]
+def stripes(angle: float, wave: float) -> np.ndarray:
+    """Draw lines at an angle to the level, turning as the clock does not, so many pixels from one to the next."""
+    turned = np.radians(angle)
+    across = np.arange(32) * np.sin(turned) + np.arange(32)[:, np.newaxis] * np.cos(turned)
+    return 127 + 100 * np.sin(2 * np.pi * across / wave)[..., np.newaxis]
 
 
-def test_likeness_is_one_for_copies_and_small_for_noise():
-    noise = np.random.default_rng(0).uniform(0, 255, (6, 16, 16, 1))
-    assert ascent.likeness(np.concatenate([noise[:1], 255 - noise[:1]])) == pytest.approx(1)
-    assert ascent.likeness(noise) < 0.1
+@pytest.mark.parametrize(("angle", "wave"), [(0, 4), (30, 5), (90, 8), (135, 4)])
+def test_texture_knows_the_angle_and_the_distance_of_lines(angle: float, wave: float) -> None:
+    found = ascent.texture(stripes(angle, wave)[np.newaxis]).iloc[0]
+    assert found["alignment"] > 0.9
+    assert abs((found["angle"] - angle + 90) % 180 - 90) < 5
+    assert found["wave"] == pytest.approx(wave, rel=0.15)
 
 
-def test_frequency_count_knows_a_wave_from_noise():
-    angle = 2 * np.pi * np.arange(16) / 16
-    wave = np.broadcast_to(127 + 100 * np.sin(3 * angle)[:, np.newaxis], (16, 16))
-    noise = np.random.default_rng(0).uniform(0, 255, (16, 16))
-    flat = np.full((16, 16), 200.0)
-    one, many, none = ascent.frequency_count(np.stack([wave, noise, flat])[..., np.newaxis])
-    assert one == pytest.approx(1, abs=1e-6)
-    assert 40 < many <= 128
-    assert none == 0
+def test_texture_finds_no_direction_in_noise_or_a_grid() -> None:
+    noise = np.random.default_rng(0).uniform(0, 255, (32, 32, 1))
+    flat = np.full((32, 32, 1), 200.0)
+    found = ascent.texture(np.stack([noise, stripes(0, 4) + stripes(90, 4), flat]))
+    assert (found["alignment"] < 0.2).all() and np.isfinite(found).all(axis=None)

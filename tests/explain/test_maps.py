@@ -24,26 +24,6 @@ class TestMasks:
         with pytest.raises(ValueError, match="between 0 and 1"):
             measures.top_fraction_mask(np.ones((1, 2, 2)), 1.5)
 
-    def test_overlap(self):
-        mask = np.zeros((3, 2, 2), bool)
-        mask[0, 0] = mask[1, 0] = True
-        other = np.array([mask[0], ~mask[1], mask[0]])
-        np.testing.assert_array_equal(measures.mask_overlaps([mask, other])[:, 0, 1], [1, 0, np.nan])
-
-
-class TestComparison:
-    def test_similarity_tells_equal_from_opposite_maps_and_leaves_empty_classes_out(self):
-        one = np.random.default_rng(8).normal(size=(3, 3))
-        empty = np.full((3, 3), np.nan)
-        assert measures.class_similarity(np.array([one, empty, 2 * one])) == pytest.approx(1)
-        assert measures.class_similarity(np.array([one, -one, np.ones((3, 3))])) == pytest.approx(-1)
-        assert np.isnan(measures.class_similarity(np.array([one, empty])))
-
-    def test_upper_share(self):
-        maps = np.zeros((2, 4, 5))
-        maps[0, 1], maps[0, 2] = -3, 1
-        np.testing.assert_allclose(measures.upper_share(maps), [0.75, 0.5])
-
 
 class TestMeans:
     def test_shares_sum_to_one_whatever_the_scale(self):

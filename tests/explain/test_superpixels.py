@@ -186,13 +186,6 @@ def test_overlap_is_set_against_the_evidence_share():
     assert table.overlap.isna()[1] and table.chance.isna()[1]
 
 
-def test_agreement_is_one_between_equal_maps_and_minus_one_between_opposite_ones():
-    one, opposite = _explanation([0.3, -0.9, 0.1, 0.2]), _explanation([-0.3, 0.9, -0.1, -0.2])
-    assert superpixels.agreement([one, one]) == pytest.approx(1)
-    assert superpixels.agreement([one, opposite]) == pytest.approx(-1)
-    assert np.isnan(superpixels.agreement([one]))
-
-
 def test_the_rival_takes_most_images_and_failing_that_most_probability():
     probabilities = np.array([[0.9, 0.06, 0.04], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7]])
     assert superpixels.find_rival(probabilities, np.array([0, 0, 0]), 0) == 2

@@ -6,6 +6,7 @@ import pytest
 
 from helpers.data import faces
 from helpers.explain import maps as measures
+from helpers.explain.regions import Regions, shares
 from helpers.grade import faithfulness
 
 GRADES = {
@@ -137,22 +138,12 @@ class TestTables:
 
     def test_mass_by_class_leaves_out_classes_without_evidence(self, maps, evidence):
         images = np.zeros((*evidence.shape, 1), np.uint8)
-        measured = faithfulness.measure(lambda *some: maps, images, np.arange(3), 3, 0.1, evidence)
+        whole = Regions(np.zeros(evidence.shape, np.uint8), ("all",), np.eye(1, dtype=bool), "whole")
+        measured = faithfulness.measure(lambda *some: maps, images, np.arange(3), 3, 0.1, whole, evidence)
         found = measured.mass_by_class(evidence, np.array(["sad", "happy", "neutral"]))
         assert list(found.columns) == ["sad", "happy"]
         np.testing.assert_allclose(found.loc["truth"], 1)
         np.testing.assert_allclose(found.loc["chance"], [10 / 80, 18 / 80])
-
-    def test_of_traits(self):
-        left, right = np.zeros((2, 4, 10)), np.zeros((2, 4, 10))
-        left[:, 0], right[:, 3] = 1, 2
-        maps = {"left": left, "again": -left, "right": right, "even": np.ones((2, 4, 10))}
-        images = np.zeros((2, 4, 10, 3), np.uint8)
-        traits = faithfulness.measure(lambda *some: maps, images, np.arange(2), 2, fraction=0.25).traits()
-        np.testing.assert_allclose(traits["concentration"], [1, 1, 1, 0.25])
-        # Of equal values the first count most, so that the even map marks the left one's pixels.
-        np.testing.assert_allclose(traits["overlap"], [2 / 3, 2 / 3, 0, 2 / 3])
-        np.testing.assert_allclose(traits["class likeness"], [1, 1, 1, np.nan])
 
     def test_what_is_measured_of_chunks_is_what_all_maps_give(self, monkeypatch):
         random = np.random.default_rng(0)
@@ -161,6 +152,8 @@ class TestTables:
         evidence = random.random((7, 6, 5)) > 0.5
         places = {image.tobytes(): place for place, image in enumerate(images)}
         held = []
+        labels = np.broadcast_to(np.arange(6)[:, np.newaxis] // 3, (7, 6, 5)).astype(np.uint8)
+        halves = Regions(labels, ("upper", "lower"), np.eye(2, dtype=bool), "halves")
 
         def explain(some, chosen):
             rows = [places[image.tobytes()] for image in some]
@@ -169,16 +162,14 @@ class TestTables:
             return {name: values[rows] for name, values in maps.items()}
 
         monkeypatch.setattr("helpers.networks.chunks.BYTES_AT_ONCE", 3 * faithfulness.MAPS_HELD * 4 * 30)
-        found = faithfulness.measure(explain, images, classes, 3, 0.2, evidence)
+        found = faithfulness.measure(explain, images, classes, 3, 0.2, halves, evidence)
         assert held == [3, 3, 1]
         for name, values in maps.items():
             means = measures.mean_map_by_class(measures.relevance_share(values), classes, 3)
             np.testing.assert_allclose(found.means[name], means, rtol=1e-5)
-            np.testing.assert_array_equal(found.upper[name], measures.upper_share(values))
+            np.testing.assert_allclose(found.held[name], shares(values, halves))
             np.testing.assert_array_equal(found.concentration[name], measures.concentration(values, 0.2))
             np.testing.assert_array_equal(found.mass[name], faithfulness.relevance_mass(values, evidence))
-        one, two = (measures.top_fraction_mask(values, 0.2) for values in maps.values())
-        np.testing.assert_allclose(found.overlap[:, 0, 1], (one & two).sum(axis=(1, 2)) / 6)
 
     def test_mean_evidence_gives_every_image_the_same_say(self, evidence):
         found = faithfulness.mean_evidence(evidence, np.array([1, 1, 0]), 3)

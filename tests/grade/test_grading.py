@@ -1,5 +1,6 @@
 """All grades together: shapes, the way back from a file, what is kept, and that known orders come out as known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -313,3 +314,14 @@ def test_the_caption_names_the_grade_of_what_is_shown(tmp_path):
     answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
     text = answer.say("A figure. " + en.MAP_GRADES, **scorecard.caption_values(grades, "good")).text
     assert "0.30 for good, 0.00 for the edge map" in text and "weights: 0.20." in text
+
+
+def test_trusted_are_methods_that_beat_the_edges_and_change_with_the_weights(grades):
+    count, edges = len(grades.names), list(grades.names).index(insertion.EDGES)
+    gains, likeness = np.zeros_like(grades.gains), np.zeros_like(grades.likeness)
+    gains[:3] = np.array([0.2, 0.5, 0.4])[:, None, None, None, None]
+    likeness[:, 1] = 0.9  # the best of them shows the image
+    made = replace(grades, gains=gains, likeness=likeness)
+    assert scorecard.trusted(made) == [grades.names[2], grades.names[0]]
+    gains[edges] = 1
+    assert scorecard.trusted(made) == [] and count > 3

@@ -34,6 +34,9 @@ REPORT = pd.DataFrame({"class": NAMES, "precision": [0.5, 0.6, 0.7], "recall": [
 TILES = RANDOM.uniform(0, 255, (9, 16, 16, 1))
 SIGNED = RANDOM.uniform(-1, 1, (6, 16, 16))
 SEGMENTS = np.broadcast_to(np.arange(16) // 4, (6, 16, 16))
+RATIOS = pd.DataFrame(
+    {"group": ["happy", "happy", "sad", "sad"], "region": ["eyes", "mouth"] * 2, "ratio": [0.5, 1.0, 1.5, 2.0]}
+)
 PROFILE = pd.DataFrame(
     {
         "height": [8, 8, 4],
@@ -76,9 +79,6 @@ FIGURES = {
         FACES, {"gradient": SIGNED, "Grad-CAM": np.abs(SIGNED)}, {"top 10%": SIGNED > 0.9}, [*"abcdef"]
     ),
     "mean_map_sheet": lambda: plots.mean_map_sheet(FACES, {"gradient": np.abs(SIGNED) / 100}, [*"abcdef"]),
-    "grade_dots": lambda: plots.grade_dots(
-        pd.DataFrame(RANDOM.random((2, 3)), ["gradient", "Grad-CAM"], NAMES), pd.Series(0.1, NAMES), "relevance mass"
-    ),
     "perturbation_curves": lambda: plots.perturbation_curves(
         {"right": RANDOM.random((5, 4, 9)), "wrong": RANDOM.random((5, 4, 9))}, [*"abcde"], [*"wxyz"], "c"
     ),
@@ -92,12 +92,8 @@ FIGURES = {
     "superpixel_sheet": lambda: plots.superpixel_sheet(
         FACES, SEGMENTS, {"weights": SIGNED}, {"strongest": SIGNED > 0.9}, [*"abcdef"]
     ),
-    "measure_strips": lambda: plots.measure_strips(
-        pd.DataFrame({"class": [*"aabb"], "r2": RANDOM.random(4), "chance": 0.2}),
-        "class",
-        {"r2": "fit"},
-        {"r2": "chance"},
-    ),
+    "region_sheet": lambda: plots.region_sheet(FACES, SEGMENTS, [*"abcdef"]),
+    "region_heatmaps": lambda: plots.region_heatmaps({"Grad-CAM": RATIOS}, {"Grad-CAM": RATIOS[:1]}),
     "layer_overview": lambda: plots.layer_overview(
         {f"conv {i}": RANDOM.random((8, 8, 5)) for i in range(6)} | {"dense 1": RANDOM.random(30)}, channels=4
     ),
@@ -210,16 +206,6 @@ def test_a_large_matrix_names_all_classes_legibly_or_those_of_the_worst_pairs(co
     assert overlapping(figure) == []
 
 
-def test_every_group_has_its_dots_and_its_mean_however_many_there_are() -> None:
-    table = pd.DataFrame({"class": np.repeat([f"class {i}" for i in range(12)], 3), "fit": np.linspace(0, 1, 36)})
-    (axes,) = plots.measure_strips(table, "class", {"fit": "fit"}, {}).axes
-    drawn = np.concatenate([dots.get_offsets() for dots in axes.collections])
-    np.testing.assert_allclose(sorted(drawn[:, 0]), table["fit"])
-    points = [point for line in axes.lines for point in line.get_xydata() if np.isfinite(point).all()]
-    means = {place: value for value, place in points}
-    np.testing.assert_allclose([means[i] for i in range(12)], table["fit"].to_numpy().reshape(12, 3).mean(axis=1))
-
-
 LONG_NAMES = ("apple_pie", "baby_back_ribs", "baklava", "beef_carpaccio", "beef_tartare", "beet_salad", "beignets")
 LONG_NAMES += ("bibimbap", "bread_pudding", "breakfast_burrito", "Vegetable-Fruit")
 MANY = np.arange(len(LONG_NAMES))
@@ -282,12 +268,6 @@ def test_characters_that_figures_cannot_show_are_known() -> None:
     assert plots.missing_characters("a\N{CUNEIFORM SIGN A}a") == "\N{CUNEIFORM SIGN A}"
 
 
-def test_strips_of_images_that_are_counted_anew_in_each_group_may_lack_a_measure() -> None:
-    table = pd.DataFrame({"class": ["a", "a", "b", "b"], "fit": [0.1, np.nan, 0.3, 0.4]}, index=[0, 1, 0, 1])
-    (axes,) = plots.measure_strips(table, "class", {"fit": "fit"}, {}).axes
-    assert sum(len(dots.get_offsets()) for dots in axes.collections) == 3
-
-
 def test_fonts_that_were_installed_since_help_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """As Noto CJK's would, if an error asked for it; here a font that has Chinese, while none is known that does."""
     monkeypatch.setattr(style, "FONTS", ["DejaVu Sans"])
@@ -301,3 +281,11 @@ def test_fonts_that_were_installed_since_help_out(monkeypatch: pytest.MonkeyPatc
 def test_the_characters_of_taiwan_are_shown_without_a_font_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(style.font_manager, "findSystemFonts", lambda: [])
     assert plots.missing_characters("混淆矩陣昀妤準確率「，」") == ""
+
+
+def test_a_heatmap_of_regions_holds_every_ratio_and_frames_those_that_stand_out() -> None:
+    (axes,) = plots.region_heatmaps({"Grad-CAM": RATIOS}, {"Grad-CAM": RATIOS[3:4]}).axes
+    assert [text.get_text() for text in axes.texts] == ["0.5", "1.0", "1.5", "2.0"]
+    (frame,) = axes.patches
+    assert frame.get_xy() == (1, 1)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["happy", "sad"]

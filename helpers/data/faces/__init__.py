@@ -7,6 +7,7 @@ which IEEE 754 rounds alike on every machine, and random numbers that are unifor
 power, pairwise sum or dot product of floating-point numbers, and half-angle tangents in place of angles.
 """
 
+from helpers.data.faces.regions import REGIONS, draw_regions
 from helpers.data.faces.render import (
     class_counts,
     draw_faces,
@@ -52,6 +53,7 @@ __all__ = [
     "GLASSES_SHARE",
     "HAND_SHARE",
     "MOUSTACHE_SHARE",
+    "REGIONS",
     "SIZE",
     "SPLITS",
     "STRONGEST_EXPRESSION",
@@ -66,6 +68,7 @@ __all__ = [
     "draw_faces",
     "draw_intensities",
     "draw_labels",
+    "draw_regions",
     "generate",
     "redraw",
     "render_faces",

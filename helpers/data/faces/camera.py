@@ -35,7 +35,7 @@ def _whole_pixel(offset: np.ndarray) -> np.ndarray:
 def photograph(canvas: np.ndarray, view: np.ndarray, face: Traits) -> np.ndarray:
     image = _blur(_reduce(np.take(canvas, view)), face.blur)
     image = 128 + (image - 128) * face.contrast + face.brightness
-    return _occlude(image, face)
+    return occlude(image, face)
 
 
 def _reduce(samples: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def _blur(image: np.ndarray, strength: np.ndarray) -> np.ndarray:
     return image
 
 
-def _occlude(image: np.ndarray, face: Traits) -> np.ndarray:
+def occlude(image: np.ndarray, face: Traits) -> np.ndarray:
     """Hold a bar or a hand before some faces."""
     grid = np.arange(SIZE, dtype=np.float32) - (SIZE - 1) / 2
     x, y = grid[None, None, :] - 16 * face.occluder_x, grid[None, :, None] - 16 * face.occluder_y

@@ -11,9 +11,9 @@ def draw_person(face: Traits) -> np.ndarray:
     """Draw what no expression changes."""
     canvas = np.empty((len(face.skin), CANVAS, CANVAS), np.float32)
     _draw_background(canvas, face)
-    _draw_hair_behind(canvas, face)
-    _draw_body(canvas, face)
-    _draw_ears(canvas, face)
+    draw_hair_behind(canvas, face)
+    draw_body(canvas, face)
+    draw_ears(canvas, face)
     return canvas
 
 
@@ -37,7 +37,7 @@ def _unless_bald(face: Traits, distance: np.ndarray) -> np.ndarray:
     return inside(distance) * (face.hair_volume > 0)
 
 
-def _draw_hair_behind(canvas: np.ndarray, face: Traits) -> None:
+def draw_hair_behind(canvas: np.ndarray, face: Traits) -> None:
     window = whole(canvas)
     width = face.head_width + face.hair_volume + 0.04
     dome = ellipse(window, 0, -0.08, width, 0.94 + face.hair_volume)
@@ -46,14 +46,14 @@ def _draw_hair_behind(canvas: np.ndarray, face: Traits) -> None:
     window.paint(_unless_bald(face, np.maximum(dome, locks)), tone)
 
 
-def _draw_body(canvas: np.ndarray, face: Traits) -> None:
+def draw_body(canvas: np.ndarray, face: Traits) -> None:
     window = Window(canvas, -REACH, REACH, 0.5, REACH)
     window.paint(inside(face.neck_width - np.abs(window.x)), face.skin * 0.68)
     collar = np.maximum(0.12 - np.abs(window.x) * 0.2, 0)
     window.paint(inside(window.y - 1.12 - 0.25 * window.x * window.x + collar), face.clothes)
 
 
-def _draw_ears(canvas: np.ndarray, face: Traits) -> None:
+def draw_ears(canvas: np.ndarray, face: Traits) -> None:
     window = Window(canvas, -1.05, 1.05, -0.3, 0.4)
     for side in (-1, 1):
         x = side * (face.head_width + 0.01)

@@ -20,7 +20,7 @@ def draw_beard(canvas: np.ndarray, face: Traits, unit: Units) -> None:
 
 def draw_moustache(canvas: np.ndarray, face: Traits, unit: Units) -> None:
     window = Window(canvas, -0.6, 0.6, 0.2, 0.8)
-    lip = _mouth_shape(face, unit)
+    lip = mouth_shape(face, unit)
     t = (window.x - lip.x) / (lip.width * 1.1)
     middle = lip.y - lip.up - lip.upper - 0.045 + (lip.corner + 0.05) * t * t
     hair = 0.055 * np.maximum(1 - t * t, 0) - 0.01 - np.abs(window.y - middle)
@@ -28,7 +28,7 @@ def draw_moustache(canvas: np.ndarray, face: Traits, unit: Units) -> None:
     window.paint(inside(hair) * density, hair_tone(face) * 0.9)
 
 
-def _mouth_shape(face: Traits, unit: Units) -> Traits:
+def mouth_shape(face: Traits, unit: Units) -> Traits:
     """What the action units make of the mouth: its middle, half width, and how far its parts are moved."""
     stretch = 1 + 0.32 * unit[12] + 0.34 * unit[20] - 0.3 * unit[23] - 0.08 * unit[17]
     opening = 0.13 * unit[25] + 0.32 * unit[26] * (1 - 0.25 * unit[20])
@@ -47,7 +47,7 @@ def _mouth_shape(face: Traits, unit: Units) -> Traits:
 
 def draw_chin(canvas: np.ndarray, face: Traits, unit: Units) -> None:
     window = Window(canvas, -0.45, 0.45, 0.55, 1.15)
-    lip = _mouth_shape(face, unit)
+    lip = mouth_shape(face, unit)
     t = (window.x - lip.x) / 0.2
     crease = lip.y + lip.down + lip.lower + 0.07 + 0.08 * t * t
     window.darken(stroke(window.y - crease, t, 0.04), 0.6 * unit[17])
@@ -56,7 +56,7 @@ def draw_chin(canvas: np.ndarray, face: Traits, unit: Units) -> None:
 
 def draw_mouth(canvas: np.ndarray, face: Traits, unit: Units) -> None:
     window = Window(canvas, -0.65, 0.65, 0.2, 1.1)
-    lip = _mouth_shape(face, unit)
+    lip = mouth_shape(face, unit)
     t = (window.x - lip.x) / lip.width
     arch = np.maximum(1 - t * t, 0)
     # A dropped jaw makes an oval and a stretched mouth a slot: both part the corners of the lips too.
@@ -82,7 +82,7 @@ def _draw_gap(window: Window, lip: Traits, unit: Units, gap: np.ndarray, top: np
 
 def draw_mouth_corner(canvas: np.ndarray, face: Traits, unit: Units, side: int) -> None:
     window = beside(canvas, side, -0.1, 0.65, 0.2, 1.0)
-    lip = _mouth_shape(face, unit)
+    lip = mouth_shape(face, unit)
     y = lip.y + lip.corner * 0.75 + side * face.mouth_skew
     window.darken(blob(window, lip.x + side * lip.width, y, 0.06, 0.05), 0.45)
     along = (window.y - y - 0.07) / 0.1

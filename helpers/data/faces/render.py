@@ -38,8 +38,8 @@ from helpers.data.faces.units import (
     check_intensities,
 )
 
-_SPLIT_STRIDE = 10_000_000  # the faces of split k are numbered from k times this
-_BATCH = 32  # faces drawn at once: their canvases stay in the processor's cache
+SPLIT_STRIDE = 10_000_000  # the faces of split k are numbered from k times this
+BATCH = 32  # faces drawn at once: their canvases stay in the processor's cache
 
 
 def generate(
@@ -56,7 +56,7 @@ def generate(
     splits = {}
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for number, (name, count) in enumerate(zip(SPLITS, counts, strict=True)):
-            first = number * _SPLIT_STRIDE
+            first = number * SPLIT_STRIDE
             labels = draw_labels(count, seed, first)
             images, evidence = _render_in_pool(pool, labels, seed, first)
             splits[name] = images, labels, evidence
@@ -88,8 +88,8 @@ def render_faces(labels: np.ndarray, seed: int, first_index: int = 0) -> tuple[n
     Raises ValueError on a label or seed out of range.
     """
     parts = [
-        _render_batch(labels[start : start + _BATCH], seed, first_index + start)
-        for start in range(0, len(labels), _BATCH)
+        _render_batch(labels[start : start + BATCH], seed, first_index + start)
+        for start in range(0, len(labels), BATCH)
     ]
     return _join(parts)
 
@@ -100,7 +100,7 @@ def redraw(split: str, numbers: np.ndarray, labels: np.ndarray, seed: int = 0) -
     split: one of SPLITS; numbers: (N,) int, their places in it; labels: (N,) int, what they express now. Returns
     (N, 48, 48, 1) uint8. Raises ValueError on a label or seed out of range.
     """
-    first = SPLITS.index(split) * _SPLIT_STRIDE
+    first = SPLITS.index(split) * SPLIT_STRIDE
     pairs = zip(labels[:, np.newaxis], first + numbers, strict=True)
     return np.concatenate([render_faces(label, seed, int(number))[0] for label, number in pairs])
 
@@ -139,8 +139,8 @@ def _render_batch(labels: np.ndarray, seed: int, first_index: int) -> tuple[np.n
 
 
 def _render_in_pool(pool: Executor, labels: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:
-    starts = range(0, len(labels), _BATCH)
-    batches = [labels[start : start + _BATCH] for start in starts]
+    starts = range(0, len(labels), BATCH)
+    batches = [labels[start : start + BATCH] for start in starts]
     firsts = [first_index + start for start in starts]
     return _join(pool.map(_render_batch, batches, [seed] * len(firsts), firsts))
 

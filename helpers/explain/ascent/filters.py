@@ -12,12 +12,19 @@ from helpers.networks.chunks import chunks, gradient_bytes
 from helpers.networks.inference import call
 from helpers.networks.layers import Layer, activation_after, copy_weights, flat_layers, flatten, rebuild
 
+FEWEST = 6  # places a side of a map in which something can be seen
 REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
 
 
 def filter_outputs(model: keras.Model, layer: keras.layers.Layer, image: np.ndarray) -> np.ndarray:
     """Output of every filter of a layer on one image (H, W, C) in 0..255, as maps (F, h, w) float32."""
     return np.moveaxis(outputs(cut_model(model, layer), image[np.newaxis])[0].numpy(), -1, 0)
+
+
+def filter_maps(model: keras.Model, layer: keras.layers.Layer, images: np.ndarray) -> np.ndarray:
+    """Output of every filter of a layer on images (N, H, W, C) in 0..255, as maps (N, h, w, F) float32."""
+    cut, cuts = cut_model(model, layer), chunks(len(images), gradient_bytes(model, images.shape[1:]))
+    return np.concatenate([outputs(cut, images[chunk]).numpy() for chunk in cuts])
 
 
 def filter_responses(
@@ -88,15 +95,19 @@ def receptive_field(model: keras.Model, layer: keras.layers.Layer) -> int:
     return ceil(side)
 
 
-def choose_depth(depth: int, number: int = 0, default: int = 7) -> int:
-    """The number of the convolution to look into, in a network that has depth of them.
+def choose_depth(layers: Sequence[Layer], number: int = 0, default: int = 7) -> int:
+    """The number of the convolution to look into, from 1.
 
-    number: the wish, from 1; 0 means the default, or the middle convolution where the network has fewer.
+    layers: the convolutions, in order; number: the wish; 0 means the default, or the middle convolution where the
+    network has fewer, or, where its maps have fewer than FEWEST places a side, the nearest whose maps have as many.
     Raises ValueError naming the legal numbers.
     """
+    depth = len(layers)
     if not 0 <= number <= depth:
         raise ValueError(f"There is no convolution {number}: choose 1 to {depth}, or 0 for the default.")
-    return number or (default if default <= depth else (depth + 1) // 2)
+    usual = default if default <= depth else (depth + 1) // 2
+    seen = [place for place, layer in enumerate(layers, 1) if min(layer.output.shape[1:3]) >= FEWEST]
+    return number or min(seen or [usual], key=lambda place: abs(place - usual))
 
 
 def flattened(model: keras.Model, *layers: Layer) -> tuple[keras.Model, tuple[Layer, ...]]:

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import keras
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from helpers.explain.ascent.climbing import Climb, Score, Settings, climb_with_stops, compile_climb, measured_steps
@@ -71,38 +72,32 @@ def maximise_filters(
     return Ascent(chosen, kept[steps], measured, objective, {stop: kept[stop] for stop in sorted(set(keep))})
 
 
-def steps_to_share(measured: np.ndarray, objective: np.ndarray, share: float) -> np.ndarray:
-    """After how many steps each filter's objective was first seen to have made this share of its rise.
-
-    measured: (R,) int, numbers of steps; objective: (R, F). Returns (F,) int64; 0 for a filter that has not risen.
-    """
-    wanted = objective[0] + share * (objective[-1] - objective[0])
-    return measured[(objective >= wanted).argmax(axis=0)]
-
-
-def likeness(images: np.ndarray) -> float:
-    """Mean absolute correlation between the pixels of every two of at least two images (N, H, W, C)."""
-    correlations = np.corrcoef(images.reshape(len(images), -1))
-    return float(np.nanmean(np.abs(correlations[np.triu_indices(len(images), 1)])))
-
-
 def contrast(images: np.ndarray) -> np.ndarray:
     """Standard deviation of each image's pixels, in grey levels; images (N, H, W, C), returns (N,)."""
     return images.mean(axis=-1).std(axis=(1, 2))
 
 
-def frequency_count(images: np.ndarray) -> np.ndarray:
-    """How many spatial frequencies an image is made of: the exponential of its power spectrum's entropy.
+def texture(images: np.ndarray) -> pd.DataFrame:
+    """What images (N, H, W, C) are made of, a row each, by their power spectra.
 
-    images: (N, H, W, C) in 0..255; the mean brightness is left out. Returns (N,) float: 1 for one plane
-    wave, at most H * W / 2 for white noise, 0 for an image with less than one grey level of contrast.
+    wave: pixels from crest to crest, the power's mean; alignment: 1 where all waves run one way, 0 where they run all
+    ways; angle: of the lines that they make, in degrees from 0 (level) to 180, turning as the clock does not.
     """
+    down, across = (np.hanning(size + 2)[1:-1] for size in images.shape[1:3])  # borders are no lines
+    share = _spectrum(images, np.outer(down, across))
+    rows, columns = (np.fft.fftfreq(size) for size in images.shape[1:3])
+    frequency = columns + 1j * -rows[:, np.newaxis]  # of which the direction is across the lines
+    doubled = (share * np.exp(2j * np.angle(frequency))).sum(axis=(1, 2))
+    wave = 1 / np.maximum((share * np.abs(frequency)).sum(axis=(1, 2)), 1 / max(images.shape[1:3]))
+    angle = (np.degrees(np.angle(doubled)) / 2 + 90) % 180
+    return pd.DataFrame({"wave": wave, "alignment": np.abs(doubled), "angle": angle})
+
+
+def _spectrum(images: np.ndarray, window: np.ndarray | float = 1.0) -> np.ndarray:
+    """Share out the power of each image, without its mean brightness, among spatial frequencies: (N, H, W) float64."""
     grey = images.mean(axis=-1, dtype=np.float64)
-    power = np.abs(np.fft.fft2(grey - grey.mean(axis=(1, 2), keepdims=True))) ** 2
-    share = power / np.maximum(power.sum(axis=(1, 2), keepdims=True), np.finfo(float).tiny)
-    entropy = -(share * np.log(np.maximum(share, np.finfo(float).tiny))).sum(axis=(1, 2))
-    # A real wave appears twice, at a frequency and at its mirror image.
-    return np.where(contrast(images) < 1, 0, np.exp(entropy) / 2)
+    power = np.abs(np.fft.fft2((grey - grey.mean(axis=(1, 2), keepdims=True)) * window)) ** 2
+    return power / np.maximum(power.sum(axis=(1, 2), keepdims=True), np.finfo(float).tiny)
 
 
 def grey_noise(shape: Sequence[int], seed: int, spread: float = 10.0) -> np.ndarray:

@@ -11,9 +11,8 @@ from helpers.report.plots.filters import dream_panels as dream_panels
 from helpers.report.plots.filters import filter_mosaics as filter_mosaics
 from helpers.report.plots.filters import filters_on_images as filters_on_images
 from helpers.report.plots.grades import cascade_lines as cascade_lines
-from helpers.report.plots.grades import grade_dots as grade_dots
-from helpers.report.plots.grades import measure_strips as measure_strips
 from helpers.report.plots.grades import perturbation_curves as perturbation_curves
+from helpers.report.plots.grades import region_heatmaps as region_heatmaps
 from helpers.report.plots.images import image_grid as image_grid
 from helpers.report.plots.images import image_rows as image_rows
 from helpers.report.plots.images import mosaic as mosaic
@@ -27,6 +26,7 @@ from helpers.report.plots.layers import heatmap_grid as heatmap_grid
 from helpers.report.plots.layers import layer_overview as layer_overview
 from helpers.report.plots.sheets import explanation_sheet as explanation_sheet
 from helpers.report.plots.sheets import mean_map_sheet as mean_map_sheet
+from helpers.report.plots.sheets import region_sheet as region_sheet
 from helpers.report.plots.sheets import superpixel_sheet as superpixel_sheet
 from helpers.report.plots.style import MISTAKE as MISTAKE
 from helpers.report.plots.style import TEXT_WIDTH as TEXT_WIDTH

@@ -1,34 +1,41 @@
 """How methods of explanation were graded; a method's colour follows from its place."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from helpers.report.plots.style import COLOURS, in_percent, new_figure, wrap
+from helpers.report.plots.style import COLOURS, DIVERGING, in_percent, new_figure, wrap
 
 
-def grade_dots(grades: pd.DataFrame, chance: pd.Series, title: str) -> Figure:
-    """Draw a grade by method (rows, first on top) and class (columns) as dots, chance as ticks."""
-    figure = new_figure(0.7 + 0.27 * len(grades))
-    axes = figure.subplots()
-    for place, name in enumerate(grades.columns):
-        colour = COLOURS[place % len(COLOURS)]
-        heights = np.arange(len(grades))[::-1] + 0.32 - 0.64 * place / max(1, len(grades.columns) - 1)
-        axes.plot(grades[name], heights, "o", color=colour, markersize=4, label=name)
-        axes.plot([chance[name]] * len(heights), heights, "|", color=colour, markersize=5, alpha=0.6)
-    axes.set_yticks(np.arange(len(grades))[::-1], [wrap(name, 16) for name in grades.index])
-    for boundary in np.arange(len(grades) - 1) + 0.5:
-        axes.axhline(boundary, color="0.88", linewidth=0.5)
-    axes.set(ylim=(-0.5, len(grades) - 0.5), xlabel=title)
-    axes.set_xlim(left=0)
-    in_percent(axes.xaxis)
-    axes.grid(True, axis="x")
-    axes.tick_params(axis="y", length=0)
-    figure.legend(loc="outside right center")
+def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw how many times its area's share of the relevance each region holds, a panel a table, two beside each other.
+
+    tables, chosen: by title, rows with group, region and ratio, of which the chosen ones are framed.
+    """
+    shapes = [(table["group"].nunique(), table["region"].nunique()) for table in tables.values()]
+    across = 2 if max(columns for _, columns in shapes) <= 12 and len(tables) > 1 else 1
+    down = -(-len(tables) // across)
+    figure = new_figure(down * (0.85 + 0.2 * max(rows for rows, _ in shapes)))
+    grid = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, (title, table) in zip(grid, tables.items()):
+        ratios = table.pivot_table("ratio", "group", "region", sort=False)
+        size = {"size": 6 if across == 2 else 6.5}
+        colour = {"cmap": DIVERGING, "norm": LogNorm(0.25, 4), "cbar": False}
+        sns.heatmap(ratios.clip(0.01), ax=axes, annot=ratios, fmt=".1f", annot_kws=size, linewidths=0.5, **colour)
+        for group, region in chosen[title][["group", "region"]].to_numpy():
+            place = [*ratios.columns].index(region), [*ratios.index].index(group)
+            axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=1))
+        axes.set(title=title, xlabel="", ylabel="")
+        axes.set_xticks(axes.get_xticks(), ratios.columns, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(axes.get_yticks(), [wrap(str(name), 16) for name in ratios.index], rotation=0)
+        axes.tick_params(length=0)
+    for axes in grid[len(tables) :]:
+        axes.set_axis_off()
     return figure
 
 
@@ -90,28 +97,3 @@ def _line_styles(count: int, baselines: int) -> list[dict[str, object]]:
     coloured = [{"color": colour, "linewidth": 1.1} for colour in colours[:methods]]
     dashes = [":", "--", "-."]
     return [*coloured, *({"color": "black", "linewidth": 1.3, "linestyle": dashes[i % 3]} for i in range(baselines))]
-
-
-def measure_strips(table: pd.DataFrame, by: str, measures: Mapping[str, str], chance: Mapping[str, str]) -> Figure:
-    """Draw every image's measures as dots, with the mean of each group as a bar and chance as a cross.
-
-    by: the column that groups, one row a group; measures: column -> title, values in 0..1; chance: measure
-    -> column of its chance level.
-    """
-    groups = list(dict.fromkeys(table[by]))
-    figure = new_figure(0.65 + 0.32 * len(groups))
-    grid = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-    colours, grey = sns.color_palette(COLOURS, len(groups)), ["0.25"] * len(groups)
-    for axes, (measure, title) in zip(grid, measures.items(), strict=True):
-        rows = {"data": table.reset_index(drop=True), "y": by, "hue": by, "ax": axes, "legend": False}
-        mean = {"errorbar": None, "linestyle": "none", **rows}
-        sns.stripplot(x=measure, palette=colours, jitter=False, alpha=0.5, size=4.5, **rows)
-        sns.pointplot(x=measure, palette=colours, marker="|", markersize=17, markeredgewidth=2, **mean)
-        if measure in chance:
-            sns.pointplot(x=chance[measure], palette=grey, marker="x", markersize=5, markeredgewidth=1, **mean)
-        lowest = -1 if table[measure].min() < 0 else 0
-        axes.set(title=fill(title, 21), xlim=(lowest - 0.03, 1.03), xlabel="", ylabel="")
-        axes.grid(True, axis="x")
-        axes.tick_params(axis="y", length=0)
-    grid[0].set_yticks(range(len(groups)), [wrap(name, 14) for name in groups])
-    return figure

@@ -90,7 +90,12 @@ def superpixel_sheet(
     return _draw_sheet(rows, titles, most_columns)
 
 
-def _draw_borders(images: np.ndarray, segments: Sequence[np.ndarray]) -> np.ndarray:
+def region_sheet(images: np.ndarray, labels: np.ndarray, titles: Sequence[str]) -> Figure:
+    """Show each image (N, H, W, C) above the borders of its regions (N, H, W) int."""
+    return _draw_sheet([SheetRow("image", images), SheetRow("regions", _draw_borders(images, labels))], titles)
+
+
+def _draw_borders(images: np.ndarray, segments: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Enlarge small images and draw a line of two pixels wherever two superpixels meet: RGB uint8."""
     scale = max(1, round(192 / images.shape[1]))
     colours = np.broadcast_to(images, (*images.shape[:3], 3))

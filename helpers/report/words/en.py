@@ -157,3 +157,33 @@ RIVALS = {
     ("against", "against", "less"): "{name} and {rival} are spoken against by different places.",
 }
 SHARED = "(These superpixels share {overlap:.0%}; {low:.0%} to {high:.0%}; chance: {chance:.0%}; {images} images.)"
+# Where relevance, or the output of a filter, lies more than the area would have it; `found` joins the clauses.
+REGIONS = {
+    "found": "More than their area gives, {by} lies on these regions, at most {most} of them named: {found}.",
+    "nowhere": "Of {by}, no region holds more than its area gives that images do not contradict: none stands out.",
+    "some": "for {names}, {regions}",
+    "none": "for {names}, none stands out",
+    "few": "for {names}, there are too few images to say",
+    "its": "the {region} ({share:.0%}, {ratio:.1f} times its area)",
+    "their": "the {region} ({share:.0%}, {ratio:.1f} times their area)",
+    "other": "the {region}",
+    "both": "Of {by}, both {first} and {second} hold more than its area gives on {regions}.",
+    "not both": "Of {by}, no region stands out for both {first} and {second}.",
+}
+# What a filter seeks, by key: its pattern, the regions and the classes that it answers to.
+FILTERS = {
+    "lines": "The filter in {place} asks for lines at {angle:.0f}° (0°: level; alignment "
+    "{alignment:.2f}), {wave:.1f} pixels from one to the next",
+    "no lines": "The filter in {place} asks for a pattern of no one direction (alignment {alignment:.2f}), with "
+    "{wave:.1f} pixels from crest to crest",
+    "regions": "; on test images its output lies on {regions}",
+    "no region": "; on test images its output prefers no region",
+    "classes": ", and it is highest for {classes}.",
+    "no class": ", and no class has a higher one than the others.",
+}
+REGION_SOURCES = {
+    "drawn": "The regions are those that the program drew, face by face.",
+    "template": "The regions are one template for all images, laid on their mean.",
+    "places": "Foreground is what differs in colour from the image's border by more than Otsu's threshold.",
+    "superpixels": "A superpixel is named by the place of its middle and the colour that its mean is nearest to.",
+}

@@ -1,0 +1,167 @@
+"""Named parts of images, and how much of a map's relevance lies in each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from skimage.color import rgb2lab
+from skimage.filters import threshold_otsu
+from skimage.measure import regionprops_table
+from skimage.transform import resize
+
+from helpers.data import faces
+from helpers.data.datasets import Dataset
+from helpers.explain.superpixels import Explanation
+from helpers.networks.sample import Sample
+
+DRAWN, TEMPLATE, PLACES = "drawn", "template", "places"  # where regions come from
+FRAME = ("centre", "ring", "border")
+ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "middle", "right")
+COLOURS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
+_COLOURS = bytes.fromhex("0f0f0f f5f5f5 808080 c81e1e f08c1e f0dc3c 3c9632 2850be 783296 f096b4 784b28")
+TONES, _TONES = ("dark", "mid-grey", "bright"), bytes.fromhex("141414 777777 ebebeb")
+# Top, bottom, left and right of each part of a face as FER2013 cuts it, in 48ths of the image; later parts cover
+# earlier ones. Medians of landmarks there: eyes (15, 18) and (33, 18), nose (25, 29), mouth's corners (17, 37) and
+# (32, 37), with standard deviations of 3 to 5 pixels.
+_TEMPLATE = {
+    "forehead": [(0, 14, 0, 48)],
+    "chin": [(42, 48, 0, 48)],
+    "brows": [(9, 14, 8, 41)],
+    "eyes": [(14, 22, 8, 22), (14, 22, 27, 41)],
+    "nose": [(14, 33, 21, 29)],
+    "mouth": [(33, 42, 14, 36)],
+}
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Named regions of N images.
+
+    labels: (N, H, W) uint8, every pixel's patch; names: of the regions; held: (regions, patches) bool, of which patches
+    each is made; source: where they come from, such as DRAWN. Where an image is divided in several ways, such as into
+    halves and into fore- and background, regions of different divisions overlap.
+    """
+
+    labels: np.ndarray
+    names: tuple[str, ...]
+    held: np.ndarray
+    source: str
+
+    def part(self, chosen: slice | np.ndarray) -> "Regions":
+        """Give the regions of some of the images."""
+        return replace(self, labels=self.labels[chosen])
+
+    def areas(self) -> np.ndarray:
+        """Give each region's share of its image: (N, regions) float64."""
+        counts = [np.bincount(labels.ravel(), minlength=self.held.shape[1]) for labels in self.labels]
+        return np.stack(counts) @ self.held.T / self.labels[0].size
+
+
+def find_regions(dataset: Dataset, sample: Sample, split: str = "test") -> Regions:
+    """Name the regions of a sample's images.
+
+    Of schematic faces they are known; of FER2013 they are a template, the same for all images; of other images they are
+    centre, ring and border, both halves, and fore- and background.
+    """
+    shape = sample.images.shape[:3]
+    if dataset.evidence is not None:
+        drawn = faces.draw_regions(split, sample.indices, sample.labels)
+        drawn = resize(drawn, shape, order=0, preserve_range=True, anti_aliasing=False).astype(np.uint8)
+        return _of_partition(drawn, faces.REGIONS, DRAWN)
+    if dataset.title == "FER2013":
+        template = np.broadcast_to(_face_template(shape[1:]), shape)
+        return _of_partition(template, (*faces.REGIONS[:-2], "rest"), TEMPLATE)
+    below = np.arange(shape[1])[:, np.newaxis] >= shape[1] / 2
+    labels = (4 * _frame(shape[1:]) + 2 * below + foreground(sample.images)).astype(np.uint8)
+    patches = np.arange(12)
+    parts = {name: patches // 4 == place for place, name in enumerate(FRAME)}
+    parts |= {"upper half": patches // 2 % 2 == 0, "lower half": patches // 2 % 2 == 1}
+    parts |= {"background": patches % 2 == 0, "foreground": patches % 2 == 1}
+    return Regions(labels, tuple(parts), np.stack([*parts.values()]), PLACES)
+
+
+def superpixel_regions(images: np.ndarray, explanations: Sequence[Explanation]) -> Regions:
+    """Put the superpixels of images (N, H, W, C) uint8 in words: where the middle of each lies, and its mean colour."""
+    colours, values = (COLOURS, _COLOURS) if images.shape[3] == 3 else (TONES, _TONES)
+    places = [f"{row} {column}".replace("middle middle", "middle") for row in ROWS for column in COLUMNS]
+    known = _lab(np.frombuffer(values, np.uint8).reshape(1, -1, 3))[0]
+    labels = np.stack([_describe(image, one.segments, known) for image, one in zip(images, explanations, strict=True)])
+    patches = np.arange(len(places) * len(colours))
+    held = [patches // len(colours) == place for place in range(len(places))]
+    held += [patches % len(colours) == tone for tone in range(len(colours))]
+    names = (*places, *(f"{colour} parts" for colour in colours))
+    return Regions(labels, names, np.stack(held), "superpixels")
+
+
+def spread_weights(explanations: Sequence[Explanation]) -> np.ndarray:
+    """Spread each superpixel's weight evenly over its pixels: (N, H, W) float64, signed."""
+    return np.stack([(one.weights / np.bincount(one.segments.ravel()))[one.segments] for one in explanations])
+
+
+def shares(maps: np.ndarray, regions: Regions) -> np.ndarray:
+    """Measure which share of each map's positive relevance every region holds.
+
+    maps: (N, h, w) or, of several filters, (N, h, w, F), of any size. Returns (N, regions) or (N, regions, F) float64,
+    nan where a map has no positive relevance. Regions that divide the image share 1 among them.
+    """
+    values = np.asarray(maps).reshape(*maps.shape[:3], -1)
+    count, size = regions.held.shape[1], regions.labels.shape[1:]
+    rows, columns = (np.arange(own) * small // own for own, small in zip(size, values.shape[1:3]))
+    cells = (rows[:, np.newaxis] * values.shape[2] + columns) * count
+    found = []
+    for image, labels in zip(values, regions.labels, strict=True):
+        pixels = np.bincount((cells + labels).ravel(), minlength=image[..., 0].size * count).reshape(-1, count)
+        held = pixels.T.astype(np.float64) @ image.reshape(len(pixels), -1).clip(min=0)
+        with np.errstate(invalid="ignore"):
+            found.append(regions.held @ held / held.sum(axis=0))
+    return np.stack(found)[..., 0] if np.ndim(maps) == 3 else np.stack(found)
+
+
+def foreground(images: np.ndarray) -> np.ndarray:
+    """Mark the pixels whose colour is further from that of the image's border than Otsu's threshold: (N, H, W) bool.
+
+    images: (N, H, W, C) uint8; the border's colour is the median of its outer sixteenth. Distances are those of Lab.
+    """
+    edge = _frame(images.shape[1:3], limits=(0.0, 0.875)) == 2
+    found = []
+    for image in images:
+        lab = _lab(image)
+        distance = np.linalg.norm(lab - np.median(lab[edge], axis=0), axis=-1)
+        found.append(distance > threshold_otsu(distance))
+    return np.stack(found)
+
+
+def _of_partition(labels: np.ndarray, names: tuple[str, ...], source: str) -> Regions:
+    return Regions(labels, names, np.eye(len(names), dtype=bool), source)
+
+
+def _face_template(shape: tuple[int, int]) -> np.ndarray:
+    """Lay out the parts of a face that fills the image: (H, W) uint8, places in faces.REGIONS, at last the rest."""
+    rows, columns = ((np.arange(size) + 0.5) * 48 / size for size in shape)
+    rows, rest = rows[:, np.newaxis], len(faces.REGIONS) - 2
+    labels = np.full(shape, faces.REGIONS.index("cheeks"), np.uint8)
+    for name, boxes in _TEMPLATE.items():
+        for top, bottom, left, right in boxes:
+            inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+            labels[inside] = faces.REGIONS.index(name)
+    labels[((columns - 24.5) / 20) ** 2 + ((rows - 24) / 26) ** 2 > 1] = rest
+    return labels
+
+
+def _frame(shape: tuple[int, int], limits: tuple[float, float] = (0.5, 0.8)) -> np.ndarray:
+    """Number the pixels by how far out they are: (H, W) int, 0 in the centre, 1 in the ring and 2 at the border."""
+    down, across = (np.abs((np.arange(size) + 0.5) / size * 2 - 1) for size in shape)
+    return np.digitize(np.maximum(down[:, np.newaxis], across), limits)
+
+
+def _describe(image: np.ndarray, segments: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Number each pixel by its superpixel's place in a grid of nine, and the known colour that it is nearest to."""
+    measured = regionprops_table(segments + 1, _lab(image), properties=("centroid", "intensity_mean"))
+    values = np.stack([*measured.values()], axis=1)  # row and column of the middle, then Lab
+    row, column = (values[:, :2] * 3 // segments.shape).astype(int).T
+    nearest = np.linalg.norm(values[:, np.newaxis, 2:] - known, axis=-1).argmin(axis=1)
+    return ((3 * row + column) * len(known) + nearest).astype(np.uint8)[segments]
+
+
+def _lab(image: np.ndarray) -> np.ndarray:
+    return rgb2lab(np.broadcast_to(image, (*image.shape[:-1], 3)))

@@ -1,0 +1,136 @@
+"""Which named regions a network looks at: shares of the relevance against shares of the area, and in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t, ttest_ind
+
+from helpers.answers import render
+from helpers.explain.regions import Regions as Regions
+from helpers.explain.regions import find_regions as find_regions
+from helpers.explain.regions import shares as shares
+from helpers.explain.regions import spread_weights as spread_weights
+from helpers.explain.regions import superpixel_regions as superpixel_regions
+from helpers.grade.insertion import resampled_means
+from helpers.report.words.en import FILTERS, REGIONS
+
+FEWEST = 10  # images of a group, below which nothing is said of it
+NAMED = 3  # most regions of a group that a sentence names, those with the highest ratios
+ALIGNED = 0.5  # alignment from which a pattern is called lines: midway from no direction to one alone
+
+
+def attention(held: np.ndarray, areas: np.ndarray, names: Sequence[str], groups: np.ndarray) -> pd.DataFrame:
+    """Set the share that regions hold of the relevance against their share of the area, by group of images.
+
+    held, areas: (N, regions), as `shares` and `Regions.areas` give them, an image without relevance nan; names: of the
+    regions; groups: (N,). Returns a row a group and region: group, region, images, share, area, ratio, and low and
+    high, the ends of bootstrap intervals of the ratio that hold all at once with 95% (Bonferroni).
+    """
+    known = np.isfinite(held).all(axis=1)
+    parts = []
+    for group in dict.fromkeys(groups.tolist()):
+        own = known & (groups == group)
+        if own.sum() < 2:
+            continue
+        both = np.stack([held[own].T, areas[own].T])
+        with np.errstate(invalid="ignore", divide="ignore"):  # regions that none of the images has
+            share, area = both.mean(axis=-1)
+            drawn = np.divide(*resampled_means(both, seed=0, resamples=500))
+            reach = t.isf(0.025 / len(names) / len(set(groups.tolist())), own.sum() - 1) * drawn.std(axis=-1)
+            ends = {"ratio": share / area, "low": share / area - reach, "high": share / area + reach}
+        columns = {"region": list(names), "share": share, "area": area, **ends}
+        parts.append(pd.DataFrame(columns).assign(group=group, images=own.sum()))
+    order = ["group", "region", "images", "share", "area", "ratio", "low", "high"]
+    return pd.concat(parts, ignore_index=True)[order] if parts else pd.DataFrame(columns=order)
+
+
+def filter_attention(maps: np.ndarray, regions: Regions) -> pd.DataFrame:
+    """Set out `attention` of the filters' outputs (N, h, w, F) on N images; each group is a filter, by its number."""
+    held = np.moveaxis(shares(maps, regions), 2, 0)
+    filters, areas = np.repeat(np.arange(len(held)), len(regions.labels)), np.tile(regions.areas(), (len(held), 1))
+    return attention(held.reshape(len(areas), -1), areas, regions.names, filters)
+
+
+def stand_out(table: pd.DataFrame) -> pd.DataFrame:
+    """Choose the rows of `attention` whose interval lies above 1, of groups with enough images; the highest first."""
+    above = table[(table["low"].round(6) > 1) & (table["images"] >= FEWEST)]
+    return above.sort_values("ratio", ascending=False, kind="stable")
+
+
+def sentence(table: pd.DataFrame, by: str) -> tuple[str, dict[str, Any]]:
+    """Say for each group of `attention` which regions stand out: a template with values; by: whose relevance it is."""
+    found = stand_out(table)
+    kinds: dict[str, list[str]] = {"none": [], "few": []}
+    if found.empty and (table["images"] >= FEWEST).all():
+        return REGIONS["nowhere"], {"by": by}
+    clauses = []
+    for group, own in table.groupby("group", sort=False):
+        if own["images"].iloc[0] < FEWEST:
+            kinds["few"].append(str(group))
+        elif regions := phrases(found[found["group"] == group])[:NAMED]:
+            clauses.append(render(REGIONS["some"], {"names": group, "regions": regions}))
+        else:
+            kinds["none"].append(str(group))
+    clauses += [render(REGIONS[kind], {"names": groups}) for kind, groups in kinds.items() if groups]
+    return REGIONS["found"], {"by": by, "most": NAMED, "found": "; ".join(clauses)}
+
+
+def phrases(found: pd.DataFrame) -> list[str]:
+    """Name regions that stand out, the first with its share and ratio."""
+    keys = ["their" if region.endswith("s") else "its" for region in found["region"][:1]] + ["other"] * len(found)
+    values = found[["region", "share", "ratio"]].to_dict("records")
+    wanted = ["region", "share", "ratio"], ["region"]
+    return [
+        render(REGIONS[key], {name: row[name] for name in wanted[key == "other"]}) for key, row in zip(keys, values)
+    ]
+
+
+def shared_sentence(table: pd.DataFrame, by: str) -> list[tuple[str, dict[str, Any]]]:
+    """Say which regions stand out for both groups of `attention`; nothing where either has too few images."""
+    groups = table["group"].drop_duplicates().tolist()
+    if len(groups) < 2 or table["images"].min() < FEWEST:
+        return []
+    sets = [stand_out(table[table["group"] == group])["region"].tolist() for group in groups]
+    both = [f"the {region}" for region in sets[0] if region in sets[1]]
+    values = {"by": by, "first": groups[0], "second": groups[1]}
+    return [(REGIONS["both"], values | {"regions": both}) if both else (REGIONS["not both"], values)]
+
+
+def preferred(responses: np.ndarray, labels: np.ndarray, names: Sequence[str], claims: int = 1) -> list[str]:
+    """Name the classes whose images a filter answers more than all others, the strongest first.
+
+    responses: (N,); labels: (N,) int. By Welch's test, with 5% for all classes and `claims` filters (Bonferroni).
+    """
+    sides = {name: (responses[labels == place], responses[labels != place]) for place, name in enumerate(names)}
+    sides = {name: both for name, both in sides.items() if min(map(len, both)) >= FEWEST}
+    limit = 0.05 / max(1, len(sides)) / claims
+    found = [
+        name for name, both in sides.items() if ttest_ind(*both, equal_var=False, alternative="greater").pvalue < limit
+    ]
+    return sorted(found, key=lambda name: -sides[name][0].mean())
+
+
+def filter_sentence(
+    place: str, texture: pd.Series, found: pd.DataFrame, classes: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
+    """Say what a filter seeks: a template with values.
+
+    place: of the filter in its grid; texture: its row of `ascent.texture`; found: the regions that stand out in its
+    output; classes: those that it prefers.
+    """
+    lines = texture["alignment"] >= ALIGNED
+    keys = (
+        "lines" if lines else "no lines",
+        "regions" if len(found) else "no region",
+        "classes" if classes else "no class",
+    )
+    template = "".join(FILTERS[key] for key in keys)
+    values = {
+        "place": place,
+        **{str(key): value for key, value in texture.items()},
+        "regions": phrases(found),
+        "classes": list(classes),
+    }
+    return template, {key: value for key, value in values.items() if f"{{{key}" in template}

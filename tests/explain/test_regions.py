@@ -1,0 +1,128 @@
+"""Named regions: shares of relevance, and how each kind of data is divided."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import toy_dataset
+
+from helpers.data import faces
+from helpers.data.datasets import Dataset
+from helpers.explain import regions
+from helpers.explain.regions import Regions
+from helpers.explain.superpixels import Explanation
+from helpers.networks.sample import Sample
+
+
+def sample_of(images: np.ndarray, indices: np.ndarray, labels: np.ndarray) -> Sample:
+    one = np.ones(len(images))
+    return Sample(images, labels, labels, one, indices, ("a",), None, one > 0)
+
+
+def photo(colour: tuple[int, int, int], ground: tuple[int, int, int] = (245, 245, 245)) -> np.ndarray:
+    """Draw a square of a colour, low in the picture."""
+    image = np.full((30, 30, 3), ground, np.uint8)
+    image[15:27, 9:21] = colour
+    return image
+
+
+def find(images: np.ndarray, **changed: object) -> Regions:
+    dataset: Dataset = replace(toy_dataset(2), **changed)
+    places = np.arange(len(images))
+    return regions.find_regions(dataset, sample_of(images, places, places % 7))
+
+
+def test_shares_of_a_partition_sum_to_one_and_lie_where_the_map_does() -> None:
+    labels = np.random.default_rng(0).integers(0, 3, (4, 12, 12)).astype(np.uint8)
+    parts = Regions(labels, ("a", "b", "c"), np.eye(3, dtype=bool), "test")
+    maps = np.random.default_rng(1).normal(size=(4, 12, 12))
+    found = regions.shares(maps, parts)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    expected = [
+        [image[own == place].clip(0).sum() / image.clip(0).sum() for place in range(3)]
+        for image, own in zip(maps, labels)
+    ]
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(regions.shares((labels == 1).astype(float), parts), [[0, 1, 0]] * 4)
+    np.testing.assert_allclose(parts.areas(), [[(own == place).mean() for place in range(3)] for own in labels])
+
+
+def test_a_map_without_positive_relevance_has_no_shares() -> None:
+    parts = Regions(np.zeros((1, 4, 4), np.uint8), ("a",), np.eye(1, dtype=bool), "test")
+    assert np.isnan(regions.shares(-np.ones((1, 4, 4)), parts)).all()
+
+
+def test_small_maps_of_many_filters_are_laid_over_the_image() -> None:
+    labels = np.zeros((1, 8, 8), np.uint8)
+    labels[:, 4:] = 1
+    parts = Regions(labels, ("top", "bottom"), np.eye(2, dtype=bool), "test")
+    maps = np.zeros((1, 2, 2, 3))
+    maps[0, 0, :, 0] = maps[0, 1, :, 1] = 1
+    maps[..., 2] = 1
+    np.testing.assert_allclose(regions.shares(maps, parts)[0], [[1, 0, 0.5], [0, 1, 0.5]])
+
+
+def test_drawn_faces_have_the_regions_that_were_drawn() -> None:
+    labels = np.arange(6) % 7
+    images = np.zeros((6, faces.SIZE, faces.SIZE, 1), np.uint8)
+    found = find(images, evidence={})
+    assert found.names == faces.REGIONS and found.source == regions.DRAWN
+    drawn = faces.draw_regions("test", np.arange(6), labels)
+    np.testing.assert_array_equal(found.labels, drawn)
+    larger = find(np.zeros((6, 96, 96, 1), np.uint8), evidence={})
+    np.testing.assert_array_equal(larger.labels[:, ::2, ::2], drawn)
+
+
+def test_the_template_of_a_face_holds_the_landmarks_that_it_was_made_from() -> None:
+    found = find(np.zeros((2, 48, 48, 1), np.uint8), title="FER2013")
+    assert found.source == regions.TEMPLATE and "hair" not in found.names
+    for (x, y), name in {
+        (15, 18): "eyes",
+        (33, 18): "eyes",
+        (25, 29): "nose",
+        (17, 37): "mouth",
+        (32, 37): "mouth",
+    }.items():
+        assert found.names[found.labels[0, y, x]] == name
+    np.testing.assert_allclose(found.areas().sum(axis=1), 1)
+    assert (found.areas() > 0.02).all()
+
+
+def test_other_images_are_divided_three_times_over() -> None:
+    found = find(np.stack([photo((200, 30, 30)), photo((60, 150, 50), ground=(10, 10, 10))]))
+    assert found.source == regions.PLACES
+    areas = dict(zip(found.names, found.areas().T))
+    for division in (regions.FRAME, ("upper half", "lower half"), ("foreground", "background")):
+        np.testing.assert_allclose(sum(areas[name] for name in division), 1)
+    np.testing.assert_allclose(areas["foreground"], 144 / 900)
+
+
+def test_an_even_image_has_no_foreground() -> None:
+    assert not regions.foreground(np.full((1, 12, 12, 3), 90, np.uint8)).any()
+
+
+@pytest.mark.parametrize(
+    ("colour", "name"), [((150, 20, 25), "red"), ((50, 140, 60), "green"), ((110, 70, 40), "brown")]
+)
+def test_superpixels_have_places_and_colours(colour: tuple[int, int, int], name: str) -> None:
+    image = photo(colour)
+    segments = (image[..., 1] != 245).astype(int)
+    one = Explanation(segments, 0, np.array([-1, 2], np.float32), 1.0, 1.0)
+    found = regions.superpixel_regions(image[np.newaxis], [one])
+    held = dict(zip(found.names, regions.shares(regions.spread_weights([one]), found)[0]))
+    assert {name for name, share in held.items() if share > 0} == {f"{name} parts", "lower middle"}
+    assert dict(zip(found.names, found.areas()[0]))["white parts"] == pytest.approx(1 - 144 / 900)
+
+
+def test_grey_superpixels_have_tones() -> None:
+    image = photo((20, 20, 20))[..., :1]
+    one = Explanation((image[..., 0] != 245).astype(int), 0, np.array([-1, 2], np.float32), 1.0, 1.0)
+    found = regions.superpixel_regions(image[np.newaxis], [one])
+    assert {name for name in found.names if name.endswith("parts")} == {"dark parts", "mid-grey parts", "bright parts"}
+    assert regions.shares(regions.spread_weights([one]), found)[0][found.names.index("dark parts")] == 1
+
+
+def test_the_weight_of_a_superpixel_is_spread_over_it() -> None:
+    segments = np.array([[0, 0, 0, 1]])
+    one = Explanation(segments, 0, np.array([3, -2], np.float32), 1.0, 1.0)
+    np.testing.assert_allclose(regions.spread_weights([one]), [[[1, 1, 1, -2]]])
