@@ -91,7 +91,7 @@ help:
 	@echo 'make test     run every test, the notebooks among them'
 	@echo 'make bench    compare the speed of training and of the explanations with other ways to do the same'
 	@echo 'make kill     kill reports at 50 random moments and check that each next one recovers (an hour)'
-	@echo 'make lab      open JupyterLab on the notebooks'
+	@echo 'make lab      open JupyterLab on the notebooks, which follow DATASET, RECIPE, SEED, IMAGE_SIZE and NETWORK'
 	@echo 'make setup    make .venv from requirements.txt (the others do so when needed)'
 	@echo 'make runs     list the runs: data, recipe, seed, day, size, numbers, and whether they are up to date'
 	@echo 'make clean    list what could be deleted and ask; RUN=name deletes one run'
@@ -131,7 +131,7 @@ kill: $(ready)
 	@$(run) -m helpers kill
 
 lab: $(ready)
-	@$(run) -m helpers lab
+	@$(run) -m helpers lab DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE"
 
 runs: $(ready)
 	@$(run) -m helpers runs REPORTS="$$REPORTS"

@@ -21,7 +21,7 @@ TAKES = {
     "runs": ("REPORTS",),
     "clean": ("RUN", "REPORTS"),
     "bench": (),
-    "lab": (),
+    "lab": (*OPTIONS, "IMAGE_SIZE"),
     "test": (),
     "kill": (),
 }
@@ -73,11 +73,45 @@ def run_bench(words: list[str]) -> int:
     return 0
 
 
+def lab_variables(words: Sequence[str]) -> dict[str, str]:
+    """Say in variables of the environment which run notebooks follow; ValueError on values that do not exist."""
+    from helpers.base.runs import DEFAULTS, LAB_PREFIX
+    from helpers.build.plan import RECIPES
+    from helpers.data.datasets import KNOWN_NAMES
+
+    chosen = {name[2:].upper().replace("-", "_"): value for name, value in zip(words[::2], words[1::2])}
+    if chosen.get("RECIPE", "quick") not in RECIPES:
+        raise ValueError(f"There is no recipe {chosen['RECIPE']}; {near(chosen['RECIPE'], RECIPES)}")
+    for name in ("SEED", "IMAGE_SIZE"):
+        if not chosen.get(name, "0").isdecimal():
+            raise ValueError(f"{name}={chosen[name]} is no whole number of at least 0; choose one, such as 0.")
+    if (data := chosen.get("DATASET", "faces")) not in KNOWN_NAMES:
+        if not Path(data).exists():
+            raise ValueError(f"There is no data set {data}; {near(data, KNOWN_NAMES)} Or give a path that exists.")
+        chosen["DATASET"] = str(Path(data).resolve())
+    own = {
+        name: str(Path(value).resolve())
+        for name in ("NETWORK", "CUSTOM")
+        if Path(value := os.environ.get(name, "")).is_file()
+    }
+    chosen.pop("REPORTS", "")  # which the environment names already
+    return {LAB_PREFIX + name: value for name, value in chosen.items() if value != str(DEFAULTS[name])} | own
+
+
 def run_lab(words: list[str]) -> int:
-    """Open JupyterLab; as root, as in a container, it listens to this machine alone, and asks for its token."""
+    """Open JupyterLab on the repository, its notebooks on a run of one's choice.
+
+    As root, as in a container, it listens to this machine alone, and asks for its token.
+    """
+    try:
+        os.environ |= lab_variables(words)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ |= {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
-    command = [sys.executable, "-m", "jupyterlab", str(ROOT / "notebooks")]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"]
+    command += ["--LabApp.default_url=/lab/tree/notebooks/01_train_cnn.ipynb"]
     if getattr(os, "geteuid", lambda: 1)() == 0:
         print("JupyterLab runs as root: it listens on 127.0.0.1 alone, and its address holds the token it asks for.")
         command += ["--allow-root", "--ServerApp.ip=127.0.0.1"]

@@ -373,11 +373,14 @@ class Run:
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:
     """Open the run of a data set: load the data and make the run's folder.
 
-    image_size: pixels a side of the images, or 0 for the data set's default.
+    image_size: pixels a side of the images, or 0 for the data set's default. Values left at their defaults are those
+    that JupyterLab was opened on.
     With the recipe "pretrained", all training images were learned from, and so none is kept for validation.
     Raises ValueError on a data set, recipe or seed that does not exist, in a sentence that names the legal values,
     and where the shipped networks are not whole or not for these data.
     """
+    given = (dataset, recipe, seed, reports, image_size)
+    dataset, recipe, seed, reports, image_size = runs.follow_lab(dict(zip(runs.COMMON, given))).values()
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
     source = read_source(recipe)

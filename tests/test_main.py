@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from helpers import __main__ as commands
 from helpers.base.files import ROOT
+from helpers.base.runs import BUILD_VARIABLE, DEFAULTS, follow_lab
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
@@ -72,11 +74,48 @@ def test_a_wrong_value_comes_back_from_the_command_itself() -> None:
     assert ended.returncode == 2 and "choose one of quick, full" in ended.stderr
 
 
+def keep_starts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Keep the programs that are started in a list, in place of starting them."""
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda program, words: started.append(words))
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    return started
+
+
+def test_notebooks_follow_the_run_that_lab_is_opened_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert keep_starts(monkeypatch) == []
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "mine.py").touch()
+    commands.main(["lab", "DATASET=photos", "RECIPE=tiny", "SEED=0", "NETWORK=mine.py"])
+    assert os.environ["NETWORK"] == str(tmp_path / "mine.py")
+    default = dict(DEFAULTS)
+    photos = str(tmp_path / "photos")
+    assert follow_lab(default) == {**default, "DATASET": photos, "RECIPE": "tiny"}
+    assert f"DATASET={photos}, RECIPE=tiny" in capsys.readouterr().out
+    assert follow_lab({**default, "RECIPE": "cpu"})["RECIPE"] == "cpu"
+    monkeypatch.setenv(BUILD_VARIABLE, "reports/faces")
+    assert follow_lab(default) == default
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("RECIPE=tinny", "did you mean tiny"), ("DATASET=face", "did you mean faces"), ("SEED=x", "no whole number")],
+)
+def test_lab_does_not_open_on_what_there_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], word: str, said: str
+) -> None:
+    started = keep_starts(monkeypatch)
+    assert commands.main(["lab", word]) == 2
+    assert said in capsys.readouterr().err and not started
+
+
 def test_lab_as_root_listens_to_this_machine_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    started: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda program, words: started.append(words))
+    started = keep_starts(monkeypatch)
     for user in (0, 1000):
         monkeypatch.setattr(os, "geteuid", lambda user=user: user)
         monkeypatch.setenv("PYTHONPATH", "")

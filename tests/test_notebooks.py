@@ -9,7 +9,7 @@ import pytest
 
 from helpers.base.files import ROOT
 from helpers.base.notebook import find_notebooks, read_parameters
-from helpers.base.runs import COMMON
+from helpers.base.runs import DEFAULTS
 
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 COMMON_LINES = """\
@@ -67,7 +67,7 @@ def test_every_parameter_is_upper_case_and_explained(notebook: Notebook) -> None
     assert cell.source.startswith(COMMON_LINES)
     assert [line for line in cell.source.splitlines() if not PARAMETER_LINE.fullmatch(line)] == []
     declared = read_parameters(ROOT / "notebooks" / f"{notebook.name}.ipynb")
-    assert tuple(declared)[: len(COMMON)] == COMMON
+    assert {name: declared[name].default for name in [*declared][: len(DEFAULTS)]} == DEFAULTS
 
 
 def test_every_parameter_is_used(notebook: Notebook) -> None:

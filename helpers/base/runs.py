@@ -14,8 +14,16 @@ RECORD = "run.json"
 KEPT = ".kept"  # in the folder of runs: what was computed, by the fingerprint of the data
 RUN_VARIABLE = "RUN"  # of the environment: a name of one's own for the run's folder
 BUILD_VARIABLE = "REPORT_OF"  # of a kernel's environment: the run whose report is under way
-# Parameters that every notebook has; they name the run.
-COMMON = ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")
+LAB_PREFIX = "LAB_"  # of the environment: the run that JupyterLab was opened on, such as LAB_RECIPE
+# Parameters that every notebook has, with what they are where nobody chose; they name the run.
+DEFAULTS: dict[str, str | int] = {
+    "DATASET": "faces",
+    "RECIPE": "quick",
+    "SEED": 0,
+    "REPORTS": "reports",
+    "IMAGE_SIZE": 0,
+}
+COMMON = tuple(DEFAULTS)
 
 
 def name_run(data: str, recipe: str, seed: int, image_size: int = 0, network: str = "", balance: bool = False) -> str:
@@ -28,6 +36,21 @@ def name_run(data: str, recipe: str, seed: int, image_size: int = 0, network: st
         "balanced" if balance else "",
     ]
     return "-".join([data, *filter(None, parts)])
+
+
+def follow_lab(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a notebook's common parameters as JupyterLab was opened on them, where the notebook leaves the defaults.
+
+    given: by name, as the notebook's cell has them. A report's kernels have theirs from the build.
+    """
+    if os.environ.get(BUILD_VARIABLE):
+        return dict(given)
+    chosen = {name: os.environ.get(LAB_PREFIX + name) for name, value in given.items() if value == DEFAULTS[name]}
+    followed = {name: type(DEFAULTS[name])(text) for name, text in chosen.items() if text is not None}
+    if followed:
+        said = ", ".join(f"{name}={value}" for name, value in followed.items())
+        print(f"JupyterLab was opened on {said}; another value in the parameters cell goes before it.", flush=True)
+    return {**given, **followed}
 
 
 def place_of(reports: str) -> Path:
