@@ -175,6 +175,11 @@ class Run:
         images = np.asarray(self.dataset.train.images[: proof.IMAGES])
         return built.checks(self.own, len(self.dataset.class_names), images) if self.own else ()
 
+    def compiled_with(self) -> str:
+        """Name the optimiser that the user's network is compiled with and trained by; "" where it is the recipe's."""
+        phase = self._networks.plan.phases[0]
+        return phase.optimizer if phase.compiled else ""
+
     @cached_property
     def given(self) -> Given | None:
         """The user's network where that came trained, with how its pixels are prepared and what was checked."""

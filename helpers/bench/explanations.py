@@ -23,15 +23,14 @@ Candidates = dict[str, Callable[[], object]]
 def main() -> None:
     """Print a table a task and method, with the speed as a multiple of the peer's, or of the bare forward passes."""
     model = architectures.build_cnn("vgg9")
-    lowered = inference.lower_precision(model)
     reason = missing("tf_keras_vis")
     if reason:
         print(f'{PEER} is left out: {reason}; .venv/bin/python -m pip install -e ".[peers]" brings it.')
     for method in registry.METHODS.values():
         images, classes = faces(FACES if method.passes == "few" else FACES // 8)
-        candidates = maps(method, model, lowered, images, classes, reason is None)
+        candidates = maps(method, model, images, classes, reason is None)
         show(f"{method.name} of {len(images)} faces", candidates, len(images), "maps")
-    filters = maximised_filters(model, lowered, peer=reason is None)
+    filters = maximised_filters(model, peer=reason is None)
     show(f"{FILTERS} filters maximised for {STEPS} steps", filters, FILTERS * STEPS, "steps")
     show("LIME of 4 faces, 1,000 copies each, beside the forward passes of 4,000 faces", lime(model), 4000, "passes")
     title = f"Insertion and deletion of {PAIRS} faces in {insertion.STEPS} steps, beside the forward passes in bfloat16"
@@ -46,26 +45,18 @@ def show(title: str, candidates: Candidates, work: int, unit: str, rounds: int =
     return times
 
 
-def maps(
-    method: Method, model: keras.Model, lowered: keras.Model, images: np.ndarray, classes: np.ndarray, peer: bool
-) -> Candidates:
-    """Explain the same faces by one method in two precisions, and by the peer's where it has the method."""
+def maps(method: Method, model: keras.Model, images: np.ndarray, classes: np.ndarray, peer: bool) -> Candidates:
+    """Explain the same faces by one method, and by the peer's where it has the method."""
     settings = replace(SETTINGS, backgrounds=images)
-    candidates: Candidates = {
-        "float32": lambda: method.explain(model, images, classes, settings),
-        "bfloat16": lambda: method.explain(lowered, images, classes, settings),
-    }
+    candidates: Candidates = {"float32": lambda: method.explain(model, images, classes, settings)}
     known = PEERS.get(method.name)
     return candidates if known is None else _with_peer(candidates, peer, lambda: known(model, images, classes))
 
 
-def maximised_filters(model: keras.Model, lowered: keras.Model, *, peer: bool) -> Candidates:
+def maximised_filters(model: keras.Model, *, peer: bool) -> Candidates:
     """Maximise every filter of the fourth convolution, the first that has 64."""
-    layer, other = (architectures.convolution(one, 4) for one in (model, lowered))
-    candidates: Candidates = {
-        "float32": lambda: ascent.maximise_filters(model, layer, range(FILTERS), STEPS),
-        "bfloat16": lambda: ascent.maximise_filters(lowered, other, range(FILTERS), STEPS),
-    }
+    layer = architectures.convolution(model, 4)
+    candidates: Candidates = {"float32": lambda: ascent.maximise_filters(model, layer, range(FILTERS), STEPS)}
     return _with_peer(candidates, peer, lambda: _peer_maximisation(model, layer))
 
 

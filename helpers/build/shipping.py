@@ -22,9 +22,11 @@ from helpers.base.runs import name_run
 from helpers.data.datasets import load_dataset
 from helpers.data.sources import DatasetError
 from helpers.grade.confusion import accuracy_table
+from helpers.networks.own.source import NetworkError, label, read_source
 from helpers.run import Run
 from helpers.training import pretrained
 from helpers.training.loop import Trained, TrainingError
+from helpers.training.networks import recipe_about
 from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
 from helpers.training.recipes import RECIPES, get_recipe
 from helpers.training.stored import read_record
@@ -50,17 +52,18 @@ def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "
     """Open a run whose networks are to be shipped: where the data lack a test split, all training images are kept.
 
     In that case its folder is apart from that of the report, which keeps a tenth of the training images back.
-    Raises ValueError on a recipe or data set that does not exist.
+    Raises ValueError on a recipe, data set or network that does not exist, or is trained already.
     """
-    chosen, usual = get_recipe(recipe), load_dataset(dataset)
+    source = read_source(recipe)
+    own = None if isinstance(source, str) else source
+    if own and own.trained:
+        raise NetworkError(f"NETWORK={own.path} is trained already; give a Python file that builds a network.")
+    chosen, usual = recipe_about(get_recipe(recipe), source), load_dataset(dataset)
+    folder = reports / name_run(usual.name, recipe, seed, network=label(source, recipe))
     if usual.missing != ("test",):
-        return Run(reports / name_run(usual.name, recipe, seed), usual, chosen, seed)
-    return Run(
-        reports / f"{name_run(usual.name, recipe, seed)}-shipping",
-        load_dataset(dataset, keep_training=True),
-        chosen,
-        seed,
-    )
+        return Run(folder, usual, chosen, seed, own=own)
+    kept = load_dataset(dataset, keep_training=True)
+    return Run(folder.with_name(f"{folder.name}-shipping"), kept, chosen, seed, own=own)
 
 
 def train_all(run: Run, names: Sequence[str] = ()) -> None:

@@ -12,6 +12,7 @@ from helpers.explain.registry import OF_SUBSTRATE, Method
 from helpers.grade import faithfulness, insertion, sanity
 from helpers.networks.chunks import chunks
 from helpers.networks.inference import bfloat16
+from helpers.networks.layers import copy_of
 
 EVIDENCE = {
     "pointing game": faithfulness.pointing_game,
@@ -227,7 +228,7 @@ def _randomise(
     settings: Settings,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Explain on networks with random weights: at all depths once, and at half and all of it with every draw."""
-    layers, copy = sanity.cascade_layers(model), sanity.copy_of(model)  # one copy, so that nothing is traced anew
+    layers, copy = sanity.cascade_layers(model), copy_of(model)  # one copy, so that nothing is traced anew
     trained = copy.get_weights()
     likeness = np.full((len(FORMS), len(before), settings.draws, len(layers)), np.nan, np.float32)
     entropies = np.empty((2, len(before), settings.draws), np.float32)

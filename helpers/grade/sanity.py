@@ -8,17 +8,10 @@ from scipy.stats import entropy as scipy_entropy
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from helpers.networks.layers import copy_weights, flat_layers, rebuild
+from helpers.networks.layers import copy_of
 
 CHANGES, STAYS, UNDECIDED = "changes", "does not change", "undecided"
 PASSING = 0.5  # a map that is more alike than this after the upper half of the network is random ignores the network
-
-
-def copy_of(model: keras.Model) -> keras.Model:
-    """Copy a model with its weights, up to its logits."""
-    copy, twins = rebuild(model, lambda layer: {})
-    copy_weights(twins)
-    return copy
 
 
 def cascade(
@@ -87,7 +80,7 @@ def runner_up(probabilities: np.ndarray) -> np.ndarray:
 def _weighted_layers(model: keras.Model) -> list[list[keras.layers.Layer]]:
     """Group the layers that have weights, from the logits down: each with a kernel, then those that follow it."""
     groups: list[list[keras.layers.Layer]] = []
-    for layer in flat_layers(model):
+    for layer in model.layers:
         if any(len(weight.shape) > 1 for weight in layer.weights):
             groups.append([layer])
         elif layer.weights and groups:
@@ -100,4 +93,4 @@ def _fresh(weight: keras.Variable, random: np.random.Generator) -> np.ndarray:
     if len(weight.shape) > 1:
         spread = np.sqrt(2 / np.prod(weight.shape[:-1]))
         return random.normal(0, spread, weight.shape).astype(np.float32)
-    return np.full(weight.shape, weight.name in ("gamma", "moving_variance"), np.float32)
+    return np.full(weight.shape, weight.name.split(":")[0].endswith(("gamma", "moving_variance")), np.float32)

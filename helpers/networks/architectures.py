@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from keras import layers
 
-from helpers.networks.layers import AGAIN, CONVOLUTIONS, flat_layers
+from helpers.networks.layers import AGAIN, CONVOLUTIONS
 
 Normalization = Literal["none", "per_image"]
 NORMALIZATIONS: tuple[Normalization, ...] = ("none", "per_image")
@@ -284,8 +284,8 @@ def dnn_parameters(inputs: int, widths: tuple[int, ...], classes: int) -> int:
 
 
 def convolutions(model: keras.Model) -> list[keras.layers.Layer]:
-    """List the convolutions of a model in order, depthwise ones and those of nested models included."""
-    return [layer for layer in flat_layers(model) if isinstance(layer, CONVOLUTIONS)]
+    """List the convolutions of a model in order, depthwise ones included."""
+    return [layer for layer in model.layers if isinstance(layer, CONVOLUTIONS)]
 
 
 def convolution(model: keras.Model, number: int) -> keras.layers.Layer:

@@ -6,8 +6,6 @@ from itertools import pairwise
 import keras
 import numpy as np
 
-from helpers.networks.layers import flat_layers
-
 BYTES_AT_ONCE = 320_000_000  # of layers' outputs in flight: 64 images of 48 x 48 with their gradients in vgg9
 
 FEWEST, USUAL = 24, 64**2  # images that say anything of a method, and pixels of an image, for `as_many_as_last`
@@ -43,6 +41,6 @@ def forward_bytes(model: keras.Model, shape: tuple[int, ...]) -> int:
 
 def _output_bytes(model: keras.Model, shape: tuple[int, ...]) -> list[int]:
     """Give the bytes of each layer's output in float32; where a layer takes any size, that of the image counts."""
-    outputs = [getattr(layer, "output", None) for layer in flat_layers(model)]  # none inside a model of a user's class
+    outputs = [getattr(layer, "output", None) for layer in model.layers]  # none inside a model of a user's class
     shapes = [tensor.shape[1:] for tensor in keras.tree.flatten(outputs) if tensor is not None] or [shape]
     return [4 * int(np.prod([side or max(shape[:2]) for side in sides])) for sides in shapes]

@@ -10,8 +10,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from helpers.networks.folding import FOLDABLE, affine, is_linear
-from helpers.networks.layers import CONVOLUTIONS, Layer, copy_weights, flat_layers, rebuild, weights
-from helpers.networks.precision import policy
+from helpers.networks.layers import Layer, weights
 
 BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 
@@ -21,9 +20,9 @@ def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> 
 
     To be traced by a tf.function, whose calls then see the model's weights of that moment. A normalization that
     follows no such layer is computed as it is, and so is that after `intact`, a layer whose own output is asked
-    for. Models nested in the model are folded too.
+    for.
     """
-    flat = flat_layers(model)
+    flat = model.layers
     folded = {layer: affine(layer) for layer in flat if type(layer) is layers.BatchNormalization}
     linear = [layer for layer in flat if _is_linear(layer) and layer is not intact]
     affected = {layer: weights(layer) for layer in linear} if folded else {}
@@ -61,21 +60,6 @@ def replaced_calls(calls: Mapping[Layer, Callable]) -> Iterator[None]:
             undo.callback(delattr, layer, "call") if earlier is None else undo.callback(setattr, layer, "call", earlier)
             layer.call = function
         yield
-
-
-def lower_precision(model: keras.Model) -> keras.Model:
-    """Copy a model so that it computes its feature maps in bfloat16, twice as fast where the processor can.
-
-    What comes before the first convolution, where a grey level must not be rounded, and the layers that give
-    no maps stay in float32, and so do the weights. Nested models are taken apart. The copy does not follow
-    later changes of the weights.
-    """
-    flat = flat_layers(model)
-    first = next((i for i, layer in enumerate(flat) if isinstance(layer, CONVOLUTIONS)), len(flat))
-    lowered = {layer for layer in flat[first:] if len(layer.output.shape) == 4}
-    copy, twins = rebuild(model, lambda layer: policy(layer in lowered))
-    copy_weights(twins)
-    return copy
 
 
 @contextmanager

@@ -26,6 +26,7 @@ class Given:
     trained: Trained
     measured: scaling.Measured
     checks: tuple[Check, ...]
+    logarithms: bool = False  # whether it ends in probabilities that cannot be taken off
 
 
 def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
@@ -35,19 +36,26 @@ def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
     Raises NetworkError where the network cannot be used, or a check fails.
     """
     shape, classes = dataset.image_shape, len(dataset.class_names)
-    made_from = [source.digest, shape, classes, dataset.fingerprint, code_digest(opening, scaling)]
+    made_from = [
+        source.digest,
+        shape,
+        classes,
+        dataset.fingerprint,
+        code_digest(opening, scaling),
+        *dataset.class_names,
+    ]
     content = keeper.keep("opened", made_from, lambda: opening.check(source, shape, classes), _FILE)
     network = opening.read(content, source)
     images, labels = _labelled(dataset)
     measured: scaling.Measured = keeper.keep(
-        "pixels", made_from, lambda: scaling.measure(network, images, labels, classes, source.preprocess)
+        "pixels", made_from, lambda: scaling.measure(network, images, labels, dataset.class_names, source.preprocess)
     )
     scale = scaling.scales(channels=3)[measured.chosen]
     model = canonical(network, shape, classes, scale, name=source.path.stem)
-    if scaling.are_probabilities(all_logits(model, images[:64])):
+    if logarithms := scaling.are_probabilities(all_logits(model, images[:64])):
         model = scaling.with_log(model)
     checks = tuple(prove(model, network, images, scale))
-    return Given(Trained(model, read_history(source)), measured, checks)
+    return Given(Trained(model, read_history(source)), measured, checks, logarithms)
 
 
 def _labelled(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """What takes the steps of training: a network with augmentation, loss and optimiser, fast or as Keras's `fit`."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -88,6 +89,8 @@ def make_learner(
 
 
 def _optimizer(phase: Phase, steps: int, adamw: type[keras.optimizers.AdamW]) -> keras.optimizers.Optimizer:
+    if phase.compiled:
+        return _own_optimizer(phase)
     rate: float | keras.optimizers.schedules.LearningRateSchedule = phase.learning_rate
     if phase.schedule == "cosine":
         rate = TabledRate(warm_cosine(phase.learning_rate, steps))
@@ -101,6 +104,14 @@ def _optimizer(phase: Phase, steps: int, adamw: type[keras.optimizers.AdamW]) ->
     if phase.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def _own_optimizer(phase: Phase) -> keras.optimizers.Optimizer:
+    """Make the optimiser that a user's network is compiled with; a schedule of its own stays as it is."""
+    spelt = json.loads(phase.compiled)
+    if isinstance(spelt["config"]["learning_rate"], float):
+        spelt["config"]["learning_rate"] *= phase.learning_rate
+    return keras.optimizers.deserialize(spelt)
 
 
 def warm_cosine(rate: float, steps: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The networks of a run: which there are, how each is built, and with what plan it is trained."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -13,7 +14,7 @@ from helpers.networks.own import built, opening
 from helpers.networks.own.canonical import canonical, unrolled
 from helpers.networks.own.source import NetworkError, Source, read_source
 from helpers.training import pretrained
-from helpers.training.recipes import Member, Plan, Recipe, get_recipe, names_of_seeds, slow_down, with_dnn
+from helpers.training.recipes import Member, Phase, Plan, Recipe, get_recipe, names_of_seeds, slow_down, with_dnn
 
 # What is left out of the CNN in each ablation; none of them sees changed images.
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -46,19 +47,37 @@ class Networks:
     @cached_property
     def by_name(self) -> dict[str, Network]:
         """List the networks by name, in the order in which they are wanted."""
-        recipe = self.recipe
+        recipe = replace(self.recipe, plan=self.plan)
         if self.opened:
             return {"dnn": Network(self._build_dnn, slow_down(recipe.plan))}
         return {
             "cnn": self._cnn(recipe.plan),
             "cnn_second": self._cnn(recipe.second_plan, draw=1),
             **({recipe.compared: self._other(recipe.compared, recipe.usual_plan)} if recipe.compared else {}),
-            "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(recipe.usual_plan)),
-            **{f"cnn_{name}": self._ablated(**parts) for name, parts in ABLATIONS.items() if name not in self.missing},
+            "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(self.recipe.usual_plan)),
+            **{
+                f"cnn_{name}": self._ablated(recipe.plain_plan, **parts)
+                for name, parts in ABLATIONS.items()
+                if name not in self.missing
+            },
             **{name: self._cnn(recipe.plan, draw=i) for i, name in enumerate(names_of_seeds(recipe)) if i},
             **{name: self._member(member) for name, member in recipe.members.items()},
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
         }
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The headline CNN's plan: the recipe's, with the optimiser that a user's network is compiled with, if any."""
+        plan = self.recipe.plan
+        if not self.own or self.opened or self.own.offers("plan"):
+            return plan
+        settings = built.compiled_with(self.own, self.dataset.image_shape, len(self.dataset.class_names))
+        if not settings:
+            return plan
+        spelt = json.dumps(keras.optimizers.serialize(settings[0]), sort_keys=True)
+        epochs = sum(phase.epochs for phase in plan.phases)
+        phase = Phase(settings[0].name, 1.0, epochs, "constant", compiled=spelt)
+        return replace(plan, phases=(phase,), label_smoothing=settings[1])
 
     @cached_property
     def missing(self) -> dict[str, str]:
@@ -74,9 +93,13 @@ class Networks:
         return self._build_cnn(0)
 
     def _cnn(self, plan: Plan, draw: int = 0) -> Network:
-        if self.own and "bare" in self.missing and not self.own.offers("plan"):
-            plan = slow_down(plan)
-        return Network(self._build_cnn, plan, draw, source=self._digest)
+        return Network(self._build_cnn, slow_down(plan) if self._is_slow else plan, draw, source=self._digest)
+
+    @property
+    def _is_slow(self) -> bool:
+        """Whether a user's network has no batch normalization, and does not say how it is trained."""
+        own = self.own
+        return own is not None and "bare" in self.missing and not (own.offers("plan") or self.plan.phases[0].compiled)
 
     @property
     def _digest(self) -> str:
@@ -94,9 +117,8 @@ class Networks:
     def _build_dnn(self, seed: int, like: str = "") -> keras.Model:
         return build_dnn(self._build_cnn(0, like), seed=seed)
 
-    def _ablated(self, **parts: Any) -> Network:
-        slow = not parts["batch_norm"] or (self.own and "bare" in self.missing and not self.own.offers("plan"))
-        plan = slow_down(self.recipe.plain_plan) if slow else self.recipe.plain_plan
+    def _ablated(self, plan: Plan, **parts: Any) -> Network:
+        plan = slow_down(plan) if self._is_slow or not parts["batch_norm"] else plan
         build = partial(self._build_cnn, name=self.recipe.compared, augmented=False, **parts)
         return Network(build, plan, source=self._digest)
 

@@ -13,8 +13,8 @@ BATCH_BYTES = 2_000_000_000  # of layers' outputs for a batch: every recipe's at
 class Phase:
     """A stretch of training with one optimiser."""
 
-    optimizer: Literal["adamw", "adadelta", "sgd"]
-    learning_rate: float
+    optimizer: str  # "adamw", "adadelta" or "sgd"; with `compiled`, what that is called
+    learning_rate: float  # with `compiled`, what its own rate is multiplied by
     epochs: int
     schedule: Literal["constant", "cosine"] = "cosine"
     until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
@@ -23,6 +23,7 @@ class Phase:
     enlargement: tuple[int, int] | None = None  # of images in place of the network's own; Touvron et al., 2019
     distillation: float = 0.0  # share of the soft targets in the target, beside the label; Hinton et al., 2015
     self_distillation: float = 0.0  # share of its own predictions in the soft targets; Furlanello et al., 2018
+    compiled: str = ""  # an optimiser as Keras spells it, in JSON: the one that a user's network is compiled with
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from helpers.build import report as driver
 from helpers.build import shipping
 from helpers.build.execute import run_notebook
 from helpers.data.datasets import Dataset
+from helpers.networks.own.source import NetworkError
 from helpers.run import Run, open_run
 from helpers.training import pretrained, stored
 from helpers.training.loop import Trained
@@ -257,3 +258,17 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, packed:
     with pytest.raises(ValueError, match="does not have the mark"):
         shipping.insert(reported / "run.json", table)
     assert table.endswith("points.") and "headline network: 2, mean" in table
+
+
+def test_a_network_of_ones_own_is_trained_and_one_that_came_trained_is_not(
+    tables: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETWORK", str(ROOT / "tests" / "kinds.py") + ":guide")
+    run = shipping.open_training(str(tables["with"]), "tiny", 0, tmp_path)
+    report = open_run(str(tables["with"]), "tiny", 0, str(tmp_path))
+    assert run.folder == report.folder and run.networks["cnn"].source == report.networks["cnn"].source
+    assert "conv1_relu" in [layer.name for layer in run.networks["cnn"].build(0).layers]
+    (tmp_path / "own.keras").touch()
+    monkeypatch.setenv("NETWORK", str(tmp_path / "own.keras"))
+    with pytest.raises(NetworkError, match="is trained already; give a Python file that builds a network"):
+        shipping.open_training(str(tables["with"]), "tiny", 0, tmp_path)

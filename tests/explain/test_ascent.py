@@ -223,29 +223,9 @@ def test_the_shortcut_through_a_plain_convolution_changes_neither_images_nor_obj
     assert np.abs(short.images - long.images[::-1]).max() > 0.1
 
 
-def nested_in(kind, model: keras.Model) -> tuple[keras.Model, keras.layers.Layer]:
-    """The model inside another, and its second convolution."""
-    if kind == "functional":
-        inputs = keras.Input(model.input_shape[1:])
-        return keras.Model(inputs, layers.ReLU()(model(inputs))), convolution(model, 2)
-    return keras.Sequential([keras.Input(model.input_shape[1:]), model]), convolution(model, 2)
-
-
-@pytest.mark.parametrize("kind", ["functional", "sequential"])
-def test_layers_of_nested_models_are_found(model, images, kind):
-    outer, layer = nested_in(kind, model)
-    flat = ascent.maximise_filters(model, layer, [0, 3], steps=4)
-    nested = ascent.maximise_filters(outer, layer, [0, 3], steps=4)
-    np.testing.assert_allclose(nested.images, flat.images, atol=0.1)
-    relu = ascent.rectified(outer, layer)
-    assert relu is ascent.rectified(model, layer)
-    assert ascent.receptive_field(outer, layer) == ascent.receptive_field(model, layer)
-    dreams = [dream_of(one, relu, images[0], steps=3).objective for one in (outer, model)]
-    np.testing.assert_allclose(*dreams, rtol=1e-3)
-
-
 def test_ascent_follows_the_weights(model):
-    outer, layer = nested_in("sequential", keras.models.clone_model(model))
+    outer = keras.models.clone_model(model)
+    layer = convolution(outer, 2)
     before, dreamt = (make() for make in two_pictures(outer, layer))
     outer.set_weights([-values for values in outer.get_weights()[:2]] + outer.get_weights()[2:])
     after, dreamt_after = (make() for make in two_pictures(outer, layer))

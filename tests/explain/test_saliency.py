@@ -48,14 +48,6 @@ def relu_model(shape=SHAPE) -> keras.Model:
     return keras.Model(inputs, seeded(layers.Dense, 3, seed=6)(tensor))
 
 
-@cache
-def nested_model(shape=SHAPE) -> keras.Model:
-    """The layers of `relu_model`, with the convolutional part as a model inside a Sequential model."""
-    flat = relu_model(shape)
-    inner = keras.Model(flat.inputs, flat.layers[-2].output)
-    return keras.Sequential([keras.Input(shape), inner, flat.layers[-1]])
-
-
 def guided_or_rectified(model: keras.Model, *args) -> np.ndarray:
     """Guided backpropagation, of the model with ReLUs in place of one that has none."""
     rectified = model if guided._relus(model) else relu_model(tuple(model.input_shape[1:]))
@@ -261,13 +253,7 @@ class TestGradCam:
 
     def test_default_layer_is_the_activation_after_the_last_convolution(self):
         assert saliency.last_feature_layer(relu_model()).name == "features"
-        assert saliency.last_feature_layer(nested_model()).name == "features"
         assert isinstance(saliency.last_feature_layer(smooth_model()), layers.Conv2D)
-
-    def test_of_a_nested_model_equals_that_of_the_flat_one(self, images):
-        flat, nested = (saliency.grad_cam(model, images, 1) for model in (relu_model(), nested_model()))
-        assert flat.max() > 0
-        np.testing.assert_allclose(nested, flat, rtol=1e-4, atol=1e-7)
 
     def test_leaves_the_model_as_it_was(self, images):
         model = relu_model()
@@ -354,7 +340,7 @@ class TestGuidedBackpropagation:
 
 class TestEveryMethod:
     @every_method
-    @pytest.mark.parametrize("build", [smooth_model, relu_model, nested_model])
+    @pytest.mark.parametrize("build", [smooth_model, relu_model])
     @pytest.mark.parametrize("shape", [SHAPE, COLOUR], ids=["grey", "colour"])
     def test_is_finite_on_blank_saturated_and_ordinary_images(self, method, build, shape):
         ordinary = np.random.default_rng(4).integers(0, 256, shape)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.explain.ascent.climbing import Climb, Settings, climb_with_stops, compile_climb, measured_steps
-from helpers.explain.ascent.filters import cut_model, flattened, outputs, with_any_size
+from helpers.explain.ascent.filters import check_layers, cut_model, outputs
 from helpers.explain.ascent.maximise import DEFAULTS, check_steps, compile_score
 from helpers.networks.layers import Layer
 
@@ -51,7 +51,7 @@ def deep_dreams(
     check_steps(steps)
     if octaves < 1 or octave_scale <= 0:
         raise ValueError(f"octaves must be at least 1 and octave_scale above 0, not {octaves} and {octave_scale}.")
-    model, (layer,) = flattened(model, layer)
+    check_layers(model, layer)
     climb, cut, free = _dream_climb(model, layer, settings)
     free.set_weights(cut.get_weights())
     octaves = octaves if free.input_shape[1] is None else 1
@@ -96,7 +96,7 @@ def _dream_climb(model: keras.Model, layer: Layer, settings: Settings) -> tuple[
     """
     cut = cut_model(model, layer)
     try:
-        free = with_any_size(cut)
+        free = cut_model(model, layer, any_size=True)
     except ValueError:
         free = cut
     return compile_climb(compile_score(free, _mean_square), free.input_shape[1:], [], settings), cut, free

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from helpers.networks.chunks import chunks, gradient_bytes
 from helpers.networks.inference import call
-from helpers.networks.layers import Layer, activation_after, copy_weights, flat_layers, flatten, rebuild
+from helpers.networks.layers import Layer, activation_after, copy_of
 
 FEWEST = 6  # places a side of a map in which something can be seen
 REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
@@ -40,7 +40,7 @@ def filter_responses(
     """
     if by not in REDUCTIONS:
         raise ValueError(f"A response is taken by {by!r}, which is unknown: choose one of {', '.join(REDUCTIONS)}.")
-    respond = _respond_function(*flattened(model, *layers), by)
+    respond = _respond_function(model, tuple(layers), by)
     # Outputs that are asked for may all be there before the first is reduced.
     cuts = chunks(len(images), gradient_bytes(model, images.shape[1:]))
     batches = [respond(tf.constant(images[chunk], tf.float32)) for chunk in cuts]
@@ -71,20 +71,18 @@ def cut_model(model: keras.Model, *layers: Layer, any_size: bool = False) -> ker
     """The part of a model from its input to the given layers, whose outputs it gives, in order.
 
     any_size: rebuild it, with the same weights, for inputs of any height and width; possible up to a
-    convolution, not past a Flatten. Raises ValueError when a layer is not part of the model, nor of a model
-    nested in it.
+    convolution, not past a Flatten. Raises ValueError when a layer is not part of the model.
     """
-    model, layers = flattened(model, *layers)
+    check_layers(model, *layers)
     outputs = [layer.output for layer in layers]
     cut = keras.Model(model.inputs[0], outputs if len(outputs) > 1 else outputs[0])
-    return with_any_size(cut) if any_size else cut
+    return copy_of(cut, (None, None, model.input_shape[-1])) if any_size else cut
 
 
 def receptive_field(model: keras.Model, layer: keras.layers.Layer) -> int:
     """Side, in input pixels, of the square that one output of a layer can see, in a chain of layers."""
     side, spacing = 1.0, 1.0
-    flat = flat_layers(model)
-    for earlier in flat[: flat.index(layer) + 1]:
+    for earlier in model.layers[: model.layers.index(layer) + 1]:
         if isinstance(earlier, keras.layers.UpSampling2D):
             side += spacing * (earlier.interpolation == "bilinear")  # each pixel is made of two neighbours
             spacing /= earlier.size[0]
@@ -110,13 +108,11 @@ def choose_depth(layers: Sequence[Layer], number: int = 0, default: int = 7) -> 
     return number or min(seen or [usual], key=lambda place: abs(place - usual))
 
 
-def flattened(model: keras.Model, *layers: Layer) -> tuple[keras.Model, tuple[Layer, ...]]:
-    """Give a model without nested ones in it, and the same layers there."""
-    strangers = [layer.name for layer in layers if layer not in flat_layers(model)]
+def check_layers(model: keras.Model, *layers: Layer) -> None:
+    """See that layers are a model's; raises ValueError naming one that is not."""
+    strangers = [layer.name for layer in layers if layer not in model.layers]
     if strangers:
         raise ValueError(f"Layer {strangers[0]!r} is not part of the model: ask networks.architectures for its layers.")
-    flat, twins = flatten(model)
-    return flat, tuple(twins[layer] for layer in layers)
 
 
 @lru_cache(maxsize=8)
@@ -133,13 +129,6 @@ def _respond_function(model: keras.Model, layers: tuple[Layer, ...], by: str) ->
 def full(maps: tf.Tensor) -> tf.Tensor:
     """Bring maps to float32."""
     return tf.cast(maps, tf.float32)
-
-
-def with_any_size(cut: keras.Model) -> keras.Model:
-    """Copy a model onto an input without a fixed size; a copy, so that its own layers gain no second use."""
-    copy, twins = rebuild(cut, lambda layer: {}, (None, None, cut.inputs[0].shape[-1]))
-    copy_weights(twins)
-    return copy
 
 
 def outputs(cut: keras.Model, images: np.ndarray) -> tf.Tensor:

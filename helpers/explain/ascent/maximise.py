@@ -10,7 +10,7 @@ import pandas as pd
 import tensorflow as tf
 
 from helpers.explain.ascent.climbing import Climb, Score, Settings, climb_with_stops, compile_climb, measured_steps
-from helpers.explain.ascent.filters import cut_model, flattened, full
+from helpers.explain.ascent.filters import check_layers, cut_model, full
 from helpers.networks.chunks import chunks, gradient_bytes
 from helpers.networks.inference import call
 from helpers.networks.layers import Layer, weights
@@ -62,7 +62,7 @@ def maximise_filters(
     """
     chosen = _check_filters(layer, filters)
     check_steps(steps, keep)
-    model, (layer,) = flattened(model, layer)
+    check_layers(model, layer)
     climb, noise = _filter_climb(model, layer, settings), grey_noise(model.input_shape[1:], seed)
     batches = [chosen[chunk] for chunk in chunks(len(chosen), gradient_bytes(model, model.input_shape[1:]))]
     parts = [climb_with_stops(climb, noise, _targets(layer, some), len(some), steps, keep, seed) for some in batches]

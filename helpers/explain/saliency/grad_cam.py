@@ -13,23 +13,18 @@ from helpers.base.checks import require
 from helpers.explain.registry import method
 from helpers.networks.chunks import chunks, gradient_bytes
 from helpers.networks.inference import call, replaced_calls
-from helpers.networks.layers import CONVOLUTIONS, Layer, activation_after, flat_layers
+from helpers.networks.layers import CONVOLUTIONS, Layer, activation_after, describe_maps
 from helpers.networks.logits import Classes, Compiled, check, pick_logits, signature
 
 Weighting = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # features and the logit's slopes, to (N, 1, 1, channels)
 
 
-def _no_maps(model: keras.Model) -> str:
-    found = any(isinstance(layer, CONVOLUTIONS) for layer in flat_layers(model))
-    return "" if found else "the network has no convolution, and so no feature maps"
-
-
-@method("Grad-CAM", signed=True, passes="few", source="Selvaraju et al., 2017", refused=_no_maps)
+@method("Grad-CAM", signed=True, passes="few", source="Selvaraju et al., 2017", refused=describe_maps)
 def grad_cam(model: keras.Model, images: np.ndarray, classes: Classes, layer: Layer | None = None) -> np.ndarray:
     """Weigh a layer's feature maps by the logit's mean gradient over each; keep what speaks for the class.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; layer: any layer of the model, or
-    of a model nested in it, that gives (N, h, w, channels); by default the activation after the last
+    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; layer: any layer of the model
+    that gives (N, h, w, channels); by default the activation after the last
     convolution. Returns (N, H, W) float32, >= 0, brought to the size of the image bilinearly. Raises
     ValueError on a class that the model does not have, or on a layer that gives no feature maps. Selvaraju et
     al., 2017.
@@ -37,7 +32,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: Classes, layer: La
     return _class_activation_maps(model, images, classes, layer, _mean_slopes)
 
 
-@method("Grad-CAM++", signed=True, passes="few", source="Chattopadhay et al., 2018", refused=_no_maps)
+@method("Grad-CAM++", signed=True, passes="few", source="Chattopadhay et al., 2018", refused=describe_maps)
 def grad_cam_plus_plus(
     model: keras.Model, images: np.ndarray, classes: Classes, layer: Layer | None = None
 ) -> np.ndarray:
@@ -50,12 +45,12 @@ def grad_cam_plus_plus(
 
 
 def last_feature_layer(model: keras.Model) -> Layer:
-    """Find the layer whose output is the activation after the last convolution, in nested models too.
+    """Find the layer whose output is the activation after the last convolution.
 
     This is the last convolution itself where no activation layer follows it before the map's size changes.
     Raises ValueError on a model without convolutions.
     """
-    convolutions = [layer for layer in flat_layers(model) if isinstance(layer, CONVOLUTIONS)]
+    convolutions = [layer for layer in model.layers if isinstance(layer, CONVOLUTIONS)]
     require(bool(convolutions), f"{model.name} has no convolution, and so no feature maps for Grad-CAM.")
     last = convolutions[-1]
     activated = activation_after(model, last)
@@ -68,7 +63,7 @@ def _class_activation_maps(
 ) -> np.ndarray:
     images, classes = check(model, images, classes)
     layer = last_feature_layer(model) if layer is None else layer
-    legal = [choice for choice in flat_layers(model) if len(choice.output.shape) == 4]
+    legal = [choice for choice in model.layers if len(choice.output.shape) == 4]
     require(
         layer in legal,
         f"Layer {layer.name!r} has no feature maps in {model.name}; those that have are: {_names(legal)}.",
@@ -114,11 +109,7 @@ def _rising_slopes(features: tf.Tensor, slopes: tf.Tensor) -> tf.Tensor:
 
 @contextmanager
 def _watched_output(layer: Layer, tape: tf.GradientTape) -> Iterator[list[tf.Tensor]]:
-    """Collect what the layer gives while the model runs.
-
-    A model from the inputs to this layer would do for a flat model, but a nested layer's output is not part
-    of the outer graph.
-    """
+    """Collect what the layer gives while the model runs."""
     outputs: list[tf.Tensor] = []
     original = layer.call
 

@@ -11,7 +11,7 @@ from helpers.base.checks import require
 from helpers.explain.registry import method
 from helpers.explain.saliency.gradients import mean_gradient, reduce_channels, unchanged
 from helpers.networks.inference import replaced_calls
-from helpers.networks.layers import Layer, flat_layers
+from helpers.networks.layers import Layer
 from helpers.networks.logits import Classes, check
 
 
@@ -38,7 +38,7 @@ def guided_backpropagation(
 
 def _relus(model: keras.Model) -> list[Layer]:
     """List the layers that apply a plain ReLU, as a layer of its own or as their activation."""
-    return [layer for layer in flat_layers(model) if _is_relu(layer)]
+    return [layer for layer in model.layers if _is_relu(layer)]
 
 
 def _is_relu(layer: Layer) -> bool:

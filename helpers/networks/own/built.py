@@ -1,5 +1,6 @@
 """A network that a Python file of the user's builds, ready to be trained, and versions of it without a part."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -7,13 +8,13 @@ import numpy as np
 from keras import layers
 
 from helpers.networks.architectures import Normalization
-from helpers.networks.layers import CONVOLUTIONS, Layer, Operation, duplicate, flat_layers, walk
-from helpers.networks.own.canonical import Scale, Tensor, as_graph, canonical
+from helpers.networks.layers import CONVOLUTIONS, Layer, duplicate
+from helpers.networks.own.canonical import Operation, Scale, as_graph, canonical, rewired
 from helpers.networks.own.proof import Check, prove
 from helpers.networks.own.source import NetworkError, Source, describe
 
 _SCALING = (layers.Rescaling, layers.Normalization, layers.LayerNormalization, layers.BatchNormalization, layers.Lambda)
-_ARITHMETIC = ("truedivide", "divide", "multiply", "subtract", "truedivide")
+_ARITHMETIC = ("truedivide", "divide", "multiply", "subtract")
 
 
 def build(
@@ -35,16 +36,36 @@ def build(
     keras.utils.set_random_seed(seed)
     graph = as_graph(_call(source, source.function, tuple(image_shape), classes), image_shape)
     changes = list(_call(source, "augmentation")) if augmented and source.offers("augmentation") else []
-
-    def scale(pixels: Tensor) -> Tensor:
-        for layer in changes:
-            pixels = layer(pixels)
-        return _to_1(graph)(pixels)
-
-    model = canonical(graph, image_shape, classes, scale, name=source.path.stem)
+    model = canonical(graph, image_shape, classes, _to_1(graph), augmentation=changes, name=source.path.stem)
     if normalization == "none" and batch_norm:
         return model
     return without(model, normalization, batch_norm)
+
+
+def compiled_with(
+    source: Source, image_shape: tuple[int, int, int], classes: int
+) -> tuple[keras.optimizers.Optimizer, float] | None:
+    """Give what a Python file compiles its network with: the optimiser and the label smoothing; None if it does not.
+
+    Raises NetworkError where the loss is none of the cross-entropies, by which networks are trained, and on an
+    optimiser of a user's own class.
+    """
+    network = _call(source, source.function, tuple(image_shape), classes)
+    if not getattr(network, "compiled", False):
+        return None
+    optimizer = getattr(network.optimizer, "inner_optimizer", network.optimizer)  # as mixed precision wraps it
+    loss = network.loss if isinstance(network.loss, str) else getattr(network.loss, "name", str(network.loss))
+    if not loss.replace("_", "").lower().endswith("crossentropy"):
+        raise NetworkError(
+            f"{source.path} compiles its network with the loss {loss}; networks are trained by cross-entropy, so "
+            "compile it with one, or not at all."
+        )
+    if type(optimizer) is not getattr(keras.optimizers, type(optimizer).__name__, None):
+        raise NetworkError(
+            f"{source.path} compiles its network with the optimiser {type(optimizer).__name__}; use one of Keras's."
+        )
+    config = network.loss.get_config() if isinstance(network.loss, keras.losses.Loss) else {}
+    return optimizer, float(config.get("label_smoothing") or 0)
 
 
 def checks(source: Source, classes: int, images: np.ndarray) -> list[Check]:
@@ -63,27 +84,20 @@ def _to_1(graph: keras.Model) -> Scale:
 
 def scales_itself(graph: keras.Model) -> bool:
     """Whether a network does something to the scale of the pixels before its first weights."""
-    for operation in _before_weights(graph):
-        if isinstance(operation, _SCALING) or type(operation).__name__.lower() in _ARITHMETIC:
-            return True
-    return False
+    early = _before_weights(graph)
+    return any(isinstance(one, _SCALING) or type(one).__name__.lower() in _ARITHMETIC for one in early)
 
 
-def _before_weights(graph: keras.Model) -> list[Operation]:
-    found: list[Operation] = []
+def _before_weights(graph: keras.Model) -> Iterator[Operation]:
+    for operation in _operations(keras.Model(graph.inputs, graph.outputs)):
+        if isinstance(operation, layers.Layer) and any(len(weight.shape) > 1 for weight in operation.weights):
+            return
+        yield operation
 
-    def all_of(model: keras.Model) -> list[Operation]:
-        return [
-            inner
-            for operation in model.operations
-            for inner in (all_of(operation) if isinstance(operation, keras.Model) else [operation])
-        ]
 
-    for operation in all_of(keras.Model(graph.inputs, graph.outputs)):
-        if isinstance(operation, keras.layers.Layer) and any(len(weight.shape) > 1 for weight in operation.weights):
-            break
-        found.append(operation)
-    return found
+def _operations(model: keras.Model) -> Iterator[Operation]:
+    for operation in model.operations:
+        yield from _operations(operation) if hasattr(operation, "operations") else [operation]
 
 
 def missing_parts(model: keras.Model) -> dict[str, str]:
@@ -91,7 +105,7 @@ def missing_parts(model: keras.Model) -> dict[str, str]:
     said = {}
     if _rescaling(model) is None:
         said["normalized"] = "it scales its pixels in another way than by a Rescaling layer"
-    if not any(isinstance(layer, layers.BatchNormalization) for layer in flat_layers(model)):
+    if not any(isinstance(layer, layers.BatchNormalization) for layer in model.layers):
         said["bare"] = "it has no batch normalization"
     return said
 
@@ -101,14 +115,13 @@ def without(model: keras.Model, normalization: Normalization, batch_norm: bool) 
 
     What is the same in both has the same weights. Raises NetworkError where `missing_parts` says why not.
     """
-    missing = missing_parts(model)
-    if why := missing.get("normalized") if normalization != "none" else None:
-        raise NetworkError(f"The network {model.name} cannot have its images normalized: {why}.")
-    rescaling, twins = _rescaling(model), dict[Layer, Layer]()
+    missing, rescaling, twins = missing_parts(model), _rescaling(model), dict[Layer, Layer]()
+    if normalization != "none" and "normalized" in missing:
+        raise NetworkError(f"The network {model.name} cannot have its images normalized: {missing['normalized']}.")
     unbiased = () if batch_norm else (*CONVOLUTIONS, layers.Dense)
 
     def call(layer: Operation, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(layer, keras.layers.Layer):
+        if not isinstance(layer, layers.Layer):
             return layer(*args, **kwargs)
         if rescaling is not None and layer is rescaling and normalization == "per_image":
             scaled = layers.Rescaling(1 / 255, name=layer.name)(*args)
@@ -121,8 +134,7 @@ def without(model: keras.Model, normalization: Normalization, batch_norm: bool) 
             twins[layer] = duplicate(layer, layer.get_config() | biased)
         return twins[layer](*args, **kwargs)
 
-    inputs = keras.Input(model.input_shape[1:], name=model.inputs[0].name)
-    changed = keras.Model(inputs, walk(model, [inputs], call), name=model.name)
+    changed = rewired(model, call)
     for layer, twin in twins.items():
         for one, other in zip(layer.weights, twin.weights, strict=False):  # a bias that is new stands at the end
             other.assign(one)

@@ -1,25 +1,29 @@
 """Any network with one image as input and a vector as output, rebuilt in the one form that is trained and explained.
 
 Nested models are laid flat, channels brought last, mixed precision becomes float32, activations become layers of their
-own, and softmax or sigmoid at the end is taken off. Every other call stays what it was.
+own, layers that Keras has named get names that say what they are, and softmax or sigmoid at the end is taken off.
+Every other call stays what it was.
 """
 
 import inspect
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import layers
 
-from helpers.networks.layers import ACTIVATIONS, AGAIN, CONVOLUTIONS, Layer, Operation, duplicate, has_graph, walk
+from helpers.networks.layers import ACTIVATIONS, AGAIN, CONVOLUTIONS, POOLINGS, Layer, duplicate
 from helpers.networks.own.source import NetworkError
 
+Operation: TypeAlias = keras.Operation
 Tensor: TypeAlias = keras.KerasTensor
-Scale: TypeAlias = Callable[
-    [Tensor], Tensor
-]  # what is done to pixels (N, H, W, C) in 0..255 before the network sees them
+# What is done to pixels (N, H, W, C) in 0..255 before the network sees them.
+Scale: TypeAlias = Callable[[Tensor], Tensor]
 
 COLOURS = (1, 3)  # channels that images may have
 HALF = 0.5  # a unit z before its sigmoid is the two logits -z / 2 and z / 2
@@ -27,35 +31,49 @@ _ACTIVATED = (*CONVOLUTIONS, layers.Conv2DTranspose, layers.Dense)
 # What computes the same wherever the channels are, and what does so when told where.
 _ANYWHERE = (*(kind for kind in ACTIVATIONS if kind is not layers.PReLU), layers.Dropout, layers.Identity)
 _ANYWHERE += (layers.Rescaling, layers.GaussianNoise, layers.Add, layers.Subtract, layers.Multiply, layers.Average)
-_ALONG_AXIS = (layers.BatchNormalization, layers.GroupNormalization, layers.LayerNormalization, layers.Concatenate)
-_PROBABILITIES = ("softmax", "sigmoid")
+_NORMALIZING = (layers.BatchNormalization, layers.GroupNormalization, layers.LayerNormalization)
+_NUMBERED: dict[Any, str] = {
+    layers.Conv2D: "conv",
+    layers.DepthwiseConv2D: "depthwise",
+    layers.SeparableConv2D: "separable",
+    layers.Dense: "dense",
+    POOLINGS: "pool",
+    layers.Dropout: "dropout",
+}
+_OWN_END = ("softmax", "sigmoid", "linear", "log_softmax")  # activations that leave the order of classes as it is
 
 
 def canonical(
-    network: keras.Model, image_shape: tuple[int, int, int], classes: int, scale: Scale | None = None, *, name: str = ""
+    network: keras.Model,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    scale: Scale | None = None,
+    *,
+    augmentation: Sequence[Layer] = (),
+    name: str = "",
 ) -> keras.Model:
     """Bring a network into the form that everything else expects, with weights of its own.
 
     network: any Keras model of one image and one vector, built or not. image_shape: (H, W, C) of the data; where the
-    network takes another size, or grey for colour, images are brought to what it takes. scale: what is done to the
-    pixels first; by default nothing. Gives a model of (N, H, W, C) in 0..255 to logits (N, classes) float32. Raises
-    NetworkError on a network that cannot be used.
+    network takes another size, or grey for colour, images are brought to what it takes. augmentation: layers that
+    change the images in training; scale: what is done to the pixels next; by default nothing. Gives a model of
+    (N, H, W, C) in 0..255 to logits (N, classes) float32. Raises NetworkError on a network that cannot be used.
     """
     graph = as_graph(network, image_shape)
-    channels_first = _check_ends(graph, image_shape, classes)
-    inputs = keras.Input(image_shape, name="pixels")
-    tensor = fit(inputs, taken_shape(graph, image_shape))
-    tensor = scale(tensor) if scale else tensor
-    rebuilt = _Rebuilt()
-    if channels_first:
-        rebuilt.channels_first[id(tensor)] = tensor
+    channels_first = _check_ends(graph, classes)
+    rebuilt = _Rebuilt(_before_probabilities(graph.outputs[0])._keras_history.operation)
+    tensor = inputs = keras.Input(image_shape, name="pixels")
     try:
-        outputs = rebuilt.plain(walk(graph, [tensor], rebuilt.call))
+        for layer in augmentation:
+            tensor = rebuilt.call(layer, tensor)
+        tensor = fit(tensor, taken_shape(graph, image_shape))
+        tensor = scale(tensor) if scale else tensor
+        outputs = _plain(_walk(graph, [First(tensor) if channels_first else tensor], rebuilt.call))
     except TypeError as error:  # a layer that cannot be made anew
         raise NetworkError(str(error)) from None
-    model = keras.Model(inputs, outputs)
-    rebuilt.copy_weights()
-    return _to_logits(model, classes, name or network.name)
+    for layer, twin in rebuilt.twins.items():
+        twin.set_weights(layer.get_weights())
+    return _to_logits(inputs, outputs, classes, name or network.name)
 
 
 def unrolled(model: keras.Model) -> keras.Model:
@@ -64,27 +82,29 @@ def unrolled(model: keras.Model) -> keras.Model:
     What a layer makes of an image is then one thing. Copies of a layer that is shared are named after it, with the
     number of the call, as in "conv__2".
     """
-    calls: Counter[Layer] = Counter()
+    calls: Counter[Operation] = Counter()
     copies: list[tuple[Layer, Layer]] = []
 
     def call(layer: Operation, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(layer, keras.layers.Layer):
+        if not isinstance(layer, layers.Layer):
             return layer(*args, **kwargs)
         calls[layer] += 1
-        config = layer.get_config()
-        if calls[layer] > 1:
-            config["name"] = f"{layer.name}{AGAIN}{calls[layer]}"
-        copies.append((layer, duplicate(layer, config)))
+        again = {"name": f"{layer.name}{AGAIN}{calls[layer]}"} if calls[layer] > 1 else {}
+        copies.append((layer, duplicate(layer, layer.get_config() | again)))
         return copies[-1][1](*args, **kwargs)
 
-    inputs = keras.Input(model.input_shape[1:], name=model.inputs[0].name)
-    outputs = walk(model, [inputs], call)
-    if not calls or max(calls.values()) == 1:
+    copy = rewired(model, call)
+    if max(calls.values(), default=1) == 1:
         return model
-    copy = keras.Model(inputs, outputs, name=model.name)
     for layer, twin in copies:
         twin.set_weights(layer.get_weights())
     return copy
+
+
+def rewired(model: keras.Model, call: Callable[..., Any]) -> keras.Model:
+    """Build a network in the form of `canonical` anew; call: makes one call of its layer or operation, or another."""
+    inputs = keras.Input(model.input_shape[1:], name=model.inputs[0].name)
+    return keras.Model(inputs, _walk(model, [inputs], call), name=model.name)
 
 
 def as_graph(network: Any, image_shape: tuple[int, int, int]) -> keras.Model:
@@ -98,148 +118,172 @@ def as_graph(network: Any, image_shape: tuple[int, int, int]) -> keras.Model:
     try:
         if isinstance(network, keras.Sequential) and not network.built:
             network.build((None, *image_shape))
-        if has_graph(network):
+        if _has_graph(network):
             return network
         shape = getattr(network, "_build_shapes_dict", None) or {}
         known = next((tuple(s) for s in shape.values() if s is not None and len(s) == 4), (None, *image_shape))
         inputs = keras.Input(known[1:])
         whole = network(inputs)
-        return traced(network, inputs) or keras.Model(inputs, whole, name=network.name)
-    except NetworkError:
-        raise
+        return _traced(network, inputs) or keras.Model(inputs, whole, name=network.name)
     except Exception as error:  # whatever a user's code raises
-        raise NetworkError(
-            f"The network {network.name} cannot be called with images {image_shape}: {_first_line(error)}"
-        ) from None
+        said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise NetworkError(f"The network {network.name} cannot be called with images {image_shape}: {said}") from None
 
 
-def traced(layer: Layer, *inputs: Tensor) -> keras.Model | None:
+def _traced(layer: Layer, *inputs: Tensor) -> keras.Model | None:
     """Follow what a layer of a user's own class calls, as a model; None where that is not all that it does."""
-    if any(weight is not None for weight in layer._trainable_variables + layer._non_trainable_variables):
-        return None
+    told: list[dict[str, bool | None]] = [{}]
+    if "training" in inspect.signature(layer.call).parameters:
+        told = [{"training": None}, {"training": True}]
     try:
-        graphs = [keras.Model([*inputs], layer.call(*inputs, **told)) for told in _tellings(layer)]
+        graphs = [keras.Model([*inputs], layer.call(*inputs, **options)) for options in told]
     except Exception:  # TensorFlow's own functions take no symbols, and a user's code may raise anything
         return None
     kinds = [[type(operation) for operation in graph.operations] for graph in graphs]
-    held = {id(weight) for weight in graphs[0].weights}
+    held = {id(weight) for weight in graphs[0].weights}  # weights of its own are in no graph
     whole = all(id(weight) in held for weight in layer.weights)
     return graphs[0] if whole and all(kind == kinds[0] for kind in kinds) else None
 
 
-def _tellings(layer: Layer) -> list[dict[str, Any]]:
-    """List ways to call a layer: with nothing said of training, and where it can be told, with each answer."""
-    if "training" not in inspect.signature(layer.call).parameters:
-        return [{}]
-    return [{"training": None}, {"training": True}]
+def _has_graph(layer: object) -> bool:
+    """Whether this is a model whose calls are known: a functional one, or a sequential one that is built."""
+    if isinstance(layer, keras.Sequential):
+        return bool(layer.built and layer.layers)
+    return isinstance(layer, keras.Model) and hasattr(layer, "operations")
+
+
+def _walk(model: keras.Model, inputs: Sequence[object], call: Callable[..., Any]) -> Any:
+    """Go through the calls of a model in their order on new inputs; gives the model's output.
+
+    call: given a layer or an operation and the arguments of one call, makes this call or another in its place.
+    """
+    # Not `clone_model`, which takes inputs of a whole model alone, and no model with `Sequential` around it.
+    graph = keras.Model(model.inputs, model.outputs)
+    return graph._run_through_graph(inputs, operation_fn=lambda operation: partial(call, operation))[0]
+
+
+@dataclass(frozen=True)
+class First:
+    """A tensor with channels last that stands for one which has them first in the network."""
+
+    tensor: Tensor
+
+
+def _plain(value: Any) -> Any:
+    """Give a tensor as the network has it."""
+    return layers.Permute((3, 1, 2))(value.tensor) if isinstance(value, First) else value
+
+
+def _last(value: Any) -> Any:
+    """Give a tensor that has channels first in the network with channels last."""
+    if isinstance(value, keras.KerasTensor):
+        return layers.Permute((2, 3, 1))(value)
+    return value.tensor if isinstance(value, First) else value
 
 
 class _Rebuilt:
-    """Rebuilds a graph call by call; holds each layer's twin, and which tensors stand for one with channels first."""
+    """Rebuilds a graph call by call; holds each layer's twin. logits: what gives the network's output."""
 
-    def __init__(self) -> None:
+    def __init__(self, logits: Operation) -> None:
         self.twins: dict[Layer, Layer] = {}
-        self.activations: dict[Layer, Callable[[], Layer]] = {}
-        self.channels_first: dict[int, Tensor] = {}  # tensors with channels last, where the network has them first
-        self.names: Counter[str] = Counter()
+        self._logits, self._names = logits, Counter[str]()
 
     def call(self, layer: Operation, *args: Any, **kwargs: Any) -> Any:
         """Make one call of the network anew."""
-        if type(layer).__name__.lower() == "relu" and not isinstance(layer, keras.layers.Layer):
-            layer = layers.ReLU(name="relu")  # which is looked for as a layer
-        if not isinstance(layer, keras.layers.Layer):
-            return layer(*(keras.tree.map_structure(self.plain, args)), **keras.tree.map_structure(self.plain, kwargs))
-        if (inner := self._inside(layer, args)) is not None:
-            return walk(inner, [self.plain(tensor) for tensor in keras.tree.flatten(args)], self.call)
-        given = [tensor for tensor in keras.tree.flatten(args) if isinstance(tensor, keras.KerasTensor)]
-        if isinstance(layer, layers.Permute) and layer.dims == (2, 3, 1) and id(given[0]) in self.channels_first:
-            return self._detached(given[0])
-        if isinstance(layer, layers.Permute) and layer.dims == (3, 1, 2) and id(given[0]) not in self.channels_first:
-            return self._mark(self._detached(given[0]))
+        given = [one for one in keras.tree.flatten((args, kwargs)) if isinstance(one, keras.KerasTensor | First)]
+        if (inner := self._inside(layer, given)) is not None:
+            # What is called with training=False, as a frozen backbone is, is told so in each of its layers.
+            told = kwargs.get("training")
+            return _walk(inner, given, self.call if told is None else partial(self._told, told))
+        if type(layer).__name__.lower() == "relu" and not isinstance(layer, layers.Layer):
+            layer = layers.ReLU()  # which is looked for as a layer
+        if isinstance(layer, layers.Permute) and layer.dims == (2, 3, 1) and isinstance(given[0], First):
+            return given[0].tensor
+        if isinstance(layer, layers.Permute) and layer.dims == (3, 1, 2) and not isinstance(given[0], First):
+            return First(given[0])
         moves = self._moves(layer, given)
-        bring = self._to_last if moves else self.plain
-        outputs = self._twin(layer, moves)(*keras.tree.map_structure(bring, args), **kwargs)
-        if layer in self.activations:
-            outputs = self.activations[layer]()(outputs)
-        return self._mark(outputs) if moves and len(outputs.shape) == 4 else outputs
+        args, kwargs = keras.tree.map_structure(_last if moves else _plain, (args, kwargs))
+        if not isinstance(layer, layers.Layer):
+            return layer(*args, **kwargs)
+        outputs = self._twin(layer, moves, keras.tree.flatten(args)[0])(*args, **kwargs)
+        if isinstance(layer, _ACTIVATED) and layer.activation is not keras.activations.linear:
+            outputs = self._activation(layer)(outputs)
+        return First(outputs) if moves and len(outputs.shape) == 4 else outputs
 
-    def plain(self, value: Any) -> Any:
-        """Give a tensor as the network has it."""
-        if isinstance(value, keras.KerasTensor) and id(value) in self.channels_first:
-            return layers.Permute((3, 1, 2), name=self._name("channels_first"))(value)
-        return value
+    def _told(self, training: bool, layer: Operation, /, *args: Any, **kwargs: Any) -> Any:
+        takes = isinstance(layer, layers.Layer) and "training" in inspect.signature(layer.call).parameters
+        return self.call(layer, *args, **(kwargs | ({"training": training} if takes else {})))
 
-    def copy_weights(self) -> None:
-        """Give the twins the weights of their layers."""
-        for layer, twin in self.twins.items():
-            if layer.get_weights():
-                twin.set_weights(layer.get_weights())
-
-    def _inside(self, layer: Layer, args: tuple[Any, ...]) -> keras.Model | None:
-        """Give what a layer of a user's own class calls inside."""
-        own = not type(layer).__module__.startswith("keras.")
-        held = keras.tree.flatten(
-            [value for value in vars(layer).values() if not callable(value) or _has_weights(value)]
-        )
-        if not own or not any(map(_has_weights, held)):
+    def _inside(self, layer: Operation, given: list[Any]) -> keras.Model | None:
+        """Give what a nested model, or a layer of a user's own class with layers in it, calls inside."""
+        if _has_graph(layer):
+            return layer
+        if not isinstance(layer, layers.Layer) or type(layer).__module__.startswith("keras."):
             return None
-        flat = keras.tree.flatten(args)
-        if not all(isinstance(tensor, keras.KerasTensor) for tensor in flat):
+        if not layer._flatten_layers(include_self=False):
             return None
-        return traced(layer, *(keras.Input(tensor.shape[1:], dtype=tensor.dtype) for tensor in flat))
+        shapes = [tensor.shape for tensor in given if isinstance(tensor, keras.KerasTensor)]
+        return _traced(layer, *(keras.Input(shape[1:]) for shape in shapes)) if len(shapes) == len(given) else None
 
-    def _moves(self, layer: Layer, given: list[Tensor]) -> bool:
+    def _moves(self, layer: Operation, given: list[Any]) -> bool:
         """Whether a layer works on channels that come first and can as well with channels last."""
-        if not given or any(len(tensor.shape) != 4 for tensor in given):
+        tensors = [one.tensor if isinstance(one, First) else one for one in given]
+        if not tensors or any(len(tensor.shape) != 4 for tensor in tensors):
             return False
         if getattr(layer, "data_format", None) == "channels_first":
             return True
-        if not any(id(tensor) in self.channels_first for tensor in given):
-            return False
-        return isinstance(layer, _ANYWHERE) or (isinstance(layer, _ALONG_AXIS) and layer.axis in (1, [1]))
+        along = isinstance(layer, (*_NORMALIZING, layers.Concatenate)) and layer.axis in (1, [1])
+        return (isinstance(layer, _ANYWHERE) or along) and any(isinstance(one, First) for one in given)
 
-    def _to_last(self, value: Any) -> Any:
-        if not isinstance(value, keras.KerasTensor) or id(value) in self.channels_first:
-            return value
-        return layers.Permute((2, 3, 1), name=self._name("channels_last"))(value)
-
-    def _mark(self, tensor: Tensor) -> Tensor:
-        self.channels_first[id(tensor)] = tensor
-        return tensor
-
-    def _detached(self, tensor: Tensor) -> Tensor:
-        """Give another tensor of the same values, of which something else may be known."""
-        return layers.Identity(name=self._name("permuted"))(tensor)
-
-    def _twin(self, layer: Layer, moves: bool) -> Layer:
+    def _twin(self, layer: Layer, moves: bool, tensor: Tensor) -> Layer:
         if layer not in self.twins:
-            config = layer.get_config() | {"name": self._name(layer.name), "dtype": "float32"}
+            config = layer.get_config() | {"name": self._name(layer, tensor), "dtype": "float32"}
             if moves and "data_format" in config:
                 config["data_format"] = "channels_last"
-            elif moves and isinstance(layer, _ALONG_AXIS):
+            elif moves and "axis" in config:
                 config["axis"] = -1
-            if isinstance(layer, _ACTIVATED) and layer.activation is not keras.activations.linear:
-                self.activations[layer] = _activation_maker(layer.activation, config["name"], self._name)
+            if isinstance(layer, _ACTIVATED):
                 config["activation"] = "linear"
             self.twins[layer] = duplicate(layer, config)
         return self.twins[layer]
 
-    def _name(self, wanted: str) -> str:
-        self.names[wanted] += 1
-        return wanted if self.names[wanted] == 1 else f"{wanted}_{self.names[wanted] - 1}"
+    def _activation(self, layer: Layer) -> Layer:
+        """Make the layer that computes an activation which was built into another."""
+        function, name = layer.activation, self.twins[layer].name
+        if isinstance(function, layers.Layer):
+            return duplicate(function, function.get_config() | {"name": self._unique(f"{name}_{function.name}")})
+        if function is keras.activations.relu:
+            return layers.ReLU(name=self._unique(f"{name}_relu"))
+        said = getattr(function, "__name__", "activation")
+        return layers.Activation(function, name=self._unique(f"{name}_{said}"))
+
+    def _name(self, layer: Layer, tensor: Tensor) -> str:
+        """Name a layer as the user did or, where Keras has numbered it through all of a process, by its role."""
+        kind = type(layer).__name__.lower()
+        if layer.name.replace("_", "").rstrip("0123456789") != kind.rstrip("0123456789"):
+            return self._unique(layer.name)
+        if layer is self._logits and isinstance(layer, layers.Dense):
+            return self._unique("logits")
+        source = tensor._keras_history.operation
+        before = (
+            source.name.removesuffix("_norm") if isinstance(source, layers.Layer) else type(source).__name__.lower()
+        )
+        if isinstance(layer, _NORMALIZING) and isinstance(source, _ACTIVATED):
+            return self._unique(f"{before}_norm")
+        if isinstance(layer, ACTIVATIONS) and before != "pixels":
+            said = kind if kind != "activation" else getattr(layer.activation, "__name__", kind)
+            return self._unique(f"{before}_{said}")
+        role = next((role for kinds, role in _NUMBERED.items() if isinstance(layer, kinds)), "")
+        self._names[f"all of {role}"] += 1
+        plain = re.sub(r"(2d)?(_\d+)?$", "", layer.name)
+        return self._unique(f"{role}{self._names[f'all of {role}']}" if role else plain)
+
+    def _unique(self, wanted: str) -> str:
+        self._names[wanted] += 1
+        return wanted if self._names[wanted] == 1 else f"{wanted}_{self._names[wanted]}"
 
 
-def _activation_maker(function: Callable[..., Any], name: str, unique: Callable[[str], str]) -> Callable[[], Layer]:
-    """Give what makes the layer that computes an activation which was built into another."""
-    if isinstance(function, keras.layers.Layer):
-        return lambda: duplicate(function, function.get_config() | {"name": unique(f"{name}_{function.name}")})
-    if function is keras.activations.relu:
-        return lambda: layers.ReLU(name=unique(f"{name}_relu"))
-    said = getattr(function, "__name__", "activation")
-    return lambda: layers.Activation(function, name=unique(f"{name}_{said}"))
-
-
-def _check_ends(graph: keras.Model, image_shape: tuple[int, int, int], classes: int) -> bool:
+def _check_ends(graph: keras.Model, classes: int) -> bool:
     """See that a graph takes one image and gives a vector of the classes; say whether its channels come first."""
     name, taken, given = graph.name, [t.shape[1:] for t in graph.inputs], [t.shape[1:] for t in graph.outputs]
     if len(taken) != 1:
@@ -250,8 +294,8 @@ def _check_ends(graph: keras.Model, image_shape: tuple[int, int, int], classes: 
         raise NetworkError(f"The output of the network {name} has the shape {given}; it has to be one vector.")
     if given[0][0] != classes and not (given[0][0] == 1 and classes == 2):
         raise NetworkError(
-            f"The network {name} tells {given[0][0]} classes apart and the data have {classes}; they have to be as "
-            "many, in the order of their names (CLASSES gives another)."
+            f"The network {name} tells {given[0][0]} classes apart and the data have {classes}; give data of the "
+            "classes that it was trained on, or a network for these."
         )
     first = _has_channels_first(taken[0])
     if not first and taken[0][2] not in (*COLOURS, None):
@@ -284,34 +328,23 @@ def fit(tensor: Tensor, shape: tuple[int, int, int]) -> Tensor:
     return tensor
 
 
-def _to_logits(model: keras.Model, classes: int, name: str) -> keras.Model:
-    """Take softmax or sigmoid off the end of a model, and make one unit two logits."""
-    outputs = model.outputs[0]
-    # An operation's class tells what it is where it is no layer.
-    while (last := outputs._keras_history.operation) and _gives_probabilities(last):
-        outputs = last.input
+def _to_logits(inputs: Tensor, outputs: Tensor, classes: int, name: str) -> keras.Model:
+    """Give a model up to what its softmax or sigmoid would take; of one unit, two logits are made."""
+    outputs = _before_probabilities(outputs)
+    model = keras.Model(inputs, outputs, name=name)
     if classes == 2 and outputs.shape[-1] == 1:
-        last = layers.Dense(2, use_bias=False, trainable=False, name="two_logits")
-        outputs = last(outputs)
-        last.set_weights([np.array([[-HALF, HALF]], np.float32)])
-    return keras.Model(model.inputs[0], outputs, name=name)
+        two = layers.Dense(2, use_bias=False, trainable=False, name="two_logits")
+        model = keras.Model(inputs, two(outputs), name=name)
+        two.set_weights([np.array([[-HALF, HALF]], np.float32)])
+    return model
 
 
-def _gives_probabilities(operation: Operation) -> bool:
-    if isinstance(operation, layers.Activation):
-        said = getattr(operation.activation, "__name__", "")
-        return said in (*_PROBABILITIES, "linear", "log_softmax")
-    kind = type(operation).__name__.lower()
-    return isinstance(operation, layers.Softmax) or (
-        not isinstance(operation, keras.layers.Layer) and kind in _PROBABILITIES
-    )
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
-def _has_weights(value: object) -> bool:
-    """Whether something is a layer."""
-    return hasattr(value, "get_weights")
+def _before_probabilities(outputs: Tensor) -> Tensor:
+    """Go back from what a network gives over softmax and sigmoid, as layers or as functions."""
+    while True:
+        last = outputs._keras_history.operation
+        said = getattr(getattr(last, "activation", None), "__name__", "") if type(last) is layers.Activation else ""
+        # An operation's class tells what it is where it is no layer.
+        if not (said in _OWN_END or type(last).__name__.lower() in ("softmax", "sigmoid")):
+            return outputs
+        outputs = last.input

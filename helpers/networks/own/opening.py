@@ -47,11 +47,13 @@ def check(source: Source, image_shape: tuple[int, int, int], classes: int) -> by
         written = Path(folder) / "network.keras"
         if not (Path(folder) / "done").is_file():
             raise NetworkError(f"{source.path} ended the process that opened it; it is damaged, or too large.")
-        return written.read_bytes() if source.trained else b""
+        return written.read_bytes() if written.is_file() else b""
 
 
 def read(content: bytes, source: Source) -> "keras.Model":
-    """Read what `check` gave as a network."""
+    """Read what `check` gave as a network; a SavedModel, of which that is nothing, from its own folder."""
+    if source.path.is_dir():
+        return _load(source.path, source)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.keras"
         file.write_bytes(content)
@@ -61,6 +63,10 @@ def read(content: bytes, source: Source) -> "keras.Model":
 def _load(path: Path, source: Source) -> "keras.Model":
     import keras
 
+    from helpers.networks.own.exported import open_exported
+
+    if path.is_dir():
+        return open_exported(path)
     objects = vars(import_file(source.custom)) if source.custom else {}
     own = {name: value for name, value in objects.items() if callable(value) and not name.startswith("_")}
     return keras.saving.load_model(path, custom_objects=own, compile=False, safe_mode=True)
@@ -71,11 +77,13 @@ def _open_guarded(source: Source, folder: Path) -> "keras.Model":
 
     if source.custom:
         import_file(source.custom)  # the user's own program, unlike the file
-    keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1)]).save(folder / "warm.keras")
-    keras.saving.load_model(folder / "warm.keras")  # all that this needs is imported by now
+    for name in ("warm.keras", "warm.h5"):
+        keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1)]).save(folder / name)
+        keras.saving.load_model(folder / name)  # all that this needs is imported by now
     os.chdir(folder)  # where a path is told from a folder that is open already, it is told from an allowed one
-    own = [source.path.parent, folder, *([source.custom.parent] if source.custom else [])]
-    sys.addaudithook(_guard([*own, Path(sys.prefix), Path(sys.base_prefix), ROOT / "helpers"]))
+    own = [source.path if source.path.is_dir() else source.path.parent]
+    own += [source.custom.parent] if source.custom else []
+    sys.addaudithook(_guard([*own, folder, Path(sys.prefix), Path(sys.base_prefix), ROOT / "helpers"]))
     return _load(source.path, source)
 
 
@@ -133,7 +141,8 @@ def main(task: dict[str, Any]) -> None:
             except Exception as error:  # whatever a foreign file brings about
                 raise NetworkError(sentence(error, source.path)) from error
             canonical(network, shape, task["classes"])
-            network.save(folder / "network.keras")
+            if source.path.is_file():
+                network.save(folder / "network.keras")
         else:
             built.build(source, shape, task["classes"])
         (folder / "done").touch()

@@ -39,9 +39,10 @@ def prove(model: keras.Model, network: keras.Model, images: np.ndarray, scale: S
     checks.append(Check("largest difference between an image alone and among others", apart, CLOSE, apart <= CLOSE))
     for one in checks:
         if not one.passed:
+            why = "no gradient tells its classes apart" if "gradient" in one.what else "its layers are not as they say"
             raise NetworkError(
                 f"The network {model.name} cannot be explained: {one.what} is {one.found:.3g}, and the limit is "
-                f"{one.limit:.3g}; its layers compute something else than their configuration says."
+                f"{one.limit:.3g}; {why}."
             )
     return checks
 

@@ -1,5 +1,6 @@
 """What is done to pixels before a trained network sees them: measured on labelled images, never guessed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -32,29 +33,27 @@ def _swapped(scale: Scale) -> Scale:
     return lambda pixels: scale(pixels[..., ::-1])
 
 
+# Names that PREPROCESS takes, each with its words for people; the last two are of colour alone.
+_WAYS: dict[str, tuple[str, Scale]] = {
+    "none": ("as they are, 0 to 255", lambda pixels: pixels),
+    "255": ("divided by 255", _scaled(1 / 255)),
+    "127": ("divided by 127.5, less 1", _scaled(1 / 127.5, -1.0)),
+    "image": ("less the image's mean, divided by its deviation", _per_image),
+    "torch": (
+        "less ImageNet's mean, divided by its deviation",
+        _scaled((1 / (255 * _SPREAD)).tolist(), (-_MEAN / _SPREAD).tolist()),
+    ),
+    "caffe": ("blue, green, red, less ImageNet's mean", _swapped(_scaled(1.0, [-mean for mean in _CAFFE]))),
+}
+_COLOUR = ("torch", "caffe")
+
+
 def scales(channels: int) -> dict[str, Scale]:
     """Give the ways to prepare pixels by the names that PREPROCESS takes; of colour, each with red and blue swapped."""
-    found: dict[str, Scale] = {
-        "none": lambda pixels: pixels,
-        "255": _scaled(1 / 255),
-        "127": _scaled(1 / 127.5, -1.0),
-        "image": _per_image,
-    }
-    if channels == 1:
-        return found
-    found["torch"] = _scaled((1 / (255 * _SPREAD)).tolist(), (-_MEAN / _SPREAD).tolist())
-    swapped = {f"{name}-bgr": _swapped(scale) for name, scale in found.items()}
-    return {**found, "caffe": _swapped(_scaled(1.0, [-mean for mean in _CAFFE])), **swapped}
-
-
-WORDS = {
-    "none": "as they are, 0 to 255",
-    "255": "divided by 255",
-    "127": "divided by 127.5, less 1",
-    "image": "less the image's mean, divided by its deviation",
-    "torch": "less ImageNet's mean, divided by its deviation",
-    "caffe": "blue, green, red, less ImageNet's mean",
-}
+    found = {name: scale for name, (_, scale) in _WAYS.items() if channels == 3 or name not in _COLOUR}
+    if channels == 3:
+        found |= {f"{name}-bgr": _swapped(scale) for name, scale in found.items() if name != "caffe"}
+    return found
 
 
 @dataclass(frozen=True)
@@ -62,90 +61,83 @@ class Measured:
     """How a trained network is to be shown its images.
 
     chosen: a name of `scales`; table: a row a way, with its accuracy on `images` labelled images, the 95 % interval of
-    that, and the mean log-likelihood of the label; reason: why this one; order: a better order of classes, or ().
+    that, and the mean log-likelihood of the label; reason: why this one; order: the classes in an order in which the
+    network is right far more often, or ().
     """
 
     chosen: str
     table: pd.DataFrame
     images: int
     reason: str
-    order: tuple[int, ...] = ()
+    order: tuple[str, ...] = ()
 
 
-def measure(network: keras.Model, images: np.ndarray, labels: np.ndarray, classes: int, wanted: str = "") -> Measured:
+def measure(
+    network: keras.Model, images: np.ndarray, labels: np.ndarray, class_names: Sequence[str], wanted: str = ""
+) -> Measured:
     """Measure how right a trained network is with its pixels prepared in each way, and choose.
 
     images: (N, H, W, C) uint8; labels: (N,) int; wanted: a way that PREPROCESS asks for, which is then taken unless
     another is better. Raises NetworkError where no way is better than naming the commonest class, where the two best
     cannot be told apart, or where what is asked for is worse than another.
     """
-    graph = as_graph(network, images.shape[1:])
-    shape = taken_shape(graph, images.shape[1:])
-    core = canonical(network, shape, classes)
+    shape = taken_shape(as_graph(network, images.shape[1:]), images.shape[1:])
     ways = scales(shape[2])
     if wanted and wanted not in ways:
         raise NetworkError(f"PREPROCESS={wanted} is no way to prepare pixels; choose one of {', '.join(ways)}.")
+    core = canonical(network, shape, len(class_names))
     fitted = fit(keras.ops.convert_to_tensor(images.astype(np.float32)), shape)
     said = {name: _answers(core, np.asarray(way(fitted))) for name, way in ways.items()}
     right = {name: answers.argmax(axis=1) == labels for name, answers in said.items()}
     likely = {name: np.log(np.maximum(each[np.arange(len(labels)), labels], 1e-9)) for name, each in said.items()}
     table = pd.DataFrame([_row(name, right[name], likely[name]) for name in ways])
     table = table.sort_values(["accuracy", "log_likelihood"], ascending=False, kind="stable", ignore_index=True)
-    best, *others = table["pixels"]
-    order = better_order(said[best], labels, classes)
-    commonest = np.bincount(labels, minlength=classes).max() / len(labels)
+    orders = [better_order(said[way], labels, class_names) for way in table["pixels"]]
+    commonest = np.bincount(labels).max() / len(labels)
     if table["low"][0] <= commonest:
-        permuted = any(better_order(said[way], labels, classes) for way in ways)
-        hint = "; in another order of the classes it is right more often (CLASSES= gives one)" if permuted else ""
+        hint = next((f"; in the order {', '.join(order)} it is right more often" for order in orders if order), "")
+        advice = "name the classes so that they sort so" if hint else "see that its classes are these data's"
         raise NetworkError(
             f"With pixels prepared in any of {len(ways)} ways the network {network.name} is right on at most "
             f"{table['accuracy'][0]:.0%} of {len(labels)} images, no better than naming the commonest class "
-            f"({commonest:.0%}); see that its classes are these data's{hint}."
+            f"({commonest:.0%}){hint}; {advice}."
         )
-    chosen, reason = _choose(wanted, best, others, right, likely, network.name)
-    table.insert(1, "what", [_words(name) for name in table["pixels"]])
-    return Measured(chosen, table, len(labels), reason, order)
+    chosen, reason = _choose(wanted, [*table["pixels"]], right, likely, network.name)
+    return Measured(chosen, table, len(labels), reason, orders[[*table["pixels"]].index(chosen)])
 
 
 def _choose(
-    wanted: str, best: str, others: list[str], right: dict[str, np.ndarray], likely: dict[str, np.ndarray], name: str
+    wanted: str, ranked: list[str], right: dict[str, np.ndarray], likely: dict[str, np.ndarray], name: str
 ) -> tuple[str, str]:
+    best = ranked[0]
     if wanted:
-        if wanted != best and _is_better(right[best], right[wanted]):
+        if _is_better(right[best], right[wanted]):
             raise NetworkError(
                 f"PREPROCESS={wanted} is not what the network {name} learned from: with {best} it is right on "
                 f"{right[best].mean():.0%} of the images, with {wanted} on {right[wanted].mean():.0%}."
             )
         return wanted, "PREPROCESS says so, and no other way is better"
-    level = [other for other in others if not _is_better(right[best], right[other])]
-    if not level:
+    level = [way for way in ranked if not _is_better(right[best], right[way])]
+    if len(level) == 1:
         return best, "no other way is as often right (McNemar's exact test)"
-    ranked = sorted([best, *level], key=lambda way: likely[way].mean(), reverse=True)
-    gap = likely[ranked[0]] - likely[ranked[1]]
-    if not np.any(gap):
-        raise NetworkError(
-            f"The network {name} answers alike with pixels prepared as {ranked[0]} and as {ranked[1]}; choose one by "
-            f"PREPROCESS={ranked[0]}."
-        )
+    first, second, *_ = sorted(level, key=lambda way: likely[way].mean(), reverse=True)
+    gap = likely[first] - likely[second]
     if gap.mean() <= 1.96 * gap.std(ddof=1) / np.sqrt(len(gap)):
         raise NetworkError(
-            f"How the network {name} wants its pixels cannot be told from {len(gap)} images: {ranked[0]} and "
-            f"{ranked[1]} are too much alike; choose one by PREPROCESS={ranked[0]} or PREPROCESS={ranked[1]}."
+            f"How the network {name} wants its pixels cannot be told from {len(gap)} images: {first} and {second} are "
+            f"too much alike; choose one by PREPROCESS={first} or PREPROCESS={second}."
         )
-    return ranked[0], f"as often right as {', '.join(way for way in ranked[1:3])}, and surer of what is right"
+    return first, f"as often right as {second}, and surer of what is right"
 
 
-def better_order(answers: np.ndarray, labels: np.ndarray, classes: int) -> tuple[int, ...]:
-    """Find an order of the classes in which far more answers (N, classes) are right; () where theirs is as good.
-
-    It is the place in the data of each of the network's classes.
-    """
-    counts = np.zeros((classes, classes), int)
+def better_order(answers: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> tuple[str, ...]:
+    """Find an order of the classes in which far more answers (N, classes) are right; () where theirs is as good."""
+    counts = np.zeros((len(class_names), len(class_names)), int)
     np.add.at(counts, (answers.argmax(axis=1), labels), 1)
-    _, columns = linear_sum_assignment(-counts)
-    own, other = np.trace(counts), counts[np.arange(classes), columns].sum()
-    apart = binomtest(int(other), len(labels)).proportion_ci(method="wilson").low * len(labels)
-    return tuple(columns.tolist()) if apart > own and other > 1.2 * own else ()
+    rows, columns = linear_sum_assignment(-counts)
+    own, other = int(np.trace(counts)), int(counts[rows, columns].sum())
+    apart = binomtest(other, len(labels)).proportion_ci(method="wilson").low * len(labels)
+    return tuple(class_names[place] for place in columns.tolist()) if apart > own and other > 1.2 * own else ()
 
 
 def _answers(core: keras.Model, pixels: np.ndarray) -> np.ndarray:
@@ -160,25 +152,16 @@ def are_probabilities(values: np.ndarray) -> bool:
 
 def _row(name: str, right: np.ndarray, likely: np.ndarray) -> dict[str, object]:
     interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    likelihood = float(likely.mean())
-    return {
-        "pixels": name,
-        "accuracy": right.mean(),
-        "low": interval.low,
-        "high": interval.high,
-        "log_likelihood": likelihood,
-    }
+    plain, _, swapped = name.partition("-")
+    what = _WAYS[plain][0] + (", red and blue swapped" if swapped else "")
+    row: dict[str, object] = {"pixels": name, "what": what, "accuracy": right.mean()}
+    return {**row, "low": interval.low, "high": interval.high, "log_likelihood": likely.mean()}
 
 
 def _is_better(one: np.ndarray, other: np.ndarray) -> bool:
     only_one, only_other = int((one & ~other).sum()), int((other & ~one).sum())
     uneven = only_one + only_other > 0 and binomtest(only_one, only_one + only_other).pvalue < CERTAIN
     return uneven and only_one > only_other
-
-
-def _words(name: str) -> str:
-    plain, _, swapped = name.partition("-")
-    return WORDS[plain] + (", red and blue swapped" if swapped else "")
 
 
 def with_log(model: keras.Model) -> keras.Model:

@@ -1,13 +1,15 @@
 """What NETWORK names: a network by its name, a Python file that builds one, or the file of a trained one."""
 
-import ast
 import hashlib
 import importlib.util
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from modulefinder import ModuleFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -98,25 +100,11 @@ def _find(text: str, variable: str) -> Path:
 
 def python_files(path: Path) -> list[Path]:
     """List a Python file and those in its folder that it imports, directly or through one another."""
-    found, pending = [path], [path]
-    while pending:
-        for name in _imported(pending.pop()):
-            file = path.parent / f"{name}.py"
-            if file.is_file() and file not in found:
-                found.append(file)
-                pending.append(file)
-    return sorted(found)
-
-
-def _imported(path: Path) -> set[str]:
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError):
-        return set()  # it fails where it is imported
-    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    return {name.split(".")[0] for name in plain} | {
-        node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
-    }
+    finder = ModuleFinder([str(path.parent)])
+    with suppress(SyntaxError, ValueError):  # it fails where it is imported
+        finder.run_script(str(path))
+    files = (getattr(module, "__file__", None) for module in finder.modules.values())
+    return sorted({path, *(Path(file) for file in files if file)})
 
 
 def import_file(path: Path) -> ModuleType:
@@ -138,11 +126,9 @@ def import_file(path: Path) -> ModuleType:
 
 def describe(error: Exception, path: Path) -> str:
     """Say in one line what a user's file raised, and in which of its lines."""
-    line, step = getattr(error, "lineno", None), error.__traceback__
-    while step is not None:
-        if Path(step.tb_frame.f_code.co_filename) == path:
-            line = step.tb_lineno
-        step = step.tb_next
+    steps = traceback.extract_tb(error.__traceback__)
+    lines = [step.lineno for step in steps if step.filename == str(path)]
+    line = lines[-1] if lines else getattr(error, "lineno", None)
     said = next((text.strip() for text in str(error).splitlines() if text.strip()), type(error).__name__)
     return f"{type(error).__name__}{f' in line {line}' if line else ''}: {said}"
 

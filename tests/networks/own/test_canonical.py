@@ -117,7 +117,7 @@ def maps_out():
     [
         (two_inputs, "takes 2 inputs"),
         (maps_out, "has to be one vector"),
-        (lambda: KINDS["guide"](SHAPE, 5), "tells 5 classes apart and the data have 3"),
+        (lambda: KINDS["guide"](SHAPE, 11), "tells 11 classes apart and the data have 3"),
         (lambda: "no network", "no keras.Model"),
         (lambda: keras.Sequential([keras.Input((7,)), layers.Dense(3)]), r"has to take images \(H, W, C\)"),
         (lambda: KINDS["guide"]((24, 24, 5), 3), "5 channels"),
@@ -133,6 +133,22 @@ def test_the_network_that_is_shown_to_be_edited_is_the_named_one_layer_by_layer(
     shown = built.build(Source(OWN), (48, 48, 1), 7)
     named = build_cnn("vgg9_small", (48, 48, 1), 7)
     assert [described(layer) for layer in shown.layers] == [described(layer) for layer in named.layers]
+    again = built.build(Source(OWN), (48, 48, 1), 7)  # what was built before in the process changes no name
+    for model in (shown, again):
+        assert [layer.name for layer in model.layers] == [layer.name for layer in named.layers]
+
+
+def test_layers_are_named_by_what_they_do_or_as_their_maker_did() -> None:
+    names = [layer.name for layer in canonical(KINDS["separable"](SHAPE, 3), SHAPE, 3).layers]
+    assert {"conv1", "conv1_norm", "separable1", "depthwise1_leaky_relu"} <= {*names}
+    assert names[-1] == "logits"
+    pixels = keras.Input(SHAPE)
+    first, second = (layers.Conv2D(2, 3, name=name)(pixels) for name in ("eyes", None))
+    joined = layers.Add()([layers.BatchNormalization()(first), layers.BatchNormalization()(second)])
+    branched = keras.Model(pixels, layers.Dense(3)(layers.Flatten()(joined)))
+    assert {"eyes", "eyes_norm", "conv1", "conv1_norm"} <= {
+        layer.name for layer in canonical(branched, SHAPE, 3).layers
+    }
 
 
 def described(layer: layers.Layer) -> tuple:

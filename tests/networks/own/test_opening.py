@@ -6,10 +6,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from kinds import KINDS, Places
 
+from helpers.explain import saliency
+from helpers.networks.layers import copy_of
 from helpers.networks.own import opening
+from helpers.networks.own.canonical import canonical
 from helpers.networks.own.source import NetworkError, Source, label, python_files, read_source
 
 SHAPE = (24, 24, 1)
@@ -26,6 +30,49 @@ def test_a_network_is_read_back_with_the_users_own_layers(tmp_path):
     assert any(type(layer).__name__ == Places.__name__ for layer in again.layers)
 
 
+def test_a_file_of_the_older_form_is_read_alike(tmp_path):
+    network = KINDS["guide"](SHAPE, 3)
+    network.save(tmp_path / "own.h5")
+    source = Source(tmp_path / "own.h5")
+    again = opening.read(opening.check(source, SHAPE, 3), source)
+    images = np.random.default_rng(0).uniform(0, 255, (4, *SHAPE)).astype(np.float32)
+    np.testing.assert_allclose(again.predict(images, verbose=0), network.predict(images, verbose=0), atol=1e-5)
+
+
+def test_a_saved_model_is_one_layer_whose_gradients_and_weights_are_its_own(tmp_path):
+    network = KINDS["nested"](SHAPE, 3)
+    network.export(tmp_path / "exported", verbose=False)
+    source = Source(tmp_path / "exported")
+    model = canonical(opening.read(opening.check(source, SHAPE, 3), source), SHAPE, 3)
+    images = np.random.default_rng(0).uniform(0, 255, (4, *SHAPE)).astype(np.float32)
+    wanted = network.predict(images, verbose=0)
+    np.testing.assert_allclose(model.predict(images, verbose=0), wanted, atol=1e-5)
+    assert np.abs(saliency.gradient(model, images, 1)).max() > 0
+    assert model.count_params() == network.count_params()
+    assert saliency.refusals(model)["Grad-CAM"] == "what the network computes inside exported cannot be looked into"
+    copy = copy_of(model)
+    copy.set_weights([np.zeros_like(weight) for weight in copy.get_weights()])
+    np.testing.assert_allclose(copy.predict(images, verbose=0), 1 / 3, atol=1e-5)  # its answers follow its weights
+    np.testing.assert_allclose(model.predict(images, verbose=0), wanted, atol=1e-5)  # and the model's are its own
+
+
+class Reading(keras.Model):
+    """A model that reads a file each time it is called."""
+
+    def call(self, pixels):
+        """Give what has nothing to do with the pixels."""
+        size = tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32)
+        return tf.reduce_mean(pixels, axis=(1, 2)) * size * tf.ones((1, 3))
+
+
+def test_a_saved_model_that_reaches_beyond_itself_is_refused(tmp_path):
+    network = Reading()
+    network(np.zeros((1, *SHAPE), np.float32))
+    network.export(tmp_path / "exported", verbose=False)
+    with pytest.raises(NetworkError, match="asks for ReadFile, which no network needs"):
+        opening.check(Source(tmp_path / "exported"), SHAPE, 3)
+
+
 def damaged(path: Path) -> None:
     path.write_bytes(b"PK" + bytes(200))
 
@@ -34,8 +81,8 @@ def with_lambda(path: Path) -> None:
     keras.Sequential([keras.Input(SHAPE), layers.Lambda(lambda x: x / 2), layers.Flatten(), layers.Dense(3)]).save(path)
 
 
-def of_five_classes(path: Path) -> None:
-    KINDS["guide"](SHAPE, 5).save(path)
+def of_eleven_classes(path: Path) -> None:
+    KINDS["nested"](SHAPE, 11).save(path)
 
 
 def with_own_layer(path: Path) -> None:
@@ -47,7 +94,7 @@ def with_own_layer(path: Path) -> None:
     [
         (damaged, "cannot be opened as a Keras model"),
         (with_lambda, "holds a Lambda layer, which is a program"),
-        (of_five_classes, "tells 5 classes apart and the data have 3"),
+        (of_eleven_classes, "tells 11 classes apart and the data have 3; give data of the classes"),
         (with_own_layer, "CUSTOM=layers.py"),
     ],
 )

@@ -12,6 +12,7 @@ from helpers.networks.own.proof import prove
 from helpers.networks.own.source import NetworkError
 
 LEVELS = np.array([40, 128, 215])
+NAMES = ("dark", "grey", "light")
 
 
 @pytest.fixture(scope="module")
@@ -37,39 +38,42 @@ def shade_network(*before: layers.Layer, sharp: float = 60.0, channels: int = 1)
 
 
 def test_what_the_network_learned_from_is_found(shades):
-    measured = scaling.measure(shade_network(), *shades, 3)
+    measured = scaling.measure(shade_network(), *shades, NAMES)
     assert measured.chosen == "255" and measured.images == 120 and measured.order == ()
     assert measured.table["pixels"][0] == "255" and measured.table["accuracy"][0] > 0.9
     assert (measured.table["low"] < measured.table["accuracy"]).all()
 
 
 def test_a_network_that_scales_its_pixels_gets_them_as_they_are(shades):
-    assert scaling.measure(shade_network(layers.Rescaling(1 / 255)), *shades, 3).chosen == "none"
+    assert scaling.measure(shade_network(layers.Rescaling(1 / 255)), *shades, NAMES).chosen == "none"
 
 
 def test_what_preprocess_says_is_taken_unless_another_way_is_better(shades):
-    assert scaling.measure(shade_network(), *shades, 3, "255").chosen == "255"
+    assert scaling.measure(shade_network(), *shades, NAMES, "255").chosen == "255"
     with pytest.raises(NetworkError, match=r"PREPROCESS=127 is not what .* learned from: with 255 it is right on "):
-        scaling.measure(shade_network(), *shades, 3, "127")
+        scaling.measure(shade_network(), *shades, NAMES, "127")
     with pytest.raises(NetworkError, match=r"PREPROCESS=half is no way .* choose one of none, 255"):
-        scaling.measure(shade_network(), *shades, 3, "half")
+        scaling.measure(shade_network(), *shades, NAMES, "half")
 
 
 def test_ways_that_cannot_be_told_apart_stop_it(shades):
     blind = shade_network(layers.Rescaling(1 / 255), layers.Lambda(lambda values: values + 0))
     even = keras.Sequential([keras.Input((12, 12, 3)), layers.Lambda(lambda x: keras.ops.mean(x, -1, keepdims=True))])
     colour = keras.Model(even.inputs, blind(even.outputs[0]))
-    with pytest.raises(NetworkError, match=r"answers alike .*PREPROCESS=none"):
-        scaling.measure(colour, *shades, 3)
+    with pytest.raises(NetworkError, match=r"too much alike; choose one by PREPROCESS=none or PREPROCESS=none-bgr"):
+        scaling.measure(colour, *shades, NAMES)
 
 
 def test_a_network_of_other_classes_is_told_so_with_a_hint_of_their_order(shades):
     images, labels = shades
-    with pytest.raises(NetworkError, match=r"no better than naming the commonest class .*in another order"):
-        scaling.measure(shade_network(), images, (labels + 1) % 3, 3)
+    with pytest.raises(
+        NetworkError,
+        match=r"no better than naming .*in the order grey, light, dark it is right more often; name the classes",
+    ):
+        scaling.measure(shade_network(), images, (labels + 1) % 3, NAMES)
     random = np.random.default_rng(1).permutation(labels)
     with pytest.raises(NetworkError, match="no better than naming the commonest class") as error:
-        scaling.measure(shade_network(), images, random, 3)
+        scaling.measure(shade_network(), images, random, NAMES)
     assert "order" not in str(error.value)
 
 

@@ -1,0 +1,98 @@
+"""A user's Python file may say more than how its network is built: how images change in training, and how to train."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import toy_dataset
+
+from helpers.networks.fast import accelerate
+from helpers.networks.own import built
+from helpers.networks.own.source import NetworkError, Source
+from helpers.training.learner import make_learner
+from helpers.training.networks import Networks, recipe_about
+from helpers.training.recipes import Plan, get_recipe
+
+SHAPE = (24, 24, 1)
+NETWORK = """
+import keras
+from keras import layers
+
+def build(image_shape, classes):
+    pixels = keras.Input(image_shape)
+    maps = layers.BatchNormalization()(layers.Conv2D(4, 3, activation="relu")(pixels))
+    model = keras.Model(pixels, layers.Dense(classes, activation="softmax")(layers.Flatten()(maps)))
+    {compiled}
+    return model
+"""
+AUGMENTED = """
+def augmentation():
+    return [layers.RandomFlip("horizontal", seed=1), layers.RandomContrast(0.5, seed=2)]
+"""
+PLANNED = """
+from helpers.training.recipes import MILD, Phase, Plan
+
+def plan():
+    return Plan((Phase("sgd", 0.03, epochs=2),), batch_size=8, augmentation=MILD)
+"""
+
+
+def file_of(folder: Path, *, compiled: str = "pass", more: str = "") -> Source:
+    file = folder / "mine.py"
+    file.write_text(NETWORK.format(compiled=compiled) + more)
+    return Source(file)
+
+
+def networks_of(source: Source) -> Networks:
+    return Networks(toy_dataset(20), recipe_about(get_recipe("tiny"), source), source)
+
+
+def test_its_augmentation_changes_images_in_training_alone_and_no_ablation_has_it(tmp_path):
+    source = file_of(tmp_path, more=AUGMENTED)
+    images = np.random.default_rng(0).uniform(0, 255, (4, *SHAPE)).astype(np.float32)
+    model, plain = (built.build(source, SHAPE, 3, augmented=augmented) for augmented in (True, False))
+    plain.set_weights([weight for weight in model.get_weights() if weight.dtype == np.float32])
+    np.testing.assert_allclose(model(images, training=False), plain(images, training=False), atol=1e-5)
+    kept = keras.Model(model.inputs, model.get_layer("random_contrast").output)
+    assert np.abs(kept(images, training=True) - images).max() > 10
+    names = [layer.name for layer in networks_of(source).by_name["cnn_plain"].build(0).layers]
+    assert "random_flip" in [layer.name for layer in model.layers] and "random_flip" not in names
+
+
+def test_its_plan_trains_it(tmp_path):
+    networks = networks_of(file_of(tmp_path, compiled='model.compile("adam", "mse")', more=PLANNED))
+    (phase,) = networks.by_name["cnn"].plan.phases
+    assert (phase.optimizer, phase.learning_rate, phase.compiled) == ("sgd", 0.03, "")
+    assert networks.by_name["cnn"].plan.batch_size == 8
+
+
+def test_a_plan_that_is_none_is_refused(tmp_path):
+    with pytest.raises(NetworkError, match=r"plan\(\) of .*mine.py gives 'int'; it has to give a recipes.Plan"):
+        networks_of(file_of(tmp_path, more="def plan():\n    return 3\n"))
+
+
+def optimizer_of(networks: Networks, name: str) -> keras.optimizers.Optimizer:
+    network = networks.by_name[name]
+    plan: Plan = network.plan
+    return make_learner(accelerate(network.build(0)), plan, plan.phases[0], steps=4, seed=0).model.optimizer
+
+
+def test_what_it_is_compiled_with_trains_it_and_its_ablations(tmp_path):
+    loss = "keras.losses.CategoricalCrossentropy(label_smoothing=0.2)"
+    networks = networks_of(
+        file_of(tmp_path, compiled=f"model.compile(keras.optimizers.Nadam(3e-3, beta_1=0.8), {loss})")
+    )
+    optimizer = optimizer_of(networks, "cnn")
+    assert type(optimizer) is keras.optimizers.Nadam and optimizer.beta_1 == 0.8
+    assert float(optimizer.learning_rate) == pytest.approx(3e-3)
+    assert networks.by_name["cnn"].plan.label_smoothing == 0.2
+    assert float(optimizer_of(networks, "cnn_second").learning_rate) == pytest.approx(0.6 * 3e-3)
+    assert type(optimizer_of(networks, "cnn_plain")) is keras.optimizers.Nadam
+    assert not networks.by_name["dnn"].plan.phases[0].compiled  # its size is the network's, and nothing else
+
+
+def test_a_loss_that_does_not_train_networks_here_is_refused(tmp_path):
+    source = file_of(tmp_path, compiled='model.compile("adam", "mse")')
+    with pytest.raises(NetworkError, match="with the loss mse; networks are trained by cross-entropy"):
+        built.compiled_with(source, SHAPE, 3)
