@@ -1,8 +1,9 @@
 """The network of the seven notebooks: edit me, then run any notebook, or `make report`, again.
 
 `build` gets the shape of the images, such as (48, 48, 1), and the number of classes, and gives any Keras model of
-pixels from 0 to 255. A function `augmentation()` may give a list of Keras layers that change the images in training,
-and `plan()` a `helpers.training.recipes.Plan` that says how to train.
+pixels from 0 to 255; what it is compiled with, if it is, trains it. A function
+`augmentation()` may give a list of Keras layers that change the images in training, and `plan()` a
+`helpers.training.recipes.Plan` that says how to train.
 """
 
 from keras import Model, layers
