@@ -222,9 +222,7 @@ class Run:
     @property
     def keeper(self) -> Keeper:
         """What keeps all that is computed of these data, for this run and others of the same folder of runs."""
-        facts = {"precision": describe_precision(), "backend": keras.backend.backend()}
-        facts |= {"way": "accelerated" if accelerates() else "plain"}
-        return Keeper(self.folder.parent / runs.KEPT / self.dataset.fingerprint, facts, self._uses.note)
+        return replace(keeper_of(self.folder.parent, self.dataset), used=self._uses.note)
 
     def keep(self, function: Callable[..., T], *arguments: object, **options: object) -> T:
         """Give what a function makes of these arguments, computed once and kept; see `Keeper.call`."""
@@ -373,6 +371,13 @@ class Run:
     def _headline(self) -> Trained:
         trained = self.given.trained if self.given else self.network("cnn")
         return replace(trained, model=unrolled(trained.model)) if self.own else trained
+
+
+def keeper_of(reports: Path, dataset: Dataset) -> Keeper:
+    """Give what keeps all that is computed of these data for the runs in a folder."""
+    facts = {"precision": describe_precision(), "backend": keras.backend.backend()}
+    facts |= {"way": "accelerated" if accelerates() else "plain"}
+    return Keeper(reports / runs.KEPT / dataset.fingerprint, facts)
 
 
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:

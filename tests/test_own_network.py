@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from conftest import toy_dataset
 from kinds import KINDS, classes_of
@@ -67,6 +68,20 @@ def test_seven_notebooks_are_about_a_network_of_ones_own(kind: str, tmp_path: Pa
     assert ('"name": "Grad-CAM", "why"' in said["04_saliency_maps"]) == (kind in CLOSED)
     assert ("no filter to look into" in said["05_gradient_ascent"]) == (kind in CLOSED)
     assert ("nothing to lay over the image" in said["07_keract_activations"]) == (kind in CLOSED)
+
+
+@pytest.mark.slow
+def test_a_trained_network_of_another_order_is_told_so_before_anything_runs(tmp_path: Path) -> None:
+    network = keras.saving.load_model(write_trained(tmp_path) / "trained.keras")
+    kernel, bias = network.layers[-1].get_weights()
+    network.layers[-1].set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
+    network.save(tmp_path / "trained.keras")
+    data = write_spots(tmp_path / "spots", 3)
+    made = report(str(tmp_path / "trained.keras"), data, tmp_path / "reports", IMAGE_SIZE="24")
+    assert made.returncode == 2
+    said = made.stderr.strip().splitlines()[-1]
+    assert "in the order top, bottom, middle it is right more often; name the classes so that they sort so" in said
+    assert not list(tmp_path.glob("reports/*/answers"))
 
 
 def test_what_is_wrong_with_a_network_is_told_before_anything_runs(tmp_path: Path) -> None:

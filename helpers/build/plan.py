@@ -147,7 +147,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         "the recipe": arguments.recipe,
         "the seed": str(seed),
         "the precision": _precision(),
-        "the network": _network(arguments.recipe, loaded),
+        "the network": _network(arguments.recipe, loaded, arguments.reports.resolve()),
         **({"the balance of classes": "1"} if _balances(arguments.recipe) else {}),
         **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
     }
@@ -207,10 +207,11 @@ def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size
     )
 
 
-def _network(recipe: str, data: Dataset) -> str:
+def _network(recipe: str, data: Dataset, reports: Path) -> str:
     """Say what network the run is about, by name or digest; kernels, which run elsewhere, get its whole path.
 
-    A user's own is tried first, once: what is wrong with it is to be told before anything runs.
+    A user's own is tried first, once, and one that came trained is measured and checked: what is wrong with it is to
+    be told before anything runs.
     """
     source = read_source(recipe)
     if isinstance(source, str):
@@ -219,10 +220,15 @@ def _network(recipe: str, data: Dataset) -> str:
         os.environ[NETWORK] = f"{source.path}:{source.function}" if not source.trained else str(source.path)
     if source.custom:
         os.environ[CUSTOM] = str(source.custom)
-    shape, classes = data.image_shape, len(data.class_names)
-    tried = cache_folder() / "known" / f"network-{source.digest[:20]}-{'x'.join(map(str, shape))}-{classes}"
+    tried = cache_folder() / "known" / f"network-{source.digest[:20]}-{data.fingerprint[:20]}"
     if not tried.exists():
-        opening.check(source, shape, classes)
+        if source.trained:
+            from helpers.run import keeper_of
+            from helpers.training.given import open_given
+
+            open_given(source, data, keeper_of(reports, data))
+        else:
+            opening.check(source, data.image_shape, len(data.class_names))
         write_atomically(tried, b"")
     return f"sha256:{source.digest}"
 
