@@ -28,7 +28,7 @@ from helpers.networks.own import built, proof
 from helpers.networks.own.canonical import unrolled
 from helpers.networks.own.proof import Check
 from helpers.networks.own.source import Source, label, read_source
-from helpers.networks.precision import accelerates, describe_precision
+from helpers.networks.precision import describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.report import plots
@@ -39,7 +39,7 @@ from helpers.training.loop import Trained
 from helpers.training.networks import Network, Networks, count_convolutions, recipe_about
 from helpers.training.pretrained import PretrainedNetworks
 from helpers.training.recipes import Recipe, get_recipe, shown_name
-from helpers.training.stored import fitted_plan, load_or_train, network_form, training_parts
+from helpers.training.stored import fitted_plan, keeper_of, load_or_train, network_form, training_parts
 
 hold_sources()  # what this process keeps is known by the code that it runs
 
@@ -371,13 +371,6 @@ class Run:
     def _headline(self) -> Trained:
         trained = self.given.trained if self.given else self.network("cnn")
         return replace(trained, model=unrolled(trained.model)) if self.own else trained
-
-
-def keeper_of(reports: Path, dataset: Dataset) -> Keeper:
-    """Give what keeps all that is computed of these data for the runs in a folder."""
-    facts = {"precision": describe_precision(), "backend": keras.backend.backend()}
-    facts |= {"way": "accelerated" if accelerates() else "plain"}
-    return Keeper(reports / runs.KEPT / dataset.fingerprint, facts)
 
 
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:

@@ -223,8 +223,8 @@ def _network(recipe: str, data: Dataset, reports: Path) -> str:
     tried = cache_folder() / "known" / f"network-{source.digest[:20]}-{data.fingerprint[:20]}"
     if not tried.exists():
         if source.trained:
-            from helpers.run import keeper_of
             from helpers.training.given import open_given
+            from helpers.training.stored import keeper_of
 
             open_given(source, data, keeper_of(reports, data))
         else:

@@ -24,10 +24,11 @@ from helpers.base import timings
 from helpers.base.code import code_digest
 from helpers.base.keeper import Form, Keeper, architecture
 from helpers.base.machine import describe_machine
+from helpers.base.runs import KEPT
 from helpers.data.datasets import Dataset
 from helpers.networks.architectures import multiplications
 from helpers.networks.chunks import gradient_bytes
-from helpers.networks.precision import accelerates, choose_precision
+from helpers.networks.precision import accelerates, choose_precision, describe_precision
 from helpers.training import loop
 from helpers.training.augmentation import AUGMENTATIONS, Augmentation
 from helpers.training.balance import balances, class_weights
@@ -88,6 +89,13 @@ def load_or_train(
     if not known:
         report(f"training {name}: there after {time.monotonic() - began:.0f} s")
     return trained
+
+
+def keeper_of(reports: Path, dataset: Dataset) -> Keeper:
+    """Give what keeps all that is computed of these data for the runs in a folder."""
+    facts = {"precision": describe_precision(), "backend": keras.backend.backend()}
+    facts |= {"way": "accelerated" if accelerates() else "plain"}
+    return Keeper(reports / KEPT / dataset.fingerprint, facts)
 
 
 def training_kind(model: keras.Model) -> str:

@@ -77,6 +77,15 @@ def test_a_network_of_other_classes_is_told_so_with_a_hint_of_their_order(shades
     assert "order" not in str(error.value)
 
 
+def test_of_many_orders_none_is_told_that_is_right_by_chance():
+    random, names = np.random.default_rng(0), [f"class {i}" for i in range(10)]
+    labels, right = random.integers(0, 10, 500), random.random(500) < 0.4
+    said = np.where(right, labels, random.integers(0, 10, 500))
+    assert scaling.better_order(np.eye(10)[random.integers(0, 10, 500)], labels, names)[1] == ()
+    assert scaling.better_order(np.eye(10)[said], labels, names)[1] == ()
+    assert scaling.better_order(np.eye(10)[(said + 3) % 10], labels, names)[1] == (*names[7:], *names[:7])
+
+
 def test_the_wrapper_is_proved_and_a_wrong_one_is_not(shades):
     images, _ = shades
     scale = scaling.scales(1)["255"]
