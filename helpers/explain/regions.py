@@ -14,7 +14,7 @@ from helpers.data.datasets import Dataset
 from helpers.explain.superpixels import Explanation
 from helpers.networks.sample import Sample
 
-DRAWN, TEMPLATE, PLACES = "drawn", "template", "places"  # where regions come from
+DRAWN, TEMPLATE, PLACES, WORDS = "drawn", "template", "places", "superpixels"  # where regions come from
 FRAME = ("centre", "ring", "border")
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "middle", "right")
 COLOURS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
@@ -80,17 +80,24 @@ def find_regions(dataset: Dataset, sample: Sample, split: str = "test") -> Regio
     return Regions(labels, tuple(parts), np.stack([*parts.values()]), PLACES)
 
 
-def superpixel_regions(images: np.ndarray, explanations: Sequence[Explanation]) -> Regions:
-    """Put the superpixels of images (N, H, W, C) uint8 in words: where the middle of each lies, and its mean colour."""
-    colours, values = (COLOURS, _COLOURS) if images.shape[3] == 3 else (TONES, _TONES)
+def superpixel_regions(dataset: Dataset, sample: Sample, explanations: Sequence[Explanation]) -> Regions:
+    """Name the regions in which superpixels lie: the parts of a face; else the place of their middle, and their colour.
+
+    explanations: of the sample's images, whose mean colour in a superpixel is named after the nearest that is known.
+    """
+    if (known := find_regions(dataset, sample)).source != PLACES:
+        return known
+    colours, values = (COLOURS, _COLOURS) if sample.images.shape[3] == 3 else (TONES, _TONES)
     places = [f"{row} {column}".replace("middle middle", "middle") for row in ROWS for column in COLUMNS]
-    known = _lab(np.frombuffer(values, np.uint8).reshape(1, -1, 3))[0]
-    labels = np.stack([_describe(image, one.segments, known) for image, one in zip(images, explanations, strict=True)])
+    lab = _lab(np.frombuffer(values, np.uint8).reshape(1, -1, 3))[0]
+    pairs = zip(sample.images, explanations, strict=True)
     patches = np.arange(len(places) * len(colours))
     held = [patches // len(colours) == place for place in range(len(places))]
     held += [patches % len(colours) == tone for tone in range(len(colours))]
     names = (*places, *(f"{colour} parts" for colour in colours))
-    return Regions(labels, names, np.stack(held), "superpixels")
+    return Regions(
+        np.stack([_describe(image, one.segments, lab) for image, one in pairs]), names, np.stack(held), WORDS
+    )
 
 
 def spread_weights(explanations: Sequence[Explanation]) -> np.ndarray:

@@ -61,10 +61,10 @@ def stand_out(table: pd.DataFrame) -> pd.DataFrame:
 
 def sentence(table: pd.DataFrame, by: str) -> tuple[str, dict[str, Any]]:
     """Say for each group of `attention` which regions stand out: a template with values; by: whose relevance it is."""
-    found = stand_out(table)
+    found, enough = stand_out(table), table["images"] >= FEWEST
     kinds: dict[str, list[str]] = {"none": [], "few": []}
-    if found.empty and (table["images"] >= FEWEST).all():
-        return REGIONS["nowhere"], {"by": by}
+    if found.empty and (enough.all() or not enough.any()):
+        return REGIONS["nowhere" if enough.any() else "unknown"], {"by": by}
     clauses = []
     for group, own in table.groupby("group", sort=False):
         if own["images"].iloc[0] < FEWEST:

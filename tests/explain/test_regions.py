@@ -26,6 +26,11 @@ def photo(colour: tuple[int, int, int], ground: tuple[int, int, int] = (245, 245
     return image
 
 
+def words(image: np.ndarray, one: Explanation) -> Regions:
+    sample = sample_of(image[np.newaxis], np.zeros(1, int), np.zeros(1, int))
+    return regions.superpixel_regions(toy_dataset(2), sample, [one])
+
+
 def find(images: np.ndarray, **changed: object) -> Regions:
     dataset: Dataset = replace(toy_dataset(2), **changed)
     places = np.arange(len(images))
@@ -108,7 +113,7 @@ def test_superpixels_have_places_and_colours(colour: tuple[int, int, int], name:
     image = photo(colour)
     segments = (image[..., 1] != 245).astype(int)
     one = Explanation(segments, 0, np.array([-1, 2], np.float32), 1.0, 1.0)
-    found = regions.superpixel_regions(image[np.newaxis], [one])
+    found = words(image, one)
     held = dict(zip(found.names, regions.shares(regions.spread_weights([one]), found)[0]))
     assert {name for name, share in held.items() if share > 0} == {f"{name} parts", "lower middle"}
     assert dict(zip(found.names, found.areas()[0]))["white parts"] == pytest.approx(1 - 144 / 900)
@@ -117,7 +122,7 @@ def test_superpixels_have_places_and_colours(colour: tuple[int, int, int], name:
 def test_grey_superpixels_have_tones() -> None:
     image = photo((20, 20, 20))[..., :1]
     one = Explanation((image[..., 0] != 245).astype(int), 0, np.array([-1, 2], np.float32), 1.0, 1.0)
-    found = regions.superpixel_regions(image[np.newaxis], [one])
+    found = words(image, one)
     assert {name for name in found.names if name.endswith("parts")} == {"dark parts", "mid-grey parts", "bright parts"}
     assert regions.shares(regions.spread_weights([one]), found)[0][found.names.index("dark parts")] == 1
 
@@ -126,3 +131,10 @@ def test_the_weight_of_a_superpixel_is_spread_over_it() -> None:
     segments = np.array([[0, 0, 0, 1]])
     one = Explanation(segments, 0, np.array([3, -2], np.float32), 1.0, 1.0)
     np.testing.assert_allclose(regions.spread_weights([one]), [[[1, 1, 1, -2]]])
+
+
+def test_superpixels_of_a_face_lie_in_the_parts_of_a_face() -> None:
+    images = np.zeros((3, faces.SIZE, faces.SIZE, 1), np.uint8)
+    places, dataset = np.arange(3), replace(toy_dataset(2), evidence={})
+    found = regions.superpixel_regions(dataset, sample_of(images, places, places), [])
+    np.testing.assert_array_equal(found.labels, faces.draw_regions("test", places, places))

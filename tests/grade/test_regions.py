@@ -65,6 +65,12 @@ def test_of_few_images_nothing_is_said() -> None:
     assert "for sad, the mouth" not in text
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_where_no_group_has_enough_images_none_is_said_to_prefer_nothing(count: int) -> None:
+    table = regions.attention(MOUTH[:count, :9, 0], PARTS.areas()[:count], PARTS.names, NAMES[:count])
+    assert render(*regions.sentence(table, "it")) == "Where it lies, there are too few images to say."
+
+
 def test_images_without_relevance_do_not_count() -> None:
     blank = MOUTH * (np.arange(COUNT) % 2)[:, None, None]
     assert attend(blank)["images"].max() <= COUNT // 4
