@@ -6,15 +6,18 @@ May import `base`.
 """
 
 from helpers.answers.answer import Answer
-from helpers.answers.sentences import render, render_block
+from helpers.answers.sentences import pieces, render, render_block
 from helpers.answers.stored import AnswerError, load_answer
-from helpers.answers.tables import table_cells
+from helpers.answers.tables import table_cells, table_values, whole_table
 
 __all__ = [
     "Answer",
     "AnswerError",
     "load_answer",
+    "pieces",
     "render",
     "render_block",
     "table_cells",
+    "table_values",
+    "whole_table",
 ]

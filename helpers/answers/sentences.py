@@ -17,9 +17,15 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     template: text with {name} or {name:format}; values: JSON values by name, as `Answer` stores them.
     Raises ValueError, naming the value, where one is missing, unused or does not fit its format.
     """
+    return "".join(text for text, _ in pieces(template, values))
+
+
+def pieces(template: str, values: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    """Set a template's values into it, and keep the texts apart: each with the name of the value that it is, if any."""
     parts = list(_parse(template))
     _check_values(template, {name for _, name, _ in parts if name is not None}, set(values))
-    return "".join(text + _set_value(template, name, spec, values) for text, name, spec in parts)
+    both = ([(text, None), (_set_value(template, name, spec, values), name)] for text, name, spec in parts)
+    return [piece for pair in both for piece in pair if piece[0]]
 
 
 def _parse(template: str) -> Iterator[tuple[str, str | None, str]]:

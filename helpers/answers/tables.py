@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 40  # of a table that is shown whole, a page
 CUT = "Of {rows_in_all} rows the first and the last {end} are shown; {file} holds all."
 HEAD = "Of {rows_in_all} rows the first {end} are shown; {file} holds all."
+GAP = "\N{HORIZONTAL ELLIPSIS}"  # in each cell of the row that stands for those left out
 END_ROWS = 15  # of a longer one, shown at its beginning and at its end; its file holds all
 
 
@@ -33,12 +34,29 @@ def table_cells(block: Mapping[str, Any]) -> list[list[str]]:
     Raises ValueError, naming the table, where a format does not fit its column.
     """
     try:
-        cells = [list(map(format_value, row, block["formats"])) for row in block["rows"]]
-        if len(cells) <= MOST_ROWS or block.get("head"):
-            return cells[: block.get("head")]
-        return [*cells[:END_ROWS], ["\N{HORIZONTAL ELLIPSIS}"] * len(block["columns"]), *cells[-END_ROWS:]]
+        return _shown([list(map(format_value, row, block["formats"])) for row in block["rows"]], block)
     except (ValueError, TypeError) as error:
         raise ValueError(f"A format of the table {block['name']!r} does not fit its column: {error}.") from None
+
+
+def table_values(block: Mapping[str, Any]) -> list[list[Any]]:
+    """Give what the cells of `table_cells` show, as raw values."""
+    return _shown(block["rows"], block)
+
+
+def _shown(rows: list[list[Any]], block: Mapping[str, Any]) -> list[list[Any]]:
+    if len(rows) <= MOST_ROWS or block.get("head"):
+        return rows[: block.get("head")]
+    return [*rows[:END_ROWS], [GAP] * len(block["columns"]), *rows[-END_ROWS:]]
+
+
+def whole_table(block: Mapping[str, Any], most: int) -> Mapping[str, Any]:
+    """Give a table's block so that all of at most `most` rows are shown, where a page would show both ends."""
+    rows = len(block["rows"])
+    if not block["template"].endswith(CUT) or rows > most:
+        return block
+    named = {name: value for name, value in block["values"].items() if name not in ("rows_in_all", "end", "file")}
+    return {**block, "template": block["template"].removesuffix(f" {CUT}"), "values": named, "head": rows}
 
 
 def csv(block: Mapping[str, Any]) -> bytes:

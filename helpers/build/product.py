@@ -1,9 +1,9 @@
-"""The PDF of a run, set from its answers once all of them are up to date."""
+"""The PDF and the HTML of a run, set from its answers once all of them are up to date."""
 
 import os
 import platform
 from collections.abc import Mapping
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 from helpers.base.code import imported_files
@@ -16,20 +16,30 @@ from helpers.report.remarks import RemarkError, read_remarks, remarks_digest
 
 def set_pdf(build: Build) -> None:
     """Set the run's PDF from its answers unless it is up to date; every answer has to be."""
-    pdf, stamp = build.run / "report.pdf", report_stamp(build)
-    remarks = author_remarks(build)
-    now = report_components(build, stamp)
-    now |= {"the author's remarks": remarks_digest(remarks), "who hands it in": str(build.hand_in)}
-    reason = stale.why_stale(pdf, now)
-    say(f"report.pdf: set, {reason}" if reason else "report.pdf: skipped, nothing changed")
-    if reason:
-        from helpers.report.pdf import build_report
+    _set(build, build.run / "report.pdf", {})
 
+
+def set_html(build: Build, language: str = "en") -> None:
+    """Set the run's HTML in a language as `set_pdf` does the PDF."""
+    from helpers.report.document import languages_beside, report_name
+
+    others = {"the languages beside": " ".join(languages_beside(build.run, language))}
+    _set(build, build.run / report_name(language), others)
+
+
+def _set(build: Build, path: Path, further: Mapping[str, str]) -> None:
+    form, stamp, remarks = path.suffix[1:], report_stamp(build), author_remarks(build)
+    now = {**report_components(build, form, stamp), **further}
+    now |= {"the author's remarks": remarks_digest(remarks), "who hands it in": str(build.hand_in)}
+    reason = stale.why_stale(path, now)
+    say(f"{path.name}: set, {reason}" if reason else f"{path.name}: skipped, nothing changed")
+    if reason:
         try:
-            build_report(build.run, build.printed, stamp, build.hand_in, remarks)
+            module = import_module(f"helpers.report.{form}")
+            module.build_report(build.run, build.printed, stamp, build.hand_in, remarks)
         except ValueError as error:  # of answers or characters that cannot be set; the message is a sentence
             raise PdfError(error) from error
-        stale.write_stamp(pdf, now)
+        stale.write_stamp(path, now)
 
 
 def author_remarks(build: Build) -> dict[str, list[tuple[str, Path]]]:
@@ -41,7 +51,7 @@ def author_remarks(build: Build) -> dict[str, list[tuple[str, Path]]]:
 
 
 def report_stamp(build: Build) -> dict[str, object]:
-    """Collect what the PDF says about its own making; its date is the day of the newest answer."""
+    """Collect what the report says about its own making; its date is the day of the newest answer."""
     days = [stale.read_json(stale.stamp_path(build.answer(name)))["day"] for name in build.printed]
     return {
         "dataset": build.run.name,
@@ -54,18 +64,19 @@ def report_stamp(build: Build) -> dict[str, object]:
     }
 
 
-def report_components(build: Build, stamp: Mapping[str, object]) -> dict[str, str]:
-    """List what the PDF is made from: the answers, the code that sets it, its stamp."""
-    code = imported_files([f"import {build.package.name}.report.pdf"], build.package)
+def report_components(build: Build, form: str, stamp: Mapping[str, object]) -> dict[str, str]:
+    """List what a form of the report, pdf or html, is made from: the answers, the code that sets it, its stamp."""
+    code = imported_files([f"import {build.package.name}.report.{form}"], build.package)
+    code += [path for path in sorted((build.package / "report").glob(f"{form}.*")) if path.suffix != ".py"]
     return {
         **{f"the answer of {name}": stale.file_digest(build.answer(name)) for name in build.printed},
-        **stale.files_components([*code, *sorted(build.package.rglob("*.typ"))], build.package),
+        **stale.files_components(code, build.package),
         **{f"the {key}": str(value) for key, value in stamp.items()},
     }
 
 
 def headlines(build: Build) -> list[str]:
-    """Give the run's headline numbers as the PDF words them, one a line, aligned."""
+    """Give the run's headline numbers as the report words them, one a line, aligned."""
     from helpers.report.document import headlines
 
     lines = headlines([stale.read_json(build.answer(name)) for name in build.printed])

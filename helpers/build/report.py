@@ -1,4 +1,4 @@
-"""Make a run's report: execute the notebooks whose answers are stale, then set the PDF.
+"""Make a run's report: execute the notebooks whose answers are stale, then set the PDF and the HTML.
 
 Nothing that takes long to import is imported before something has to run.
 """
@@ -20,7 +20,7 @@ from helpers.build.board import Board
 from helpers.build.execute import Failure, say
 from helpers.build.forecast import forecast, free_bytes
 from helpers.build.plan import RECIPES, Build, PdfError, check, plan
-from helpers.build.product import author_remarks, headlines, set_pdf
+from helpers.build.product import author_remarks, headlines, set_html, set_pdf
 from helpers.build.schedule import choose_jobs, run_notebooks
 from helpers.data.sources import DatasetError
 from helpers.networks.own.source import NetworkError
@@ -28,7 +28,7 @@ from helpers.training.pretrained import PretrainedError
 
 
 def make_report(build: Build, jobs: int) -> int:
-    """Bring a run's answers and PDF up to date and print the outcome; the exit code."""
+    """Bring a run's answers, PDF and HTML up to date and print the outcome; the exit code."""
     check(build)
     author_remarks(build)
     os.environ[BUILD_VARIABLE] = str(build.run)  # tells the kernels that theirs are the report's answers
@@ -40,7 +40,9 @@ def make_report(build: Build, jobs: int) -> int:
         if failures:
             return _report_failures(build, failures)
         set_pdf(build)
-    say("\n".join([str(_short(build.run / "report.pdf")), *headlines(build)]))
+        set_html(build)
+    files = [str(_short(build.run / name)) for name in ("report.pdf", "report.html")]
+    say("\n".join([*files, *headlines(build)]))
     return 0
 
 
@@ -88,7 +90,7 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m helpers", description="Make a run's report.")
     commands = parser.add_subparsers(required=True, metavar="report")
-    report = commands.add_parser("report", help="run the stale notebooks and set the PDF")
+    report = commands.add_parser("report", help="run the stale notebooks and set the PDF and the HTML")
     report.add_argument(
         "--dataset", default="faces", help="faces, fer2013, food11, or a path to an archive or a folder"
     )

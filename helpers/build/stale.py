@@ -1,6 +1,6 @@
 """What a notebook's answer was made from, and which of it changed since.
 
-An answer has a stamp beside it, and so has the PDF: a small JSON file with the components that went into
+An answer has a stamp beside it, and so have the PDF and the HTML: a small JSON file with the components that went into
 it and its own digest. A component's value is either readable ("quick", "5") or a digest ("sha256:...").
 """
 
@@ -118,11 +118,11 @@ def shorten(clauses: list[str], shown: int = 3) -> str:
 
 def stamp_path(product: Path) -> Path:
     """Name the stamp that lies beside a file."""
-    return product.with_suffix(".stamp.json")
+    return product.with_suffix(f"{product.suffix if product.suffix == '.html' else ''}.stamp.json")
 
 
 def why_stale(product: Path, now: Components) -> str | None:
-    """Say in one clause why an answer, or the PDF, has to be made again; None if it stands as it is.
+    """Say in one clause why an answer, or a report, has to be made again; None if it stands as it is.
 
     product: the file, with its stamp beside it; of an answer, the files that belong to it are checked too.
     """

@@ -1,6 +1,6 @@
-"""Figures, a file a subject, and the PDF; only this room knows matplotlib and Typst.
+"""Figures, a file a subject, the PDF and the HTML; only this room knows matplotlib, Typst and Jinja.
 
 May import `base` and `answers`; `words` imports nothing, and anything from `grade` on may say what it holds.
 """
 
-__all__ = ["document", "handin", "pdf", "plots", "remarks", "words"]
+__all__ = ["document", "handin", "html", "pdf", "plots", "remarks", "words"]

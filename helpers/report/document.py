@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from helpers.answers import load_answer, render, render_block, table_cells
+from helpers.answers import load_answer, pieces, render, render_block, table_cells, table_values, whole_table
 from helpers.report.handin import HandIn
 from helpers.report.remarks import set_remarks
 from helpers.report.words import en as words
@@ -18,6 +18,7 @@ from helpers.report.words import en as words
 TEXT_WIDTH_MM = 170.0
 TALLEST_FIGURE_MM = 215.0  # leaves room for a caption of five lines
 STAMP_KEYS = ("dataset", "title", "fingerprint", "seed", "recipe", "versions", "date", "notes", "machine")
+PLAIN_LANGUAGE = "en"  # whose HTML has no language in its name
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -32,6 +33,7 @@ class Headline:
     label: str
     value: str
     detail: str = ""
+    source: str = ""  # notebook and key of each number in the value
 
 
 def load_document(
@@ -40,19 +42,25 @@ def load_document(
     stamp: Mapping[str, Any],
     hand_in: HandIn | None = None,
     remarks: Mapping[str, Sequence[tuple[str, Path]]] | None = None,
+    most_rows: int = 0,
 ) -> dict[str, Any]:
-    """Compose a report from what a run's folder holds.
+    """Compose a report from what a run's folder holds; tables of at most `most_rows` rows are not cut.
 
     notebooks: their names, in the order of the report; remarks: the author's own, by number of the notebook, as
     `read_remarks` gives them. Raises AnswerError on an answer that is missing or incomplete, RemarkError on a remark
     that cannot be set, and ReportError on a stamp without one of STAMP_KEYS.
     """
-    answers = [load_answer(folder, notebook) for notebook in notebooks]
+    answers = [_whole(load_answer(folder, notebook), most_rows) for notebook in notebooks]
     document = compose(answers, stamp, hand_in or HandIn())
     numbers = _numbers(answers)
     for answer, section in zip(answers, document["sections"]):
         section["remarks"] = set_remarks((remarks or {}).get(_number(answer), ()), numbers, folder)
     return document
+
+
+def _whole(answer: dict[str, Any], most: int) -> dict[str, Any]:
+    blocks = [whole_table(block, most) if block["kind"] == "table" else block for block in answer["blocks"]]
+    return {**answer, "blocks": blocks}
 
 
 def compose(
@@ -66,12 +74,14 @@ def compose(
     hand_in = hand_in or HandIn()
     numbered = [(str(place), answer) for place, answer in enumerate(answers, 1)]
     return {
+        "language": words.LANGUAGE,
+        "interface": words.HTML,
         "words": words.LAYOUT,
         "subtitle": stamp["title"],
         "stamp": _hand_in_lines(hand_in) + _stamp_lines(stamp),
         "notes": list(stamp["notes"]),
         "headlines": [asdict(line) for line in headlines(answers)],
-        "grades": next((_parts("table", [block])[0] for answer in answers for block in _grades(answer)), None),
+        "grades": next((_parts(answer, "table", [block])[0] for answer in answers for block in _grades(answer)), None),
         "trust": [part for number, answer in numbered if (part := _trust(number, answer))["blocks"]],
         "sections": [
             {
@@ -128,7 +138,7 @@ def _section(number: str, answer: Mapping[str, Any], chosen: Sequence[Mapping[st
     return {
         "number": number,
         "title": answer["title"],
-        "blocks": [part for kind, blocks in runs for part in _parts(kind, list(blocks))],
+        "blocks": [part for kind, blocks in runs for part in _parts(answer, kind, list(blocks))],
     }
 
 
@@ -154,22 +164,51 @@ def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mappin
             yield block
 
 
-def _parts(kind: str, blocks: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _parts(answer: Mapping[str, Any], kind: str, blocks: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Set a run of blocks of one kind; sentences that follow each other make one paragraph, a summary its own."""
     if kind == "text":
         paragraphs = groupby(blocks, key=lambda block: "summary" in block)
-        return [{"kind": kind, "text": " ".join(map(render_block, paragraph))} for _, paragraph in paragraphs]
-    return [{"kind": kind, "text": render_block(block), **_content(block)} for block in blocks]
+        return [{**_paragraph(answer, [*sentences]), "summary": summary} for summary, sentences in paragraphs]
+    return [{"kind": kind, **_sentence(answer, block), **_content(answer, block)} for block in blocks]
 
 
-def _content(block: Mapping[str, Any]) -> dict[str, Any]:
+def _paragraph(answer: Mapping[str, Any], blocks: list[Mapping[str, Any]]) -> dict[str, Any]:
+    sentences = [_sentence(answer, block) for block in blocks]
+    texts = [piece for sentence in sentences for piece in [[" ", ""], *sentence["pieces"]]]
+    return {"kind": "text", "text": " ".join(sentence["text"] for sentence in sentences), "pieces": texts[1:]}
+
+
+def _sentence(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
+    return {"text": render_block(block), "pieces": _pieces(answer, block)}
+
+
+def _pieces(answer: Mapping[str, Any], block: Mapping[str, Any]) -> list[list[str]]:
+    """Give a block's text piece by piece, each number with its source: notebook, key and exact value."""
+    keys = {value: key for key, value in _flatten(answer["numbers"]) if isinstance(value, float)}
+    sources = {
+        name: f"{answer['notebook']}: {keys.get(value, name)} = {value}"
+        for name, value in block["values"].items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return [[text, sources.get(name or "", "")] for text, name in pieces(block["template"], block["values"])]
+
+
+def _content(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
     if block["kind"] == "figure":
         return {
             "file": f"/{block['file']}",
+            "png": block["png"],
             "width_mm": _printed_width(block["width_mm"], block["height_mm"]),
+            "source": f"{answer['notebook']}: {block['file']}",
         }
     if block["kind"] == "table":
-        return {"columns": block["columns"], "numeric": block["numeric"], "cells": table_cells(block)}
+        return {
+            "columns": block["columns"],
+            "numeric": block["numeric"],
+            "cells": table_cells(block),
+            "values": table_values(block),
+            "source": f"{answer['notebook']}: {block['file']}",
+        }
     return {}
 
 
@@ -187,8 +226,14 @@ def _check_stamp(stamp: Mapping[str, Any]) -> None:
 def headlines(answers: Sequence[Mapping[str, Any]]) -> list[Headline]:
     """Pick the headline numbers that the answers have, formatted, in the order of `words.HEADLINES`."""
     numbers = _numbers(answers)
+    notebooks = {key: answer.get("notebook", "") for answer in answers for key, _ in _flatten(answer["numbers"])}
     return [
-        Headline(label, _fill(value, numbers), _fill(detail, numbers))
+        Headline(
+            label,
+            _fill(value, numbers),
+            _fill(detail, numbers),
+            ", ".join(f"{notebooks[key]}: {key}" for key in sorted(_names(value))),
+        )
         for label, value, detail in words.HEADLINES
         if _names(value) <= numbers.keys()
     ]
@@ -213,3 +258,15 @@ def _names(template: str) -> set[str]:
 def _fill(template: str, numbers: Mapping[str, Any]) -> str:
     names = _names(template)
     return render(template, {name: numbers[name] for name in names}) if names <= numbers.keys() else ""
+
+
+def report_name(language: str) -> str:
+    """Name the file of the HTML in a language, such as "report.html" or "report.zh-Hant.html"."""
+    return "report.html" if language == PLAIN_LANGUAGE else f"report.{language}.html"
+
+
+def languages_beside(folder: Path, language: str) -> list[str]:
+    """List the other languages whose HTML lies in a run's folder."""
+    named = {path.name.removeprefix("report.").removesuffix(".html") for path in Path(folder).glob("report.*.html")}
+    plain = {PLAIN_LANGUAGE} if (Path(folder) / report_name(PLAIN_LANGUAGE)).is_file() else set()
+    return sorted((named | plain) - {language})

@@ -23,7 +23,8 @@ TEMPLATE = Path(__file__).with_suffix(".typ")
 _TYPEFACES = "#set text(font: "  # how the template's line that names them begins
 REPORT_NAME = "report.pdf"
 FONTS = Path(__file__).parent / "fonts"  # with Chinese characters, which Typst's own lack
-NOT_PRINTED = {"kind", "file", "style", "words"}  # of the document's keys; of the words some may have no place
+# Of the document's keys; of the words some may have no place.
+NOT_PRINTED = {"kind", "file", "style", "words", "interface", "language", "png", "pieces", "source", "values"}
 
 
 def build_report(

@@ -1,5 +1,7 @@
 """The report in English."""
 
+LANGUAGE = "en"  # as BCP 47 names it
+
 # Notebooks put under this heading how far their pictures can be believed; the report gathers it on one page.
 TRUST = "How far can these pictures be trusted?"
 TRUST_TABLE = "trust"  # name of the table of grades, which also stands on the report's summary page
@@ -29,6 +31,17 @@ LAYOUT = {
     "collaborators": "Worked with",
     "remarks": "Remarks of the author",
     "appendix": "Appendix: all that was measured",
+}
+
+# What the HTML says besides; "script" is what its script says, which fills in {name}.
+HTML = {
+    "skip": "Skip to the report",
+    "languages": "Languages",
+    "made": "How this report was made",
+    "sources": "Show where each number comes from: notebook, key and exact value",
+    "filter": "Filter",
+    "close": "Close",
+    "script": {"enlarge": "Enlarge: {caption}", "rows": "{shown} of {all} rows"},
 }
 
 # Label, value and detail, as templates over the keys of the answers' numbers.

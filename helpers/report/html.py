@@ -1,0 +1,111 @@
+"""The saved answers of a run, set as one HTML page that asks for nothing else.
+
+`helpers.report.document` composes what it says; `html.jinja` lays it out and escapes it, with `html.css` and `html.js`
+in it and the pictures as data. Without its script all of it can be read.
+"""
+
+import io
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from babel import Locale
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from helpers.base.files import write_atomically
+from helpers.report.document import ReportError, languages_beside, load_document, report_name
+from helpers.report.handin import HandIn
+
+MOST_ROWS = 400  # of a table that is shown whole, so that a page of many classes still opens at once
+MOST_BYTES = 5_000_000
+_MARKUP_BYTES = 1_000_000  # of these, for all that is no picture
+# Qualities of WebP, each with the largest width in pixels; the first with which all pictures have room is taken.
+_FORMS = ((90, 1600), (80, 1200), (65, 1000), (50, 800), (35, 640))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as the page holds it: a data URI, and its size in pixels."""
+
+    data: str
+    width: int
+    height: int
+
+
+def build_report(
+    folder: Path,
+    notebooks: Sequence[str],
+    stamp: Mapping[str, Any],
+    hand_in: HandIn | None = None,
+    remarks: Mapping[str, Sequence[tuple[str, Path]]] | None = None,
+) -> Path:
+    """Set the answers of a run as one HTML file of at most 5 MB in its folder and return the path.
+
+    The arguments are those of `pdf.build_report`. The same of all, and languages beside it, give the same bytes. Raises
+    AnswerError, RemarkError and ReportError as that does, and ReportError on answers that are too many for one file.
+    """
+    document = load_document(Path(folder), notebooks, stamp, hand_in, remarks, MOST_ROWS)
+    path = Path(folder) / report_name(document["language"])
+    page = _render(document, _pictures(folder, document), languages_beside(folder, document["language"]))
+    if len(page) > MOST_BYTES:
+        raise ReportError(f"{path} would have {len(page):,} bytes, more than {MOST_BYTES:,}; shorten the answers.")
+    write_atomically(path, page)
+    return path
+
+
+def _render(document: Mapping[str, Any], pictures: Mapping[str, Picture], others: Sequence[str]) -> bytes:
+    template = Path(__file__).with_suffix(".jinja")
+    environment = Environment(loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined)
+    codes = sorted({document["language"], *others})
+    languages = [{"code": code, "file": report_name(code), "name": _name(code)} for code in codes]
+    page = environment.get_template(template.name).render(doc=document, pictures=pictures, languages=languages)
+    return page.encode()
+
+
+def _name(language: str) -> str:
+    """Name a language as those who speak it do."""
+    return Locale.parse(language, sep="-").display_name or language
+
+
+def _pictures(folder: Path, document: Mapping[str, Any]) -> dict[str, Picture]:
+    """Encode the document's pictures, all in the best form that leaves room for the text."""
+    files = [*dict.fromkeys(_files([document["sections"], document["appendix"]]))]
+    for form in _FORMS:
+        pictures = {file: _encode(Path(folder) / file.lstrip("/"), *form) for file in files}
+        if sum(len(picture.data) for picture in pictures.values()) <= MOST_BYTES - _MARKUP_BYTES:
+            break
+    return pictures
+
+
+def _files(part: Any) -> Iterator[str]:
+    """Yield the pictures of a part of the document: figures, and those of remarks."""
+    if isinstance(part, Mapping):
+        yield from [part["png"]] if "png" in part else [part["file"]] if part.get("kind") == "picture" else []
+        yield from _files([*part.values()])
+    elif isinstance(part, list):
+        for item in part:
+            yield from _files(item)
+
+
+def _encode(file: Path, quality: int, width: int) -> Picture:
+    """Give a picture as it lies there, or as WebP where that is smaller, at most so many pixels wide."""
+    content = _draw(file) if file.suffix in (".pdf", ".svg") else file.read_bytes()
+    with Image.open(io.BytesIO(content)) as opened:
+        picture, kind = opened.convert("RGB"), str(opened.format).lower()
+    picture.thumbnail((width, 4 * width))
+    stream = io.BytesIO()
+    picture.save(stream, "WEBP", quality=quality, method=2)  # the default, 4, takes twice as long
+    if stream.tell() < len(content):
+        content, kind = stream.getvalue(), "webp"
+    return Picture(f"data:image/{kind};base64,{b64encode(content).decode()}", picture.width, picture.height)
+
+
+def _draw(file: Path) -> bytes:
+    """Draw what is made of lines, which an author may have put in a remark, as PNG."""
+    import typst
+
+    source = f'#set page(width: auto, height: auto, margin: 0pt)\n#image("/{file.name}", width: 130mm)'
+    return typst.compile(source.encode(), root=str(file.parent.resolve()), format="png", ppi=200)
