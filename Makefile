@@ -58,7 +58,7 @@ run   := .venv/bin/python
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make report   run the notebooks and write reports/<run>/report.pdf'
+	@echo 'make report   run the notebooks and write reports/<run>/report.pdf and report.html'
 	@echo '                DATASET=faces   faces, fer2013, food11, or a path to an archive or a folder of images'
 	@echo '                RECIPE=quick    quick (minutes), cpu (about thirteen hours on two cores), full (the same, and'
 	@echo '                                larger networks for the ensemble, for a GPU) or pretrained (FER2013 only: those shipped)'

@@ -23,7 +23,7 @@ def set_html(build: Build, language: str = "en") -> None:
     """Set the run's HTML in a language as `set_pdf` does the PDF."""
     from helpers.report.document import languages_beside, report_name
 
-    others = {"the languages beside": " ".join(languages_beside(build.run, language))}
+    others = {"the languages beside": " ".join(languages_beside(build.run, language)) or "none"}
     _set(build, build.run / report_name(language), others)
 
 

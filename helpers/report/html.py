@@ -107,5 +107,5 @@ def _draw(file: Path) -> bytes:
     """Draw what is made of lines, which an author may have put in a remark, as PNG."""
     import typst
 
-    source = f'#set page(width: auto, height: auto, margin: 0pt)\n#image("/{file.name}", width: 130mm)'
-    return typst.compile(source.encode(), root=str(file.parent.resolve()), format="png", ppi=200)
+    source: Any = f'#set page(width: auto, height: auto, margin: 0pt)\n#image("/{file.name}", width: 130mm)'.encode()
+    return typst.compile(source, root=str(file.parent.resolve()), format="png", ppi=200)

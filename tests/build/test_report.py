@@ -23,7 +23,7 @@ from helpers.build import report as driver
 from helpers.build import schedule, stale
 from helpers.build.execute import run_notebook
 from helpers.build.plan import RECIPES, Build, choose_questions, parse_settings
-from helpers.build.product import set_pdf
+from helpers.build.product import set_html, set_pdf
 from helpers.build.report import sole_build
 from helpers.build.schedule import run_notebooks
 
@@ -203,6 +203,41 @@ def test_the_pdf_is_set_when_an_answer_or_the_stamp_changed(toy: Build, typesett
     set_pdf(change(toy, versions={"numpy": "2"}))
     assert len(typesetter) == 4
     assert typesetter[0] == typesetter[1] == typesetter[2] != typesetter[3]
+
+
+def test_the_html_is_set_when_an_answer_its_layout_or_the_languages_beside_it_changed(
+    toy: Build, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build_report(folder: Path, *_: object) -> None:
+        (folder / "report.html").write_text("<!doctype html>")
+
+    monkeypatch.setitem(sys.modules, "helpers.report.html", SimpleNamespace(build_report=build_report))
+    toy = change(toy, places={"03_c": Place()}, common={**toy.common, "SEED": 0, "RECIPE": "quick"})
+    stale.write_json(toy.answer("03_c"), {"numbers": {}})
+    stale.write_stamp(toy.answer("03_c"), {}, day="2025-01-31")
+    layout = toy.package / "report" / "html.css"
+    layout.parent.mkdir(exist_ok=True)
+    said = []
+    for step in (
+        lambda: None,
+        lambda: None,
+        lambda: layout.write_text("p { margin: 0 }"),
+        lambda: stale.write_json(toy.answer("03_c"), {"numbers": {"a": 1}}),
+        lambda: (toy.run / "report.zh-Hant.html").touch(),
+        lambda: None,
+    ):
+        step()
+        set_html(toy)
+        said.append(capsys.readouterr().out.strip().removeprefix("report.html: "))
+    layout_name = f"{toy.package.name}/report/html.css"
+    assert said == [
+        "set, report.html does not exist yet",
+        "skipped, nothing changed",
+        f"set, {layout_name} is new",
+        "set, the answer of 03_c changed",
+        "set, the languages beside changed from none to zh-Hant",
+        "skipped, nothing changed",
+    ]
 
 
 def test_no_pdf_is_set_after_a_failure(toy: Build, typesetter: list[dict], capsys: pytest.CaptureFixture[str]) -> None:

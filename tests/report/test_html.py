@@ -1,0 +1,356 @@
+"""The HTML: what it holds, how large it grows, and what it does in a browser."""
+
+import html as escaping
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from helpers.answers import Answer, render_block
+from helpers.answers.stored import load_answer
+from helpers.report import html
+from helpers.report.document import ReportError
+from helpers.report.html import MOST_BYTES, build_report
+from helpers.report.words.en import HTML, TRUST, TRUST_TABLE
+
+NOTEBOOKS = ["01_train_cnn", "03_confusion_matrix"]
+STAMP = {
+    "dataset": "faces",
+    "title": "Schematic faces (generated)",
+    "fingerprint": "3f9ac1d27b08",
+    "seed": 0,
+    "recipe": "tiny",
+    "versions": {"numpy": "2.4.1"},
+    "date": "2025-01-31",
+    "notes": ["The test split serves nothing else."],
+    "machine": "a test",
+}
+ODD = "<b>no markup</b> & \"quotes\" {{{{ 1 }}}} </script> {{% x %}} 'single' <!-- \N{MINUS SIGN}1"
+VOID = {"meta", "link", "img", "input", "br", "hr"}
+NAMES = ["zebra", "Ant", "mule 10", "mule 9", "cat", "dog", "owl", "bee", "cow", "elk"]
+VALUES = [0.5, None, -2.0, 10.0, 0.25, 3.0, 1.0, 2.0, -0.5, 100.0]
+
+
+def draw(height: float = 2.0) -> Figure:
+    figure = Figure(figsize=(6.5, height))
+    figure.subplots().plot([0, 1])
+    return figure
+
+
+def save_answers(folder: Path, sentence: str = "Accuracy is {accuracy:.1%} on {images} images.") -> Path:
+    answer = Answer(folder, NOTEBOOKS[0], "Training a CNN", "How well does it do?")
+    answer.say(sentence, **({"accuracy": 0.8766, "images": 50} if "{accuracy" in sentence else {}))
+    answer.heading("Curves")
+    for name in ("first", "second"):
+        answer.figure(name, draw(), f"The {name} curve, of {{epochs}} epochs.", epochs=3)
+    frame = pd.DataFrame({"animal": NAMES, "weight": VALUES, "a rather long column": ["of words " * 8] * 10})
+    answer.table("animals", frame, "Ten animals.", formats={"weight": ".2f"})
+    answer.number("cnn.test_accuracy", 0.8766)
+    answer.save()
+    other = Answer(folder, NOTEBOOKS[1], "The confusion matrix", "What is taken for what?")
+    other.heading(TRUST)
+    wide = pd.DataFrame({f"quantity {k}": np.arange(12) / 7 for k in range(13)})
+    other.table(TRUST_TABLE, wide, "The grades of {count} methods.", count=12)
+    other.say("Few can be trusted.")
+    for k in range(8):
+        other.say(f"Paragraph {k}: " + "many words fill the page, and more of them follow. " * 12)
+        other.heading(f"Part {k}")
+    other.save()
+    return folder
+
+
+class Page(HTMLParser):
+    """What a page consists of: its tags with their attributes in order, its texts, and whether all tags are closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attributes)) == len(attributes), f"an attribute twice in {tag}"
+        self.tags.append((tag, dict(attributes)))
+        self.open += [tag] if tag not in VOID else []
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for found, attributes in self.tags if found == tag]
+
+
+def page_of(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def squeeze(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_page_is_well_formed_with_one_title_landmarks_and_a_language(tmp_path: Path) -> None:
+    page = page_of(build_report(save_answers(tmp_path), NOTEBOOKS, STAMP))
+    assert page.open == [] and len(page.all("h1")) == len(page.all("main")) == len(page.all("header")) == 1
+    assert page.all("html") == [{"lang": "en"}]
+    identities = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(identities) == len({*identities})
+    targets = [attributes["href"][1:] for attributes in page.all("a") if attributes["href"].startswith("#")]
+    labels = [name for _, each in page.tags for name in (each.get("aria-labelledby") or "").split()]
+    assert targets and labels and {*targets, *labels} <= {*identities}
+    levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_every_sentence_cell_and_stamp_is_in_it_and_every_picture_has_its_caption(tmp_path: Path) -> None:
+    page = page_of(build_report(save_answers(tmp_path), NOTEBOOKS, STAMP))
+    text = squeeze(page.text)
+    blocks = [block for name in NOTEBOOKS for block in load_answer(tmp_path, name)["blocks"]]
+    for block in blocks:
+        assert squeeze(render_block(block)) in text
+    for word in (*NAMES, "100.00", "\N{MINUS SIGN}0.50", *STAMP["notes"], STAMP["fingerprint"], "87.7%"):
+        assert word in text
+    captions = [render_block(block) for block in blocks if block["kind"] == "figure"]
+    assert [picture["alt"] for picture in page.all("img")] == captions
+
+
+def test_text_is_never_markup(tmp_path: Path) -> None:
+    page = page_of(build_report(save_answers(tmp_path, sentence=ODD), NOTEBOOKS, STAMP | {"title": ODD}))
+    assert ODD.format() in page.text and ODD in page.text
+    assert len(page.all("script")) == 1
+
+
+def test_each_number_names_its_notebook_key_and_value(tmp_path: Path) -> None:
+    page = page_of(build_report(save_answers(tmp_path), NOTEBOOKS, STAMP))
+    sources = [attributes.get("title") for attributes in page.all("span")]
+    assert "01_train_cnn: cnn.test_accuracy = 0.8766" in sources  # known by its exact value
+    assert "01_train_cnn: images = 50" in sources
+    assert "01_train_cnn: cnn.test_accuracy" in sources  # of the headline
+    assert "01_train_cnn: figures/01_first.pdf" in page.text and "03_confusion_matrix: tables/03_trust.csv" in page.text
+
+
+def test_nothing_is_asked_for(tmp_path: Path) -> None:
+    page = page_of(build_report(save_answers(tmp_path), NOTEBOOKS, STAMP))
+    addresses = [value for _, each in page.tags for key, value in each.items() if key in ("src", "href")]
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+    assert "url(" not in page.text and "@import" not in page.text and "fetch(" not in page.text
+
+
+def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
+    first = build_report(save_answers(tmp_path), NOTEBOOKS, STAMP).read_bytes()
+    assert build_report(tmp_path, NOTEBOOKS, STAMP).read_bytes() == first
+    assert build_report(tmp_path, NOTEBOOKS, STAMP | {"date": "2025-02-01"}).read_bytes() != first
+
+
+def test_reports_in_other_languages_that_lie_beside_it_are_offered(tmp_path: Path) -> None:
+    save_answers(tmp_path)
+    assert "hreflang" not in build_report(tmp_path, NOTEBOOKS, STAMP).read_text()
+    (tmp_path / "report.zh-Hant.html").touch()
+    links = [link for link in page_of(build_report(tmp_path, NOTEBOOKS, STAMP)).all("a") if "hreflang" in link]
+    assert [link["href"] for link in links] == ["report.html", "report.zh-Hant.html"]
+    assert [link.get("aria-current") for link in links] == ["true", None]
+    assert "\u4e2d\u6587 (\u7e41\u9ad4)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def save_large(folder: Path, classes: int) -> Path:
+    answer = Answer(folder, NOTEBOOKS[0], "Title", "Question?")
+    for k in range(3):
+        frame = pd.DataFrame({"class": [f"class {c}" for c in range(classes)], "recall": np.linspace(0, 1, classes)})
+        answer.table(f"rates_{k}", frame, "Rates.")
+    answer.save()
+    return folder
+
+
+def test_tables_are_whole_up_to_a_bound_so_that_a_page_of_many_classes_stays_light(tmp_path: Path) -> None:
+    page = page_of(build_report(save_large(tmp_path, 300), NOTEBOOKS[:1], STAMP))
+    assert "class 150" in page.text and "are shown" not in page.text
+    assert len(page.tags) < 4000
+    page = page_of(build_report(save_large(tmp_path, 1000), NOTEBOOKS[:1], STAMP))
+    assert "class 150" not in page.text and "Of 1000 rows the first and the last 15 are shown" in page.text
+    assert len(page.tags) < 1000
+
+
+def save_noisy(folder: Path, figures: int) -> Path:
+    """Save an answer whose pictures cannot be compressed."""
+    answer = Answer(folder, NOTEBOOKS[0], "Title", "Question?")
+    for k in range(figures):
+        figure = Figure(figsize=(6.5, 6.5))
+        figure.figimage(np.random.default_rng(k).integers(0, 255, (975, 975, 3), dtype=np.uint8))
+        answer.figure(f"noise_{k}", figure, "Noise.")
+    answer.save()
+    return folder
+
+
+def test_pictures_lose_detail_rather_than_that_the_file_grows_beyond_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html, "MOST_BYTES", MOST_BYTES // 4)
+    path = build_report(save_noisy(tmp_path, 2), NOTEBOOKS[:1], STAMP)
+    assert MOST_BYTES / 16 < path.stat().st_size <= MOST_BYTES / 4
+    assert all(int(picture["width"]) >= 640 for picture in page_of(path).all("img"))
+
+
+def test_what_has_no_room_in_one_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_answers(tmp_path)
+    monkeypatch.setattr(html, "MOST_BYTES", 20_000)
+    with pytest.raises(ReportError, match="more than 20,000"):
+        build_report(tmp_path, NOTEBOOKS, STAMP)
+    assert not (tmp_path / "report.html").exists()
+
+
+# What follows needs a browser.
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install -e .[browser]"
+    )
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("there is no Chromium on this machine; install one, as with apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_report(save_answers(tmp_path_factory.mktemp("run")), NOTEBOOKS, STAMP)
+
+
+@pytest.fixture
+def opened(browser, report: Path) -> Iterator:
+    """The page as a browser has opened it; at the end, that nothing was asked for and nothing went wrong."""
+    page = browser.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+    asked, wrong = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(report.as_uri())
+    yield page
+    page.close()
+    assert asked == [report.as_uri()] and wrong == []
+
+
+def column(page, name: str) -> list[str]:
+    """Read the cells of a column of the table of animals that are shown."""
+    place = ["animal", "weight"].index(name) + 1
+    cells = page.locator(f"table:has(th:text('animal')) tbody tr:visible td:nth-child({place})")
+    return cells.all_inner_texts()
+
+
+def test_pictures_are_enlarged_by_click_and_by_enter_and_close_on_escape(opened) -> None:
+    opener, dialog = opened.locator(".picture button").nth(1), opened.locator("dialog")
+    small = opener.locator("img").bounding_box()
+    for act in (opener.click, lambda: opener.press("Enter")):
+        assert not dialog.is_visible()
+        act()
+        assert dialog.is_visible() and "The second curve, of 3 epochs." in dialog.inner_text()
+        assert dialog.locator("img").bounding_box()["width"] > small["width"]
+        opened.keyboard.press("Escape")
+        assert not dialog.is_visible() and opener.evaluate("one => one === document.activeElement")
+    opener.click()
+    dialog.get_by_role("button", name=HTML["close"]).click()
+    assert not dialog.is_visible()
+
+
+def test_tables_sort_by_words_and_by_numbers_and_back_with_what_is_missing_last(opened) -> None:
+    words, numbers = opened.locator("th:has-text('animal')"), opened.locator("th:has-text('weight')")
+    numbers.get_by_role("button").click()
+    shown = [f"{value:.2f}".replace("-", "\N{MINUS SIGN}") for value in sorted(filter(None, VALUES))]
+    assert column(opened, "weight") == [*shown, "\N{EN DASH}"]
+    assert (numbers.get_attribute("aria-sort"), words.get_attribute("aria-sort")) == ("ascending", "none")
+    numbers.get_by_role("button").click()
+    assert column(opened, "weight") == [*shown[::-1], "\N{EN DASH}"]
+    assert numbers.get_attribute("aria-sort") == "descending"
+    numbers.get_by_role("button").click()
+    assert column(opened, "animal") == NAMES and numbers.get_attribute("aria-sort") == "none"
+    words.get_by_role("button").click()
+    assert column(opened, "animal") == sorted(NAMES, key=lambda name: (name.split()[0].lower(), len(name)))
+
+
+def test_tables_filter_and_say_how_many_rows_are_left(opened) -> None:
+    box = opened.locator("figure:has(th:text('animal')) .filter")
+    box.get_by_label(HTML["filter"]).fill("MULE")
+    assert column(opened, "animal") == ["mule 10", "mule 9"]
+    assert box.locator("output").inner_text() == "2 of 10 rows"
+    box.get_by_label(HTML["filter"]).fill("")
+    assert column(opened, "animal") == NAMES
+
+
+def test_the_list_of_questions_stays_beside_the_text_and_marks_where_one_is(opened) -> None:
+    current = opened.locator(".questions [aria-current]")
+    assert current.all_inner_texts() == ["Headline numbers"]
+    opened.locator("#question-3-title").evaluate("title => title.scrollIntoView()")
+    opened.wait_for_function("document.querySelector('.questions [aria-current]').textContent.includes('confusion')")
+    assert current.count() == 1 and current.get_attribute("aria-current") == "location"
+    assert 0 <= opened.locator(".questions").bounding_box()["y"] < 100
+    opened.locator("#made dd").last.scroll_into_view_if_needed()
+    opened.wait_for_function("document.querySelector('.questions [aria-current]').hash === '#made'")
+
+
+def test_the_keyboard_alone_reaches_everything(opened) -> None:
+    opened.keyboard.press("Tab")
+    assert opened.locator(":focus").inner_text() == HTML["skip"]
+    opened.keyboard.press("Enter")
+    assert opened.locator(":focus").get_attribute("id") == "report"
+    reached = set()
+    for _ in range(60):
+        opened.keyboard.press("Tab")
+        reached.add(opened.evaluate("[document.activeElement.tagName, document.activeElement.className].join(' ')"))
+    assert {"BUTTON zoom", "BUTTON ", "INPUT ", "DIV scroll"} <= reached
+
+
+def test_sources_are_shown_where_asked_for(opened) -> None:
+    source = opened.locator("#figure-1 .source")
+    assert not source.is_visible()
+    opened.get_by_label(HTML["sources"]).check()
+    assert source.is_visible()
+    after = opened.locator(".n").first.evaluate("one => getComputedStyle(one, '::after').content")
+    assert "cnn.test_accuracy" in after
+
+
+@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_at_any_width_nothing_leaves_the_window_and_axe_finds_nothing_serious(opened, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    opened.set_viewport_size({"width": width, "height": 800})
+    opened.emulate_media(color_scheme=scheme)
+    opened.get_by_label(HTML["sources"]).check()  # the longest texts
+    assert opened.evaluate("document.documentElement.scrollWidth") == width
+    assert opened.locator(".picture img").first.evaluate("one => getComputedStyle(one).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
+    found = axe.Axe().run(opened).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+def test_without_its_script_all_of_it_is_shown(browser, report: Path) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(report.as_uri())
+    shown = squeeze(page.locator("main").inner_text())
+    for name in NOTEBOOKS:
+        for block in load_answer(report.parent, name)["blocks"]:
+            assert squeeze(render_block(block)) in shown
+    assert all(picture.is_visible() for picture in page.locator("main img").all())
+    page.context.close()
+
+
+def test_in_print_only_the_report_is_left_and_pictures_keep_white_paper(opened) -> None:
+    opened.emulate_media(media="print", color_scheme="dark")
+    for hidden in (".questions", ".filter", ".skip"):
+        assert not opened.locator(hidden).first.is_visible()
+    assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert escaping.unescape(opened.title()).endswith(STAMP["title"])
