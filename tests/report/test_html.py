@@ -16,6 +16,7 @@ from helpers.answers import Answer, render_block
 from helpers.answers.stored import load_answer
 from helpers.report import html
 from helpers.report.document import ReportError
+from helpers.report.handin import HandIn
 from helpers.report.html import MOST_BYTES, build_report
 from helpers.report.words.en import HTML, TRUST, TRUST_TABLE
 
@@ -208,6 +209,27 @@ def test_what_has_no_room_in_one_file_is_refused(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "report.html").exists()
 
 
+SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
+
+
+def test_a_short_report_has_its_appendix_and_the_authors_name_and_remarks(tmp_path: Path) -> None:
+    save_answers(tmp_path)
+    note = tmp_path / "notes.md"
+    (tmp_path / "square.svg").write_text(SQUARE)
+    note.write_text("Less *than* {cnn.test_accuracy:.1%} <i>\n\n- one\n- two\n\n![A square](square.svg)")
+    by = HandIn(author="Ada Author", detail="short")
+    page = page_of(build_report(tmp_path, NOTEBOOKS, STAMP, by, {"1": [(note.read_text(), note)]}))
+    text = squeeze(page.text)
+    assert page.open == [] and "Ada Author" in text and "Less than 87.7% <i>" in text
+    assert [len(page.all(tag)) for tag in ("em", "li", "h4")] == [1, 2 + len(page.all("a")) - 1, 9]
+    for name in NOTEBOOKS:
+        for block in load_answer(tmp_path, name)["blocks"]:
+            assert squeeze(render_block(block)) in text
+    assert [picture["alt"] for picture in page.all("img")][1] == "A square"
+    links = [link["href"] for link in page.all("a")]
+    assert links[-2:] == ["#appendix", "#made"]
+
+
 # What follows needs a browser.
 
 
@@ -247,7 +269,7 @@ def opened(browser, report: Path) -> Iterator:
 def column(page, name: str) -> list[str]:
     """Read the cells of a column of the table of animals that are shown."""
     place = ["animal", "weight"].index(name) + 1
-    cells = page.locator(f"table:has(th:text('animal')) tbody tr:visible td:nth-child({place})")
+    cells = page.locator(f"table:has(th:has-text('animal')) tbody tr:visible td:nth-child({place})")
     return cells.all_inner_texts()
 
 
@@ -282,7 +304,7 @@ def test_tables_sort_by_words_and_by_numbers_and_back_with_what_is_missing_last(
 
 
 def test_tables_filter_and_say_how_many_rows_are_left(opened) -> None:
-    box = opened.locator("figure:has(th:text('animal')) .filter")
+    box = opened.locator("figure:has(th:has-text('animal')) .filter")
     box.get_by_label(HTML["filter"]).fill("MULE")
     assert column(opened, "animal") == ["mule 10", "mule 9"]
     assert box.locator("output").inner_text() == "2 of 10 rows"
@@ -293,7 +315,7 @@ def test_tables_filter_and_say_how_many_rows_are_left(opened) -> None:
 def test_the_list_of_questions_stays_beside_the_text_and_marks_where_one_is(opened) -> None:
     current = opened.locator(".questions [aria-current]")
     assert current.all_inner_texts() == ["Headline numbers"]
-    opened.locator("#question-3-title").evaluate("title => title.scrollIntoView()")
+    opened.locator("#question-2-title").evaluate("title => title.scrollIntoView()")
     opened.wait_for_function("document.querySelector('.questions [aria-current]').textContent.includes('confusion')")
     assert current.count() == 1 and current.get_attribute("aria-current") == "location"
     assert 0 <= opened.locator(".questions").bounding_box()["y"] < 100
