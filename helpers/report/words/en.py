@@ -191,9 +191,9 @@ FILTERS = {
     "no lines": "The filter in {place} asks for a pattern of no one direction (alignment {alignment:.2f}), with "
     "{wave:.1f} pixels from crest to crest",
     "regions": "; on test images its output lies on {regions}",
-    "no region": "; on test images its output prefers no region",
+    "no region": "; on test images no region stands out in its output",
     "classes": ", and it is highest for {classes}.",
-    "no class": ", and no class has a higher one than the others.",
+    "no class": ", and no class stands out by raising it.",
 }
 REGION_SOURCES = {
     "drawn": "The regions are those that the program drew, face by face.",
