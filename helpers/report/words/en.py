@@ -173,7 +173,7 @@ SHARED = "(These superpixels share {overlap:.0%}; {low:.0%} to {high:.0%}; chanc
 # Where relevance, or the output of a filter, lies more than the area would have it; `found` joins the clauses.
 REGIONS = {
     "found": "More than their area gives, {by} lies on these regions, at most {most} of them named: {found}.",
-    "nowhere": "Of {by}, no region holds more than its area gives that images do not contradict: none stands out.",
+    "nowhere": "Of {by}, no region holds more than its area gives beyond what chance explains: none stands out.",
     "unknown": "Where {by} lies, there are too few images to say.",
     "some": "for {names}, {regions}",
     "none": "for {names}, none stands out",
