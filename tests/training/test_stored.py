@@ -108,6 +108,11 @@ def test_the_key_tells_architectures_apart_and_ignores_layer_names(dataset: Data
     assert len({key(dataset, seed=seed) for seed in (0, 0, 1)}) == 2
 
 
+def test_the_key_tells_seeds_of_training_apart(dataset: Dataset) -> None:
+    first, again, other = (fingerprint(stored.training_parts(build(), dataset, PLAN, seed, None)) for seed in (0, 0, 1))
+    assert first == again != other
+
+
 def test_changed_code_of_training_or_augmentation_trains_anew(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
