@@ -30,6 +30,14 @@ COURSE     =
 COLLABORATORS =
 QUESTIONS  =
 DETAIL     = short
+# Of a study: lists in place of single values, where the reports are made, and what bounds each.
+SEEDS   = 0
+ENGINE  =
+JOBS    =
+THREADS = 1
+LIMIT   =
+STUDY   = study
+RUNS    =
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
@@ -37,12 +45,13 @@ export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION ACCELER
 export NETWORK CUSTOM PREPROCESS
 export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
 export AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL
+export SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 # A misspelt name would be ignored in silence.
 names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
          BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS \
-         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL
+         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
 near  := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.6))
@@ -54,7 +63,7 @@ endif
 ready := .venv/.ready
 run   := .venv/bin/python
 
-.PHONY: runs help setup look report train data test bench kill lab clean
+.PHONY: study compare runs help setup look report train data test bench kill lab clean
 .DELETE_ON_ERROR:
 
 help:
@@ -86,6 +95,12 @@ help:
 	@echo '                CLASSES="a,b"   names of the classes in the order of their labels, or a file of them'
 	@echo '                GROUP=patient   column, or pattern for paths, whose images stay on one side of a split'
 	@echo '                FIT=crop        crop, pad or stretch, for images that are no squares'
+	@echo 'make study    make a report of every combination: DATASET="faces a.zip" RECIPE="quick cpu" SEEDS="0-9"'
+	@echo '              NETWORK="vgg9 submissions/*.py"; what is finished is kept, so call it again to go on'
+	@echo '                JOBS=2 THREADS=1 LIMIT=3600   reports at a time, threads and most seconds of each'
+	@echo '                ENGINE=dask-local:4 or tcp://host:8786   on workers of Dask, which see this folder'
+	@echo '                STUDY=study     folder of its logs and of compare.csv'
+	@echo 'make compare  set RUNS="a b c" side by side, as a study does at its end'
 	@echo 'make train    train the networks of a recipe without a report, on all training images; takes DATASET, RECIPE, SEED'
 	@echo '                NETWORKS="cnn dnn"   only these'
 	@echo 'make data     download DATASET=fer2013 or food11 into data/ and check it'
@@ -115,6 +130,13 @@ look: $(ready)
 report: $(ready)
 	@$(run) -m helpers report DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE" SET="$$SET" \
 	  REPORTS="$$REPORTS" RUN="$$RUN"
+
+study: $(ready)
+	@$(run) -m helpers study DATASET="$$DATASET" RECIPE="$$RECIPE" SEEDS="$$SEEDS" NETWORK="$$NETWORK" ENGINE="$$ENGINE" \
+	  JOBS="$$JOBS" THREADS="$$THREADS" LIMIT="$$LIMIT" STUDY="$$STUDY" REPORTS="$$REPORTS"
+
+compare: $(ready)
+	@$(run) -m helpers compare RUNS="$$RUNS" STUDY="$$STUDY" REPORTS="$$REPORTS"
 
 train: $(ready)
 	@$(run) -m helpers train DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" NETWORKS="$$NETWORKS" REPORTS="$$REPORTS"

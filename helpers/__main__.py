@@ -21,6 +21,8 @@ TAKES = {
     "runs": ("REPORTS",),
     "clean": ("RUN", "REPORTS"),
     "bench": (),
+    "study": ("DATASET", "RECIPE", "SEEDS", "NETWORK", "ENGINE", "JOBS", "THREADS", "LIMIT", "STUDY", "REPORTS"),
+    "compare": ("RUNS", "STUDY", "REPORTS"),
     "lab": (*OPTIONS, "IMAGE_SIZE"),
     "test": (),
     "kill": (),
@@ -40,6 +42,18 @@ def run_report(words: list[str]) -> int:
     from helpers.build.report import main
 
     return main(["report", *words])
+
+
+def run_study(words: list[str]) -> int:
+    from helpers.build.many.study import main
+
+    return main(words)
+
+
+def run_compare(words: list[str]) -> int:
+    from helpers.build.many.compare import main
+
+    return main(words)
 
 
 def run_shipping(command: str) -> Callable[[list[str]], int]:
@@ -133,6 +147,8 @@ TESTS = "-m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-cu
 COMMANDS = {
     "look": run_look,
     "report": run_report,
+    "study": run_study,
+    "compare": run_compare,
     "train": run_shipping("train"),
     "pack": run_shipping("pack"),
     "table": run_shipping("table"),

@@ -3,4 +3,4 @@
 May import every room but `bench`.
 """
 
-__all__ = ["plan", "report", "runs", "shipping"]
+__all__ = ["many", "plan", "report", "runs", "shipping"]
