@@ -83,21 +83,16 @@ def texture(images: np.ndarray) -> pd.DataFrame:
     wave: pixels from crest to crest, the power's mean; alignment: 1 where all waves run one way, 0 where they run all
     ways; angle: of the lines that they make, in degrees from 0 (level) to 180, turning as the clock does not.
     """
-    down, across = (np.hanning(size + 2)[1:-1] for size in images.shape[1:3])  # borders are no lines
-    share = _spectrum(images, np.outer(down, across))
+    grey = images.mean(axis=-1, dtype=np.float64)
+    window = np.outer(*(np.hanning(size + 2)[1:-1] for size in grey.shape[1:]))  # borders are no lines
+    power = np.abs(np.fft.fft2((grey - grey.mean(axis=(1, 2), keepdims=True)) * window)) ** 2
+    share = power / np.maximum(power.sum(axis=(1, 2), keepdims=True), np.finfo(float).tiny)
     rows, columns = (np.fft.fftfreq(size) for size in images.shape[1:3])
     frequency = columns + 1j * -rows[:, np.newaxis]  # of which the direction is across the lines
     doubled = (share * np.exp(2j * np.angle(frequency))).sum(axis=(1, 2))
     wave = 1 / np.maximum((share * np.abs(frequency)).sum(axis=(1, 2)), 1 / max(images.shape[1:3]))
     angle = (np.degrees(np.angle(doubled)) / 2 + 90) % 180
     return pd.DataFrame({"wave": wave, "alignment": np.abs(doubled), "angle": angle})
-
-
-def _spectrum(images: np.ndarray, window: np.ndarray | float = 1.0) -> np.ndarray:
-    """Share out the power of each image, without its mean brightness, among spatial frequencies: (N, H, W) float64."""
-    grey = images.mean(axis=-1, dtype=np.float64)
-    power = np.abs(np.fft.fft2((grey - grey.mean(axis=(1, 2), keepdims=True)) * window)) ** 2
-    return power / np.maximum(power.sum(axis=(1, 2), keepdims=True), np.finfo(float).tiny)
 
 
 def grey_noise(shape: Sequence[int], seed: int, spread: float = 10.0) -> np.ndarray:
