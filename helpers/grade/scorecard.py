@@ -86,10 +86,23 @@ def standing(grades: Grades) -> pd.Series:
 
 def trusted(grades: Grades) -> list[str]:
     """Name the methods that do better than the edge map, and whose maps change with the weights, the best first."""
+    return verdicts(grades)["trust"]
+
+
+def verdicts(grades: Grades) -> dict[str, list[str]]:
+    """Sort the methods by whether their maps can be trusted, each group with the highest gain first.
+
+    "trust": better than the edge map, and changed by random weights in the form in which it is drawn; "distrust":
+    worse than the edge map, or not changed; "care": neither is shown.
+    """
     forms = np.where(grades.signed, *sanity.verdicts(_alike(grades)))
-    words, scores = standing(grades), grades.scores().mean(axis=1)
-    ranked = np.argsort(-scores[: len(grades.methods)], kind="stable")
-    return [grades.names[p] for p in ranked if words.iloc[p] == BETTER and forms[p] == sanity.CHANGES]
+    against, scores = standing(grades), grades.scores().mean(axis=1)
+    found: dict[str, list[str]] = {"trust": [], "care": [], "distrust": []}
+    for place in np.argsort(-scores[: len(grades.methods)], kind="stable"):
+        good = against.iloc[place] == BETTER and forms[place] == sanity.CHANGES
+        bad = against.iloc[place] == WORSE or forms[place] == sanity.STAYS
+        found["trust" if good else "distrust" if bad else "care"].append(str(grades.names[place]))
+    return found
 
 
 def agreement(grades: Grades) -> dict[str, np.ndarray]:
@@ -106,7 +119,8 @@ def agreement(grades: Grades) -> dict[str, np.ndarray]:
 
 def sentences(grades: Grades) -> Said:
     """Put the grades into words: templates with their values, for `Answer.say`."""
-    said = [*_rank_sentences(grades), *_group_sentences(grades), *_standing_sentences(grades)]
+    said: Said = [(GRADED[word], {"methods": methods}) for word, methods in verdicts(grades).items() if methods]
+    said += [*_rank_sentences(grades), *_group_sentences(grades), *_standing_sentences(grades)]
     said += [*_proof_sentences(grades), *_evidence_sentences(grades)]
     return [*said, *_randomised_sentences(grades), *_rival_sentences(grades)]
 

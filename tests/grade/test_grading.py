@@ -231,6 +231,35 @@ class TestRandomWeights:
         assert "A random map, drawn anew each time, changes too (correlation 0.00): to change is no merit" in text
 
 
+class TestVerdicts:
+    """A method is trusted only where both checks say so, and distrusted where either speaks against it."""
+
+    good, level, bad = 0.3 + NOISE[0], NOISE[1] - NOISE[1].mean(), NOISE[2] - 0.3
+
+    def test_each_method_has_one(self, tmp_path):
+        gains = {"good": self.good, "level": self.level, "bad": self.bad, "stays": self.good, "close": self.good}
+        likeness = [TestRandomWeights.draws(mean, spread=0.2 * (mean == 0.49)) for mean in (0.1, 0.1, 0.1, 0.9, 0.49)]
+        grades = made_up(gains, np.concatenate(likeness, axis=1))
+        assert scorecard.verdicts(grades) == {
+            "trust": ["good"],
+            "care": ["close", "level"],
+            "distrust": ["stays", "bad"],
+        }
+        text = said(grades, tmp_path)
+        assert text.startswith("Trust the maps of good:") and "Do not trust those of stays and bad:" in text
+
+    def test_nothing_is_trusted_where_nothing_passes(self, tmp_path):
+        text = said(made_up({"bad": self.bad}), tmp_path)
+        assert "Trust the maps" not in text and "with care" not in text and text.startswith("Do not trust those of bad")
+
+    def test_the_form_that_is_drawn_counts(self):
+        forms = np.stack([TestRandomWeights.draws(0.9)[0], TestRandomWeights.draws(0.1)[0]])
+        grades = made_up({"one": self.good}, forms)
+        assert scorecard.trusted(grades) == []
+        grades.signed[:] = False
+        assert scorecard.trusted(grades) == ["one"]
+
+
 class TestEvidence:
     @staticmethod
     def graded(masses: dict[str, np.ndarray], edges: float = 0.2, **changes: object) -> grading.Grades:

@@ -112,6 +112,11 @@ MAP_GRADES = (
 )
 # What the grades come to, by key; those in pairs say that one is first, and that it cannot be told from others.
 GRADED = {
+    "trust": "Trust the maps of {methods}: they find more than an edge map, which has asked no network, and they "
+    "change when what the network learned is taken from it.",
+    "care": "Read those of {methods} with care: one of the two is not shown of them.",
+    "distrust": "Do not trust those of {methods}: they find less than an edge map, or stay when what the network "
+    "learned is taken from it.",
     "first": "Over {settings} settings ({substrates}; {steps} steps; {answers}) and {images} test images, {best} has "
     "the best mean rank by symmetric relevance gain, {rank:.1f} of {count}.",
     "first, tied": "Over {settings} settings ({substrates}; {steps} steps; {answers}) and {images} test images, the "
