@@ -30,12 +30,13 @@ def write_spots(folder: Path, classes: int) -> Path:
 
 
 def write_trained(folder: Path) -> Path:
-    """Train a network of 0..1 on the toy data set, and write it as a file of Keras and as a SavedModel."""
+    """Train a nested network on the toy data set, and write it as a file of Keras and as a SavedModel."""
     dataset = toy_dataset(60)
-    network = KINDS["guide"]((24, 24, 1), 3)
+    scaled = [keras.Input((24, 24, 1)), keras.layers.Rescaling(1 / 255), KINDS["guide"]((24, 24, 1), 3)]
+    network = keras.Sequential(scaled)
     network.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     labels = 2 - dataset.train.labels  # as the names of the folders sort
-    network.fit(dataset.train.images / 255, labels, epochs=15, verbose=0)
+    network.fit(dataset.train.images, labels, epochs=15, verbose=0)
     network.save(folder / "trained.keras")
     network.export(folder / "exported", verbose=False)
     return folder
@@ -74,8 +75,9 @@ def test_seven_notebooks_are_about_a_network_of_ones_own(kind: str, tmp_path: Pa
 @pytest.mark.slow
 def test_a_trained_network_of_another_order_is_told_so_before_anything_runs(tmp_path: Path) -> None:
     network = keras.saving.load_model(write_trained(tmp_path) / "trained.keras")
-    kernel, bias = network.layers[-1].get_weights()
-    network.layers[-1].set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
+    last = network.layers[-1].layers[-1]
+    kernel, bias = last.get_weights()
+    last.set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
     network.save(tmp_path / "trained.keras")
     data = write_spots(tmp_path / "spots", 3)
     made = report(str(tmp_path / "trained.keras"), data, tmp_path / "reports", IMAGE_SIZE="24")

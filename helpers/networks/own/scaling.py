@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers
-from scipy.optimize import linear_sum_assignment
+from scipy.optimize import linear_sum_assignment, minimize_scalar
+from scipy.special import log_softmax
 from scipy.stats import binomtest
 
-from helpers.networks.logits import all_logits, softmax
+from helpers.networks.logits import all_logits
 from helpers.networks.own.canonical import Scale, Tensor, as_graph, canonical, fit, taken_shape
 from helpers.networks.own.source import NetworkError
 
@@ -61,7 +62,7 @@ class Measured:
     """How a trained network is to be shown its images.
 
     chosen: a name of `scales`; table: a row a way, with its accuracy on `images` labelled images, the 95 % interval of
-    that, and the mean log-likelihood of the label; reason: why this one; order: the classes in an order in which the
+    that, and the mean log-likelihood of the label at the best temperature; reason: why this one; order: the classes in an order in which the
     network is right far more often, or ().
     """
 
@@ -89,7 +90,7 @@ def measure(
     fitted = fit(keras.ops.convert_to_tensor(images.astype(np.float32)), shape)
     said = {name: _answers(core, np.asarray(way(fitted))) for name, way in ways.items()}
     right = {name: answers.argmax(axis=1) == labels for name, answers in said.items()}
-    likely = {name: np.log(np.maximum(each[np.arange(len(labels)), labels], 1e-9)) for name, each in said.items()}
+    likely = {name: _likelihood(answers, labels) for name, answers in said.items()}
     table = pd.DataFrame([_row(name, right[name], likely[name]) for name in ways])
     table = table.sort_values(["accuracy", "log_likelihood"], ascending=False, kind="stable", ignore_index=True)
     orders = [better_order(said[way], labels, class_names) for way in table["pixels"]]
@@ -134,19 +135,34 @@ def _choose(
 def better_order(answers: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> tuple[float, tuple[str, ...]]:
     """Find an order of the classes in which more answers (N, classes) are right, and how many are; () if there is none.
 
-    It is fitted to every second answer and tried on the others: of many orders, one is always right now and then.
+    One is told if, fitted to every second answer, it holds for the others: of many, one is always right now and then.
     """
     said, counts = answers.argmax(axis=1), np.zeros((len(class_names), len(class_names)), int)
     np.add.at(counts, (said[::2], labels[::2]), 1)
     _, columns = linear_sum_assignment(-counts)
     right, own = columns[said[1::2]] == labels[1::2], said[1::2] == labels[1::2]
-    order = tuple(class_names[place] for place in columns.tolist())
-    return float(right.mean()), order if _is_better(right, own) else ()
+    if not _is_better(right, own):
+        return float(own.mean()), ()
+    np.add.at(counts, (said[1::2], labels[1::2]), 1)
+    order = linear_sum_assignment(-counts)[1].tolist()
+    return float(right.mean()), tuple(class_names[place] for place in order)
 
 
 def _answers(core: keras.Model, pixels: np.ndarray) -> np.ndarray:
     said = all_logits(core, pixels)
-    return said if are_probabilities(said) else softmax(said)
+    return np.log(np.maximum(said, 1e-9)) if are_probabilities(said) else said
+
+
+def _likelihood(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Give each label's log-likelihood at the temperature that suits the answers best (Guo et al., 2017).
+
+    Pixels that are larger make answers surer, and no more right.
+    """
+
+    def at(log_temperature: float) -> np.ndarray:
+        return log_softmax(logits / np.exp(log_temperature), axis=1)[np.arange(len(labels)), labels]
+
+    return at(minimize_scalar(lambda value: -at(value).mean(), bounds=(-8, 8), method="bounded").x)
 
 
 def are_probabilities(values: np.ndarray) -> bool:

@@ -6,8 +6,9 @@ import pytest
 from keras import layers
 from kinds import KINDS, classes_of
 
+from helpers.explain import saliency
 from helpers.networks.architectures import build_cnn
-from helpers.networks.layers import CONVOLUTIONS
+from helpers.networks.layers import CONVOLUTIONS, describe_maps
 from helpers.networks.logits import all_logits, softmax
 from helpers.networks.own import built
 from helpers.networks.own.canonical import canonical, unrolled
@@ -100,6 +101,33 @@ def test_images_are_brought_to_the_size_and_colours_of_the_network():
     np.testing.assert_allclose(
         softmax(all_logits(wrapped, even)), network.predict(enlarged, verbose=0), rtol=1e-3, atol=1e-6
     )
+
+
+class Restless(keras.Model):
+    """A model that does something else in training, of which no graph can be drawn."""
+
+    def __init__(self, classes, **options):
+        super().__init__(**options)
+        self.classes = classes
+        self.last = layers.Dense(classes)
+
+    def call(self, pixels, training=False):
+        """Darken the images in training."""
+        return self.last(keras.ops.mean(pixels * 0.5 if training else pixels, axis=(1, 2)))
+
+    def get_config(self):
+        """Say how it was made."""
+        return {"classes": self.classes, "name": self.name}
+
+
+def test_a_network_of_which_no_graph_can_be_drawn_is_one_layer_that_is_said_to_be_closed(images):
+    network = Restless(3, name="restless")
+    wanted = network.predict(images, verbose=0)
+    wrapped = canonical(network, SHAPE, 3)
+    assert [layer.name for layer in wrapped.layers] == ["pixels", "restless"]
+    np.testing.assert_allclose(all_logits(wrapped, images), wanted, rtol=1e-4, atol=1e-4)
+    assert describe_maps(wrapped) == "what the network computes inside restless cannot be looked into"
+    assert np.abs(saliency.gradient(wrapped, images, 0)).max() > 0
 
 
 def two_inputs():

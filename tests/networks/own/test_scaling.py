@@ -64,6 +64,18 @@ def test_ways_that_cannot_be_told_apart_stop_it(shades):
         scaling.measure(colour, *shades, NAMES)
 
 
+def test_a_way_that_makes_answers_surer_and_no_more_right_is_not_taken_for_better():
+    random, labels = np.random.default_rng(0), np.arange(120) % 2
+    images = random.integers(100, 120, (120, 12, 12, 1))
+    for image, label in zip(images, labels, strict=True):
+        image[:, 6 * label : 6 * label + 6] += 20
+    last = layers.Dense(2, use_bias=False)  # so that twice the pixels are twice the logits
+    network = keras.Sequential([keras.Input((12, 12, 1)), layers.AveragePooling2D((12, 6)), layers.Flatten(), last])
+    last.set_weights([4 * np.array([[1, -1], [-1, 1]], np.float32)])
+    with pytest.raises(NetworkError, match="are too much alike; choose one by PREPROCESS="):
+        scaling.measure(network, images.astype(np.uint8), labels, ("left", "right"))
+
+
 def test_a_network_of_other_classes_is_told_so_with_a_hint_of_their_order(shades):
     images, labels = shades
     with pytest.raises(
