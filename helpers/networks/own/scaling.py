@@ -62,8 +62,8 @@ class Measured:
     """How a trained network is to be shown its images.
 
     chosen: a name of `scales`; table: a row a way, with its accuracy on `images` labelled images, the 95 % interval of
-    that, and the mean log-likelihood of the label at the best temperature; reason: why this one; order: the classes in an order in which the
-    network is right far more often, or ().
+    that, and the mean log-likelihood of the label at the best temperature; reason: why this one; order: the classes in
+    an order in which the network is right far more often, or ().
     """
 
     chosen: str
