@@ -27,7 +27,7 @@ from helpers.data.containers.foreign import refuse_foreign
 from helpers.data.sources import DatasetError, Opener, UnreadableError, printable
 
 MAX_GROWTH, MIN_SPOOL = 20, 2 * 2**30  # an archive may unpack to so many times its size, and to so many bytes anyway
-_ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".zip", ".tar", ".tgz", ".tbz2", ".txz")
+_ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".zip", ".npz", ".tar", ".tgz", ".tbz2", ".txz")
 _COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz")
 _HEAD, _CHUNK = 2**16, 2**20  # bytes

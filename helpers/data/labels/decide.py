@@ -8,10 +8,10 @@ from typing import NamedTuple, NoReturn
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.beside import find_objects, set_aside
-from helpers.data.labels.folders import FolderReading, Labels, Level, folder_of, read_folders, same_parts
+from helpers.data.labels.folders import FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
 from helpers.data.labels.groups import Image, group
 from helpers.data.labels.known import FOOD11_CLASSES, find_known
-from helpers.data.labels.names import cross, name_classes, read_names
+from helpers.data.labels.names import name_classes, read_names
 from helpers.data.labels.tables import Table, read_tables, refuse_columns
 from helpers.data.labels.words import quoted
 from helpers.data.options import Options

@@ -12,7 +12,7 @@ from helpers.data.reading import SPLITS
 Folder = tuple[str, ...]  # the parts of its path
 Labels = Mapping[str, str]  # by the image's path
 _COVER = 0.95  # share of the images that a level of classes has a name for
-_CROSSED = 0.8  # share of the upper folders in which lower names are found, on average, where two levels cross
+_CROSSED = 0.8  # share of the pairs of what two ways say that are found, where these cross
 
 
 class Place(NamedTuple):
@@ -175,14 +175,20 @@ def _counts_things(way: Level, first: Level) -> bool:
     return words.are_numbered(names) and not (way is first and all(name.isdecimal() for name in names))
 
 
+def cross(one: Labels, other: Labels) -> bool:
+    """Tell whether what one way to label images says is found with nearly all that another says."""
+    pairs = {(label, other[name]) for name, label in one.items() if name in other}
+    firsts, seconds = ({pair[place] for pair in pairs} for place in (0, 1))
+    return len(firsts) > 1 and len(seconds) > 1 and len(pairs) >= _CROSSED * len(firsts) * len(seconds)
+
+
 def _are_loose(upper: Level, lower: Level) -> bool:
     """Tell whether lower names recur below some upper ones only: then they say what else there is of each class.
 
     Where each recurs everywhere, either level may be the classes; where none does, the upper may be groups of these.
     """
     pairs = {(label, upper.labels[name]) for name, label in lower.labels.items() if name in upper.labels}
-    parents = Counter(label for label, _ in pairs).values()
-    return max(parents, default=0) > 1 and len(pairs) < _CROSSED * len(parents) * len({*upper.labels.values()})
+    return len(pairs) > len({label for label, _ in pairs}) and not cross(lower.labels, upper.labels)
 
 
 def _agrees(way: Level, places: Mapping[str, Place]) -> bool:

@@ -12,6 +12,7 @@ from posixpath import splitext
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
+from helpers.data.labels.folders import cross
 from helpers.data.sources import DatasetError, UnreadableError, printable
 
 _FRONT = re.compile(r"(?P<label>.*?[^\W_].*?)[\W_]*\(?\d+\)?")  # cat.1, cat (1), cat12, 3_12
@@ -19,7 +20,6 @@ _BACK = re.compile(r"\d+[\W_]+(?P<label>[^\W\d_].*)")  # 0012_cat
 _PART = re.compile(r"(?P<label>\d+)[\W_]+\d+")  # 3_12
 _PER_CLASS = 4  # images that a class has on average, where file names tell classes
 _MOST_NUMBERS = 20  # classes that numbers in the middle of names count, rather than things
-_CROSSED = 0.8  # share of the pairs of what two parts of names say that are found, where these cross
 _CAMERA = frozenset((
     "dsc", "dscn", "img", "image", "frame", "photo", "pic", "picture", "file", "scan", "screenshot", "untitled",
     "sample", "test", "train", "val",
@@ -74,13 +74,6 @@ def _without_numbers(values: Sequence[str]) -> Sequence[str]:
     """Take running numbers off words such as "AN1"; whatever has nothing else stays as it is."""
     shorter = [re.sub(r"\d+$", "", value) for value in values]
     return shorter if all(shorter) else values
-
-
-def cross(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Tell whether what one way to label images says is found with nearly all that another says."""
-    pairs = {(label, other[name]) for name, label in one.items() if name in other}
-    firsts, seconds = ({pair[place] for pair in pairs} for place in (0, 1))
-    return len(firsts) > 1 and len(seconds) > 1 and len(pairs) >= _CROSSED * len(firsts) * len(seconds)
 
 
 def _are_classes(labels: Mapping[str, str]) -> bool:

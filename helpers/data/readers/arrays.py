@@ -1,4 +1,6 @@
-"""Arrays of images and of labels in NumPy's files (.npz, .npy), IDX (as MNIST comes) or MATLAB's (as SVHN comes).
+"""Arrays of images and of labels in NumPy's files (.npy, .npz), IDX (as MNIST comes) or MATLAB's (as SVHN comes).
+
+A .npz is an archive of .npy files, and is listed as one.
 
 They are paired by their names, which are those of MedMNIST, Keras and others. Nothing that is pickled is read.
 http://yann.lecun.com/exdb/mnist/ describes IDX.
@@ -7,7 +9,6 @@ http://yann.lecun.com/exdb/mnist/ describes IDX.
 import io
 import math
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -98,26 +99,11 @@ def find(path: Path, members: Members) -> dict[str, Arrays]:
         folder, ending = str(place.parent) if len(place.parts) > 1 else path.name, place.suffix.lower()
         if ending == ".npy":
             found.setdefault(folder, {})[place.stem] = _Array(path, place.stem, opener, _parse_npy)
-        elif ending == ".npz":
-            found[name] = _list_npz(path, name, opener)
         elif ending == ".mat":
             found[name] = _read_matlab(path, name, opener)
         elif ("idx" in name.lower() or ending in ("", ".ubyte")) and _is_idx(opener):
             found.setdefault(folder, {})[place.name] = _Array(path, place.name, opener, _parse_idx)
     return {name: arrays for name, arrays in found.items() if name.endswith(".mat") or any(map(_kind_of, arrays))}
-
-
-def _list_npz(path: Path, name: str, opener: Opener) -> dict[str, _Array]:
-    try:
-        archive = zipfile.ZipFile(opener())
-    except (zipfile.BadZipFile, UnreadableError) as error:
-        raise _damaged(path, printable(name), error) from error
-    keys = [key[:-4] for key in archive.namelist() if key.endswith(".npy")]
-    return {key: _Array(path, key, partial(_open_entry, archive, f"{key}.npy"), _parse_npy) for key in keys}
-
-
-def _open_entry(archive: zipfile.ZipFile, name: str) -> BinaryIO:
-    return archive.open(name)  # type: ignore[return-value]  # it reads like any binary file
 
 
 def _parse_npy(stream: BinaryIO) -> _Header:
