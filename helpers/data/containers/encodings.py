@@ -31,30 +31,23 @@ _RAREST = 8_000  # rank of a character that is in no list
 
 
 def decode_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[str, ...]]:
-    """Read the names of a zip's entries; returns them, and a note where an encoding had to be chosen."""
-    unsaid = [entry.orig_filename for entry in entries if not entry.flag_bits & 0x800]
-    encoding = _choose([name.encode("cp437") for name in unsaid if not name.isascii()])
-    names = [entry.filename if entry.flag_bits & 0x800 else _decode(entry, encoding) for entry in entries]
+    """Read the names of a zip's entries; returns them, and a note where an encoding had to be chosen.
+
+    It is the one that all names are legal in and, of several, in which their characters are likeliest.
+    """
+    raw = [b"" if entry.flag_bits & 0x800 else entry.orig_filename.encode("cp437") for entry in entries]
+    foreign = {name for name in raw if not name.isascii()}
+    legal = [encoding for encoding in ("utf-8", "cp437", *_SCRIPTS) if _is_legal(foreign, encoding)]
+    encoding = legal[0] if legal[0] == "utf-8" else min(legal, key=partial(_surprise, foreign))
+    names = [
+        name.decode(encoding) if name in foreign else entry.filename for name, entry in zip(raw, entries, strict=True)
+    ]
     if encoding not in _SCRIPTS:
         return names, ()
     return names, (f"The archive does not say how its names are written; they are read as {_SCRIPTS[encoding][0]}.",)
 
 
-def _decode(entry: zipfile.ZipInfo, encoding: str) -> str:
-    if entry.filename.isascii() or encoding == "cp437":
-        return entry.filename
-    return entry.orig_filename.encode("cp437").decode(encoding)
-
-
-def _choose(names: Sequence[bytes]) -> str:
-    """Choose the encoding that all names are legal in and, of several, in which their characters are likeliest."""
-    if not names or _is_legal(names, "utf-8"):
-        return "utf-8"
-    legal = [encoding for encoding in ("cp437", *_SCRIPTS) if _is_legal(names, encoding)]
-    return min(legal, key=partial(_surprise, set(names)))
-
-
-def _is_legal(names: Sequence[bytes], encoding: str) -> bool:
+def _is_legal(names: set[bytes], encoding: str) -> bool:
     try:
         return all(name.decode(encoding) is not None for name in names)
     except UnicodeDecodeError:

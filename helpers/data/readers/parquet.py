@@ -36,13 +36,6 @@ class _Columns(NamedTuple):
     class_names: tuple[str, ...]
 
 
-class _Shard(NamedTuple):
-    name: str
-    opener: Opener
-    split: str  # one of SPLITS, or "" where the name does not say
-    labels: list[Any]  # of each row: a number, a text, or one of _UNLABELLED
-
-
 def find(path: Path, members: Members) -> list[str]:
     """List the names of all Parquet and Arrow files, sorted."""
     return sorted(name for name in members.files if name.lower().endswith((".parquet", ".arrow")))
@@ -54,42 +47,40 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
     Raises DatasetError where a shard is damaged, where there is no column of images or none of labels, or where
     the shards differ in these.
     """
-    found = [_read_shard(path, name, members.files[name]) for name in names]
-    if len({columns for columns, _ in found}) > 1:
-        raise DatasetError(
-            f"{path} holds {_form(names[0])} files of several data sets; give a folder with those of one."
-        )
-    columns, shards = found[0][0], [shard for _, shard in found]
-    used = [shard for shard in shards if shard.split] or shards
-    stacks = [_stack(path, shard, columns.image) for shard in used]
-    unlabelled = sum(len(shard.labels) for shard in shards) - sum(len(stack.rows) for stack in stacks)
+    columns, labels = {}, {}
+    for name in names:
+        with _intact(path, name):
+            columns[name] = _find_columns(path, name, _open(name, members.files[name]))
+            labels[name] = [*_read_column(name, members.files[name], columns[name].label)]
+    first, form = columns[names[0]], _form(names[0])
+    if any(other != first for other in columns.values()):
+        raise DatasetError(f"{path} holds {form} files of several data sets; give a folder with those of one.")
+    used = [name for name in names if _find_split(name)] or names
+    stacks = [_stack(path, name, members.files[name], first.image, labels[name]) for name in used]
+    unlabelled = sum(map(len, labels.values())) - sum(len(stack.rows) for stack in stacks)
     reading = Reading(
-        labels_from=f"the values of the column {columns.label!r} of the {_form(names[0])} files",
+        labels_from=f"the values of the column {first.label!r} of the {form} files",
         unused=(Unused("images without a split or a label", unlabelled, printable(names[0])),) * bool(unlabelled),
     )
-    return read_stacks(path, members, stacks, options, reading, columns.class_names)
+    return read_stacks(path, members, stacks, options, reading, first.class_names)
 
 
 def _form(name: str) -> str:
     return "Parquet" if name.lower().endswith(".parquet") else "Arrow"
 
 
-def _read_shard(path: Path, name: str, opener: Opener) -> tuple[_Columns, _Shard]:
-    with _intact(path, name):
-        file = _open(name, opener)
-        columns = _find_columns(path, name, getattr(file, "schema_arrow", None) or file.schema)
-        return columns, _Shard(name, opener, _find_split(name), [*_read_column(name, opener, columns.label)])
+def _stack(path: Path, name: str, opener: Opener, column: str, labels: Sequence[Any]) -> Stack:
+    """Give the rows of a shard that have a label, and the image of each; labels: of all rows, or one of _UNLABELLED."""
 
-
-def _stack(path: Path, shard: _Shard, column: str) -> Stack:
     def images() -> Iterator[Giver]:
-        with _intact(path, shard.name):
-            for label, image in zip(shard.labels, _read_column(shard.name, shard.opener, column), strict=True):
+        with _intact(path, name):
+            for label, image in zip(labels, _read_column(name, opener, column), strict=True):
                 if label not in _UNLABELLED:
                     yield partial(_open_image, image)
 
-    numbered = [(number, label) for number, label in enumerate(shard.labels, start=1) if label not in _UNLABELLED]
-    return Stack(f"{shard.name}, row", [Row(number, str(label), shard.split) for number, label in numbered], images)
+    split = _find_split(name)
+    numbered = ((number, label) for number, label in enumerate(labels, start=1) if label not in _UNLABELLED)
+    return Stack(f"{name}, row", [Row(number, str(label), split) for number, label in numbered], images)
 
 
 def _open(name: str, opener: Opener) -> Any:
@@ -133,7 +124,8 @@ def _intact(path: Path, name: str) -> Iterator[None]:
         ) from error
 
 
-def _find_columns(path: Path, name: str, schema: "pyarrow.Schema") -> _Columns:
+def _find_columns(path: Path, name: str, file: Any) -> _Columns:
+    schema = getattr(file, "schema_arrow", None) or file.schema
     features = _read_features(schema)
     images = [field.name for field in schema if _holds_images(field, features)]
     declared = [key for key, feature in features.items() if feature.get("_type") == "ClassLabel"]
