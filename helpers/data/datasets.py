@@ -206,8 +206,7 @@ def look(
         shown = (Record(f"training image {i}", n, "train", dataset.train.images[i]) for n, i in places)
         return source.name, dataset.reading, shown
     contents = recognise(source.path, options, cache)
-    records = contents.records if contents.preview is None else contents.preview
-    return source.name, plan(source.path, contents.reading), _guarded(source.path, records)
+    return source.name, plan(source.path, contents.reading), contents.preview or contents.records
 
 
 def _locate(name_or_path: str) -> Path | None:
@@ -248,8 +247,7 @@ def _write(draft: Path, path: Path | None, options: Options) -> Facts:
     """Write the arrays of a source, None for the faces, into a cache folder."""
     if path is None:
         return store.write_faces(draft, options.image_size)
-    contents = recognise(path, options, draft)
-    return store.write_contents(draft, path, replace(contents, records=_guarded(path, contents.records)))
+    return store.write_contents(draft, path, recognise(path, options, draft))
 
 
 def _guarded(path: Path, records: Iterable[Record]) -> Iterator[Record]:
@@ -266,9 +264,9 @@ def recognise(path: Path, options: Options, scratch: Path | None = None) -> Cont
         members = list_members(path, scratch)
         for reader in readers.READERS:
             if found := reader.find(path, members):
-                contents = reader.read(path, members, found, options)
-                notes = (*members.notes, *contents.reading.notes)
-                return replace(contents, reading=replace(contents.reading, notes=notes))
+                reading, *records = reader.read(path, members, found, options)
+                reading = replace(reading, notes=(*members.notes, *reading.notes))
+                return Contents(reading, *(_guarded(path, part) if part else () for part in records))
         refuse_foreign_members(path, members.heads())
     kinds = ", ".join(reader.what for reader in readers.READERS)
     raise DatasetError(f"{path} holds no labelled images; give a folder or an archive with one of these: {kinds}.")

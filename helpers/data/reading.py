@@ -3,6 +3,7 @@
 Whatever a reader decides or leaves out goes into the Reading, so that nothing can be passed over in silence.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -130,7 +131,7 @@ def from_json(stored: Mapping[str, Any]) -> Reading:
 
 def unused(kind: str, names: Sequence[str]) -> tuple[Unused, ...]:
     """Describe files or rows of one kind that were not used; nothing where there are none."""
-    return (Unused(kind, len(names), names[0]),) if names else ()
+    return (Unused(kind, len(names), printable(names[0])),) if names else ()
 
 
 def count(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
@@ -143,3 +144,13 @@ def count(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
 
 def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def printable(name: str) -> str:
+    """Spell a name so that it can be printed and stored: accents composed, control characters and bad bytes escaped."""
+    return "".join(map(_escape, unicodedata.normalize("NFC", name)))
+
+
+def _escape(character: str) -> str:
+    unprintable = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+    return character.encode("unicode_escape").decode() if unprintable else character

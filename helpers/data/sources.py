@@ -3,12 +3,10 @@
 import gzip
 import lzma
 import tarfile
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -17,6 +15,7 @@ import numpy as np
 from helpers.data import faces
 from helpers.data.reading import SPLITS as SPLITS
 from helpers.data.reading import Reading
+from helpers.data.reading import printable as printable
 
 FER2013_CLASSES = faces.CLASS_NAMES
 FER2013_SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
@@ -43,8 +42,7 @@ class Record(NamedTuple):
     group: str = ""  # images of one group, such as a patient, stay on one side of a split that is drawn
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(NamedTuple):
     """What a reader makes of a path.
 
     reading: how it is read, known before any image is decoded, the counts of images by split and class among it;
@@ -54,7 +52,7 @@ class Contents:
 
     reading: Reading
     records: Iterable[Record]
-    preview: Iterable[Record] | None = None
+    preview: Iterable[Record] = ()
 
 
 PREVIEWED = 12  # images of each class that a preview has
@@ -77,13 +75,3 @@ def reading_from(path: Path) -> Iterator[None]:
         raise DatasetError(
             f"{path} cannot be read ({error.strerror or error}); make it readable, or copy it elsewhere."
         ) from error
-
-
-def printable(name: str) -> str:
-    """Spell a name so that it can be printed and stored: accents composed, control characters and bad bytes escaped."""
-    return "".join(map(_escape, unicodedata.normalize("NFC", name)))
-
-
-def _escape(character: str) -> str:
-    unprintable = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-    return character.encode("unicode_escape").decode() if unprintable else character

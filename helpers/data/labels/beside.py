@@ -13,7 +13,7 @@ from PIL import Image
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.reading import Unused, unused
-from helpers.data.sources import UnreadableError, printable
+from helpers.data.sources import UnreadableError
 
 _MASK_WORDS = frozenset((
     "mask", "masks", "segmentation", "segmentations", "seg", "segs", "groundtruth", "gt", "trimap", "trimaps",
@@ -53,7 +53,7 @@ def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple
         "masks beside the images": masks,
         "images again in another version, of which the folder alone may be given as the data set": again,
     }
-    aside = tuple(part for kind, names in left.items() for part in unused(kind, [*map(printable, sorted(names))]))
+    aside = tuple(part for kind, names in left.items() for part in unused(kind, sorted(names)))
     out = system | masks | again
     return [name for name in images if name not in out], aside
 

@@ -54,7 +54,7 @@ def label(
     if not options.chosen().keys() - {"FIT", "GROUP"} and (known := find_known(meant)):
         reading, images, size = known
         labelled = {image.name for image in images}
-        left = unused("images without a label", [printable(name) for name in meant if name not in labelled])
+        left = unused("images without a label", [name for name in meant if name not in labelled])
         return reading.with_unused((*aside, *left)), images, size
     folders = read_folders(meant, options.class_level)
     by_folders = options.class_level or options.labels in ("folders", "names")
@@ -68,7 +68,7 @@ def label(
     reading = replace(
         named,
         splits_from=f"named by folders{' and tables' * bool(tables)}" if several else "",
-        unused=(*aside, *left, *unused("tables that label none of the images", [*map(printable, others)])),
+        unused=(*aside, *left, *unused("tables that label none of the images", others)),
         notes=(*notes, *_merged_notes(meant), *person_notes, *group_notes, *named.notes),
     )
     return reading, images, OTHER_SIZE if named.recognised_by else None
@@ -92,10 +92,18 @@ def _choose(
     if options.labels in ("", "names") and not options.class_level:
         splits = {name: place.split for name, place in folders.places.items()}
         names = _of_names(images, options, [*(way.labels for way in ways), splits])
-    ways = [way._replace(rank=_GUESSED) if _may_be_persons(way, names) else way for way in ways]
+    for place, way in enumerate(
+        ways
+    ):  # whose names may be persons' codes, while a part of the file names recurs in each
+        if all(len(name) <= _CODE and name.isupper() for name in way.labels.values()):
+            ways[place] = way._replace(rank=_GUESSED) if any(cross(way.labels, n.labels) for n in names) else way
     sources = sorted([*of_tables, *ways, *names], key=lambda source: -source.rank)
     if options.class_level and not (ways and ways[0].rank):
-        _refuse_level(path, folders, options.class_level)
+        deepest = max(len(place.levels) for place in folders.places.values())
+        raise DatasetError(
+            f"CLASS_LEVEL={options.class_level} gives no two classes in {path}; its images lie below {deepest} levels "
+            "of folders, counted without those that all share and those of splits."
+        )
     if not sources or (sources[0].rank == _ALONE and any(len(table.rivals) > 1 for table in tables)):
         _refuse_nothing(path, members, images, tables)
     best = sources[0]
@@ -161,12 +169,6 @@ def _of_names(images: Sequence[str], options: Options, known: Sequence[Labels]) 
     return sources
 
 
-def _may_be_persons(way: Source, names: Sequence[Source]) -> bool:
-    """Tell whether folders are called by codes, while a part of the file names recurs in each."""
-    codes = all(len(name) <= _CODE and name.isupper() for name in way.labels.values())
-    return codes and any(cross(way.labels, source.labels) for source in names)
-
-
 def _crossing_notes(best: Source, names: Sequence[Source]) -> tuple[str, ...]:
     """Say where a part of the file names recurs in every folder, as persons' do."""
     named = [source for source in names if not all(label.isdecimal() for label in source.labels.values())]
@@ -191,14 +193,6 @@ def _join(table: Source, folders: Source) -> Source | None:
     further = folders.labels.keys() - table.labels.keys()
     return table._replace(
         labels={**labels, **table.labels}, said=f"{folders.said}, and {table.said}" if further else table.said
-    )
-
-
-def _refuse_level(path: str, folders: FolderReading, level: int) -> NoReturn:
-    deepest = max((len(place.levels) for place in folders.places.values()), default=0)
-    raise DatasetError(
-        f"CLASS_LEVEL={level} gives no two classes in {path}; its images lie below {deepest} levels of folders, "
-        "counted without those that all share and those of splits."
     )
 
 
@@ -240,9 +234,9 @@ def _split(
     without = {*images} - {*labelled}
     parts: tuple[Unused, ...] = ()
     for split in ("", *SPLITS):
-        names = [printable(name) for name in images if name in without and found[name] == split]
+        names = [name for name in images if name in without and found[name] == split]
         parts += unused(f"{OTHER_SPLIT_NAMES.get(split, '')} images without a label".strip(), names)
-    parts += unused("images outside the folders of splits", [*map(printable, outside)])
+    parts += unused("images outside the folders of splits", outside)
     return [Image(name, source.labels[name], found[name]) for name in labelled if found[name] or not has_splits], parts
 
 

@@ -32,10 +32,7 @@ _CLASS_NAMES = frozenset(("label_names", "fine_label_names", "class_names", "cla
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
-class _Header(NamedTuple):
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype
+_Header = tuple[tuple[int, ...], bool, np.dtype]  # shape, whether in Fortran's order, type
 
 
 class _Array(NamedTuple):
@@ -53,7 +50,7 @@ class _Array(NamedTuple):
             header = self.parse(stream)
         except ValueError as error:
             raise _damaged(self.path, f"the array {self.key!r}", error) from error
-        if header.dtype.hasobject:
+        if header[2].hasobject:
             raise DatasetError(
                 f"{self.path} holds the array {self.key!r} as pickled objects, which may run any program when opened; "
                 f"if you trust it, save it anew as numbers or text, such as numpy.array({self.key}.tolist())."
@@ -109,7 +106,7 @@ def find(path: Path, members: Members) -> dict[str, Arrays]:
 def _parse_npy(stream: BinaryIO) -> _Header:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return _Header(*read(stream))
+    return read(stream)
 
 
 def _is_idx(opener: Opener) -> bool:
@@ -122,7 +119,7 @@ def _is_idx(opener: Opener) -> bool:
 def _parse_idx(stream: BinaryIO) -> _Header:
     head = stream.read(4)
     sizes = np.frombuffer(_read_exactly(stream, 4 * head[3]), ">u4")
-    return _Header(tuple(sizes.tolist()), False, np.dtype(_IDX_TYPES[head[2]]))
+    return tuple(sizes.tolist()), False, np.dtype(_IDX_TYPES[head[2]])
 
 
 def _read_matlab(path: Path, name: str, opener: Opener) -> dict[str, _Array]:
@@ -187,7 +184,7 @@ def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Opt
             f"{path} holds the arrays {held}, which are not images with labels of their own; name them x_train, "
             "y_train, x_test and y_test, or images X and labels y, or train-images and train-labels, say."
         )
-    alone = [f"{images} in {printable(file)}" for file, _, images, key in pairs if not key]
+    alone = [f"{images} in {file}" for file, _, images, key in pairs if not key]
     said = ", ".join(map(repr, sorted({key for *_, key in pairs if key})))
     names = [array for arrays in found.values() for key, array in arrays.items() if key in _CLASS_NAMES]
     reading = Reading(
@@ -198,9 +195,9 @@ def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Opt
 
 def _stack(path: Path, file: str, images: _Array, labels: _Array) -> Stack:
     split, texts = _split_of(images.key) or find_split(PurePosixPath(file).stem), _read_labels(labels)
-    stream, header = images.open()
+    stream, (shape, *_) = images.open()
     stream.close()
-    if (count := next(iter(header.shape), 0)) != len(texts):
+    if (count := next(iter(shape), 0)) != len(texts):
         raise DatasetError(
             f"{path} holds {count:,} images {images.key!r} and {len(texts):,} labels {labels.key!r}; make them as many."
         )

@@ -84,7 +84,7 @@ def _other_files(members: Members, images: Sequence[str]) -> tuple[Unused, ...]:
     """Count files of kinds that are neither images nor tables or texts, by their ending."""
     by_ending: dict[str, list[str]] = defaultdict(list)
     for name in sorted({*members.files} - {*images}):
-        by_ending[splitext(name)[1].lower()].append(printable(name))
+        by_ending[splitext(name)[1].lower()].append(name)
     return tuple(
         part
         for ending, names in by_ending.items()

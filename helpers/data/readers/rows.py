@@ -138,8 +138,8 @@ def read(path: Path, members: Members, tables: Sequence[_Table], options: Option
     side = _find_side(read[0]) if len(read[0].pixels) == 1 else 0
     stacks = [_stack(table, side) for table in read]
     blank = [t for t in tables if t.label is None and t.pixels]
-    without = [printable(t.name) for t in (*read, *blank) for _, line in t.lines() if not t.label_of(t.cells(line))]
-    others = [printable(table.name) for table in tables if table not in read and table not in blank]
+    without = [t.name for t in (*read, *blank) for _, line in t.lines() if not t.label_of(t.cells(line))]
+    others = [table.name for table in tables if table not in read and table not in blank]
     by = _recognise(Counter(row.label for stack in stacks for row in stack.rows), side, bool(with_usage))
     reading = Reading(
         title="FER2013" if by else "",
