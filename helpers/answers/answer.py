@@ -2,9 +2,12 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from PIL import Image
 
 from helpers.answers.cells import Execution, running_cell
 from helpers.answers.sentences import plain, render_block, text_block
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 PNG_DPI = 150
 PDF_IMAGE_DPI = 300
 MM_PER_INCH = 25.4
+TILE = 64  # pixels a side, at most, of the images behind a cell
 
 NOTEBOOK_NAME = re.compile(r"\d\d_[a-z0-9_]+")
 PART_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -74,11 +78,20 @@ class Answer:
         return Sentence(render_block(block))
 
     def figure(
-        self, name: str, figure: "Figure", /, caption: str, *, carries: bool = False, **values: Any
+        self,
+        name: str,
+        figure: "Figure",
+        /,
+        caption: str,
+        *,
+        carries: bool = False,
+        cells: Mapping[str, Any] | None = None,
+        **values: Any,
     ) -> ShownFigure:
         """Add a figure, as vectors for print and as pixels for the screen.
 
         carries: whether a short answer shows it; where no figure is said to carry an answer, the first one does.
+        cells: of a confusion matrix, what `confusion.cells` gives: its numbers, and the images that a screen opens.
         The caption is a template as in `say`. A figure of the same name takes the earlier one's place, so that a
         cell may be changed and run again. Raises ValueError on a name that cannot be part of a file's name.
         """
@@ -93,6 +106,10 @@ class Answer:
         }
         self._files[block["file"]] = _pdf(figure)
         self._files[block["png"]] = _png(figure)
+        if cells:
+            sheets = [{**sheet, "png": f"{stem}-{place}.png"} for place, sheet in enumerate(cells["sheets"])]
+            self._files |= {sheet["png"]: _strip(sheet.pop("images")) for sheet in sheets}
+            block["cells"] = plain("cells", {**cells, "sheets": sheets})
         self._add(block)
         return ShownFigure(self._files[block["png"]], render_block(block))
 
@@ -147,6 +164,7 @@ class Answer:
         blocks = sorted((block for block, _ in self._blocks), key=lambda block: "summary" not in block)
         answer |= {"numbers": self._numbers, "blocks": blocks}
         named = {name for block, _ in self._blocks for name in (block.get("file"), block.get("png"))}
+        named |= {sheet["png"] for block, _ in self._blocks for sheet in block.get("cells", {}).get("sheets", ())}
         return save_answer(self.folder, answer, {name: data for name, data in self._files.items() if name in named})
 
     def stop(self, template: str, /, **values: Any) -> NoReturn:
@@ -187,6 +205,20 @@ class Answer:
 def _pdf(figure: "Figure") -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="pdf", dpi=PDF_IMAGE_DPI, metadata={"CreationDate": None})
+    return stream.getvalue()
+
+
+def _strip(images: Sequence[np.ndarray]) -> bytes:
+    """Put images (H, W, C) uint8 side by side, each at most 64 pixels wide and high, as PNG."""
+    tiles = [Image.fromarray(image.squeeze()).convert("RGB") for image in images]
+    for tile in tiles:
+        tile.thumbnail((TILE, TILE))
+    width, height = max(tile.width for tile in tiles) + 2, max(tile.height for tile in tiles)
+    strip = Image.new("RGB", (width * len(tiles) - 2, height), "white")
+    for place, tile in enumerate(tiles):
+        strip.paste(tile, (place * width, 0))
+    stream = io.BytesIO()
+    strip.save(stream, "PNG")
     return stream.getvalue()
 
 

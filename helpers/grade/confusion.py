@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+_IN_CELLS = 20  # most classes whose confusion matrix is told as numbers
 _ENDS = 2  # classes with the highest and with the lowest recall that are named where there are too many
 
 
@@ -154,6 +156,29 @@ def confident_mistakes(
     """Give the places of images of class `true` predicted as `predicted`, most confident first: (<= top,) int64."""
     mistaken = np.flatnonzero((labels == true) & (probabilities.argmax(axis=1) == predicted))
     return mistaken[np.argsort(-probabilities[mistaken, predicted], kind="stable")][:top]
+
+
+def cells(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    images: np.ndarray,
+    class_names: tuple[str, ...],
+    pairs: int = 12,
+    each: int = 12,
+) -> dict[str, Any]:
+    """Give the counts of a confusion matrix of at most 20 classes, and images behind its most confused pairs.
+
+    probabilities: (N, classes); labels: (N,) int; images: (N, H, W, C) uint8. Of each of `pairs` pairs, `each` images
+    at most, the most confident first. What it gives is what `Answer.figure` takes as `cells`.
+    """
+    counts = matrix(labels, probabilities.argmax(axis=1), len(class_names))
+    sheets = []
+    for pair in most_confused(counts, class_names, top=pairs):
+        row, column = class_names.index(pair.true), class_names.index(pair.predicted)
+        chosen = confident_mistakes(probabilities, labels, row, column, each)
+        sheets.append({"row": row, "column": column, "count": pair.count, "images": [images[k] for k in chosen]})
+    shown = counts.tolist() if len(class_names) <= _IN_CELLS else None
+    return {"classes": list(class_names), "counts": shown, "sheets": sheets}
 
 
 @dataclass(frozen=True)

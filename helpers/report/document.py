@@ -75,7 +75,7 @@ def compose(
     numbered = [(str(place), answer) for place, answer in enumerate(answers, 1)]
     return {
         "language": words.LANGUAGE,
-        "interface": words.HTML,
+        "interface": {**words.HTML, "script": words.SCRIPT},
         "words": words.LAYOUT,
         "subtitle": stamp["title"],
         "stamp": _hand_in_lines(hand_in) + _stamp_lines(stamp),
@@ -198,6 +198,7 @@ def _content(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, A
         return {
             "file": f"/{block['file']}",
             "png": block["png"],
+            "matrix": _matrix(block["cells"]) if "cells" in block else {},
             "width_mm": _printed_width(block["width_mm"], block["height_mm"]),
             "source": f"{answer['notebook']}: {block['file']}",
         }
@@ -210,6 +211,19 @@ def _content(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, A
             "source": f"{answer['notebook']}: {block['file']}",
         }
     return {}
+
+
+def _matrix(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a confusion matrix as cells of a text and the place of the sheet behind it, if any, and the sheets."""
+    names, sheets = cells["classes"], cells["sheets"]
+    behind = {(sheet["row"], sheet["column"]): place for place, sheet in enumerate(sheets)}
+    rows = [[[str(n), behind.get((i, j))] for j, n in enumerate(row)] for i, row in enumerate(cells["counts"] or ())]
+    said = [
+        {"true": names[sheet["row"]], "predicted": names[sheet["column"]], "count": sheet["count"]} for sheet in sheets
+    ]
+    captions = [render(words.HTML["sheet"], values) for values in said]
+    shown = [{"png": sheet["png"], "text": caption} for sheet, caption in zip(sheets, captions)]
+    return {"classes": names, "rows": rows, "sheets": shown}
 
 
 def _printed_width(width: float, height: float) -> float:

@@ -18,6 +18,14 @@ for (const picture of document.querySelectorAll(".picture img")) {
   opener.addEventListener("click", () => enlarge(picture, name ? `${name}. ${picture.alt}` : picture.alt));
 }
 
+for (const link of document.querySelectorAll(".matrix a")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    const picture = document.querySelector(`${link.hash} img`);
+    enlarge(picture, picture.alt);
+  });
+}
+
 // A table is sorted by a column up, down, and then as it was; what has no value comes last.
 const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
 const key = (row, place) => row.cells[place].dataset.value ?? row.cells[place].textContent;
@@ -37,7 +45,7 @@ const filter = (rows, output, text) => {
   for (const row of rows) row.hidden = !row.textContent.toLocaleLowerCase().includes(text.toLocaleLowerCase());
   output.value = text && say(SAID.rows, { shown: rows.filter((row) => !row.hidden).length, all: rows.length });
 };
-for (const table of document.querySelectorAll("table")) {
+for (const table of document.querySelectorAll("table:not(.matrix)")) {
   const rows = [...table.tBodies[0].rows];
   if (rows.length > 1) {
     [...table.tHead.rows[0].cells].forEach((head, place) => {

@@ -24,7 +24,7 @@ _TYPEFACES = "#set text(font: "  # how the template's line that names them begin
 REPORT_NAME = "report.pdf"
 FONTS = Path(__file__).parent / "fonts"  # with Chinese characters, which Typst's own lack
 # Of the document's keys; of the words some may have no place.
-NOT_PRINTED = {"kind", "file", "style", "words", "interface", "language", "png", "pieces", "source", "values"}
+NOT_PRINTED = {"kind", "file", "style", "words", "interface", "language", "matrix", "png", "pieces", "source", "values"}
 
 
 def build_report(

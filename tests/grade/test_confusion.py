@@ -177,3 +177,19 @@ def test_of_many_classes_both_ends_are_kept() -> None:
     report = pd.DataFrame({"class": names, "recall": np.arange(30) / 30})
     assert confusion.extremes(report, 4)["class"].tolist() == ["class 29", "class 28", "class 1", "class 0"]
     assert confusion.extremes(report, 30) is report
+
+
+def test_cells_have_the_most_confident_images_of_the_most_confused_pairs() -> None:
+    probabilities = np.full((10, 3), 0.1)
+    probabilities[np.arange(10), PREDICTED] = 0.5
+    probabilities[3, 1] = 0.9
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    cells = confusion.cells(probabilities, LABELS, images, NAMES, each=1)
+    assert cells["counts"] == [[2, 2, 0], [0, 2, 0], [1, 0, 3]]
+    found = [
+        (each["row"], each["column"], each["count"], [image.item() for image in each["images"]])
+        for each in cells["sheets"]
+    ]
+    assert found == [(0, 1, 2, [3]), (2, 0, 1, [9])]
+    assert len(confusion.cells(probabilities, LABELS, images, NAMES, pairs=1)["sheets"]) == 1
+    assert confusion.cells(np.eye(30)[PREDICTED], LABELS, images, tuple(map(str, range(30))))["counts"] is None

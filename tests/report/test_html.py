@@ -38,6 +38,14 @@ NAMES = ["zebra", "Ant", "mule 10", "mule 9", "cat", "dog", "owl", "bee", "cow",
 VALUES = [0.5, None, -2.0, 10.0, 0.25, 3.0, 1.0, 2.0, -0.5, 100.0]
 
 
+SHEET = "cat taken for dog: 3 test images, of which the most confident mistakes"
+CELLS = {
+    "classes": ["cat", "dog"],
+    "counts": [[5, 3], [0, 9]],
+    "sheets": [{"row": 0, "column": 1, "count": 3, "images": [np.full((90, 90, 1), 40, np.uint8)] * 3}],
+}
+
+
 def draw(height: float = 2.0) -> Figure:
     figure = Figure(figsize=(6.5, height))
     figure.subplots().plot([0, 1])
@@ -55,6 +63,7 @@ def save_answers(folder: Path, sentence: str = "Accuracy is {accuracy:.1%} on {i
     answer.number("cnn.test_accuracy", 0.8766)
     answer.save()
     other = Answer(folder, NOTEBOOKS[1], "The confusion matrix", "What is taken for what?")
+    other.figure("matrix", draw(), "The matrix.", cells=CELLS)
     other.heading(TRUST)
     wide = pd.DataFrame({f"quantity {k}": np.arange(12) / 7 for k in range(13)})
     other.table(TRUST_TABLE, wide, "The grades of {count} methods.", count=12)
@@ -122,7 +131,8 @@ def test_every_sentence_cell_and_stamp_is_in_it_and_every_picture_has_its_captio
     for word in (*NAMES, "100.00", "\N{MINUS SIGN}0.50", *STAMP["notes"], STAMP["fingerprint"], "87.7%"):
         assert word in text
     captions = [render_block(block) for block in blocks if block["kind"] == "figure"]
-    assert [picture["alt"] for picture in page.all("img")] == captions
+    assert [picture["alt"] for picture in page.all("img")] == [*captions, SHEET]
+    assert (int(page.all("img")[-1]["width"]), int(page.all("img")[-1]["height"])) == (3 * 64 + 2 * 2, 64)
 
 
 def test_text_is_never_markup(tmp_path: Path) -> None:
@@ -221,12 +231,12 @@ def test_a_short_report_has_its_appendix_and_the_authors_name_and_remarks(tmp_pa
     page = page_of(build_report(tmp_path, NOTEBOOKS, STAMP, by, {"1": [(note.read_text(), note)]}))
     text = squeeze(page.text)
     assert page.open == [] and "Ada Author" in text and "Less than 87.7% <i>" in text
-    assert [len(page.all(tag)) for tag in ("em", "li", "h4")] == [1, 2 + len(page.all("a")) - 1, 9]
+    links = [link["href"] for link in page.all("a") if not link["href"].startswith("#sheet")]
+    assert [len(page.all(tag)) for tag in ("em", "li", "h4")] == [1, len(links) - 1 + 2, 9]
     for name in NOTEBOOKS:
         for block in load_answer(tmp_path, name)["blocks"]:
             assert block["kind"] == "heading" or squeeze(render_block(block)) in text
     assert [picture["alt"] for picture in page.all("img")][1] == "A square"
-    links = [link["href"] for link in page.all("a")]
     assert links[-2:] == ["#appendix", "#made"]
 
 
@@ -288,6 +298,16 @@ def test_pictures_are_enlarged_by_click_and_by_enter_and_close_on_escape(opened)
     assert not dialog.is_visible()
 
 
+def test_cells_of_the_confusion_matrix_open_the_images_behind_them(opened) -> None:
+    cells = opened.locator(".matrix tbody td")
+    assert cells.all_inner_texts() == ["5", "3", "0", "9"] and cells.locator("a").all_inner_texts() == ["3"]
+    cells.locator("a").press("Enter")
+    dialog = opened.locator("dialog")
+    assert dialog.locator("img").is_visible() and dialog.locator("p").inner_text() == SHEET
+    opened.keyboard.press("Escape")
+    assert not dialog.is_visible() and cells.locator("a").evaluate("one => one === document.activeElement")
+
+
 def test_tables_sort_by_words_and_by_numbers_and_back_with_what_is_missing_last(opened) -> None:
     words, numbers = opened.locator("th:has-text('animal')"), opened.locator("th:has-text('weight')")
     numbers.get_by_role("button").click()
@@ -340,7 +360,7 @@ def test_sources_are_shown_where_asked_for(opened) -> None:
     assert not source.is_visible()
     opened.get_by_label(HTML["sources"]).check()
     assert source.is_visible()
-    after = opened.locator(".n").first.evaluate("one => getComputedStyle(one, '::after').content")
+    after = opened.locator(".n:has-text('87.7%')").evaluate("one => getComputedStyle(one, '::after').content")
     assert "cnn.test_accuracy" in after
 
 
@@ -366,6 +386,7 @@ def test_without_its_script_all_of_it_is_shown(browser, report: Path) -> None:
     for name in NOTEBOOKS:
         for block in load_answer(report.parent, name)["blocks"]:
             assert squeeze(render_block(block)) in shown
+    page.locator(".matrix a").click()  # opens the sheets that it leads into
     assert all(picture.is_visible() for picture in page.locator("main img").all())
     page.context.close()
 

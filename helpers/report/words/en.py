@@ -33,7 +33,7 @@ LAYOUT = {
     "appendix": "Appendix: all that was measured",
 }
 
-# What the HTML says besides; "script" is what its script says, which fills in {name}.
+# What the HTML says besides, and what its script says.
 HTML = {
     "skip": "Skip to the report",
     "languages": "Languages",
@@ -41,8 +41,11 @@ HTML = {
     "sources": "Show where each number comes from: notebook, key and exact value",
     "filter": "Filter",
     "close": "Close",
-    "script": {"enlarge": "Enlarge: {caption}", "rows": "{shown} of {all} rows"},
+    "matrix": "Test images by true class (row) and predicted class (column); underlined numbers open images.",
+    "sheets": "Images of the most confused pairs",
+    "sheet": "{true} taken for {predicted}: {count} test images, of which the most confident mistakes",
 }
+SCRIPT = {"enlarge": "Enlarge: {caption}", "rows": "{shown} of {all} rows"}
 
 # Label, value and detail, as templates over the keys of the answers' numbers.
 HEADLINES: tuple[tuple[str, str, str], ...] = (
