@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PNG_DPI = 150
 PDF_IMAGE_DPI = 300
 MM_PER_INCH = 25.4
+COLUMNS = 6  # images beside each other
 TILE = 64  # pixels a side, at most, of the images behind a cell
 
 NOTEBOOK_NAME = re.compile(r"\d\d_[a-z0-9_]+")
@@ -108,7 +109,7 @@ class Answer:
         self._files[block["png"]] = _png(figure)
         if cells:
             sheets = [{**sheet, "png": f"{stem}-{place}.png"} for place, sheet in enumerate(cells["sheets"])]
-            self._files |= {sheet["png"]: _strip(sheet.pop("images")) for sheet in sheets}
+            self._files |= {sheet["png"]: _sheet(sheet.pop("images")) for sheet in sheets}
             block["cells"] = plain("cells", {**cells, "sheets": sheets})
         self._add(block)
         return ShownFigure(self._files[block["png"]], render_block(block))
@@ -208,17 +209,18 @@ def _pdf(figure: "Figure") -> bytes:
     return stream.getvalue()
 
 
-def _strip(images: Sequence[np.ndarray]) -> bytes:
-    """Put images (H, W, C) uint8 side by side, each at most 64 pixels wide and high, as PNG."""
+def _sheet(images: Sequence[np.ndarray]) -> bytes:
+    """Put images (H, W, C) uint8 beside and below each other, each at most 64 pixels wide and high, as PNG."""
     tiles = [Image.fromarray(image.squeeze()).convert("RGB") for image in images]
     for tile in tiles:
         tile.thumbnail((TILE, TILE))
-    width, height = max(tile.width for tile in tiles) + 2, max(tile.height for tile in tiles)
-    strip = Image.new("RGB", (width * len(tiles) - 2, height), "white")
+    width, height = max(tile.width for tile in tiles) + 2, max(tile.height for tile in tiles) + 2
+    columns, rows = min(COLUMNS, len(tiles)), -(-len(tiles) // COLUMNS)
+    sheet = Image.new("RGB", (width * columns - 2, height * rows - 2), "white")
     for place, tile in enumerate(tiles):
-        strip.paste(tile, (place * width, 0))
+        sheet.paste(tile, (place % COLUMNS * width, place // COLUMNS * height))
     stream = io.BytesIO()
-    strip.save(stream, "PNG")
+    sheet.save(stream, "PNG")
     return stream.getvalue()
 
 

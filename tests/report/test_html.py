@@ -38,7 +38,7 @@ NAMES = ["zebra", "Ant", "mule 10", "mule 9", "cat", "dog", "owl", "bee", "cow",
 VALUES = [0.5, None, -2.0, 10.0, 0.25, 3.0, 1.0, 2.0, -0.5, 100.0]
 
 
-SHEET = "cat taken for dog: 3 test images, of which the most confident mistakes"
+SHEET = "cat taken for dog: the most confident mistakes, of 3 test images"
 CELLS = {
     "classes": ["cat", "dog"],
     "counts": [[5, 3], [0, 9]],

@@ -43,7 +43,7 @@ HTML = {
     "close": "Close",
     "matrix": "Test images by true class (row) and predicted class (column); underlined numbers open images.",
     "sheets": "Images of the most confused pairs",
-    "sheet": "{true} taken for {predicted}: {count} test images, of which the most confident mistakes",
+    "sheet": "{true} taken for {predicted}: the most confident mistakes, of {count} test images",
 }
 SCRIPT = {"enlarge": "Enlarge: {caption}", "rows": "{shown} of {all} rows"}
 
