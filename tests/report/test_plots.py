@@ -86,6 +86,12 @@ FIGURES = {
         {name: pd.DataFrame({"value": [0.1, 0.3], "low": 0.0, "high": 0.4}, ["a", "b"]) for name in ("right", "wrong")},
         "difference",
     ),
+    "reliability": lambda: plots.reliability(
+        {
+            name: pd.DataFrame({"confidence": [0.3, 0.8], "accuracy": 0.5, "low": 0.4, "high": 0.6, "images": [5, 9]})
+            for name in ("raw", "calibrated")
+        }
+    ),
     "cascade_lines": lambda: plots.cascade_lines(
         {"rank": RANDOM.random((3, 4)), "SSIM": np.array([[0.9, np.nan, 0.5, 0.1]] * 3)}, [*"abc"], [*"wxyz"], 1, 0.5
     ),

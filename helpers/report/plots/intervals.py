@@ -39,6 +39,27 @@ def paired_differences(groups: Mapping[str, pd.DataFrame], title: str) -> Figure
     return figure
 
 
+def reliability(groups: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw accuracy over confidence, a panel a group, above how many images have so much; the diagonal is calibrated.
+
+    groups: label -> frame with a row a bin and columns confidence, accuracy, low, high and images.
+    """
+    figure = new_figure(3.6)
+    grid = figure.subplots(2, len(groups), sharex=True, sharey="row", height_ratios=[3, 1], squeeze=False)
+    for (upper, lower), (label, frame) in zip(grid.T, groups.items()):
+        upper.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
+        reach = np.array([frame["accuracy"] - frame["low"], frame["high"] - frame["accuracy"]]).clip(min=0)
+        upper.errorbar(frame["confidence"], frame["accuracy"], yerr=reach, fmt="o-", markersize=3.5, linewidth=1)
+        upper.set_title(label)
+        lower.bar(frame["confidence"], frame["images"], width=0.03, color=COLOURS[0])
+        lower.set_xlabel("probability of the answer")
+        for axis in (upper.xaxis, upper.yaxis):
+            in_percent(axis)
+    grid[0, 0].set_ylabel("share of right answers")
+    grid[1, 0].set_ylabel("images")
+    return figure
+
+
 def _rows(figure: Figure, names: Sequence[str], title: str) -> Axes:
     """Make axes with a row a name, the first on top at height 0, the others below at 1, 2, ..."""
     axes = figure.subplots()
