@@ -91,7 +91,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
 def test_the_report_on_the_embedded_faces_is_whole(faces) -> None:
     run, made = faces
     assert made.returncode == 0, made.stdout + made.stderr
-    assert str(run / "report.pdf") in made.stdout and "Test accuracy of the CNN" in made.stdout
+    assert str(run / "report.pdf") in made.stdout and str(run / "report.html") in made.stdout
+    assert "Test accuracy of the CNN" in made.stdout
     check_run(run)
 
 
