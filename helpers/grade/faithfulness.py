@@ -15,7 +15,7 @@ from helpers.networks.chunks import chunks
 from helpers.networks.logits import all_logits
 
 MAPS_HELD = 16  # maps of an image, of four bytes a pixel: those of four methods, and what is computed of one of them
-BLOB, CHANCE = "centred Gaussian", "chance"  # rows of the table of grades that need no network
+BLOB = "centred Gaussian"  # a row of the table of grades that needs no network
 
 # Each grade gives a map that singles out nothing the level of chance: ties count by their expected value.
 
@@ -45,15 +45,6 @@ class Measured:
     concentration: pd.DataFrame
     mass: pd.DataFrame
     held: Mapping[str, np.ndarray]
-
-    def mass_by_class(self, evidence: np.ndarray, names: np.ndarray) -> pd.DataFrame:
-        """Average the relevance mass of each method by class.
-
-        evidence: (N, H, W) bool; names: (N,) class of each image. Returns a row a method, the last for chance, and a
-        column a class, in order of appearance, without classes that have no evidence.
-        """
-        frame = self.mass.assign(**{CHANCE: chance_level(evidence)})
-        return frame.groupby(names, sort=False).mean().dropna().T
 
 
 def measure(

@@ -40,10 +40,11 @@ def attention(held: np.ndarray, areas: np.ndarray, names: Sequence[str], groups:
             drawn = np.divide(*resampled_means(both, seed=0, resamples=500))
             reach = t.isf(0.025 / len(names) / len(set(groups.tolist())), own.sum() - 1) * drawn.std(axis=-1)
             ends = {"ratio": share / area, "low": share / area - reach, "high": share / area + reach}
-        columns = {"region": list(names), "share": share, "area": area, **ends}
-        parts.append(pd.DataFrame(columns).assign(group=group, images=own.sum()))
-    order = ["group", "region", "images", "share", "area", "ratio", "low", "high"]
-    return pd.concat(parts, ignore_index=True)[order] if parts else pd.DataFrame(columns=order)
+        found = {"group": group, "region": list(names), "images": own.sum(), "share": share, "area": area, **ends}
+        parts.append(pd.DataFrame(found))
+    if not parts:
+        return pd.DataFrame(columns=["group", "region", "images", "share", "area", "ratio", "low", "high"], dtype=float)
+    return pd.concat(parts, ignore_index=True)
 
 
 def filter_attention(maps: np.ndarray, regions: Regions) -> pd.DataFrame:
@@ -79,12 +80,11 @@ def sentence(table: pd.DataFrame, by: str) -> tuple[str, dict[str, Any]]:
 
 def phrases(found: pd.DataFrame) -> list[str]:
     """Name regions that stand out, the first with its share and ratio."""
-    keys = ["their" if region.endswith("s") else "its" for region in found["region"][:1]] + ["other"] * len(found)
-    values = found[["region", "share", "ratio"]].to_dict("records")
-    wanted = ["region", "share", "ratio"], ["region"]
-    return [
-        render(REGIONS[key], {name: row[name] for name in wanted[key == "other"]}) for key, row in zip(keys, values)
+    rows = [
+        dict(zip(("region", "share", "ratio"), row)) for row in zip(found["region"], found["share"], found["ratio"])
     ]
+    first = [render(REGIONS["their" if row["region"].endswith("s") else "its"], row) for row in rows[:1]]
+    return first + [render(REGIONS["other"], {"region": row["region"]}) for row in rows[1:]]
 
 
 def shared_sentence(table: pd.DataFrame, by: str) -> list[tuple[str, dict[str, Any]]]:

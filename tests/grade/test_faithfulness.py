@@ -136,15 +136,6 @@ class TestTables:
     def maps(self, evidence) -> dict[str, np.ndarray]:
         return {"truth": evidence.astype(np.float32), "blank": np.zeros(evidence.shape, np.float32)}
 
-    def test_mass_by_class_leaves_out_classes_without_evidence(self, maps, evidence):
-        images = np.zeros((*evidence.shape, 1), np.uint8)
-        whole = Regions(np.zeros(evidence.shape, np.uint8), ("all",), np.eye(1, dtype=bool), "whole")
-        measured = faithfulness.measure(lambda *some: maps, images, np.arange(3), 3, 0.1, whole, evidence)
-        found = measured.mass_by_class(evidence, np.array(["sad", "happy", "neutral"]))
-        assert list(found.columns) == ["sad", "happy"]
-        np.testing.assert_allclose(found.loc["truth"], 1)
-        np.testing.assert_allclose(found.loc["chance"], [10 / 80, 18 / 80])
-
     def test_what_is_measured_of_chunks_is_what_all_maps_give(self, monkeypatch):
         random = np.random.default_rng(0)
         maps = {name: random.normal(size=(7, 6, 5)).astype(np.float32) for name in ("one", "two")}
