@@ -222,7 +222,7 @@ class Run:
     @property
     def keeper(self) -> Keeper:
         """What keeps all that is computed of these data, for this run and others of the same folder of runs."""
-        return replace(keeper_of(self.folder.parent, self.dataset), used=self._uses.note)
+        return replace(keeper_of(self.folder.parent, self.dataset), used=self.uses.note)
 
     def keep(self, function: Callable[..., T], *arguments: object, **options: object) -> T:
         """Give what a function makes of these arguments, computed once and kept; see `Keeper.call`."""
@@ -355,7 +355,7 @@ class Run:
         depth = partial(count_convolutions, self.dataset, self.recipe.name)
         own = runs.own_parameters(notebook, sys._getframe(1).f_globals, self.dataset.class_names, depth)
         folder = runs.folder_of_answer(self.folder, notebook, self.recipe.name, own)
-        self._uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")
+        self.uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")
         if folder == self.folder:
             runs.record_parameters(folder, notebook, own)
         made_with: dict[str, object] = {"recipe": self.recipe.name, "seed": self.seed, "balance": balances()}
@@ -364,7 +364,8 @@ class Run:
         return Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
 
     @cached_property
-    def _uses(self) -> runs.Uses:
+    def uses(self) -> runs.Uses:
+        """What notes which kept files are asked for, and by whom."""
         return runs.Uses(self.folder)
 
     @cached_property

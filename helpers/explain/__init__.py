@@ -3,4 +3,14 @@
 May import `base` and `networks`.
 """
 
-__all__ = ["activations", "ascent", "maps", "regions", "registry", "saliency", "substrates", "superpixels"]
+__all__ = [
+    "activations",
+    "ascent",
+    "maps",
+    "neighbours",
+    "regions",
+    "registry",
+    "saliency",
+    "substrates",
+    "superpixels",
+]

@@ -6,6 +6,7 @@ Figures draw what they are given and compute nothing; several methods get their 
 from helpers.report.plots.architecture import block_diagram as block_diagram
 from helpers.report.plots.confusion import class_bars as class_bars
 from helpers.report.plots.confusion import confusion_heatmaps as confusion_heatmaps
+from helpers.report.plots.explained import explained_picture as explained_picture
 from helpers.report.plots.filters import ascent_progress as ascent_progress
 from helpers.report.plots.filters import dream_panels as dream_panels
 from helpers.report.plots.filters import filter_mosaics as filter_mosaics

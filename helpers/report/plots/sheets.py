@@ -38,14 +38,14 @@ def explanation_sheet(
     masks: (N, H, W) bool by name. Each map has a colour scale of its own, to the 99th percentile of its
     magnitude.
     """
-    scaled = {name: _to_own_scale(values) for name, values in maps.items()}
+    scaled = {name: to_own_scale(values) for name, values in maps.items()}
     rows = [
         SheetRow("image", images),
         *(
             SheetRow(name, values, (-1.0 if values.min() < 0 else 0.0, 1.0), "own scale")
             for name, values in scaled.items()
         ),
-        *(SheetRow(name, _masked(images, mask)) for name, mask in masks.items()),
+        *(SheetRow(name, masked(images, mask)) for name, mask in masks.items()),
     ]
     return _draw_sheet(rows, titles)
 
@@ -80,22 +80,22 @@ def superpixel_sheet(
     magnitude; shown: (N, H, W) bool by name.
     """
     limit = float(np.percentile(np.abs(list(weights.values())), 99)) or 1.0
-    bordered = [] if segments is None else [SheetRow("superpixels", _draw_borders(images, segments))]
+    bordered = [] if segments is None else [SheetRow("superpixels", draw_borders(images, segments))]
     rows = [
         SheetRow("image", images),
         *bordered,
         *(SheetRow(name, values, (-limit, limit), "probability") for name, values in weights.items()),
-        *(SheetRow(name, _masked(images, mask)) for name, mask in shown.items()),
+        *(SheetRow(name, masked(images, mask)) for name, mask in shown.items()),
     ]
     return _draw_sheet(rows, titles, most_columns)
 
 
 def region_sheet(images: np.ndarray, labels: np.ndarray, titles: Sequence[str]) -> Figure:
     """Show each image (N, H, W, C) above the borders of its regions (N, H, W) int."""
-    return _draw_sheet([SheetRow("image", images), SheetRow("regions", _draw_borders(images, labels))], titles)
+    return _draw_sheet([SheetRow("image", images), SheetRow("regions", draw_borders(images, labels))], titles)
 
 
-def _draw_borders(images: np.ndarray, segments: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+def draw_borders(images: np.ndarray, segments: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Enlarge small images and draw a line of two pixels wherever two superpixels meet: RGB uint8."""
     scale = max(1, round(192 / images.shape[1]))
     colours = np.broadcast_to(images, (*images.shape[:3], 3))
@@ -104,14 +104,14 @@ def _draw_borders(images: np.ndarray, segments: Sequence[np.ndarray] | np.ndarra
     return np.round(np.stack(marked) * 255).astype(np.uint8)
 
 
-def _to_own_scale(maps: np.ndarray) -> np.ndarray:
+def to_own_scale(maps: np.ndarray) -> np.ndarray:
     """Divide each map by the 99th percentile of its magnitude, and clip."""
     limits = np.percentile(np.abs(maps), 99, axis=(1, 2), keepdims=True)
     limits = np.where(limits > 0, limits, np.maximum(np.abs(maps).max(axis=(1, 2), keepdims=True), 1e-30))
     return np.clip(maps / limits, -1, 1)
 
 
-def _masked(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def masked(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Keep the masked pixels, as RGB; the others get a colour that no grey image has."""
     colours = np.broadcast_to(images, (*images.shape[:3], 3))
     return np.where(mask[..., None], colours, np.array([190, 205, 228]))
