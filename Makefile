@@ -11,6 +11,7 @@ CUSTOM  =
 PREPROCESS =
 REPORTS = reports
 RUN     =
+IMAGES  =
 PRECISION = auto
 ACCELERATE = 1
 BALANCE = 0
@@ -41,7 +42,7 @@ RUNS    =
 PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
-export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION ACCELERATE BALANCE TENSORBOARD
+export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN IMAGES PRECISION ACCELERATE BALANCE TENSORBOARD
 export NETWORK CUSTOM PREPROCESS
 export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
 export AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL
@@ -51,7 +52,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 # A misspelt name would be ignored in silence.
 names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
          BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS \
-         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
+         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL IMAGES SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
 near  := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.6))
@@ -63,7 +64,7 @@ endif
 ready := .venv/.ready
 run   := .venv/bin/python
 
-.PHONY: study compare runs help setup look report train data test bench kill lab clean
+.PHONY: study compare runs help setup look report explain train data test bench kill lab clean
 .DELETE_ON_ERROR:
 
 help:
@@ -87,6 +88,9 @@ help:
 	@echo '                AUTHOR="..." STUDENT_ID="..." COURSE="..." COLLABORATORS="1: Ann; 4: Bob"   who hands it in'
 	@echo '                QUESTIONS="1 2 3"   notebooks that are handed in, in this order; all of this also in report.toml'
 	@echo '                DETAIL=short    answers with the figure that carries each, and the rest in an appendix; full: all in place'
+	@echo 'make explain  a page on each of your pictures by the network of a finished run, in reports/<run>/explain'
+	@echo '                IMAGES=a.jpg    a file, "several of them", a folder, or images of the run: test:17,42'
+	@echo '                RUN=name        the run, if there are several; REPORTS as above'
 	@echo 'make look     say how DATASET is read, and write some images of each class into REPORTS; where it'
 	@echo '              can be read in several ways, here as in the others, these decide:'
 	@echo '                CLASS_LEVEL=1   level of the folders that name the classes, without those of splits'
@@ -137,6 +141,9 @@ study: $(ready)
 
 compare: $(ready)
 	@$(run) -m helpers compare RUNS="$$RUNS" STUDY="$$STUDY" REPORTS="$$REPORTS"
+
+explain: $(ready)
+	@$(run) -m helpers explain IMAGES="$$IMAGES" RUN="$$RUN" REPORTS="$$REPORTS"
 
 train: $(ready)
 	@$(run) -m helpers train DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" NETWORKS="$$NETWORKS" REPORTS="$$REPORTS"

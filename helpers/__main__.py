@@ -14,6 +14,7 @@ OPTIONS = ("DATASET", "RECIPE", "SEED", "REPORTS")
 TAKES = {
     "look": ("DATASET", "IMAGE_SIZE", "REPORTS"),
     "report": (*OPTIONS, "IMAGE_SIZE", "SET", "RUN"),
+    "explain": ("IMAGES", "RUN", "REPORTS"),
     "train": (*OPTIONS, "NETWORKS"),
     "pack": OPTIONS,
     "table": ("RUN", "INTO"),
@@ -42,6 +43,12 @@ def run_report(words: list[str]) -> int:
     from helpers.build.report import main
 
     return main(["report", *words])
+
+
+def run_explain(words: list[str]) -> int:
+    from helpers.build.explain.command import main
+
+    return main(words)
 
 
 def run_study(words: list[str]) -> int:
@@ -149,6 +156,7 @@ COMMANDS = {
     "report": run_report,
     "study": run_study,
     "compare": run_compare,
+    "explain": run_explain,
     "train": run_shipping("train"),
     "pack": run_shipping("pack"),
     "table": run_shipping("table"),

@@ -1,6 +1,6 @@
-"""What is stale, running notebooks, the report as a whole, and the packing of networks.
+"""What is stale, running notebooks, the report as a whole, explaining pictures, and the packing of networks.
 
 May import every room but `bench`.
 """
 
-__all__ = ["many", "plan", "report", "runs", "shipping"]
+__all__ = ["explain", "many", "plan", "report", "runs", "shipping"]

@@ -15,8 +15,9 @@ from helpers.base.notebook import Place, UsageError, check_names, convert, find_
 from helpers.base.runs import COMMON, RUN_VARIABLE
 from helpers.build import stale
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
+from helpers.data.options import VARIABLES
 from helpers.networks.own import opening
-from helpers.networks.own.source import CUSTOM, NETWORK, label, read_source
+from helpers.networks.own.source import CUSTOM, NETWORK, PREPROCESS, label, read_source
 from helpers.networks.precision import describe_precision
 from helpers.report.handin import HandIn, HandInError, read_hand_in
 from helpers.training import pretrained
@@ -24,6 +25,10 @@ from helpers.training.balance import balances
 
 # Of training's recipes, which import Keras, the names; see `recipes` in a notebook's metadata for what else they set.
 RECIPES = ("quick", "full", "cpu", "pretrained", "tiny")
+
+# Variables of the environment that decide how a run is made, and their values where that is left as it is.
+MADE_WITH = {"PRECISION": "auto", "ACCELERATE": "1", "BALANCE": "0", NETWORK: "", CUSTOM: "", PREPROCESS: ""}
+MADE_WITH |= dict.fromkeys(VARIABLES, "")
 
 
 class PdfError(ValueError):
@@ -202,8 +207,10 @@ def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size
     os.environ[RUN_VARIABLE] = arguments.run  # which the kernels go by as well
     path = arguments.dataset if arguments.dataset in KNOWN_NAMES else str(Path(arguments.dataset).resolve())
     named = label(read_source(arguments.recipe), arguments.recipe)
+    chosen = {name: os.environ.get(name) or usual for name, usual in MADE_WITH.items()}
+    facts = {"balance": balances(), "environment": {name: v for name, v in chosen.items() if v != MADE_WITH[name]}}
     return claim_run(
-        loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, named, source=path, balance=balances()
+        loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, named, source=path, **facts
     )
 
 

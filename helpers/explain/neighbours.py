@@ -1,13 +1,14 @@
 """Which training images a network finds most alike, and whether a picture is like any of them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import keras
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from helpers.networks.layers import flatten
-from helpers.networks.prediction import predict_logits
+from helpers.networks.logits import all_logits
 
 USUAL = 0.99  # share of the validation images that lie no farther from the training images than the limit
 
@@ -34,18 +35,17 @@ def last_features(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
     images: (N, H, W, C) in 0..255. Of a network whose layers cannot be told apart, its logits.
     """
-    return predict_logits(_extractor(model), images)
+    return all_logits(_extractor(model), images)
 
 
 def build_index(model: keras.Model, train: np.ndarray, validation: np.ndarray) -> Index:
-    """Compute the features of the training images, and how far validation images lie from them.
-
-    """
+    """Compute the features of the training images, and how far validation images lie from them; both (N, H, W, C)."""
     index = Index(last_features(model, train), np.inf)
     distances = index.nearest(last_features(model, validation), 1)[0]
     return Index(index.features, float(np.quantile(distances, USUAL)))
 
 
+@lru_cache(maxsize=8)
 def _extractor(model: keras.Model) -> keras.Model:
     flat, _ = flatten(model)
     before = next(layer for layer in reversed(flat.layers) if layer.weights).input

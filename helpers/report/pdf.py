@@ -43,7 +43,7 @@ def build_report(
     keys and on a character that no font has.
     """
     document = load_document(Path(folder), notebooks, stamp, hand_in, remarks)
-    pdf = _compile(Path(folder), document, _timestamp(stamp["date"]))
+    pdf = _compile(TEMPLATE, Path(folder), document, _timestamp(stamp["date"]))
     _check_pdf(pdf, document)
     write_atomically(Path(folder) / REPORT_NAME, pdf)
     return Path(folder) / REPORT_NAME
@@ -58,8 +58,17 @@ def _timestamp(date: str) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def _compile(folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes:
-    template: Any = TEMPLATE.read_bytes()  # typst's types want one type for template and root, but it takes both
+def set_pages(folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes:
+    """Set pages of one figure each as a PDF.
+
+    folder: with the figures; document: "title", and "pages" of "name", "lead", "figure", "sentences" and "notes";
+    timestamp: seconds since 1970. Raises ReportError on what Typst cannot set.
+    """
+    return _compile(TEMPLATE.with_name("explain.typ"), folder, document, timestamp)
+
+
+def _compile(layout: Path, folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes:
+    template: Any = layout.read_bytes()  # typst's types want one type for template and root, but it takes both
     try:
         return typst.compile(
             template,

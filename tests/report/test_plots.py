@@ -92,6 +92,14 @@ FIGURES = {
             for name in ("raw", "calibrated")
         }
     ),
+    "explained_picture": lambda: plots.explained_picture(
+        FACES[0],
+        {"a": (0.6, 0.9), "b": (0.4, 0.1)},
+        {"signed\nmean rank 1.0": SIGNED[0], "magnitude": np.abs(SIGNED[1])},
+        (SEGMENTS[0], SIGNED[0], SIGNED[0] > 0.5),
+        FACES[:5],
+        [*"abcde"],
+    ),
     "cascade_lines": lambda: plots.cascade_lines(
         {"rank": RANDOM.random((3, 4)), "SSIM": np.array([[0.9, np.nan, 0.5, 0.1]] * 3)}, [*"abc"], [*"wxyz"], 1, 0.5
     ),

@@ -19,26 +19,30 @@ def explained_picture(
     probabilities: Mapping[str, tuple[float, float]],
     maps: Mapping[str, np.ndarray],
     superpixels: tuple[np.ndarray, np.ndarray, np.ndarray],
-    alike: tuple[np.ndarray, Sequence[str]],
+    alike: np.ndarray,
+    titles: Sequence[str],
 ) -> Figure:
     """Show a picture with its likeliest classes, maps of it, its superpixels and the training images most like it.
 
     picture: (H, W, C) in 0..255; probabilities: calibrated and raw, by class, the likeliest first; maps: up to three
     (H, W) by title, signed where any value is negative, each on its own scale; superpixels: (H, W) int, their weights
-    (H, W), and which are the strongest, (H, W) bool; alike: up to five images (K, H, W, C) and their titles.
+    (H, W), and which are the strongest, (H, W) bool; alike, titles: up to five images
+    (K, H, W, C) and what stands above them.
     """
     figure = new_figure(5.6)
-    grid = figure.add_gridspec(3, _COLUMNS, height_ratios=[1.35, 1, 1])
-    show_image(figure.add_subplot(grid[0, :2]), picture, "the picture as the network sees it")
-    _draw_bars(figure.add_subplot(grid[0, 2:]), probabilities)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1.3, 2.1])
+    first, bars = upper.subplots(1, 2, width_ratios=[2, 3])
+    show_image(first, picture, "the picture as the network sees it")
+    _draw_bars(bars, probabilities)
+    grid = lower.add_gridspec(2, _COLUMNS)
     segments, weights, strongest = superpixels
     lime = {"LIME: weight of each superpixel": weights}
-    for place, (title, values) in enumerate((maps | lime).items()):
-        _draw_map(figure.add_subplot(grid[1, place]), values, title)
-    bordered = draw_borders(masked(picture[np.newaxis], strongest[np.newaxis]), segments[np.newaxis])[0]
-    show_image(figure.add_subplot(grid[1, len(maps) + 1]), bordered, _title("LIME: the strongest superpixels"))
-    for place, (image, title) in enumerate(zip(*alike)):
-        show_image(figure.add_subplot(grid[2, place]), image, _title(title))
+    for place, (title, values) in enumerate({**maps, **lime}.items()):
+        _draw_map(lower.add_subplot(grid[0, place]), values, title)
+    bordered = draw_borders(masked(picture[np.newaxis], strongest[np.newaxis]).astype(np.uint8), [segments])[0]
+    show_image(lower.add_subplot(grid[0, len(maps) + 1]), bordered, _title("LIME: the strongest superpixels"))
+    for place, (image, title) in enumerate(zip(alike, titles)):
+        show_image(lower.add_subplot(grid[1, place]), image, _title(title))
     return figure
 
 

@@ -1,0 +1,158 @@
+"""What is measured of each picture, and how a page says and shows it."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from helpers.base.code import code_digest
+from helpers.build.explain.pictures import Picture
+from helpers.explain import maps, neighbours, registry, superpixels
+from helpers.explain.saliency import Settings
+from helpers.explain.substrates import BLACK, substrate
+from helpers.grade import calibration, insertion
+from helpers.networks.logits import all_probabilities
+from helpers.report import plots, words
+from helpers.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TOP, DRAWS = 0.1, 20  # share of the pixels that are hidden; how often as many are hidden at random
+SHOWN, ALIKE, STRONGEST, BARS = 3, 5, 5, 5  # maps, training images, superpixels and classes on a page
+COPIES, SEGMENTS, BACKGROUNDS = 500, 25, 16  # of LIME; training images that expected gradients measure from
+FITS = {"crop": "cropped", "pad": "padded", "stretch": "stretched"}
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """Explains pictures by a run's network; what is the same for all of them is computed once, or was kept."""
+
+    run: Run
+
+    @cached_property
+    def temperature(self) -> float:
+        """By which notebook 03 divides the logits."""
+        return calibration.fit_temperature(self.run.probabilities("validation"), self.run.dataset.validation.labels)
+
+    @cached_property
+    def index(self) -> neighbours.Index:
+        """The training images as the network sees them, computed once and kept."""
+        data, model = self.run.dataset, self.run.cnn().model
+        made_from = [code_digest(neighbours.build_index), model, data.digest]
+        images = data.train.images, data.validation.images
+        return self.run.keeper.keep("neighbours", made_from, lambda: neighbours.build_index(model, *images))
+
+    @cached_property
+    def ranks(self) -> dict[str, float]:
+        """The mean rank of every order of pixels that notebook 04 graded on this network; nothing without grades."""
+        return self.run.stated("04_saliency_maps", "grades.rank") or {}
+
+    @cached_property
+    def methods(self) -> list[registry.Method]:
+        """The best graded methods that the network has maps by, or else the registry's first; LIME stands apart."""
+        there = [one for one in registry.choose((), self.run.cnn().model) if one.name != "LIME"]
+        return sorted(there, key=lambda one: (self.ranks.get(one.name, np.inf), one.baseline == BLACK))[:SHOWN]
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What methods are asked with."""
+        drawn = np.random.default_rng(self.run.seed).choice(self.run.dataset.train.images, BACKGROUNDS)
+        return Settings(seed=self.run.seed, backgrounds=drawn)
+
+    def explain(self, picture: Picture) -> tuple[dict[str, Any], "Figure"]:
+        """Give what is measured of a picture, by the names of the table's columns, and the figure of its page."""
+        model, data, image = self.run.cnn().model, self.run.dataset, picture.pixels[np.newaxis]
+        raw = all_probabilities(model, image)
+        sure, (first, second, *_) = calibration.calibrate(raw, self.temperature)[0], np.argsort(-raw[0], kind="stable")
+        found = {one.name: one.explain(model, image, np.array([first]), self.settings)[0] for one in self.methods}
+        lime = superpixels.explain(model, picture.pixels, int(first), COPIES, self.run.seed, segments=SEGMENTS)
+        (distances,), (places,) = self.index.nearest(neighbours.last_features(model, image), ALIKE)
+        alike = [data.class_names[data.train.labels[place]] for place in places]
+        numbers = {
+            "picture": picture.name,
+            "label": "" if picture.label is None else data.class_names[picture.label],
+            "answer": data.class_names[first],
+            "calibrated": sure[first],
+            "raw": raw[0, first],
+            "runner_up": data.class_names[second],
+            "runner_up_calibrated": sure[second],
+            "runner_up_raw": raw[0, second],
+            "methods": "; ".join(found),
+            "mean_ranks": "; ".join(f"{self.ranks[name]:.2f}" for name in found if name in self.ranks),
+            **self.rest(picture.pixels, int(first), next(iter(found.values()))),
+            "superpixels": len(lime.weights),
+            "strongest": len(lime.foremost(STRONGEST, 1)),
+            "lime_share": lime.concentration(STRONGEST),
+            "lime_r2": lime.r2,
+            "most_alike": "; ".join(alike),
+            "most_alike_images": "; ".join(data.train.name(int(place)) for place in places),
+            "distance": distances[0],
+            "usual_distance": self.index.limit,
+            "unlike": bool(distances[0] > self.index.limit),
+        }
+        graded = {name: f"mean rank {self.ranks[name]:.1f}" if name in self.ranks else "not graded" for name in found}
+        figure = plots.explained_picture(
+            picture.pixels,
+            {data.class_names[label]: (sure[label], raw[0, label]) for label in np.argsort(-raw[0])[:BARS]},
+            {f"{name}\n{graded[name]}": values for name, values in found.items()},
+            (lime.segments, lime.weight_map(), lime.strongest(STRONGEST)),
+            data.train.images[np.sort(places)][np.argsort(np.argsort(places))],
+            [f"{label}\ndistance {distance:.2f}" for label, distance in zip(alike, distances, strict=True)],
+        )
+        return numbers, figure
+
+    def rest(self, pixels: np.ndarray, answer: int, values: np.ndarray) -> dict[str, float]:
+        """Hide by a blur the TOP share of the pixels, those that a map (H, W) puts first, or as many at random.
+
+        Gives which share of the relevance these pixels have, and the calibrated probabilities of the answer.
+        """
+        chance = np.random.default_rng(self.run.seed).random((DRAWS, *values.shape))
+        masks = insertion.pixel_ranks(np.stack([values, *chance]), self.run.seed) < round(TOP * values.size)
+        shown = np.where(masks[..., np.newaxis], substrate(pixels[np.newaxis], "blur"), pixels)
+        raw = all_probabilities(self.run.cnn().model, shown)
+        hidden, *random = calibration.calibrate(raw, self.temperature)[:, answer].tolist()
+        share = float(maps.relevance_share(values[np.newaxis])[0][masks[0]].sum())
+        return {"top_share": share, "calibrated_hidden": hidden, "calibrated_hidden_at_random": float(np.mean(random))}
+
+    def page(self, numbers: dict[str, Any]) -> dict[str, Any]:
+        """Say in words what `explain` measured of a picture, and what holds for all of them."""
+        data, shape = self.run.dataset, self.run.dataset.image_shape
+        before, after = (f"{numbers[name]:.1%}" for name in ("calibrated", "calibrated_hidden"))
+        falls = numbers["calibrated_hidden"] < numbers["calibrated"]
+        values = numbers | {
+            "split": "test" if data.validates_on_test else "validation",
+            "change": f"{'falls' if falls else 'rises'} from {before} to {after}"
+            if before != after
+            else f"stays {after}",
+            "method": numbers["methods"].split("; ")[0],
+            "usual": neighbours.USUAL,
+            "top": TOP,
+            "draws": DRAWS,
+            "copies": COPIES,
+            "count": len(numbers["most_alike"].split("; ")),
+            "fit": FITS[data.reading.pixels.fit],
+            "size": shape[0],
+            "colour": "in colour" if shape[2] == 3 else "in grey",
+            "temperature": self.temperature,
+            "rows": len(self.ranks),
+        }
+        text = tomllib.loads(words.EXPLAIN.read_text(encoding="utf-8"))
+        said = {key: template.format_map(values) for key, template in text.items()}
+        label, like = numbers["label"], "unlike" if numbers["unlike"] else "like"
+        verdict = said["right" if label == numbers["answer"] else "wrong"] if label else ""
+        return {
+            "name": numbers["picture"],
+            "lead": said["answer"] + verdict,
+            "sentences": [said[key] for key in (like, "rest", "lime", "alike")],
+            "notes": [
+                said[key]
+                for key in (
+                    "reading",
+                    "fitted" if self.temperature != 1 else "unfitted",
+                    "graded" if self.ranks else "ungraded",
+                )
+            ],
+        }

@@ -1,0 +1,161 @@
+"""A page on a picture says what is measured of it, and what cannot be explained is told in a sentence."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import toy_dataset
+from PIL import Image
+from pypdf import PdfReader
+
+from helpers.base.runs import read_run
+from helpers.build.explain import command
+from helpers.build.explain.explainer import Explainer
+from helpers.build.explain.pictures import Picture, name_of, read_images
+from helpers.data.datasets import Dataset
+from helpers.data.reading import Pixels, Reading
+from helpers.explain import neighbours
+from helpers.grade import calibration
+from helpers.networks.logits import all_probabilities
+from helpers.run import Run
+from helpers.training.recipes import get_recipe
+
+DATA = toy_dataset()
+NOISE = np.random.default_rng(0).integers(0, 256, (24, 24, 1)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def explainer(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+    explainer = Explainer(Run(tmp_path_factory.mktemp("reports") / "toy", DATA, get_recipe("tiny"), seed=0))
+    explainer.__dict__["temperature"] = 2.0  # so that raw and calibrated differ
+    return explainer
+
+
+@pytest.fixture
+def finished(explainer: Explainer, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder of a run that opens as the toy run."""
+    monkeypatch.setattr(command, "open_finished", lambda folder: explainer.run)
+    return explainer.run.folder
+
+
+def of_split(name: str, place: int) -> Picture:
+    return read_images(f"{name}:{place}", DATA)[0][0]
+
+
+def test_a_training_image_is_its_own_nearest_neighbour(explainer: Explainer) -> None:
+    places = [0, 75, 170]
+    features = neighbours.last_features(explainer.run.cnn().model, DATA.train.images[places])
+    distances, found = explainer.index.nearest(features)
+    assert found[:, 0].tolist() == places
+    assert distances[:, 0].max() < 1e-3 < distances[:, 1].min()
+
+
+def test_noise_is_unlike_all_training_images_and_an_image_of_the_data_is_not(explainer: Explainer) -> None:
+    far, _ = explainer.explain(Picture("noise.png", NOISE))
+    near, _ = explainer.explain(of_split("train", 5))
+    assert far["unlike"] and far["distance"] > far["usual_distance"]
+    assert not near["unlike"]
+    assert "unlike all training images" in explainer.page(far)["sentences"][0]
+    assert "unlike" not in explainer.page(near)["sentences"][0]
+
+
+def test_the_limit_is_what_nearly_all_validation_images_stay_within(explainer: Explainer) -> None:
+    features = neighbours.last_features(explainer.run.cnn().model, DATA.validation.images)
+    own = np.linalg.norm(features[:, None] - explainer.index.features[None], axis=2).min(axis=1)
+    assert explainer.index.limit == pytest.approx(np.quantile(own, 0.99), rel=1e-3)
+
+
+def test_the_numbers_of_the_sentence_are_those_of_a_recomputation(explainer: Explainer) -> None:
+    picture = of_split("test", 3)
+    numbers, _ = explainer.explain(picture)
+    model, pixels = explainer.run.cnn().model, picture.pixels
+    answer = DATA.class_names.index(numbers["answer"])
+    method = explainer.methods[0]
+    values = method.explain(model, pixels[None], np.array([answer]), explainer.settings)[0]
+    first = np.argsort(-values.ravel())[: round(0.1 * values.size)]
+    share = np.abs(values).ravel()[first].sum() / np.abs(values).sum()
+    blurred = blur(pixels)
+    shown = pixels.reshape(-1, 1).copy()
+    shown[first] = blurred.reshape(-1, 1)[first]
+    raw = all_probabilities(model, np.stack([pixels, shown.reshape(pixels.shape)]))
+    whole, hidden = calibration.calibrate(raw, 2.0)[:, answer]
+    assert numbers["top_share"] == pytest.approx(share, rel=1e-4)
+    assert (numbers["calibrated"], numbers["calibrated_hidden"]) == pytest.approx((whole, hidden), abs=1e-4)
+    said = explainer.page(numbers)["sentences"][1]
+    assert f"{share:.0%} of the relevance" in said and f"{hidden:.1%}" in said
+    assert numbers["raw"] > numbers["calibrated"]
+
+
+def blur(pixels: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(pixels.astype(np.float32), (2.4, 2.4, 0), mode="nearest").round().astype(np.uint8)
+
+
+def test_the_best_graded_methods_are_shown_and_lime_stands_apart(explainer: Explainer) -> None:
+    ranks = {"SmoothGrad": 2.0, "LIME": 1.0, "occlusion": 3.0, "gradient": 9.0, "edge map": 1.5, "RISE": 4.0}
+    graded = Explainer(explainer.run)
+    graded.__dict__["ranks"] = ranks
+    assert [one.name for one in graded.methods] == ["SmoothGrad", "occlusion", "RISE"]
+
+
+def test_good_pictures_are_made_and_bad_ones_named(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(NOISE[..., 0]).save(tmp_path / "noise one.png")
+    (tmp_path / "text.jpg").write_text("no picture")
+    path, wrong = command.explain(f"'{tmp_path / 'noise one.png'}' {tmp_path / 'text.jpg'} test:4,999999", finished)
+    assert len(PdfReader(path).pages) == 2
+    rows = [*csv.DictReader(path.with_name(f"{path.stem}.csv").open())]
+    assert [row["picture"] for row in rows] == ["noise one.png", "test:4"]
+    assert len(wrong) == 2 and "text.jpg" in wrong[0] and "0 to 59" in wrong[1]
+    text = re.sub(r"\s+", " ", PdfReader(path).pages[0].extract_text())
+    assert "noise one.png" in text and "calibrated probability" in text and "raw" in text
+
+
+@pytest.mark.parametrize(
+    ("images", "told"), [("test:999999", "0 to 59"), ("missing.jpg", "no file"), ("", "names no picture"), ("{}", "no")]
+)
+def test_where_nothing_can_be_explained_nothing_is_written(
+    images: str, told: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    (finished / "run.json").write_text("{}")
+    before = sorted(finished.rglob("*"))
+    words = ["--images", images.format(tmp_path), "--run", finished.name, "--reports", str(finished.parent)]
+    assert command.main(words) == 2
+    message = capsys.readouterr().err
+    assert told in message and message.count("\n") == 1
+    assert sorted(finished.rglob("*")) == before
+
+
+def test_a_missing_run_or_one_without_a_report_is_a_sentence_that_names_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["--images", "a.jpg", "--run", "nowhere", "--reports", str(tmp_path)]) == 2
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "run.json").write_text('{"recipe": "tiny"}')
+    assert command.main(["--images", "a.jpg", "--reports", str(tmp_path)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "There is no run nowhere" in first and "`make report`" in first
+    assert "has no report yet" in second and "make report DATASET" in second
+    assert read_run(tmp_path / "bare") == {"recipe": "tiny"}
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_a_file_is_read_as_the_data_were(fit: str, tmp_path: Path) -> None:
+    picture = Image.fromarray(np.tile(np.arange(96, dtype=np.uint8)[:, None], (1, 48)))
+    exif = picture.getexif()
+    exif[0x0112] = 6  # the camera was turned
+    picture.save(tmp_path / "a.png", exif=exif)
+    data = Dataset(**{**vars(DATA), "reading": Reading(pixels=Pixels(24, colour=False, fit=fit))})
+    (found,), _ = read_images(str(tmp_path / "a.png"), data)
+    assert found.pixels.shape == (24, 24, 1)
+    assert np.ptp(found.pixels[12].astype(int)) > 30  # what went from top to bottom goes from side to side
+    assert (found.pixels[0].max() == 0) == (fit == "pad")
+
+
+def test_files_are_named_after_what_was_asked_for() -> None:
+    assert [name_of(x) for x in ("test:17,42", "a/b.jpg c.jpg", "'a b.jpg' c.jpg")] == ["test-17-42", "b+1", "a-b+1"]
