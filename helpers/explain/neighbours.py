@@ -7,7 +7,6 @@ import keras
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from helpers.networks.layers import flatten
 from helpers.networks.logits import all_logits
 
 USUAL = 0.99  # share of the validation images that lie no farther from the training images than the limit
@@ -47,10 +46,9 @@ def build_index(model: keras.Model, train: np.ndarray, validation: np.ndarray) -
 
 @lru_cache(maxsize=8)
 def _extractor(model: keras.Model) -> keras.Model:
-    flat, _ = flatten(model)
-    before = next(layer for layer in reversed(flat.layers) if layer.weights).input
-    if before is flat.input:
+    before = next(layer for layer in reversed(model.layers) if layer.weights).input
+    if before is model.input:
         return model
     while len(before.shape) > 2:
         before = keras.ops.mean(before, axis=1)
-    return keras.Model(flat.input, before)
+    return keras.Model(model.input, before)

@@ -71,37 +71,27 @@ class Explainer:
         lime = superpixels.explain(model, picture.pixels, int(first), COPIES, self.run.seed, segments=SEGMENTS)
         (distances,), (places,) = self.index.nearest(neighbours.last_features(model, image), ALIKE)
         alike = [data.class_names[data.train.labels[place]] for place in places]
-        numbers = {
-            "picture": picture.name,
-            "label": "" if picture.label is None else data.class_names[picture.label],
-            "answer": data.class_names[first],
-            "calibrated": sure[first],
-            "raw": raw[0, first],
-            "runner_up": data.class_names[second],
-            "runner_up_calibrated": sure[second],
-            "runner_up_raw": raw[0, second],
-            "methods": "; ".join(found),
-            "mean_ranks": "; ".join(f"{self.ranks[name]:.2f}" for name in found if name in self.ranks),
-            **self.rest(picture.pixels, int(first), next(iter(found.values()))),
-            "superpixels": len(lime.weights),
-            "strongest": len(lime.foremost(STRONGEST, 1)),
-            "lime_share": lime.concentration(STRONGEST),
-            "lime_r2": lime.r2,
-            "most_alike": "; ".join(alike),
-            "most_alike_images": "; ".join(data.train.name(int(place)) for place in places),
+        names, label, images = data.class_names, picture.label, [data.train.name(int(place)) for place in places]
+        numbers = {"picture": picture.name, "label": "" if label is None else names[label], "answer": names[first]}
+        numbers |= {"calibrated": sure[first], "raw": raw[0, first], "runner_up": names[second]}
+        numbers |= {"runner_up_calibrated": sure[second], "runner_up_raw": raw[0, second], "methods": "; ".join(found)}
+        numbers["mean_ranks"] = "; ".join(f"{self.ranks[name]:.2f}" for name in found if name in self.ranks)
+        numbers |= self.rest(picture.pixels, int(first), next(iter(found.values())))
+        numbers |= {"superpixels": len(lime.weights), "strongest": len(lime.foremost(STRONGEST, 1))}
+        numbers |= {"lime_share": lime.concentration(STRONGEST), "lime_r2": lime.r2, "most_alike": "; ".join(alike)}
+        numbers |= {
+            "most_alike_images": "; ".join(images),
             "distance": distances[0],
             "usual_distance": self.index.limit,
-            "unlike": bool(distances[0] > self.index.limit),
         }
+        numbers["unlike"] = bool(distances[0] > self.index.limit)
         graded = {name: f"mean rank {self.ranks[name]:.1f}" if name in self.ranks else "not graded" for name in found}
-        figure = plots.explained_picture(
-            picture.pixels,
-            {data.class_names[label]: (sure[label], raw[0, label]) for label in np.argsort(-raw[0])[:BARS]},
-            {f"{name}\n{graded[name]}": values for name, values in found.items()},
-            (lime.segments, lime.weight_map(), lime.strongest(STRONGEST)),
-            data.train.images[np.sort(places)][np.argsort(np.argsort(places))],
-            [f"{label}\ndistance {distance:.2f}" for label, distance in zip(alike, distances, strict=True)],
-        )
+        bars = {names[label]: (sure[label], raw[0, label]) for label in np.argsort(-raw[0])[:BARS]}
+        shown = {f"{name}\n{graded[name]}": values for name, values in found.items()}
+        parts = lime.segments, lime.weight_map(), lime.strongest(STRONGEST)
+        titles = [f"{label}\ndistance {distance:.2f}" for label, distance in zip(alike, distances, strict=True)]
+        near = np.stack([data.train.images[place] for place in places])
+        figure = plots.explained_picture(picture.pixels, bars, shown, parts, near, titles)
         return numbers, figure
 
     def rest(self, pixels: np.ndarray, answer: int, values: np.ndarray) -> dict[str, float]:
@@ -122,37 +112,16 @@ class Explainer:
         data, shape = self.run.dataset, self.run.dataset.image_shape
         before, after = (f"{numbers[name]:.1%}" for name in ("calibrated", "calibrated_hidden"))
         falls = numbers["calibrated_hidden"] < numbers["calibrated"]
-        values = numbers | {
-            "split": "test" if data.validates_on_test else "validation",
-            "change": f"{'falls' if falls else 'rises'} from {before} to {after}"
-            if before != after
-            else f"stays {after}",
-            "method": numbers["methods"].split("; ")[0],
-            "usual": neighbours.USUAL,
-            "top": TOP,
-            "draws": DRAWS,
-            "copies": COPIES,
-            "count": len(numbers["most_alike"].split("; ")),
-            "fit": FITS[data.reading.pixels.fit],
-            "size": shape[0],
-            "colour": "in colour" if shape[2] == 3 else "in grey",
-            "temperature": self.temperature,
-            "rows": len(self.ranks),
-        }
+        change = f"{'falls' if falls else 'rises'} from {before} to {after}" if before != after else f"stays {after}"
+        values = numbers | {"split": "test" if data.validates_on_test else "validation", "change": change, "top": TOP}
+        values |= {"method": numbers["methods"].split("; ")[0], "usual": neighbours.USUAL, "draws": DRAWS}
+        values |= {"copies": COPIES, "count": len(numbers["most_alike"].split("; ")), "temperature": self.temperature}
+        values |= {"fit": FITS[data.reading.pixels.fit], "size": shape[0], "rows": len(self.ranks)}
+        values["colour"] = "in colour" if shape[2] == 3 else "in grey"
         text = tomllib.loads(words.EXPLAIN.read_text(encoding="utf-8"))
         said = {key: template.format_map(values) for key, template in text.items()}
         label, like = numbers["label"], "unlike" if numbers["unlike"] else "like"
         verdict = said["right" if label == numbers["answer"] else "wrong"] if label else ""
-        return {
-            "name": numbers["picture"],
-            "lead": said["answer"] + verdict,
-            "sentences": [said[key] for key in (like, "rest", "lime", "alike")],
-            "notes": [
-                said[key]
-                for key in (
-                    "reading",
-                    "fitted" if self.temperature != 1 else "unfitted",
-                    "graded" if self.ranks else "ungraded",
-                )
-            ],
-        }
+        notes = "reading", "fitted" if self.temperature != 1 else "unfitted", "graded" if self.ranks else "ungraded"
+        page = {"name": numbers["picture"], "lead": said["answer"] + verdict, "notes": [said[key] for key in notes]}
+        return page | {"sentences": [said[key] for key in (like, "rest", "lime", "alike")]}

@@ -30,7 +30,7 @@ def explained_picture(
     (K, H, W, C) and what stands above them.
     """
     figure = new_figure(5.6)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.3, 2.1])
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1.3, 2.1], squeeze=False)[:, 0]
     first, bars = upper.subplots(1, 2, width_ratios=[2, 3])
     show_image(first, picture, "the picture as the network sees it")
     _draw_bars(bars, probabilities)
