@@ -3,4 +3,4 @@
 May import `base`, `networks` and `explain`.
 """
 
-__all__ = ["confusion", "faithfulness", "grading", "insertion", "lime_study", "regions", "scorecard"]
+__all__ = ["calibration", "confusion", "faithfulness", "grading", "insertion", "lime_study", "regions", "scorecard"]
