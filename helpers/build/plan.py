@@ -17,7 +17,8 @@ from helpers.build import stale
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
 from helpers.data.options import VARIABLES
 from helpers.networks.own import opening
-from helpers.networks.own.source import CUSTOM, NETWORK, PREPROCESS, label, read_source
+from helpers.networks.own.backbone import Backbone
+from helpers.networks.own.source import CUSTOM, NETWORK, PREPROCESS, WEIGHTS, label, preferred_side, read_source
 from helpers.networks.precision import describe_precision
 from helpers.report.handin import HandIn, HandInError, read_hand_in
 from helpers.training import pretrained
@@ -131,7 +132,8 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     """Turn the command line into a build; UsageError on a value that does not exist, DatasetError on unusable data."""
     if arguments.recipe not in RECIPES:
         raise UsageError(f"There is no recipe {arguments.recipe!r}; choose one of {', '.join(RECIPES)}.")
-    seed, image_size = _seed(arguments.seed), _image_size(arguments.image_size)
+    seed = _seed(arguments.seed)
+    image_size = _image_size(arguments.image_size) or preferred_side(arguments.recipe)
     data = identify(arguments.dataset, image_size=image_size or None)
     settings = [word for text in arguments.set for word in _words(text)]
     hand_in = _hand_in()
@@ -223,8 +225,10 @@ def _network(recipe: str, data: Dataset, reports: Path) -> str:
     source = read_source(recipe)
     if isinstance(source, str):
         return source or "the recipe's"
-    if os.environ.get(NETWORK):
+    if os.environ.get(NETWORK) and not isinstance(source, Backbone):
         os.environ[NETWORK] = f"{source.path}:{source.function}" if not source.trained else str(source.path)
+    if os.environ.get(WEIGHTS):
+        os.environ[WEIGHTS] = str(source.weights)
     if source.custom:
         os.environ[CUSTOM] = str(source.custom)
     tried = cache_folder() / "known" / f"network-{source.digest[:20]}-{data.fingerprint[:20]}"

@@ -6,7 +6,10 @@ Nothing slow is imported here, since a build asks before it knows whether anythi
 import os
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import keras
 
 Precision = Literal["float32", "bfloat16"]
 CHOICES: tuple[Literal["auto", "float32", "bfloat16"], ...] = ("auto", "float32", "bfloat16")
@@ -29,6 +32,17 @@ def choose_precision(multiplications: int) -> Precision:
         return chosen
     pays = accelerated and supports_bfloat16() and multiplications >= WORK_WORTH_BFLOAT16
     return "bfloat16" if pays else "float32"
+
+
+def precision_for(model: "keras.Model") -> Precision:
+    """Choose the precision for training a network, by `choose_precision`.
+
+    Where it has depthwise convolutions, bfloat16 never pays: TensorFlow takes twice as long for their gradients in it.
+    """
+    from helpers.networks.architectures import multiplications
+
+    depthwise = any(type(layer).__name__ == "DepthwiseConv2D" for layer in model.layers)
+    return choose_precision(0 if depthwise else multiplications(model))
 
 
 def requested_precision() -> Literal["auto", "float32", "bfloat16"]:

@@ -45,6 +45,12 @@ class Trained:
         """Time that the training took."""
         return float(self.history["seconds"].sum())
 
+    def after(self, earlier: pd.DataFrame) -> "Trained":
+        """Give the same network with the history of what was trained earlier before its own."""
+        epochs, phases = len(earlier), int(earlier["phase"].max())
+        own = self.history.assign(epoch=self.history["epoch"] + epochs, phase=self.history["phase"] + phases)
+        return Trained(self.model, pd.concat([earlier, own], ignore_index=True))
+
 
 @dataclass(frozen=True)
 class TrainingSummary:

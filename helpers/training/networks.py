@@ -11,10 +11,21 @@ import keras
 from helpers.data.datasets import Dataset
 from helpers.networks.architectures import build_cnn, build_dnn, convolutions, get_architecture
 from helpers.networks.own import built, opening
+from helpers.networks.own.backbone import Backbone
 from helpers.networks.own.canonical import canonical, unrolled
 from helpers.networks.own.source import NetworkError, Source, read_source
 from helpers.training import pretrained
-from helpers.training.recipes import Member, Phase, Plan, Recipe, get_recipe, names_of_seeds, slow_down, with_dnn
+from helpers.training.recipes import (
+    Member,
+    Phase,
+    Plan,
+    Recipe,
+    get_recipe,
+    names_of_seeds,
+    slow_down,
+    transferred,
+    with_dnn,
+)
 
 # What is left out of the CNN in each ablation; none of them sees changed images.
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -67,8 +78,10 @@ class Networks:
 
     @cached_property
     def plan(self) -> Plan:
-        """The headline CNN's plan: the recipe's, with the optimiser that a user's network is compiled with, if any."""
+        """The plan of the headline CNN: the recipe's, or one that suits a network of the user's."""
         plan = self.recipe.plan
+        if isinstance(self.own, Backbone):
+            return transferred(plan)
         if not self.own or self.opened or self.own.offers("plan"):
             return plan
         settings = built.compiled_with(self.own, self.dataset.image_shape, len(self.dataset.class_names))
@@ -86,6 +99,10 @@ class Networks:
             return dict.fromkeys(
                 ABLATIONS, "the network came trained, and versions of it would have to be trained alike"
             )
+        if isinstance(self.own, Backbone):
+            return dict.fromkeys(
+                ("normalized", "bare"), "what was learned from ImageNet means nothing to such a network"
+            )
         return built.missing_parts(self._build_cnn(0)) if self.own else {}
 
     def headline(self) -> keras.Model:
@@ -98,8 +115,8 @@ class Networks:
     @property
     def _is_slow(self) -> bool:
         """Whether a user's network has no batch normalization, and does not say how it is trained."""
-        own = self.own
-        return own is not None and "bare" in self.missing and not (own.offers("plan") or self.plan.phases[0].compiled)
+        own, first = self.own, self.plan.phases[0]
+        return own is not None and "bare" in self.missing and not (own.offers("plan") or first.compiled or first.frozen)
 
     @property
     def _digest(self) -> str:

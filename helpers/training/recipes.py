@@ -20,6 +20,7 @@ class Phase:
     until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
     weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
     augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup
+    frozen: bool = False  # train the head of a network that has learned other images alone, on its features
     enlargement: tuple[int, int] | None = None  # of images in place of the network's own; Touvron et al., 2019
     distillation: float = 0.0  # share of the soft targets in the target, beside the label; Hinton et al., 2015
     self_distillation: float = 0.0  # share of its own predictions in the soft targets; Furlanello et al., 2018
@@ -36,6 +37,16 @@ class Plan:
     max_images: int | None = None  # images shown in all; fewer epochs, at least one, are made to fit
     label_smoothing: float = 0.0  # share of the target that is spread evenly over all classes
     mixup: float = 0.0  # blend pairs of images by weights from Beta(mixup, mixup); 0: never
+
+    @property
+    def of_head(self) -> "Plan":
+        """The frozen phases alone, whose epochs cost next to nothing."""
+        return replace(self, phases=tuple(phase for phase in self.phases if phase.frozen), max_images=None)
+
+    @property
+    def of_whole(self) -> "Plan":
+        """The phases that train the whole network."""
+        return replace(self, phases=tuple(phase for phase in self.phases if not phase.frozen))
 
     @property
     def needs_teachers(self) -> bool:
@@ -96,6 +107,16 @@ def slow_down(plan: Plan, factor: float = 0.1) -> Plan:
     return replace(plan, phases=tuple(phases))
 
 
+def transferred(plan: Plan) -> Plan:
+    """Give the plan by which a network that has learned other images learns these, with this plan's augmentation.
+
+    First its head, then all of it in small steps. What the latter may cost is fixed, so that 200 photos are seen twenty
+    times, 3,000 three times and 20,000 at most half.
+    """
+    most = min(plan.max_images or TRANSFER_IMAGES, TRANSFER_IMAGES)
+    return replace(plan, phases=TRANSFER_PHASES, batch_size=32, max_images=most)
+
+
 def fit_batch(plan: Plan, image_bytes: int) -> Plan:
     """Halve the plan's batches, to no fewer than four images, until what the layers make of one fits in memory.
 
@@ -115,6 +136,11 @@ ERASED = replace(WIDE, shift=0.15, zoom=0.15, erasing=0.3)
 QUICK_PLAN = Plan(
     (Phase("adamw", 1e-2, epochs=9, weight_decay=1e-3),), batch_size=64, augmentation=MILD, max_images=120_000
 )
+TRANSFER_PHASES = (
+    Phase("adamw", 3e-3, epochs=40, weight_decay=0.1, augmented=False, frozen=True),
+    Phase("adamw", 2e-4, epochs=20, weight_decay=0.1),
+)
+TRANSFER_IMAGES = 10_000  # shown to the whole network: some five minutes of two cores
 # For a GPU, where an epoch takes a second.
 LONG_PLAN = Plan(
     (Phase("sgd", 0.1, epochs=200, weight_decay=5e-3),),

@@ -15,6 +15,7 @@ from functools import partial
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,10 +29,12 @@ from helpers.base.runs import KEPT
 from helpers.data.datasets import Dataset
 from helpers.networks.architectures import multiplications
 from helpers.networks.chunks import gradient_bytes
-from helpers.networks.precision import accelerates, choose_precision, describe_precision
+from helpers.networks.precision import accelerates, describe_precision, precision_for
+from helpers.training import head as of_head
 from helpers.training import loop
 from helpers.training.augmentation import AUGMENTATIONS, Augmentation
 from helpers.training.balance import balances, class_weights
+from helpers.training.head import train_head
 from helpers.training.loop import Trained, TrainingError, _fitted_phases, train
 from helpers.training.recipes import Phase, Plan, fit_batch
 
@@ -69,20 +72,13 @@ def load_or_train(
     began, known = time.monotonic(), path.is_file()
 
     def compute() -> Trained:
-        trained = train(
-            model,
-            dataset,
-            plan,
-            seed=seed,
-            name=name,
-            soft_targets=soft_targets,
-            checkpoint=checkpoint,
-            logs=_logs(logs),
-            report=report,
-            class_weight=class_weights(dataset.train.labels, len(dataset.class_names)) or None,
-        )
+        weights = class_weights(dataset.train.labels, len(dataset.class_names)) or None
+        said: dict[str, Any] = {"seed": seed, "name": name, "report": report, "class_weight": weights}
+        head = train_head(model, dataset, plan, keeper, **said) if plan.of_head.phases else None
+        said |= {"soft_targets": soft_targets, "checkpoint": checkpoint, "logs": _logs(logs)}
+        trained = train(model, dataset, plan.of_whole, **said)
         timings.note(training_kind(model), training_work(model, dataset, plan, len(trained.history)), trained.seconds)
-        return trained
+        return trained if head is None else trained.after(head)
 
     trained = keeper.keep(name, parts, compute, form)
     checkpoint.unlink(missing_ok=True)
@@ -101,13 +97,13 @@ def keeper_of(reports: Path, dataset: Dataset) -> Keeper:
 def training_kind(model: keras.Model) -> str:
     """Name the kind of work that a network's training is on this machine: what decides how fast it goes."""
     way = "accelerated" if accelerates() else "plain"
-    return f"training, {choose_precision(multiplications(model))}, {way}, {keras.backend.backend()}"
+    return f"training, {precision_for(model)}, {way}, {keras.backend.backend()}"
 
 
 def training_work(model: keras.Model, dataset: Dataset, plan: Plan, epochs: int = 0) -> float:
     """Count the multiplications of a training's forward passes, of so many epochs or of all that the plan allows."""
     images = len(dataset.train.labels)
-    epochs = epochs or sum(phase.epochs for phase in _fitted_phases(plan, images))
+    epochs = epochs or sum(phase.epochs for phase in _fitted_phases(plan.of_whole, images))
     return float(multiplications(model)) * epochs * min(images, plan.max_images or images)
 
 
@@ -154,10 +150,11 @@ def training_parts(
         "data": dataset.digest,
         "backend": keras.backend.backend(),
         "accelerated": accelerates(),
-        "precision": choose_precision(multiplications(model)),
+        "precision": precision_for(model),
         "soft targets": soft_targets,
         "code": code_digest(loop, apart=_TOLD),
         **({"source": source} if source else {}),
+        **({"head": code_digest(of_head, apart=_TOLD)} if plan.of_head.phases else {}),
         "augmentations": [AUGMENTATIONS.get(name) for name, _ in plan.augmentation.others],
     }
 

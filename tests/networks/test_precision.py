@@ -68,3 +68,13 @@ def test_an_unknown_choice_of_acceleration_is_an_error_in_one_sentence(monkeypat
     monkeypatch.setenv(precision.ACCELERATION, "yes")
     with pytest.raises(ValueError, match="ACCELERATE=yes is no choice: 1 trains faster, 0 by plain Keras"):
         precision.describe_precision()
+
+
+def test_bfloat16_is_not_chosen_for_depthwise_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    monkeypatch.setattr(precision, "supports_bfloat16", lambda: True)
+    pixels = keras.Input((64, 64, 64))
+    deep = keras.layers.DepthwiseConv2D(3)(pixels)
+    for maps, chosen in ((pixels, "bfloat16"), (deep, "float32")):
+        assert precision.precision_for(keras.Model(pixels, keras.layers.Conv2D(64, 3)(maps))) == chosen

@@ -6,10 +6,9 @@ from functools import cached_property
 
 import keras
 
-from helpers.networks.architectures import multiplications
 from helpers.networks.fast import twins
 from helpers.networks.fast.adamw import FusedAdamW
-from helpers.networks.precision import Precision, accelerates, choose_precision
+from helpers.networks.precision import Precision, accelerates, precision_for
 
 PARTS = ("batch norm", "enlargement", "AdamW")  # what can be switched off, besides the precision
 
@@ -81,7 +80,7 @@ def accelerate(
 
     With ACCELERATE=0 in the environment that is the network itself, and also where no twin computes the same for
     certain: where it has a layer or a part of one that is not Keras's own, or a training step of its own; then one
-    line is reported that says so. precision: by default as `choose_precision` says. without: parts that are switched
+    line is reported that says so. precision: by default as `precision_for` says. without: parts that are switched
     off, of PARTS. refused: a reason of the caller's to leave the network as it is.
     """
     if not accelerates():
@@ -89,7 +88,7 @@ def accelerate(
     if reason := refused or why_plain(model):
         report(f"{model.name} is left to plain Keras, which is slower: {reason}.")
         return Accelerated(model, "float32", plain=True)
-    return Accelerated(model, precision or choose_precision(multiplications(model)), without=frozenset(without))
+    return Accelerated(model, precision or precision_for(model), without=frozenset(without))
 
 
 def why_plain(model: keras.Model) -> str | None:

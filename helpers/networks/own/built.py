@@ -36,7 +36,7 @@ def build(
     keras.utils.set_random_seed(seed)
     graph = as_graph(_call(source, source.function, tuple(image_shape), classes), image_shape)
     changes = list(_call(source, "augmentation")) if augmented and source.offers("augmentation") else []
-    model = canonical(graph, image_shape, classes, _to_1(graph), augmentation=changes, name=source.path.stem)
+    model = canonical(graph, image_shape, classes, _to_1(graph), augmentation=changes, name=source.name)
     if normalization == "none" and batch_norm:
         return model
     return without(model, normalization, batch_norm)
@@ -154,5 +154,7 @@ def _call(source: Source, name: str, *arguments: Any) -> Any:
         )
     try:
         return function(*arguments)
+    except NetworkError:
+        raise
     except Exception as error:  # whatever a user's code raises
         raise NetworkError(f"{name} of {source.path} failed: {describe(error, source.path)}") from error

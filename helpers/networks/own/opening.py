@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.base.files import ROOT
-from helpers.networks.own.source import NetworkError, Source, import_file
+from helpers.networks.own.source import WEIGHTS, NetworkError, Source, import_file
 
 if TYPE_CHECKING:
     import keras
@@ -127,12 +127,14 @@ def sentence(error: Exception, path: Path) -> str:
 def main(task: dict[str, Any]) -> None:
     """Open or build the network of a task; write it anew, or the sentence that says why not."""
     from helpers.networks.own import built
+    from helpers.networks.own.backbone import find_backbone
     from helpers.networks.own.canonical import canonical
 
     folder, custom = Path(task["folder"]), task["custom"]
-    source = Source(Path(task["path"]), task["function"], Path(custom) if custom else None)
+    given = Source(Path(task["path"]), task["function"], Path(custom) if custom else None)
     shape = tuple(task["shape"])
     try:
+        source = find_backbone(given.function, os.environ.get(WEIGHTS, "")) or given
         if source.trained:
             try:
                 network = _open_guarded(source, folder)

@@ -17,7 +17,7 @@ from typing import Any
 from helpers.base.code import file_digest
 from helpers.base.files import ROOT
 
-NETWORK, CUSTOM, PREPROCESS = "NETWORK", "CUSTOM", "PREPROCESS"  # variables of the environment
+NETWORK, CUSTOM, PREPROCESS, WEIGHTS = "NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS"  # variables of the environment
 OWN = ROOT / "notebooks" / "network.py"  # what RECIPE=quick trains, unless NETWORK names another
 TRAINED = (".keras", ".h5")
 
@@ -31,13 +31,21 @@ class Source:
     """Where a network of the user's own comes from.
 
     path: a Python file, the file of a trained network, or the folder of a SavedModel; function: what builds the
-    network in a Python file; custom: a Python file with layers for a trained network, or None.
+    network in a Python file; custom: a Python file with layers for a trained network, or None; weights: a file of
+    those that it begins with, or None; side: pixels of the images that it wants, 0 for those that the data have.
     """
 
     path: Path
     function: str = "build"
     custom: Path | None = None
     preprocess: str = ""
+    weights: Path | None = None
+    side: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name the network."""
+        return self.path.stem
 
     @property
     def trained(self) -> bool:
@@ -67,31 +75,47 @@ def read_source(recipe: str, environment: Mapping[str, str] = os.environ) -> Sou
 
     Raises NetworkError on a file that is not there or of no kind that is known.
     """
-    said, custom = (environment.get(name, "").strip() for name in (NETWORK, CUSTOM))
-    preprocess = environment.get(PREPROCESS, "").strip()
+    from helpers.networks.own.backbone import find_backbone  # which builds on what is said here
+
+    variables = (NETWORK, CUSTOM, PREPROCESS, WEIGHTS)
+    said, custom, preprocess, weights = (environment.get(name, "").strip() for name in variables)
+    if backbone := find_backbone(said, weights):
+        return backbone
+    if weights:
+        raise NetworkError(
+            "WEIGHTS is for networks that have learned ImageNet; leave it out, or choose NETWORK=efficientnet-lite0 "
+            "or NETWORK=keras:NAME."
+        )
     if not said:
         return Source(OWN) if recipe == "quick" and OWN.is_file() else ""
     name, _, function = said.rpartition(":") if ".py:" in said else (said, "", "")
     if not ("/" in name or os.sep in name or Path(name).suffix):
         return name
-    path = _find(name, NETWORK)
+    path = find_file(name, NETWORK)
     if path.is_dir() and not (path / "saved_model.pb").is_file():
         raise NetworkError(f"NETWORK={said} is a folder without a saved_model.pb; give a .py, .keras or .h5 file.")
     if path.is_file() and path.suffix not in (".py", *TRAINED):
         raise NetworkError(
             f"NETWORK={said} is no network; give a .py, .keras or .h5 file, or the folder of a SavedModel."
         )
-    return Source(path, function or "build", _find(custom, CUSTOM) if custom else None, preprocess)
+    return Source(path, function or "build", find_file(custom, CUSTOM) if custom else None, preprocess)
+
+
+def preferred_side(recipe: str) -> int:
+    """Give the pixels a side of the images that the network of a run wants; 0 for those that the data have."""
+    source = read_source(recipe)
+    return 0 if isinstance(source, str) else source.side
 
 
 def label(source: Source | str, recipe: str) -> str:
     """Name a network in the name of a run; nothing for the one that the recipe trains anyway."""
     if isinstance(source, str) or (source.path == OWN and recipe == "quick"):
         return source if isinstance(source, str) else ""
-    return source.path.stem + (f"-{source.function}" if source.function != "build" else "")
+    return source.name + (f"-{source.function}" if source.function != "build" and not source.side else "")
 
 
-def _find(text: str, variable: str) -> Path:
+def find_file(text: str, variable: str) -> Path:
+    """Find a file that a variable names, from the repository or from here; NetworkError where there is none."""
     for path in (ROOT / text, Path.cwd() / text):
         if path.expanduser().exists():
             return path.expanduser().resolve()
