@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 _IN_CELLS = 20  # most classes whose confusion matrix is told as numbers
+# Which accuracies are called different or not, in all notebooks together: what Holm's correction is over.
+CLAIMS = ("ensemble", "four_crops", "dnn", "augmentation", "per_image_normalization", "batch_normalization")
 _ENDS = 2  # classes with the highest and with the lowest recall that are named where there are too many
 
 
@@ -86,19 +90,6 @@ def extremes(report: pd.DataFrame, most: int) -> pd.DataFrame:
         return report
     ranked = report.sort_values("recall", ascending=False, kind="stable", ignore_index=True)
     return pd.concat([ranked.head(most // 2), ranked.tail(most // 2)], ignore_index=True)
-
-
-def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
-    """Test whether two classifiers differ on the same images: the exact two-sided p-value.
-
-    labels, first, second: (N,) int. Counts the images that only one of them gets right; under no difference each is
-    as likely to be that one. McNemar, 1947.
-    """
-    only_first = int(np.sum((first == labels) & (second != labels)))
-    only_second = int(np.sum((second == labels) & (first != labels)))
-    if only_first + only_second == 0:
-        return 1.0
-    return float(binomtest(only_first, only_first + only_second).pvalue)
 
 
 def matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -183,30 +174,143 @@ def cells(
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two classifiers differ on the same images."""
+    """How two networks, or two ways to train one, differ on the same images; shares in -1..1."""
 
     difference: float  # accuracy of the first minus accuracy of the second
-    p_value: float  # McNemar's exact test
-    only_first: int  # images that only the first gets right
-    only_second: int
-    margin: float  # half the width of the wider of the two accuracies' 95 % intervals
-
-    def is_difference(self, significance: float) -> bool:
-        """Whether the two may be called different: by the paired test, and by more than either accuracy is sure to."""
-        return self.p_value < significance and abs(self.difference) > self.margin
+    low: float  # of the paired 95 % interval of the difference
+    high: float
+    p_value: float  # two-sided, of the same interval: at the level 1 - p it touches zero
+    trainings: int  # of whichever of the two was trained less often
 
 
 def compare(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> Comparison:
-    """Compare two classifiers' predictions for the same images; all (N,) int."""
-    first_right, second_right = first == labels, second == labels
-    intervals = accuracy_interval(labels, first), accuracy_interval(labels, second)
-    return Comparison(
-        float(first_right.mean() - second_right.mean()),
-        mcnemar(labels, first, second),
-        int(np.sum(first_right & ~second_right)),
-        int(np.sum(second_right & ~first_right)),
-        max((interval.high - interval.low) / 2 for interval in intervals),
-    )
+    """Compare the predictions of two networks for the same images, or those of several trainings each.
+
+    labels: (N,) int; first, second: (N,) int, or (trainings, N). The standard error is that of a mixed bootstrap, of
+    images and of trainings (of which one less is drawn than there are: Rao and Wu, 1988), in closed form; to draw both
+    at once would count anew what is peculiar to one network and one image (Owen, 2007). Two images of half the weight,
+    on which each is right alone, hold the level where few images differ (Agresti and Min, 2005), and Student's t with
+    Satterthwaite's degrees of freedom where there are few trainings. With one training each, the interval is of these
+    two networks and not of ways to train.
+    """
+    right = [(np.atleast_2d(predicted) == labels).astype(float) for predicted in (first, second)]
+    apart, count = right[0].mean(axis=0) - right[1].mean(axis=0), len(labels)
+    centre = apart.sum() / (count + 2)
+    parts = [(((apart @ apart + 1) / (count + 2) - centre**2) / (count + 2), max(1, count - 1))]
+    parts += [(each.mean(axis=1).var(ddof=1) / len(each), len(each) - 1) for each in right if len(each) > 1]
+    variance = sum(part for part, _ in parts)
+    spread = student(variance**2 / sum(part**2 / freedom for part, freedom in parts))
+    reach = spread.ppf(0.975) * variance**0.5
+    p_value = 2 * float(spread.sf(abs(centre) / variance**0.5))
+    low, high = np.clip([centre - reach, centre + reach], -1, 1).tolist()
+    return Comparison(float(apart.mean()), low, high, p_value, min(map(len, right)))
+
+
+def holm(p_values: Sequence[float], claims: int = 0) -> list[float]:
+    """Correct p-values for so many claims, or as many as there are p-values: Holm, 1979.
+
+    Where there are more claims than p-values, the others count as if their p-values were 1. Holm's method never rejects
+    less when a p-value falls, so what is rejected in parts of a family is also rejected in the whole.
+    """
+    claims, worst, corrected = max(claims, len(p_values)), 0.0, [1.0] * len(p_values)
+    for rank, place in enumerate(np.argsort(p_values, kind="stable").tolist()):
+        worst = max(worst, min(1.0, (claims - rank) * p_values[place]))
+        corrected[place] = worst
+    return corrected
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What may be said of a difference, and the values of the sentence that says it, in points."""
+
+    key: str  # of `words.DIFFERENCES`
+    values: dict[str, float]
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the two may be called different."""
+        return self.key in ("different", "small")
+
+
+def judge(compared: Mapping[str, Comparison], smallest: float, significance: float = 0.05) -> dict[str, Verdict]:
+    """Say of each difference of a notebook what may be claimed: the one rule for accuracies of this report.
+
+    compared: by a name of CLAIMS; smallest: the smallest difference of interest, in points. Called different are two
+    whose paired interval leaves out zero after Holm's correction over all CLAIMS of the report. A notebook knows its
+    own p-values alone, so those of others count as 1, which is conservative and needs no second pass over the report.
+    "small": different, by less than is of interest; "alike": not called different, and the interval leaves out all
+    that is of interest; "open": neither is known. Raises ValueError on a name that CLAIMS does not have.
+    """
+    if unknown := [name for name in compared if name not in CLAIMS]:
+        raise ValueError(f"{unknown[0]!r} is none of the report's claims: add it to CLAIMS, so that it is corrected.")
+    corrected = holm([one.p_value for one in compared.values()], len(CLAIMS))
+    return {
+        name: _verdict(one, p_value, smallest, significance)
+        for (name, one), p_value in zip(compared.items(), corrected)
+    }
+
+
+def _verdict(one: Comparison, p_value: float, smallest: float, significance: float) -> Verdict:
+    points = {"points": 100 * one.difference, "low": 100 * one.low, "high": 100 * one.high, "p": p_value}
+    within = max(abs(points["low"]), abs(points["high"])) < smallest
+    if p_value < significance:
+        key = "different" if abs(points["points"]) >= smallest else "small"
+    else:
+        key = "alike" if within else "open"
+    return Verdict(key, points | ({"smallest": smallest} if key in ("small", "alike") else {}))
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """A class or a pair with the highest or lowest share, and those whose share cannot be told from it."""
+
+    name: str
+    share: Interval
+    images: int
+    tied: list[str]
+
+
+def extreme_recall(counts: np.ndarray, class_names: Sequence[str], sign: int) -> Extreme:
+    """Find the class with the highest (sign 1) or lowest (-1) recall, and those that cannot be told from it.
+
+    By the 95 % interval of the difference of two recalls (Agresti and Caffo, 2000), with Holm's correction over the
+    other classes. Raises ValueError where no class has images.
+    """
+    there = np.flatnonzero(counts.sum(axis=1)).tolist()
+    shares = [(int(counts[label, label]), int(counts[label].sum())) for label in there]
+    return _extreme([class_names[label] for label in there], shares, sign)
+
+
+def most_often(pairs: Sequence[ConfusedPair]) -> Extreme:
+    """Find the pair of the largest share among all pairs that are confused, and those that cannot be told from it.
+
+    As `extreme_recall`; two pairs of one true class share its images, and their difference is paired.
+    """
+    shares = [(pair.count, round(pair.count / pair.share)) for pair in pairs]
+    names = [f"{pair.true} taken for {pair.predicted}" for pair in pairs]
+    return _extreme(names, shares, 1, [pair.true for pair in pairs])
+
+
+def _extreme(names: Sequence[str], shares: Sequence[tuple[int, int]], sign: int, rows: Sequence[str] = ()) -> Extreme:
+    if not names:
+        raise ValueError("The highest share needs at least one class with images.")
+    first = max(range(len(names)), key=lambda place: sign * shares[place][0] / shares[place][1])
+    others = [place for place in range(len(names)) if place != first]
+    same = [bool(rows) and rows[place] == rows[first] for place in others]
+    corrected = holm([_share_p(shares[first], shares[place], one) for place, one in zip(others, same)])
+    tied = [names[place] for place, p_value in zip(others, corrected) if p_value >= 0.05]
+    return Extreme(names[first], _share_interval(*shares[first]), shares[first][1], tied)
+
+
+def _share_p(first: tuple[int, int], second: tuple[int, int], paired: bool) -> float:
+    """Test whether two shares, (count, images) each, differ; paired: two answers to the same images."""
+    if paired:
+        difference = first[0] - second[0]
+        variance = first[0] + second[0] + 1 - difference**2 / (first[1] + 2)
+        return 2 * float(normal.sf(abs(difference) / variance**0.5))
+    (one, n), (other, m) = ((count + 1, images + 2) for count, images in (first, second))
+    variance = one / n * (1 - one / n) / n + other / m * (1 - other / m) / m
+    return 2 * float(normal.sf(abs(one / n - other / m) / variance**0.5))
 
 
 def accuracy_table(

@@ -1,7 +1,5 @@
 """Counts, rates and tests of significance agree with values worked out by hand."""
 
-from math import comb
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -61,21 +59,6 @@ def test_the_interval_holds_the_truth_in_about_95_of_100_cases() -> None:
     assert 0.92 <= hits / 400 <= 0.98
 
 
-def test_mcnemar_is_the_exact_binomial_test_on_the_images_that_differ() -> None:
-    labels = np.zeros(20, int)
-    first, second = np.zeros(20, int), np.zeros(20, int)
-    first[:1], second[1:8] = 1, 1  # one image that only the second gets right, seven that only the first does
-    expected = 2 * sum(comb(8, k) for k in (0, 1)) / 2**8
-    assert confusion.mcnemar(labels, first, second) == pytest.approx(expected)
-    assert confusion.mcnemar(labels, first, first) == 1.0
-
-
-def test_a_comparison_names_who_is_better() -> None:
-    compared = confusion.compare(LABELS, LABELS, PREDICTED)
-    assert compared.difference == pytest.approx(0.3)
-    assert (compared.only_first, compared.only_second) == (3, 0)
-
-
 def test_symmetry_tells_likeness_from_one_way_mistakes() -> None:
     mutual = np.array([[5, 4, 1], [4, 5, 1], [1, 1, 8]])
     one_way = np.array([[5, 5, 0], [0, 10, 0], [3, 0, 7]])
@@ -98,25 +81,6 @@ def test_the_recall_of_a_class_has_an_interval_of_its_own() -> None:
 def test_an_accuracy_of_no_images_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one image"):
         confusion.accuracy_interval(np.array([], int), np.array([], int))
-
-
-def differing(images: int, only_first: int, only_second: int) -> confusion.Comparison:
-    """Compare two classifiers that are both right on half of the images, apart from these."""
-    labels = np.zeros(images, int)
-    first, second = np.arange(images) % 2, np.arange(images) % 2
-    wrong = np.flatnonzero(first)
-    first[wrong[:only_first]] = 0
-    second[wrong[only_first : only_first + only_second]] = 0
-    return confusion.compare(labels, first, second)
-
-
-def test_a_difference_is_claimed_only_beyond_the_paired_test_and_the_intervals() -> None:
-    small = differing(3590, only_first=40, only_second=0)  # the paired test is sure of 1.1 points, an accuracy is not
-    assert small.p_value < 1e-9 and small.difference < small.margin and not small.is_difference(0.05)
-    even = differing(100, only_first=30, only_second=18)  # 12 points, which chance explains
-    assert even.p_value > 0.05 and even.difference > even.margin and not even.is_difference(0.05)
-    assert differing(3590, only_first=200, only_second=20).is_difference(0.05)
-    assert small.margin == pytest.approx(1.96 * 0.5 / np.sqrt(3590), rel=0.01)
 
 
 def test_an_accuracy_table_tells_images_without_twins_apart_where_there_are_twins() -> None:
