@@ -3,7 +3,7 @@
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from helpers import diagnosis
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.base import runs
 from helpers.base.code import code_digest, hold_sources
@@ -259,11 +260,16 @@ class Run:
         return class_weights(self.dataset.train.labels, len(self.dataset.class_names))
 
     @property
-    def batch_size(self) -> int:
-        """Images in a batch when the headline CNN was trained."""
-        if self.shipped:
-            return self.shipped.record("cnn")["plan"]["batch_size"]
-        return fitted_plan(self.cnn().model, self._networks.plan, self.dataset).batch_size
+    def plan(self) -> dict[str, Any]:
+        """The plan by which the headline CNN was trained, as `asdict` gives it; nothing where it came trained."""
+        if self.shipped or self.given:
+            return self.shipped.record("cnn")["plan"] if self.shipped else {}
+        return asdict(fitted_plan(self.cnn().model, self.networks["cnn"].plan, self.dataset))
+
+    def warn(self, answer: Answer, what: str = diagnosis.CNN, trained: Trained | None = None) -> list[str]:
+        """Say first in an answer what is wrong with the headline CNN, or another network; gives the sentences."""
+        said, smoothed = self.predict(trained or self.cnn(), "test"), self.plan.get("label_smoothing", 0.0)
+        return diagnosis.warn(answer, what, diagnosis.faults(trained or self.cnn(), self.dataset, said, smoothed))
 
     @property
     def tested_splits(self) -> tuple[str, ...]:
@@ -320,8 +326,7 @@ class Run:
     def random_sample(self, count: int, split: str = "test", *, bounded: bool = False) -> Sample:
         """Draw images of a split at random, as the seed says.
 
-        bounded: fewer, where they are larger than 64 by 64 pixels, so that to explain them takes as long as `count` of
-        these.
+        bounded: fewer where they are larger than 64 by 64 pixels, which take as long to explain as `count` of these.
         """
         if bounded:
             count = as_many_as_last(count, self.dataset.image_shape)
@@ -335,16 +340,9 @@ class Run:
         predicted, labels = probabilities.argmax(axis=1), chosen.labels[indices]
         evidence = None if self.dataset.evidence is None else np.asarray(self.dataset.evidence[split][indices])
         confidence = probabilities.max(axis=1)
-        return Sample(
-            np.asarray(chosen.images[indices]),
-            labels,
-            predicted,
-            confidence,
-            np.asarray(indices),
-            self.dataset.class_names,
-            evidence,
-            (predicted == labels) & (confidence >= min_confidence),
-        )
+        confident = (predicted == labels) & (confidence >= min_confidence)
+        images, names = np.asarray(chosen.images[indices]), self.dataset.class_names
+        return Sample(images, labels, predicted, confidence, np.asarray(indices), names, evidence, confident)
 
     def answer(self, notebook: str, title: str, question: str) -> Answer:
         """Begin the answer of one notebook, whose own parameters are read where this is called.
@@ -359,9 +357,11 @@ class Run:
         if folder == self.folder:
             runs.record_parameters(folder, notebook, own)
         made_with: dict[str, object] = {"recipe": self.recipe.name, "seed": self.seed, "balance": balances()}
-        made_with |= {"precision": describe_precision(), "dataset": self.dataset.name, "data": self.dataset.fingerprint}
-        made_with |= {"image_size": self.dataset.image_shape[0]}
-        return Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
+        made_with |= {"dataset": self.dataset.name, "data": self.dataset.fingerprint}
+        made_with |= {"precision": describe_precision(), "image_size": self.dataset.image_shape[0]}
+        answer = Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
+        print(*(() if notebook == diagnosis.TRAINING else self.warn(answer)), sep="\n", end="")
+        return answer
 
     @cached_property
     def uses(self) -> runs.Uses:

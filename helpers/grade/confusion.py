@@ -226,11 +226,6 @@ class Verdict:
     key: str  # of `words.DIFFERENCES`
     values: dict[str, float]
 
-    @property
-    def claimed(self) -> bool:
-        """Whether the two may be called different."""
-        return self.key in ("different", "small")
-
 
 def judge(compared: Mapping[str, Comparison], smallest: float, significance: float = 0.05) -> dict[str, Verdict]:
     """Say of each difference of a notebook what may be claimed: the one rule for accuracies of this report.
@@ -268,6 +263,11 @@ class Extreme:
     share: Interval
     images: int
     tied: list[str]
+
+    @property
+    def values(self) -> dict[str, object]:
+        """The values of the sentences `words.EXTREMES`, without those that cannot be told from it."""
+        return {"name": self.name, "images": self.images, **asdict(self.share)}
 
 
 def extreme_recall(counts: np.ndarray, class_names: Sequence[str], sign: int) -> Extreme:

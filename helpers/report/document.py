@@ -78,7 +78,7 @@ def compose(
         "interface": {**words.HTML, "script": words.SCRIPT},
         "words": words.LAYOUT,
         "subtitle": stamp["title"],
-        "stamp": _hand_in_lines(hand_in) + _stamp_lines(stamp),
+        "stamp": _warnings(answers) + _hand_in_lines(hand_in) + _stamp_lines(stamp),
         "notes": list(stamp["notes"]),
         "headlines": [asdict(line) for line in headlines(answers)],
         "grades": next((_parts(answer, "table", [block])[0] for answer in answers for block in _grades(answer)), None),
@@ -94,6 +94,12 @@ def compose(
         ],
         "appendix": [part for number, answer in numbered if (part := _rest(number, answer, hand_in))["blocks"]],
     }
+
+
+def _warnings(answers: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Gather what is wrong with the network, which stands before all else on the first page."""
+    said = dict.fromkeys(text for answer in answers for text in answer["numbers"].get("warnings", ()))
+    return [[words.WARNING, " ".join(said)]] if said else []
 
 
 def _lead(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -82,7 +82,8 @@ HEADLINES: tuple[tuple[str, str, str], ...] = (
     (
         "Most confused",
         "{most_confused.true} taken for {most_confused.predicted}",
-        "{most_confused.share:.1%} of its test images",
+        "{most_confused.share:.1%} of its {most_confused.images} test images (95% interval: {most_confused.low:.1%} to "
+        "{most_confused.high:.1%}); pairs that cannot be told from it: {most_confused.tied}",
     ),
 )
 
@@ -98,6 +99,104 @@ STAMP = {
     "machine": "Machine",
     "versions": "Packages",
 }
+
+WARNING = "Warning"  # before FAULTS on the first page
+# What is wrong with a network, by key; said before all else.
+FAULTS = {
+    "no better": "The {what} is right on {value:.1%} of the test images (95% interval {low:.1%} to {high:.1%}), no "
+    "better than always answering {name} ({share:.1%}): it has not learned to tell the classes apart, and what is said "
+    "of where it looks explains no skill.",
+    "not learned": "In training, the loss of the {what} never fell clearly below {blind:.2f}, which the shares of the "
+    "classes alone give (its lowest was {loss:.2f}): try another learning rate than {rate:.2g}.",
+    "dead": "In {count} layers of the {what}, the first of them {layer}, every activation is zero on {images} images.",
+    "softmax": "The last layer of the {what} gives probabilities where logits are meant: leave its softmax out.",
+}
+# What may be said of a difference between accuracies, by the key of a `confusion.Verdict`.
+_POINTS = "{what}: {points:+.1f} points of test accuracy (paired 95% interval {low:+.1f} to {high:+.1f})"
+_P = "(p = {p:.2g}, corrected for all such claims of this report)"
+DIFFERENCES = {
+    "different": f"{_POINTS}, more than chance explains {_P}.",
+    "small": f"{_POINTS}, more than chance explains {_P}, but less than the {{smallest:g}} points that matter here.",
+    "alike": f"{_POINTS}: no difference can be claimed {_P}, and one of {{smallest:g}} points or more is unlikely.",
+    "open": f"{_POINTS}, which may be chance {_P}: no difference can be claimed.",
+}
+COMPARED = {
+    "ensemble": "The ensemble instead of the CNN",
+    "four_crops": "Four crops of each image instead of the whole, for the same CNN",
+    "dnn": "This CNN instead of this DNN",
+    "augmentation": "This network with augmentation instead of the one without",
+    "per_image_normalization": "This network with per-image normalization instead of the one without",
+    "batch_normalization": "This network with batch normalization, and ten times the learning rate that goes with it, "
+    "instead of the one without",
+}
+ONE_TRAINING = (
+    "Each of these versions was trained once, for {epochs} epochs: what is said holds for these networks, and not for "
+    "augmentation or normalization as such, whose effect may hang on the seed and on the number of epochs."
+)
+ACCURACY = {
+    False: "On the test split the CNN is right on {accuracy:.1%} of the images (95% interval {low:.1%} to {high:.1%}).",
+    True: "On the test split, which also chose the network, the CNN is right on {accuracy:.1%} of the images (95% "
+    "interval {low:.1%} to {high:.1%}).",
+}
+TWO_ACCURACIES = (
+    "{names} are right on {accuracies:.1%} of the test images (95% intervals from {lows:.1%} to {highs:.1%})."
+)
+MULTIPLICATIONS = (
+    "One image costs CNN and DNN {costs:.1f} million multiplications, {each:.1f} for each parameter: a convolution "
+    "uses its weights at every place, so that it need not learn anew what has moved."
+)
+TRAINED = "Training took {epochs} epochs with the optimiser {optimizers}."
+# What is at one end of several shares, and the same where others cannot be told from it.
+EXTREMES = {
+    "alone": "{name} {which}: {value:.0%} of {images} images (95% interval {low:.0%} to {high:.0%}).",
+    "tied": "No class or pair can be said to be the one that {which}: {name}, with {value:.0%} of {images} images (95% "
+    "interval {low:.0%} to {high:.0%}), cannot be told apart from {tied}.",
+}
+ENDS = {"best": "is found most often", "worst": "is found least often", "pair": "is the most frequent confusion"}
+RECIPE = (
+    "It was trained with cross-entropy{smoothing} in batches of {batch}{mixup}: {phases}. It took {epochs} epochs and "
+    "{minutes:.1f} minutes; dropout in the network: {dropout}."
+)
+AUGMENTED = "Each training image was, anew in each epoch and up to the limit that is given: {changes}."
+NOT_AUGMENTED = "Training images were shown as they are."
+
+
+def name_some(names: list[str], most: int = 4) -> list[str]:
+    """Name the first few of many."""
+    return names if len(names) <= most else [*names[:most], f"{len(names) - most} more"]
+
+
+def plan_values(plan: dict) -> dict:
+    """Put a training plan, as `dataclasses.asdict` gives it, into the values of RECIPE that follow from it alone."""
+    return {
+        "smoothing": f" (label smoothing {plan['label_smoothing']:g})" if plan.get("label_smoothing") else "",
+        "mixup": f", images blended by mixup ({plan['mixup']:g})" if plan.get("mixup") else "",
+        "batch": plan["batch_size"],
+        "phases": [_phase(phase) for phase in plan["phases"]],
+    }
+
+
+def _phase(phase: dict) -> str:
+    falls = phase.get("schedule", "cosine") == "cosine"
+    how = "that rises for a twentieth of the steps and falls along a cosine" if falls else "that stays"
+    said = f"at most {phase['epochs']} epochs of {phase['optimizer']}, learning rate {phase['learning_rate']:g} {how}"
+    said += f", weight decay {phase['weight_decay']:g}" if phase.get("weight_decay") else ""
+    said += f", {phase['distillation']:.0%} soft targets" if phase.get("distillation") else ""
+    return said + ("" if phase.get("augmented", True) else " on unchanged images")
+
+
+def changes(augmentation: dict) -> list[str]:
+    """Name each change that an augmentation makes, as `dataclasses.asdict` gives it, with its range."""
+    moves = {
+        "flip": "mirrored in half of the cases",
+        "shift": "moved by {:.0%} of its side",
+        "rotation": "turned by {:g} degrees",
+        "zoom": "enlarged or reduced by {:.0%}",
+        "erasing": "greyed out in a rectangle of {:.0%} of its side",
+    }
+    said = [text.format(augmentation[key]) for key, text in moves.items() if augmentation.get(key)]
+    return said + [f"changed by {name} ({strength:g})" for name, strength in augmentation.get("others", ())]
+
 
 # Captions that several notebooks share.
 GRADES_CAPTION = (

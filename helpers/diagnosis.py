@@ -1,0 +1,75 @@
+"""What is wrong with a trained network, looked for before anything is said of what it learned."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from scipy.stats import binomtest
+
+from helpers.answers import Answer
+from helpers.data.datasets import Dataset
+from helpers.networks.prediction import predict_logits
+from helpers.report.words.en import FAULTS
+from helpers.training.balance import balances
+from helpers.training.loop import Trained
+
+TRAINING = "01_train_cnn"  # the notebook that warns of its network itself, once it is trained
+CNN = "CNN"  # the network that all is about
+IMAGES, BATCH = 64, 16  # training images that layers are tried on, and how many at a time
+Found = list[tuple[str, dict[str, Any]]]  # keys of FAULTS, each with the values of its sentence
+
+
+def warn(answer: Answer, what: str, found: Found) -> list[str]:
+    """Say first in an answer what is wrong with a network, and of the CNN on the report's first page, too."""
+    said = [answer.summary(FAULTS[key], what=what, **values).text for key, values in found]
+    if said and what == CNN:
+        answer.number("warnings", said)
+    return said
+
+
+def faults(trained: Trained, dataset: Dataset, probabilities: np.ndarray, smoothing: float = 0.0) -> Found:
+    """Look for what keeps a network from learning, and for whether it learned: the faults found, the worst first.
+
+    probabilities: (N, classes) of the test split; smoothing: of the labels in training.
+    """
+    blind = no_better(probabilities.argmax(axis=1), dataset)
+    stuck = not_learned(trained, dataset, smoothing) if blind else []
+    return [*blind, *stuck, *_of_layers(trained.model, np.asarray(dataset.train.images[:IMAGES]))]
+
+
+def no_better(predicted: np.ndarray, dataset: Dataset) -> Found:
+    """Tell whether test predictions (N,) int are no better than the commonest class: Wilson's interval holds it."""
+    labels = dataset.test.labels
+    counts, right = np.bincount(labels, minlength=len(dataset.class_names)), int(np.sum(predicted == labels))
+    interval = binomtest(right, len(labels)).proportion_ci(method="wilson")
+    share = float(counts.max() / len(labels))
+    if interval.low > share:
+        return []
+    values = {"value": right / len(labels), "low": float(interval.low), "high": float(interval.high)}
+    return [("no better", {**values, "name": dataset.class_names[int(counts.argmax())], "share": share})]
+
+
+def not_learned(trained: Trained, dataset: Dataset, smoothing: float = 0.0) -> Found:
+    """Tell whether the loss in training never fell below that of a network that knows the classes' shares alone."""
+    if not len(trained.history) or "loss" not in trained.history:
+        return []
+    classes = len(dataset.class_names)
+    shares = np.bincount(dataset.train.labels, minlength=classes) / len(dataset.train.labels)
+    shares = (1 - smoothing) * (np.full(classes, 1 / classes) if balances() else shares) + smoothing / classes
+    blind = -float((shares * np.log(np.maximum(shares, 1e-12))).sum())
+    loss, rate = float(trained.history["loss"].min()), float(trained.history["learning_rate"].max())
+    return [("not learned", {"loss": loss, "blind": blind, "rate": rate})] if loss > 0.99 * blind else []
+
+
+def _of_layers(model: keras.Model, images: np.ndarray) -> Found:
+    layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    probe = keras.Model(model.inputs, [layer.output for layer in layers])
+    peaks = np.zeros(len(layers))
+    for start in range(0, len(images), BATCH):
+        outputs = probe(images[start : start + BATCH].astype(np.float32), training=False)
+        peaks = np.maximum(peaks, [float(keras.ops.max(keras.ops.abs(output))) for output in outputs])
+    dead = [layer.name for layer, peak in zip(layers, peaks) if peak == 0]
+    logits = predict_logits(model, images)
+    doubled = logits.min() >= 0 and np.allclose(logits.sum(axis=1), 1, atol=1e-3)
+    found: Found = [("dead", {"count": len(dead), "layer": dead[0], "images": len(images)})] if dead else []
+    return [*found, ("softmax", {})] if doubled else found

@@ -1,0 +1,107 @@
+"""A network that has not learned is called that, with the cause where one is found; one that has is not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import toy_dataset
+from keras import layers
+
+from helpers import diagnosis
+from helpers.answers import Answer, load_answer
+from helpers.report.document import STAMP_KEYS, compose
+from helpers.report.words import en as words
+from helpers.training.loop import Trained
+
+DATA = toy_dataset()
+
+
+def trained(*body: layers.Layer, losses: tuple[float, ...] = (1.0, 0.3)) -> Trained:
+    model = keras.Sequential([keras.Input((24, 24, 1)), layers.Rescaling(1 / 255, name="scale"), *body])
+    return Trained(keras.Model(model.inputs, model.outputs), pd.DataFrame({"loss": losses, "learning_rate": 0.01}))
+
+
+def plain(**options) -> Trained:
+    return trained(layers.Flatten(), layers.Dense(8, name="hidden"), layers.Dense(3, name="logits"), **options)
+
+
+def probabilities(right: float) -> np.ndarray:
+    """Answer so that this share of the test images is right."""
+    labels = DATA.test.labels
+    wrong = np.arange(len(labels)) / len(labels) >= right
+    return np.eye(3)[np.where(np.random.default_rng(0).permutation(wrong), (labels + 1) % 3, labels)]
+
+
+def keys(one: Trained, right: float, **options) -> list[str]:
+    return [key for key, _ in diagnosis.faults(one, DATA, probabilities(right), **options)]
+
+
+def test_a_network_no_better_than_the_commonest_class_is_called_that_and_a_better_one_is_not() -> None:
+    assert keys(plain(), right=0.35) == ["no better"]  # a third is what one class alone gives
+    assert keys(plain(), right=0.44) == ["no better"]  # whose interval holds a third
+    assert keys(plain(), right=0.6) == []
+    ((_, values),) = diagnosis.no_better(probabilities(0.35).argmax(1), DATA)
+    assert values["share"] == pytest.approx(1 / 3) and values["low"] < 1 / 3 < values["high"]
+
+
+def test_it_is_the_commonest_class_of_the_test_images_that_counts() -> None:
+    rare = replace(DATA, test=replace(DATA.test, labels=np.repeat([0, 1, 2], [50, 5, 5])))
+    assert diagnosis.no_better(np.zeros(60, int), rare)[0][1]["name"] == "top"
+    assert diagnosis.no_better(rare.test.labels, rare) == []
+
+
+def test_a_loss_that_never_fell_is_the_cause_only_of_a_network_that_has_not_learned() -> None:
+    stuck = plain(losses=(1.3, 1.1, 1.095))  # three equal classes give log 3 = 1.0986
+    assert keys(stuck, right=0.35) == ["no better", "not learned"]
+    assert keys(plain(losses=(1.3, 0.9)), right=0.35) == ["no better"]
+    assert keys(stuck, right=0.8) == []  # whatever its loss holds besides
+    assert diagnosis.not_learned(replace(stuck, history=pd.DataFrame()), DATA) == []
+
+
+def test_a_dead_layer_is_named_and_a_living_one_is_not() -> None:
+    dead = layers.Dense(8, name="hidden", activation="relu", bias_initializer=keras.initializers.Constant(-1e6))
+    found = diagnosis.faults(trained(layers.Flatten(), dead, layers.Dense(3)), DATA, probabilities(0.9))
+    assert [key for key, _ in found] == ["dead"] and found[0][1]["layer"] == "hidden"
+    assert keys(trained(layers.Flatten(), layers.Dense(8, "relu"), layers.Dense(3)), right=0.9) == []
+
+
+def test_probabilities_in_place_of_logits_are_named() -> None:
+    assert keys(trained(layers.Flatten(), layers.Dense(3), layers.Softmax()), right=0.9) == ["softmax"]
+
+
+def test_the_warning_is_the_first_sentence_of_an_answer_and_stands_on_the_first_page(tmp_path: Path) -> None:
+    stamp = {key: [] if key == "notes" else {} if key == "versions" else "2025-01-31" for key in STAMP_KEYS}
+
+    def made(right: float, what: str = diagnosis.CNN) -> tuple[list, dict]:
+        answer = Answer(tmp_path, "04_saliency_maps", "Saliency", "Where does it look?")
+        answer.say("The mouth.")
+        diagnosis.warn(answer, what, diagnosis.faults(plain(), DATA, probabilities(right)))
+        answer.save()
+        saved = load_answer(tmp_path, "04_saliency_maps")
+        return saved["blocks"], compose([saved], stamp)
+
+    blocks, document = made(0.35)
+    assert blocks[0]["template"] == words.FAULTS["no better"]
+    assert document["stamp"][0][0] == words.WARNING and "no better than always" in document["stamp"][0][1]
+    blocks, document = made(0.9)
+    assert blocks[0]["template"] == "The mouth." and document["stamp"][0][0] != words.WARNING
+    assert made(0.35, "DNN")[1]["stamp"][0][0] != words.WARNING
+
+
+def test_every_recipe_is_told_from_its_plan_and_a_changed_plan_in_other_words() -> None:
+    from dataclasses import asdict
+
+    from helpers.answers import render
+    from helpers.training.recipes import CPU_PLAN, QUICK_PLAN
+
+    rest = {"epochs": 9, "minutes": 1.0, "dropout": "none"}
+    quick, cpu = (render(words.RECIPE, {**words.plan_values(asdict(plan)), **rest}) for plan in (QUICK_PLAN, CPU_PLAN))
+    assert "label smoothing" not in quick and "mixup" not in quick and "batches of 64" in quick
+    assert "label smoothing 0.1" in cpu and "mixup (0.2)" in cpu and "60 epochs of adamw, learning rate 0.003" in cpu
+    mild, erased = (words.changes(asdict(plan.augmentation)) for plan in (QUICK_PLAN, CPU_PLAN))
+    assert "moved by 6% of its side" in mild and "moved by 15% of its side" in erased
+    assert not any("greyed" in change for change in mild) and any("greyed" in change for change in erased)
+    assert words.changes(asdict(replace(QUICK_PLAN.augmentation, flip=False, shift=0.0, rotation=0.0))) == []
