@@ -8,7 +8,6 @@ confusion:      accuracies and their differences, and which classes are confused
 faithfulness:   how far a map agrees with known evidence
 grading:        every method's grades on one network
 lime_study:     how much of a LIME explanation is chance
-loop:           training, and what a history comes to
 maps:           what can be measured of maps
 plots:          every figure
 saliency:       which pixels a class depends on: every method, by name and as a function
@@ -48,7 +47,6 @@ _MODULES = {
     "plots": "helpers.report.plots",
     "words": "helpers.report.words.en",
     "open_run": "helpers.run",
-    "loop": "helpers.training.loop",
 }
 
 __all__ = list(_MODULES)

@@ -13,4 +13,3 @@ from helpers.networks import architectures as architectures
 from helpers.report import plots as plots
 from helpers.report.words import en as words  # noqa: F401
 from helpers.run import open_run as open_run
-from helpers.training import loop as loop

@@ -10,7 +10,7 @@ from helpers.answers import Answer
 from helpers.data.datasets import Dataset
 from helpers.networks.prediction import predict_logits
 from helpers.report.words.en import FAULTS
-from helpers.training.balance import balances
+from helpers.training.batches import balances
 from helpers.training.loop import Trained
 
 TRAINING = "01_train_cnn"  # the notebook that warns of its network itself, once it is trained

@@ -34,7 +34,7 @@ from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.report import plots
 from helpers.training import pretrained, recipes
-from helpers.training.balance import balances, class_weights
+from helpers.training.batches import balances, class_weights
 from helpers.training.given import Given, open_given
 from helpers.training.loop import Trained
 from helpers.training.networks import Network, Networks, count_convolutions, recipe_about

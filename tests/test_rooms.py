@@ -32,7 +32,7 @@ def test_a_file_has_at_most_400_lines() -> None:
 
 
 def test_the_house_does_not_grow_unnoticed() -> None:
-    assert sum(map(lines, FILES)) <= 22_000
+    assert sum(map(lines, FILES)) <= 23_400
 
 
 def test_every_room_says_what_lives_there() -> None:
@@ -48,7 +48,7 @@ def test_the_door_has_at_most_sixteen_names_and_its_stub_has_the_same() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert len(helpers.__all__) <= 16
+    assert len(helpers.__all__) <= 15
     assert sorted(promised) == sorted(helpers.__all__)
     for name, place in helpers._MODULES.items():
         assert promised[name] in (place, f"{place}.{name}")

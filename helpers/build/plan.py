@@ -22,7 +22,7 @@ from helpers.networks.own.source import CUSTOM, NETWORK, PREPROCESS, WEIGHTS, la
 from helpers.networks.precision import describe_precision
 from helpers.report.handin import HandIn, HandInError, read_hand_in
 from helpers.training import pretrained
-from helpers.training.balance import balances
+from helpers.training.batches import balances
 
 # Of training's recipes, which import Keras, the names; see `recipes` in a notebook's metadata for what else they set.
 RECIPES = ("quick", "full", "cpu", "pretrained", "tiny")

@@ -3,15 +3,4 @@
 May import `base`, `data` and `networks`.
 """
 
-__all__ = [
-    "augmentation",
-    "balance",
-    "batches",
-    "given",
-    "learner",
-    "loop",
-    "networks",
-    "pretrained",
-    "recipes",
-    "stored",
-]
+__all__ = ["augmentation", "batches", "given", "learner", "loop", "networks", "pretrained", "recipes", "stored"]

@@ -45,6 +45,19 @@ class Trained:
         """Time that the training took."""
         return float(self.history["seconds"].sum())
 
+    def summary(self) -> "TrainingSummary":
+        """Sum the training up; it has to have an epoch."""
+        accuracy, last = self.history["val_accuracy"], self.history.iloc[-1]
+        return TrainingSummary(
+            len(self.history),
+            self.seconds,
+            float(accuracy.iloc[0]),
+            float(accuracy.max()),
+            int(self.history["epoch"].iloc[int(accuracy.argmax())]),
+            float(last["val_accuracy"]),
+            float(last["accuracy"] - last["val_accuracy"]),
+        )
+
     def after(self, earlier: pd.DataFrame) -> "Trained":
         """Give the same network with the history of what was trained earlier before its own."""
         epochs, phases = len(earlier), int(earlier["phase"].max())
@@ -63,20 +76,6 @@ class TrainingSummary:
     best_epoch: int
     final_accuracy: float
     final_gap: float  # accuracy on training minus validation images in the last epoch
-
-
-def summarise(history: pd.DataFrame) -> TrainingSummary:
-    """Summarise a history with one row per epoch, as `Trained` holds it."""
-    accuracy, last = history["val_accuracy"], history.iloc[-1]
-    return TrainingSummary(
-        len(history),
-        float(history["seconds"].sum()),
-        float(accuracy.iloc[0]),
-        float(accuracy.max()),
-        int(history["epoch"].iloc[int(accuracy.argmax())]),
-        float(last["val_accuracy"]),
-        float(last["accuracy"] - last["val_accuracy"]),
-    )
 
 
 @dataclass

@@ -33,7 +33,7 @@ from helpers.networks.precision import accelerates, describe_precision, precisio
 from helpers.training import head as of_head
 from helpers.training import loop
 from helpers.training.augmentation import AUGMENTATIONS, Augmentation
-from helpers.training.balance import balances, class_weights
+from helpers.training.batches import balances, class_weights
 from helpers.training.head import train_head
 from helpers.training.loop import Trained, TrainingError, _fitted_phases, train
 from helpers.training.recipes import Phase, Plan, fit_batch

@@ -11,7 +11,7 @@ from helpers.base.runs import name_run
 from helpers.data.datasets import Dataset, Split
 from helpers.networks.architectures import build_cnn
 from helpers.training import stored
-from helpers.training.balance import balances, class_weights
+from helpers.training.batches import balances, class_weights
 from helpers.training.recipes import RECIPES
 
 
