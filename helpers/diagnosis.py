@@ -57,8 +57,8 @@ def not_learned(trained: Trained, dataset: Dataset, smoothing: float = 0.0) -> F
     shares = np.bincount(dataset.train.labels, minlength=classes) / len(dataset.train.labels)
     shares = (1 - smoothing) * (np.full(classes, 1 / classes) if balances() else shares) + smoothing / classes
     blind = -float((shares * np.log(np.maximum(shares, 1e-12))).sum())
-    loss, rate = float(trained.history["loss"].min()), float(trained.history["learning_rate"].max())
-    return [("not learned", {"loss": loss, "blind": blind, "rate": rate})] if loss > 0.99 * blind else []
+    loss, epochs = float(trained.history["loss"].min()), len(trained.history)
+    return [("not learned", {"loss": loss, "blind": blind, "epochs": epochs})] if loss > 0.99 * blind else []
 
 
 def _of_layers(model: keras.Model, images: np.ndarray) -> Found:

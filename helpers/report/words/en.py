@@ -107,7 +107,7 @@ FAULTS = {
     "better than always answering {name} ({share:.1%}): it has not learned to tell the classes apart, and what is said "
     "of where it looks explains no skill.",
     "not learned": "In training, the loss of the {what} never fell clearly below {blind:.2f}, which the shares of the "
-    "classes alone give (its lowest was {loss:.2f}): try another learning rate than {rate:.2g}.",
+    "classes alone give (its lowest was {loss:.2f}): try another learning rate, or more epochs than {epochs}.",
     "dead": "In {count} layers of the {what}, the first of them {layer}, every activation is zero on {images} images.",
     "softmax": "The last layer of the {what} gives probabilities where logits are meant: leave its softmax out.",
 }
@@ -130,7 +130,7 @@ COMPARED = {
     "instead of the one without",
 }
 ONE_TRAINING = (
-    "Each of these versions was trained once, for {epochs} epochs: what is said holds for these networks, and not for "
+    "Each of these versions was trained once (epochs: {epochs}): what is said holds for these networks, and not for "
     "augmentation or normalization as such, whose effect may hang on the seed and on the number of epochs."
 )
 ACCURACY = {
@@ -145,17 +145,17 @@ MULTIPLICATIONS = (
     "One image costs CNN and DNN {costs:.1f} million multiplications, {each:.1f} for each parameter: a convolution "
     "uses its weights at every place, so that it need not learn anew what has moved."
 )
-TRAINED = "Training took {epochs} epochs with the optimiser {optimizers}."
+TRAINED = "Training ended after epoch {epochs}, with the optimiser {optimizers}."
 # What is at one end of several shares, and the same where others cannot be told from it.
 EXTREMES = {
     "alone": "{name} {which}: {value:.0%} of {images} images (95% interval {low:.0%} to {high:.0%}).",
-    "tied": "No class or pair can be said to be the one that {which}: {name}, with {value:.0%} of {images} images (95% "
+    "tied": "Which one {which} is not clear: {name}, with {value:.0%} of {images} images (95% "
     "interval {low:.0%} to {high:.0%}), cannot be told apart from {tied}.",
 }
 ENDS = {"best": "is found most often", "worst": "is found least often", "pair": "is the most frequent confusion"}
 RECIPE = (
-    "It was trained with cross-entropy{smoothing} in batches of {batch}{mixup}: {phases}. It took {epochs} epochs and "
-    "{minutes:.1f} minutes; dropout in the network: {dropout}."
+    "It was trained with cross-entropy{smoothing} in batches of {batch}{mixup}: {phases}. It ended after epoch "
+    "{epochs}, in {minutes:.1f} minutes; dropout in the network: {dropout}."
 )
 AUGMENTED = "Each training image was, anew in each epoch and up to the limit that is given: {changes}."
 NOT_AUGMENTED = "Training images were shown as they are."
@@ -179,7 +179,8 @@ def plan_values(plan: dict) -> dict:
 def _phase(phase: dict) -> str:
     falls = phase.get("schedule", "cosine") == "cosine"
     how = "that rises for a twentieth of the steps and falls along a cosine" if falls else "that stays"
-    said = f"at most {phase['epochs']} epochs of {phase['optimizer']}, learning rate {phase['learning_rate']:g} {how}"
+    epochs = f"{phase['epochs']} epoch{'s' if phase['epochs'] > 1 else ''}"
+    said = f"at most {epochs} of {phase['optimizer']}, learning rate {phase['learning_rate']:g} {how}"
     said += f", weight decay {phase['weight_decay']:g}" if phase.get("weight_decay") else ""
     said += f", {phase['distillation']:.0%} soft targets" if phase.get("distillation") else ""
     return said + ("" if phase.get("augmented", True) else " on unchanged images")
