@@ -63,7 +63,7 @@ def not_learned(trained: Trained, dataset: Dataset, smoothing: float = 0.0) -> F
 
 def _of_layers(model: keras.Model, images: np.ndarray) -> Found:
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    probe = keras.Model(model.inputs, [layer.output for layer in layers])
+    probe = keras.Model(model.inputs[0], [layer.output for layer in layers])
     peaks = np.zeros(len(layers))
     for start in range(0, len(images), BATCH):
         outputs = probe(images[start : start + BATCH].astype(np.float32), training=False)
