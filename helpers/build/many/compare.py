@@ -55,12 +55,12 @@ def _flat(numbers: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def over_seeds(table: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
     """Summarise a number over the seeds of each group: count, mean, standard deviation, 95 % interval of the mean.
 
-    The interval is Student's; of one run there is none.
+    The number is a share in 0..1, and so is the interval, which is Student's; of one run there is none.
     """
     groups = table.dropna(subset=[column]).groupby(GROUP, dropna=False)[column]
     found = groups.agg(["count", "mean", "std"]).reset_index()
     half = stats.t.ppf(0.975, np.maximum(found["count"] - 1, 1)) * found["std"] / np.sqrt(found["count"])
-    return found.assign(low=found["mean"] - half, high=found["mean"] + half)
+    return found.assign(low=(found["mean"] - half).clip(lower=0), high=(found["mean"] + half).clip(upper=1))
 
 
 def differences(table: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
