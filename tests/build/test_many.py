@@ -161,10 +161,6 @@ def test_two_seeds_are_too_few_to_compare() -> None:
     assert compare.differences(table(0.02, 0.002, seeds=2)).empty
 
 
-def test_p_values_are_corrected_for_their_number() -> None:
-    np.testing.assert_allclose(compare.holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
-
-
 def test_the_table_has_a_row_a_run_and_gaps_where_a_number_is_missing(tmp_path: Path) -> None:
     for seed in range(2):
         answers = tmp_path / f"faces-seed{seed}" / "answers"

@@ -13,6 +13,7 @@ from scipy import stats
 from helpers.base.files import reports_folder, write_atomically
 from helpers.base.runs import read_run
 from helpers.build import stale
+from helpers.grade.confusion import holm
 
 GROUP = ["data", "recipe", "network"]  # what runs are compared by; the seed is what they are repeated over
 NUMBERS = {
@@ -75,7 +76,7 @@ def differences(table: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
         for first, second in combinations(by_seed.columns, 2):
             rows += _paired(str(data), first, second, (by_seed[first] - by_seed[second]).dropna())
     found = pd.DataFrame(rows, columns=["data", "first", "second", "count", "mean", "low", "high", "p"])
-    return found.assign(p=holm(found["p"].to_numpy(float)))
+    return found.assign(p=holm(found["p"].tolist()))
 
 
 def _paired(data: str, first: Sequence[str], second: Sequence[str], gaps: pd.Series) -> list[list[Any]]:
@@ -85,15 +86,6 @@ def _paired(data: str, first: Sequence[str], second: Sequence[str], gaps: pd.Ser
     half = stats.t.ppf(0.975, len(gaps) - 1) * gaps.std() / np.sqrt(len(gaps))
     p = stats.ttest_1samp(gaps, 0).pvalue if gaps.std() > 0 else float(gaps.mean() == 0)
     return [[data, *names, len(gaps), gaps.mean(), gaps.mean() - half, gaps.mean() + half, p]]
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Correct p-values for their number (Holm, 1979): float64 of the same shape, at most 1."""
-    order = np.argsort(p_values)
-    scaled = np.maximum.accumulate(p_values[order] * (len(p_values) - np.arange(len(p_values))))
-    corrected = np.empty_like(p_values)
-    corrected[order] = np.minimum(scaled, 1)
-    return corrected
 
 
 def write_comparison(runs: Sequence[Path], folder: Path) -> list[str]:
