@@ -15,6 +15,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 _IN_CELLS = 20  # most classes whose confusion matrix is told as numbers
 # Which accuracies are called different or not, in all notebooks together: what Holm's correction is over.
 CLAIMS = ("ensemble", "four_crops", "dnn", "augmentation", "per_image_normalization", "batch_normalization")
+LEAST_P = 0.001  # smaller p-values are told as smaller than this
 _ENDS = 2  # classes with the highest and with the lowest recall that are named where there are too many
 
 
@@ -224,7 +225,7 @@ class Verdict:
     """What may be said of a difference, and the values of the sentence that says it, in points."""
 
     key: str  # of `words.DIFFERENCES`
-    values: dict[str, float]
+    values: dict[str, float | str]
 
 
 def judge(compared: Mapping[str, Comparison], smallest: float, significance: float = 0.05) -> dict[str, Verdict]:
@@ -246,13 +247,14 @@ def judge(compared: Mapping[str, Comparison], smallest: float, significance: flo
 
 
 def _verdict(one: Comparison, p_value: float, smallest: float, significance: float) -> Verdict:
-    points = {"points": 100 * one.difference, "low": 100 * one.low, "high": 100 * one.high, "p": p_value}
+    points = {"points": 100 * one.difference, "low": 100 * one.low, "high": 100 * one.high}
     within = max(abs(points["low"]), abs(points["high"])) < smallest
+    told = {"p": f"p = {p_value:.2g}" if p_value >= LEAST_P else f"p < {LEAST_P}"}
     if p_value < significance:
         key = "different" if abs(points["points"]) >= smallest else "small"
     else:
         key = "alike" if within else "open"
-    return Verdict(key, points | ({"smallest": smallest} if key in ("small", "alike") else {}))
+    return Verdict(key, points | told | ({"smallest": smallest} if key in ("small", "alike") else {}))
 
 
 @dataclass(frozen=True)

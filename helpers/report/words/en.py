@@ -113,7 +113,7 @@ FAULTS = {
 }
 # What may be said of a difference between accuracies, by the key of a `confusion.Verdict`.
 _POINTS = "{what}: {points:+.1f} points of test accuracy (paired 95% interval {low:+.1f} to {high:+.1f})"
-_P = "(p = {p:.2g}, corrected for all such claims of this report)"
+_P = "({p}, corrected for all such claims of this report)"
 DIFFERENCES = {
     "different": f"{_POINTS}, more than chance explains {_P}.",
     "small": f"{_POINTS}, more than chance explains {_P}, but less than the {{smallest:g}} points that matter here.",
