@@ -31,7 +31,8 @@ STUDENT_ID =
 COURSE     =
 COLLABORATORS =
 QUESTIONS  =
-DETAIL     = short
+DETAIL     =
+LANGUAGE   =
 # Of a study: lists in place of single values, where the reports are made, and what bounds each.
 SEEDS   = 0
 ENGINE  =
@@ -53,7 +54,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 # A misspelt name would be ignored in silence.
 names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
          BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS WEIGHTS \
-         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL IMAGES SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
+         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL LANGUAGE IMAGES SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
 near  := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.6))
@@ -92,6 +93,7 @@ help:
 	@echo '                AUTHOR="..." STUDENT_ID="..." COURSE="..." COLLABORATORS="1: Ann; 4: Bob"   who hands it in'
 	@echo '                QUESTIONS="1 2 3"   notebooks that are handed in, in this order; all of this also in report.toml'
 	@echo '                DETAIL=short    answers with the figure that carries each, and the rest in an appendix; full: all in place'
+	@echo '                LANGUAGE=en     language of the report: en, zh-Hant, or "en zh-Hant" for both; also in report.toml'
 	@echo 'make explain  a page on each of your pictures by the network of a finished run, in reports/<run>/explain'
 	@echo '                IMAGES=a.jpg    a file, "several of them", a folder, or images of the run: test:17,42'
 	@echo '                RUN=name        the run, if there are several; REPORTS as above'
@@ -137,7 +139,7 @@ look: $(ready)
 
 report: $(ready)
 	@$(run) -m helpers report DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE" SET="$$SET" \
-	  REPORTS="$$REPORTS" RUN="$$RUN"
+	  REPORTS="$$REPORTS" RUN="$$RUN" LANGUAGE="$$LANGUAGE"
 
 study: $(ready)
 	@$(run) -m helpers study DATASET="$$DATASET" RECIPE="$$RECIPE" SEEDS="$$SEEDS" NETWORK="$$NETWORK" ENGINE="$$ENGINE" \

@@ -13,7 +13,7 @@ OPTIONS = ("DATASET", "RECIPE", "SEED", "REPORTS")
 # What each word takes as options of a command line; what stands in SHARED, as variables of the environment.
 TAKES = {
     "look": ("DATASET", "IMAGE_SIZE", "REPORTS"),
-    "report": (*OPTIONS, "IMAGE_SIZE", "SET", "RUN"),
+    "report": (*OPTIONS, "IMAGE_SIZE", "SET", "RUN", "LANGUAGE"),
     "explain": ("IMAGES", "RUN", "REPORTS"),
     "train": (*OPTIONS, "NETWORKS"),
     "pack": OPTIONS,

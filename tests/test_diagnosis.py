@@ -84,17 +84,17 @@ def test_the_warning_is_the_first_sentence_of_an_answer_and_stands_on_the_first_
         return saved["blocks"], compose([saved], stamp)
 
     blocks, document = made(0.35)
-    assert blocks[0]["template"] == words.FAULTS["no better"]
+    assert blocks[0]["key"] == words.FAULTS["no better"]
     assert document["stamp"][0][0] == words.WARNING and "no better than always" in document["stamp"][0][1]
     blocks, document = made(0.9)
-    assert blocks[0]["template"] == "The mouth." and document["stamp"][0][0] != words.WARNING
+    assert blocks[0]["key"] == "The mouth." and document["stamp"][0][0] != words.WARNING
     assert made(0.35, "DNN")[1]["stamp"][0][0] != words.WARNING
 
 
 def test_every_recipe_is_told_from_its_plan_and_a_changed_plan_in_other_words() -> None:
     from dataclasses import asdict
 
-    from helpers.answers import render
+    from helpers.base.words import render
     from helpers.training.recipes import CPU_PLAN, QUICK_PLAN
 
     rest = {"epochs": 9, "minutes": 1.0, "dropout": "none"}

@@ -1,23 +1,26 @@
 """One notebook's answer: its sentences, figures, tables and numbers, saved at once or not at all.
 
-A sentence is a template and the raw values that it names, so that it can be set again, in a report or in
-another language, without running the notebook. `render` is the one function that joins the two.
+A sentence is a key and the raw values that it names, so that it can be set again, in a report or in another language,
+without running the notebook; `helpers.base.words` joins the two.
 May import `base`.
 """
 
 from helpers.answers.answer import Answer
-from helpers.answers.sentences import pieces, render, render_block
+from helpers.answers.blocks import block_pieces, render_block
+from helpers.answers.pictures import as_pdf, as_png
 from helpers.answers.stored import AnswerError, load_answer
-from helpers.answers.tables import table_cells, table_values, whole_table
+from helpers.answers.tables import table_cells, table_columns, table_values, whole_table
 
 __all__ = [
     "Answer",
     "AnswerError",
+    "as_pdf",
+    "as_png",
+    "block_pieces",
     "load_answer",
-    "pieces",
-    "render",
     "render_block",
     "table_cells",
+    "table_columns",
     "table_values",
     "whole_table",
 ]

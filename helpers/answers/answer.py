@@ -1,32 +1,27 @@
 """The answer that a notebook collects, block by block."""
 
-import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-from PIL import Image
-
+from helpers.answers.blocks import render_block, text_block
 from helpers.answers.cells import Execution, running_cell
-from helpers.answers.sentences import plain, render_block, text_block
+from helpers.answers.pictures import as_pdf, as_png, as_sheet
 from helpers.answers.shown import Sentence, ShownFigure, ShownTable
 from helpers.answers.stored import save_answer
-from helpers.answers.tables import CUT, END_ROWS, HEAD, MOST_ROWS, csv, table_block, table_cells
+from helpers.answers.tables import csv, cut, table_block, table_cells, table_columns
+from helpers.base.words import Said, plain
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-PNG_DPI = 150
-PDF_IMAGE_DPI = 300
 MM_PER_INCH = 25.4
-COLUMNS = 6  # images beside each other
-TILE = 64  # pixels a side, at most, of the images behind a cell
 
 NOTEBOOK_NAME = re.compile(r"\d\d_[a-z0-9_]+")
 PART_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+PART_KEY = re.compile(r"[a-z][a-z0-9_]*")
 NUMBER_KEY = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 
 
@@ -34,16 +29,25 @@ class Answer:
     """What one notebook answers, collected in memory and written by `save`.
 
     folder: the run's folder; notebook: its file name without suffix, as in "03_confusion_matrix"; title and
-    question: plain text; made_with: further keys of the saved answer, such as its parameters. Raises ValueError on a
-    notebook name without its two digits.
+    question: plain text, or nothing where the notebook's words have them; made_with: further keys of the saved answer,
+    such as its parameters. Raises ValueError on a notebook name without its two digits.
+
+    What is said is named by its key in the notebook's words, such as "regions" for 03_confusion_matrix.regions in
+    `helpers/report/words`; by a whole key, such as "shared.trust"; or it is a template itself, with blanks in it.
     """
 
     def __init__(
-        self, folder: Path, notebook: str, title: str, question: str, made_with: Mapping[str, Any] | None = None
+        self,
+        folder: Path,
+        notebook: str,
+        title: str = "",
+        question: str = "",
+        made_with: Mapping[str, Any] | None = None,
     ) -> None:
         if not NOTEBOOK_NAME.fullmatch(notebook):
             raise ValueError(f"{notebook!r} does not name a notebook; write it as in '03_confusion_matrix'.")
-        self.folder, self.notebook, self.title, self.question = Path(folder), notebook, title, question
+        self.folder, self.notebook = Path(folder), notebook
+        self.title, self.question = title or f"{notebook}.title", question or f"{notebook}.question"
         self._made_with = dict(made_with or {})
         self._numbers: dict[str, Any] = {}
         self._blocks: list[tuple[dict[str, Any], str | None]] = []  # each with the cell that added it
@@ -51,30 +55,30 @@ class Answer:
         self._execution: Execution | None = None
         self._files: dict[str, bytes] = {}
 
-    def heading(self, text: str) -> None:
+    def heading(self, key: str) -> None:
         """Begin a part of the answer with a sub-heading."""
-        self._add(text_block("heading", text, {}))
+        self._add(text_block("heading", self._said(key, {})))
 
-    def say(self, template: str, /, **values: Any) -> Sentence:
-        """Add a sentence: a template with named values, never an f-string.
+    def say(self, key: str | Said, /, **values: Any) -> Sentence:
+        """Add a sentence by its key and the values that it names.
 
         A sentence with the same values as one already said is not repeated. A notebook's cell that is run again, with
         other values or after a change, first takes back its sentences, headings, figures and tables of the last time.
         Raises ValueError, naming the value, where one is missing, unused or does not fit its format.
         """
-        block = text_block("text", template, values)
+        block = text_block("text", self._said(key, values))
         self._add(block)
         return Sentence(render_block(block))
 
-    def summary(self, template: str, /, **values: Any) -> Sentence:
+    def summary(self, key: str | Said, /, **values: Any) -> Sentence:
         """Add a sentence of the answer to the question as it was asked; as `say`, but set first, as one paragraph."""
-        block = text_block("text", template, values) | {"summary": True}
+        block = text_block("text", self._said(key, values)) | {"summary": True}
         self._add(block)
         return Sentence(render_block(block))
 
-    def limit(self, template: str, /, **values: Any) -> Sentence:
+    def limit(self, key: str | Said, /, **values: Any) -> Sentence:
         """Add a sentence on what the answer does not show; as `say`, and a short answer has it, too."""
-        block = text_block("text", template, values) | {"limit": True}
+        block = text_block("text", self._said(key, values)) | {"limit": True}
         self._add(block)
         return Sentence(render_block(block))
 
@@ -83,7 +87,7 @@ class Answer:
         name: str,
         figure: "Figure",
         /,
-        caption: str,
+        caption: str | Said = "",
         *,
         carries: bool = False,
         cells: Mapping[str, Any] | None = None,
@@ -93,10 +97,13 @@ class Answer:
 
         carries: whether a short answer shows it; where no figure is said to carry an answer, the first one does.
         cells: of a confusion matrix, what `confusion.cells` gives: its numbers, and the images that a screen opens.
-        The caption is a template as in `say`. A figure of the same name takes the earlier one's place, so that a
-        cell may be changed and run again. Raises ValueError on a name that cannot be part of a file's name.
+        The caption is what `say` would say, by default under the figure's name. A figure of the same name takes the
+        earlier one's place, so that a cell may be changed and run again. What `plots` drew is saved with what it was
+        drawn from, so that it can be drawn in another language. Raises ValueError on a name that cannot be part of a
+        file's name.
         """
-        block = text_block("figure", caption, values) | {"name": name} | ({"carries": True} if carries else {})
+        block = text_block("figure", self._said(caption or name, values)) | {"name": name}
+        block |= {"carries": True} if carries else {}
         stem = self._stem("figures", name)
         width, height = figure.get_size_inches() * MM_PER_INCH
         block |= {
@@ -105,11 +112,14 @@ class Answer:
             "width_mm": float(width),
             "height_mm": float(height),
         }
-        self._files[block["file"]] = _pdf(figure)
-        self._files[block["png"]] = _png(figure)
+        self._files[block["file"]] = as_pdf(figure)
+        self._files[block["png"]] = as_png(figure)
+        if drawing := getattr(figure, "drawing", b""):
+            block["drawing"] = f"{stem}.drawing"
+            self._files[block["drawing"]] = drawing
         if cells:
             sheets = [{**sheet, "png": f"{stem}-{place}.png"} for place, sheet in enumerate(cells["sheets"])]
-            self._files |= {sheet["png"]: _sheet(sheet.pop("images")) for sheet in sheets}
+            self._files |= {sheet["png"]: as_sheet(sheet.pop("images")) for sheet in sheets}
             block["cells"] = plain("cells", {**cells, "sheets": sheets})
         self._add(block)
         return ShownFigure(self._files[block["png"]], render_block(block))
@@ -119,7 +129,7 @@ class Answer:
         name: str,
         frame: "pd.DataFrame",
         /,
-        caption: str,
+        caption: str | Said = "",
         formats: Mapping[str, str] | None = None,
         head: int = 0,
         **values: Any,
@@ -128,18 +138,15 @@ class Answer:
 
         formats: format specification by column name, such as {"recall": ".1%"}; an index that does not just
         count the rows becomes the first columns. head: rows that are shown where the file is what is meant for the
-        reader, and is named after the table alone. The caption is a template as in `say`; a table of the same name
-        takes the earlier one's place. Raises ValueError on a name that cannot be part of a file's name and on a
+        reader, and is named after the table alone. The caption is as in `figure`; a table of the same name takes the
+        earlier one's place. Raises ValueError on a name that cannot be part of a file's name and on a
         format that names no column or does not fit it.
         """
         file = f"tables/{name}.csv" if head else f"{self._stem('tables', name)}.csv"
-        if len(frame) > (head or MOST_ROWS):
-            caption = f"{caption} {HEAD if head else CUT}"
-            values = values | {"rows_in_all": len(frame), "end": head or END_ROWS, "file": file}
-        block = text_block("table", caption, values) | {"name": name, **table_block(name, frame, formats or {})}
-        block |= {"head": head} if head else {}
-        block["file"] = file
-        shown = ShownTable(block["columns"], table_cells(block), block["numeric"], render_block(block))
+        block = text_block("table", self._said(caption or name, values))
+        block |= {"name": name, **table_block(name, frame, formats or {}), "file": file}
+        block |= ({"head": head} if head else {}) | cut(block, head)
+        shown = ShownTable(table_columns(block), table_cells(block), block["numeric"], render_block(block))
         self._files[block["file"]] = csv(block)
         self._add(block)
         return shown
@@ -164,15 +171,20 @@ class Answer:
         answer |= self._made_with
         blocks = sorted((block for block, _ in self._blocks), key=lambda block: "summary" not in block)
         answer |= {"numbers": self._numbers, "blocks": blocks}
-        named = {name for block, _ in self._blocks for name in (block.get("file"), block.get("png"))}
+        named = {block.get(form) for block, _ in self._blocks for form in ("file", "png", "drawing")}
         named |= {sheet["png"] for block, _ in self._blocks for sheet in block.get("cells", {}).get("sheets", ())}
         return save_answer(self.folder, answer, {name: data for name, data in self._files.items() if name in named})
 
-    def stop(self, template: str, /, **values: Any) -> NoReturn:
+    def stop(self, key: str | Said, /, **values: Any) -> NoReturn:
         """End a notebook early, with a sentence that says why; what was answered so far is kept."""
-        self.say(template, **values)
+        self.say(key, **values)
         self.save()
         raise SystemExit(0)  # which papermill takes for an end, not for an error
+
+    def _said(self, key: str | Said, values: Mapping[str, Any]) -> Said:
+        if isinstance(key, Said):
+            return key
+        return Said(f"{self.notebook}.{key}" if PART_KEY.fullmatch(key) else key, values)
 
     def _add(self, block: dict[str, Any]) -> None:
         """Add a block, or put it where an earlier one with the same file stands; a sentence already said stays."""
@@ -201,30 +213,3 @@ class Answer:
         if not PART_NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be part of a file name; use a-z, 0-9, '_' and '-'.")
         return f"{kind}/{self.notebook[:2]}_{name}"
-
-
-def _pdf(figure: "Figure") -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="pdf", dpi=PDF_IMAGE_DPI, metadata={"CreationDate": None})
-    return stream.getvalue()
-
-
-def _sheet(images: Sequence[np.ndarray]) -> bytes:
-    """Put images (H, W, C) uint8 beside and below each other, each at most 64 pixels wide and high, as PNG."""
-    tiles = [Image.fromarray(image.squeeze()).convert("RGB") for image in images]
-    for tile in tiles:
-        tile.thumbnail((TILE, TILE))
-    width, height = max(tile.width for tile in tiles) + 2, max(tile.height for tile in tiles) + 2
-    columns, rows = min(COLUMNS, len(tiles)), -(-len(tiles) // COLUMNS)
-    sheet = Image.new("RGB", (width * columns - 2, height * rows - 2), "white")
-    for place, tile in enumerate(tiles):
-        sheet.paste(tile, (place % COLUMNS * width, place // COLUMNS * height))
-    stream = io.BytesIO()
-    sheet.save(stream, "PNG")
-    return stream.getvalue()
-
-
-def _png(figure: "Figure") -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=PNG_DPI)
-    return stream.getvalue()

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from helpers.answers.sentences import format_value, plain
+from helpers.base.words import format_value, plain, show
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 40  # of a table that is shown whole, a page
-CUT = "Of {rows_in_all} rows the first and the last {end} are shown; {file} holds all."
-HEAD = "Of {rows_in_all} rows the first {end} are shown; {file} holds all."
 GAP = "\N{HORIZONTAL ELLIPSIS}"  # in each cell of the row that stands for those left out
 END_ROWS = 15  # of a longer one, shown at its beginning and at its end; its file holds all
 
@@ -39,6 +37,11 @@ def table_cells(block: Mapping[str, Any]) -> list[list[str]]:
         raise ValueError(f"A format of the table {block['name']!r} does not fit its column: {error}.") from None
 
 
+def table_columns(block: Mapping[str, Any]) -> list[str]:
+    """Name the columns of a saved answer's table as a reader sees them."""
+    return [show(column) for column in block["columns"]]
+
+
 def table_values(block: Mapping[str, Any]) -> list[list[Any]]:
     """Give what the cells of `table_cells` show, as raw values."""
     return _shown(block["rows"], block)
@@ -53,10 +56,18 @@ def _shown(rows: list[list[Any]], block: Mapping[str, Any]) -> list[list[Any]]:
 def whole_table(block: Mapping[str, Any], most: int) -> Mapping[str, Any]:
     """Give a table's block so that all of at most `most` rows are shown, where a page would show both ends."""
     rows = len(block["rows"])
-    if not block["template"].endswith(CUT) or rows > most:
+    if block.get("head") or rows > most:
         return block
-    named = {name: value for name, value in block["values"].items() if name not in ("rows_in_all", "end", "file")}
-    return {**block, "template": block["template"].removesuffix(f" {CUT}"), "values": named, "head": rows}
+    return {**block, "cut": {}, "head": rows}
+
+
+def cut(block: Mapping[str, Any], head: int) -> dict[str, Any]:
+    """Say which rows of a table are shown, where it is longer than a page shows: a part of its block."""
+    rows = len(block["rows"])
+    if rows <= (head or MOST_ROWS):
+        return {}
+    values = {"rows_in_all": rows, "end": head or END_ROWS, "file": block["file"]}
+    return {"cut": {"how": "head" if head else "cut", "values": values}}
 
 
 def csv(block: Mapping[str, Any]) -> bytes:

@@ -136,7 +136,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     image_size = _image_size(arguments.image_size) or preferred_side(arguments.recipe)
     data = identify(arguments.dataset, image_size=image_size or None)
     settings = [word for text in arguments.set for word in _words(text)]
-    hand_in = _hand_in()
+    hand_in = _hand_in(arguments.language)
     printed, places = choose_questions(hand_in.questions, find_notebooks(notebooks))
     chosen = parse_settings(settings, notebooks, places)
     for sentence in (*cache_notes(), *look(arguments.dataset, image_size=image_size or None)[1].sentences()):
@@ -182,9 +182,10 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     )
 
 
-def _hand_in() -> HandIn:
+def _hand_in(language: str) -> HandIn:
+    # the shell's own LANGUAGE is another program's
     try:
-        return read_hand_in()
+        return read_hand_in(environment={**os.environ, "LANGUAGE": language})
     except HandInError as error:
         raise UsageError(error) from None
 

@@ -3,34 +3,41 @@
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path
 
+from helpers.base import words
 from helpers.base.code import imported_files
 from helpers.base.notebook import UsageError
 from helpers.build import stale
 from helpers.build.execute import say
 from helpers.build.plan import Build, PdfError
+from helpers.report.handin import HandIn
 from helpers.report.remarks import RemarkError, read_remarks, remarks_digest
 
 
-def set_pdf(build: Build) -> None:
-    """Set the run's PDF from its answers unless it is up to date; every answer has to be."""
-    _set(build, build.run / "report.pdf", {})
+def set_reports(build: Build) -> list[Path]:
+    """Set the run's PDF and HTML unless they are up to date, in each language asked for or set before; all paths.
+
+    Every answer has to be up to date.
+    """
+    from helpers.report.document import report_name
+
+    there = [name for name in words.languages() if (build.run / report_name(name, "pdf")).is_file()]
+    languages = tuple(dict.fromkeys([*build.hand_in.languages, *there]))
+    build = replace(build, hand_in=replace(build.hand_in, languages=languages))
+    made = []
+    for language in languages:
+        with words.use(language):
+            made += [_set(build, build.run / report_name(language, form), form) for form in ("pdf", "html")]
+    return made
 
 
-def set_html(build: Build, language: str = "en") -> None:
-    """Set the run's HTML in a language as `set_pdf` does the PDF."""
-    from helpers.report.document import languages_beside, report_name
-
-    others = {"the languages beside": " ".join(languages_beside(build.run, language)) or "none"}
-    _set(build, build.run / report_name(language), others)
-
-
-def _set(build: Build, path: Path, further: Mapping[str, str]) -> None:
-    form, stamp, remarks = path.suffix[1:], report_stamp(build), author_remarks(build)
-    now = {**report_components(build, form, stamp), **further}
-    now |= {"the author's remarks": remarks_digest(remarks), "who hands it in": str(build.hand_in)}
+def _set(build: Build, path: Path, form: str) -> Path:
+    stamp, remarks = report_stamp(build), author_remarks(build)
+    now = report_components(build, form, stamp)
+    now |= {"the author's remarks": remarks_digest(remarks), "who hands it in": str(_handed_in(build, form))}
     reason = stale.why_stale(path, now)
     say(f"{path.name}: set, {reason}" if reason else f"{path.name}: skipped, nothing changed")
     if reason:
@@ -40,6 +47,12 @@ def _set(build: Build, path: Path, further: Mapping[str, str]) -> None:
         except ValueError as error:  # of answers or characters that cannot be set; the message is a sentence
             raise PdfError(error) from error
         stale.write_stamp(path, now)
+    return path
+
+
+def _handed_in(build: Build, form: str) -> HandIn:
+    """Give what the author added; only the HTML names the other languages."""
+    return build.hand_in if form == "html" else replace(build.hand_in, languages=())
 
 
 def author_remarks(build: Build) -> dict[str, list[tuple[str, Path]]]:
@@ -65,10 +78,12 @@ def report_stamp(build: Build) -> dict[str, object]:
 
 
 def report_components(build: Build, form: str, stamp: Mapping[str, object]) -> dict[str, str]:
-    """List what a form of the report, pdf or html, is made from: the answers, the code that sets it, its stamp."""
+    """List what a form of the report, pdf or html, is made from: the answers, words and code that set it, its stamp."""
     code = imported_files([f"import {build.package.name}.report.{form}"], build.package)
     code += [path for path in sorted((build.package / "report").glob(f"{form}.*")) if path.suffix != ".py"]
     return {
+        "the words": stale.digest(repr(sorted(words.catalogue(words.language()).items())).encode()),
+        "the names": stale.digest(repr(sorted(words.names().items())).encode()),
         **{f"the answer of {name}": stale.file_digest(build.answer(name)) for name in build.printed},
         **stale.files_components(code, build.package),
         **{f"the {key}": str(value) for key, value in stamp.items()},

@@ -16,11 +16,12 @@ from filelock import FileLock, Timeout
 from helpers.base.files import WriteError, remove_drafts, reports_folder, writing
 from helpers.base.notebook import UsageError
 from helpers.base.runs import BUILD_VARIABLE, KEPT
+from helpers.base.words import languages
 from helpers.build.board import Board
 from helpers.build.execute import Failure, say
 from helpers.build.forecast import forecast, free_bytes
 from helpers.build.plan import RECIPES, Build, PdfError, check, plan
-from helpers.build.product import author_remarks, headlines, set_html, set_pdf
+from helpers.build.product import author_remarks, headlines, set_reports
 from helpers.build.schedule import choose_jobs, run_notebooks
 from helpers.data.sources import DatasetError
 from helpers.networks.own.source import NetworkError
@@ -39,10 +40,8 @@ def make_report(build: Build, jobs: int) -> int:
         failures = run_notebooks(build, jobs, Board(build, expected))
         if failures:
             return _report_failures(build, failures)
-        set_pdf(build)
-        set_html(build)
-    files = [str(_short(build.run / name)) for name in ("report.pdf", "report.html")]
-    say("\n".join([*files, *headlines(build)]))
+        files = set_reports(build)
+    say("\n".join([*(str(_short(file)) for file in files), *headlines(build)]))
     return 0
 
 
@@ -100,6 +99,7 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     report.add_argument("--run", default="", help="name of the run's folder, in place of one made of data and recipe")
     report.add_argument("--image-size", default="0", help="pixels a side of the images; 0 for the data set's default")
     report.add_argument("--set", default=[], action="append", metavar="'NOTEBOOK.NAME=VALUE ...'")
+    report.add_argument("--language", default="", help="languages of the report: " + " ".join(languages()))
     report.add_argument(
         "--jobs", default=0, type=int, help="notebooks that run at a time; 0: as memory and cores allow"
     )

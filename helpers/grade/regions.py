@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t, ttest_ind
 
-from helpers.answers import render
+from helpers.base.words import render
 from helpers.explain.regions import Regions as Regions
 from helpers.explain.regions import find_regions as find_regions
 from helpers.explain.regions import shares as shares

@@ -7,18 +7,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
-from helpers.answers import load_answer, pieces, render, render_block, table_cells, table_values, whole_table
+from helpers.answers import (
+    block_pieces,
+    load_answer,
+    render_block,
+    table_cells,
+    table_columns,
+    table_values,
+    whole_table,
+)
+from helpers.base import words
+from helpers.base.words import fields, join, render, text
 from helpers.report.handin import HandIn
+from helpers.report.redrawn import redraw_figures
 from helpers.report.remarks import set_remarks
-from helpers.report.words import en as words
 
 TEXT_WIDTH_MM = 170.0
 TALLEST_FIGURE_MM = 215.0  # leaves room for a caption of five lines
+TRUST, TRUST_TABLE = "shared.trust", "trust"  # the heading that verdicts stand under, and the table of grades there
 STAMP_KEYS = ("dataset", "title", "fingerprint", "seed", "recipe", "versions", "date", "notes", "machine")
-PLAIN_LANGUAGE = "en"  # whose HTML has no language in its name
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -44,13 +53,15 @@ def load_document(
     remarks: Mapping[str, Sequence[tuple[str, Path]]] | None = None,
     most_rows: int = 0,
 ) -> dict[str, Any]:
-    """Compose a report from what a run's folder holds; tables of at most `most_rows` rows are not cut.
+    """Compose a report in the language that is spoken; tables of at most `most_rows` rows are not cut.
 
-    notebooks: their names, in the order of the report; remarks: the author's own, by number of the notebook, as
-    `read_remarks` gives them. Raises AnswerError on an answer that is missing or incomplete, RemarkError on a remark
-    that cannot be set, and ReportError on a stamp without one of STAMP_KEYS.
+    folder: the run's; notebooks: their names, in the order of the report; remarks: the author's own, by number of the
+    notebook, as `read_remarks` gives them. Raises AnswerError on an answer that is missing or incomplete,
+    RemarkError on a remark that cannot be set, and ReportError on a stamp without one of STAMP_KEYS.
     """
     answers = [_whole(load_answer(folder, notebook), most_rows) for notebook in notebooks]
+    if words.language() != words.PLAIN:
+        redraw_figures(folder, answers)
     document = compose(answers, stamp, hand_in or HandIn())
     numbers = _numbers(answers)
     for answer, section in zip(answers, document["sections"]):
@@ -74,19 +85,21 @@ def compose(
     hand_in = hand_in or HandIn()
     numbered = [(str(place), answer) for place, answer in enumerate(answers, 1)]
     return {
-        "language": words.LANGUAGE,
-        "interface": {**words.HTML, "script": words.SCRIPT},
-        "words": words.LAYOUT,
-        "subtitle": stamp["title"],
+        "language": words.language(),
+        "region": words.region(),
+        "full_title": text("layout.full_title", title=text("layout.title"), subtitle=words.show(stamp["title"])),
+        "interface": {**words.table("html"), "script": words.table("script")},
+        "words": words.table("layout") | {"trust": text(TRUST)},
+        "subtitle": words.show(stamp["title"]),
         "stamp": _warnings(answers) + _hand_in_lines(hand_in) + _stamp_lines(stamp),
-        "notes": list(stamp["notes"]),
+        "notes": words.parts(stamp["notes"]),
         "headlines": [asdict(line) for line in headlines(answers)],
         "grades": next((_parts(answer, "table", [block])[0] for answer in answers for block in _grades(answer)), None),
         "trust": [part for number, answer in numbered if (part := _trust(number, answer))["blocks"]],
         "sections": [
             {
                 **_section(number, answer, _lead(answer) if hand_in.detail == "short" else answer["blocks"]),
-                "question": answer["question"],
+                "question": text(answer["question"]),
                 "collaborators": hand_in.of_question(_number(answer)),
                 "remarks": [],
             }
@@ -98,8 +111,8 @@ def compose(
 
 def _warnings(answers: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Gather what is wrong with the network, which stands before all else on the first page."""
-    said = dict.fromkeys(text for answer in answers for text in answer["numbers"].get("warnings", ()))
-    return [[words.WARNING, " ".join(said)]] if said else []
+    said = dict.fromkeys(text for answer in answers for text in words.parts(answer["numbers"].get("warnings", ())))
+    return [[text("layout.warning"), join([*said])]] if said else []
 
 
 def _lead(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -131,31 +144,33 @@ def _number(answer: Mapping[str, Any]) -> str:
 
 
 def _hand_in_lines(hand_in: HandIn) -> list[list[str]]:
-    return [[label, value] for key, label in words.HAND_IN.items() if (value := getattr(hand_in, key))]
+    return [[label, value] for key, label in words.table("layout.hand_in").items() if (value := getattr(hand_in, key))]
 
 
 def _stamp_lines(stamp: Mapping[str, Any]) -> list[list[str]]:
     packages = ", ".join(f"{name}{NO_BREAK}{version}" for name, version in stamp["versions"].items())
-    return [[label, packages if key == "versions" else str(stamp[key])] for key, label in words.STAMP.items()]
+    written = {**stamp, "versions": packages, "date": words.day(stamp["date"])}
+    return [[label, str(written[key])] for key, label in words.table("layout.stamp").items()]
 
 
 def _section(number: str, answer: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     runs = groupby(chosen, key=lambda block: block["kind"])
     return {
         "number": number,
-        "title": answer["title"],
+        "title": text(answer["title"]),
+        "heading": text("layout.question_title", number=number, title=text(answer["title"])),
         "blocks": [part for kind, blocks in runs for part in _parts(answer, kind, list(blocks))],
     }
 
 
 def _grades(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Find the table of grades among an answer's blocks."""
-    return [block for block in answer["blocks"] if block["kind"] == "table" and block["name"] == words.TRUST_TABLE]
+    return [block for block in answer["blocks"] if block["kind"] == "table" and block["name"] == TRUST_TABLE]
 
 
 def _trust(number: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     """Gather the sentences and tables that an answer has under the heading of trust, without the table of grades."""
-    shown = [block for block in _under(words.TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
+    shown = [block for block in _under(TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
     chosen = [block for block in shown if block not in _grades(answer)]
     return _section(number, answer, chosen)
 
@@ -165,7 +180,7 @@ def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mappin
     inside = False
     for block in blocks:
         if block["kind"] == "heading":
-            inside = render_block(block) == heading
+            inside = block["key"] == heading
         elif inside:
             yield block
 
@@ -180,8 +195,9 @@ def _parts(answer: Mapping[str, Any], kind: str, blocks: list[Mapping[str, Any]]
 
 def _paragraph(answer: Mapping[str, Any], blocks: list[Mapping[str, Any]]) -> dict[str, Any]:
     sentences = [_sentence(answer, block) for block in blocks]
-    texts = [piece for sentence in sentences for piece in [[" ", ""], *sentence["pieces"]]]
-    return {"kind": "text", "text": " ".join(sentence["text"] for sentence in sentences), "pieces": texts[1:]}
+    between = [words.template("layout.between_sentences"), ""]
+    texts = [piece for sentence in sentences for piece in [between, *sentence["pieces"]]]
+    return {"kind": "text", "text": join([sentence["text"] for sentence in sentences]), "pieces": texts[1:]}
 
 
 def _sentence(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,7 +212,7 @@ def _pieces(answer: Mapping[str, Any], block: Mapping[str, Any]) -> list[list[st
         for name, value in block["values"].items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    return [[text, sources.get(name or "", "")] for text, name in pieces(block["template"], block["values"])]
+    return [[text, sources.get(name or "", "")] for text, name in block_pieces(block)]
 
 
 def _content(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,7 +226,7 @@ def _content(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, A
         }
     if block["kind"] == "table":
         return {
-            "columns": block["columns"],
+            "columns": table_columns(block),
             "numeric": block["numeric"],
             "cells": table_cells(block),
             "values": table_values(block),
@@ -221,13 +237,13 @@ def _content(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, A
 
 def _matrix(cells: Mapping[str, Any]) -> dict[str, Any]:
     """Give a confusion matrix as cells of a text and the place of the sheet behind it, if any, and the sheets."""
-    names, sheets = cells["classes"], cells["sheets"]
+    names, sheets = [words.show(name) for name in cells["classes"]], cells["sheets"]
     behind = {(sheet["row"], sheet["column"]): place for place, sheet in enumerate(sheets)}
     rows = [[[str(n), behind.get((i, j))] for j, n in enumerate(row)] for i, row in enumerate(cells["counts"] or ())]
     said = [
         {"true": names[sheet["row"]], "predicted": names[sheet["column"]], "count": sheet["count"]} for sheet in sheets
     ]
-    captions = [render(words.HTML["sheet"], values) for values in said]
+    captions = [text("html.sheet", **values) for values in said]
     shown = [{"png": sheet["png"], "text": caption} for sheet, caption in zip(sheets, captions)]
     return {"classes": names, "rows": rows, "sheets": shown}
 
@@ -244,18 +260,20 @@ def _check_stamp(stamp: Mapping[str, Any]) -> None:
 
 
 def headlines(answers: Sequence[Mapping[str, Any]]) -> list[Headline]:
-    """Pick the headline numbers that the answers have, formatted, in the order of `words.HEADLINES`."""
+    """Pick the headline numbers that the answers have, formatted, in the order of their words."""
     numbers = _numbers(answers)
     notebooks = {key: answer.get("notebook", "") for answer in answers for key, _ in _flatten(answer["numbers"])}
+    kinds = dict.fromkeys(key.split(".")[1] for key in words.catalogue(words.PLAIN) if key.startswith("headlines."))
+    lines = [words.table(f"headlines.{kind}") for kind in kinds]
     return [
         Headline(
-            label,
-            _fill(value, numbers),
-            _fill(detail, numbers),
-            ", ".join(f"{notebooks[key]}: {key}" for key in sorted(_names(value))),
+            line["label"],
+            _fill(line["value"], numbers),
+            _fill(line["detail"], numbers),
+            ", ".join(f"{notebooks[key]}: {key}" for key in sorted(fields(line["value"]))),
         )
-        for label, value, detail in words.HEADLINES
-        if _names(value) <= numbers.keys()
+        for line in lines
+        if fields(line["value"]) <= numbers.keys()
     ]
 
 
@@ -271,22 +289,11 @@ def _flatten(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield f"{prefix}{key}", value
 
 
-def _names(template: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(template) if name}
-
-
 def _fill(template: str, numbers: Mapping[str, Any]) -> str:
-    names = _names(template)
+    names = fields(template)
     return render(template, {name: numbers[name] for name in names}) if names <= numbers.keys() else ""
 
 
-def report_name(language: str) -> str:
-    """Name the file of the HTML in a language, such as "report.html" or "report.zh-Hant.html"."""
-    return "report.html" if language == PLAIN_LANGUAGE else f"report.{language}.html"
-
-
-def languages_beside(folder: Path, language: str) -> list[str]:
-    """List the other languages whose HTML lies in a run's folder."""
-    named = {path.name.removeprefix("report.").removesuffix(".html") for path in Path(folder).glob("report.*.html")}
-    plain = {PLAIN_LANGUAGE} if (Path(folder) / report_name(PLAIN_LANGUAGE)).is_file() else set()
-    return sorted((named | plain) - {language})
+def report_name(language: str, form: str) -> str:
+    """Name the file of a report in a language, such as "report.pdf" or "report.zh-Hant.html"."""
+    return f"report.{form}" if language == words.PLAIN else f"report.{language}.{form}"

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from helpers.base import words
 from helpers.base.files import ROOT
 from helpers.base.legal import near
 
 FILE = ROOT / "report.toml"
-VARIABLES = ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS", "DETAIL")
+VARIABLES = ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS", "DETAIL", "LANGUAGE")
 DETAILS = ("short", "full")
 _OF_A_QUESTION = re.compile(r"\s*(\d+)\s*[:=]\s*(.+?)\s*")
 
@@ -26,7 +27,7 @@ class HandIn:
 
     collaborators: by number of a notebook, such as "4"; those of all under "". questions: numbers of the notebooks
     that are handed in, in order; none for all. detail: "short" for answers with the figure that carries each and the
-    rest in an appendix, or "full" for everything in its place.
+    rest in an appendix, or "full" for everything in its place. languages: those that it is set in.
     """
 
     author: str = ""
@@ -35,6 +36,7 @@ class HandIn:
     collaborators: Mapping[str, str] = field(default_factory=dict)
     questions: tuple[str, ...] = ()
     detail: str = "full"
+    languages: tuple[str, ...] = (words.PLAIN,)
 
     def of_question(self, number: str) -> str:
         """Name those with whom a question was worked on; nothing where none were named."""
@@ -58,7 +60,8 @@ def read_hand_in(file: Path = FILE, environment: Mapping[str, str] = os.environ)
     if detail not in DETAILS:
         raise HandInError(f"There is no DETAIL={detail}; {near(detail, DETAILS)}")
     numbers = _numbers(said.get("QUESTIONS", ""))
-    return HandIn(text["AUTHOR"], text["STUDENT_ID"], text["COURSE"], collaborators, numbers, detail)
+    languages = _languages(said.get("LANGUAGE", words.PLAIN))
+    return HandIn(text["AUTHOR"], text["STUDENT_ID"], text["COURSE"], collaborators, numbers, detail, languages)
 
 
 def _read(file: Path) -> dict[str, object]:
@@ -86,11 +89,21 @@ def _collaborators(file: Path, value: object) -> dict[str, str]:
     }
 
 
+def _languages(value: object) -> tuple[str, ...]:
+    """Read names of languages, "en zh-Hant" or ["en", "zh-Hant"]."""
+    named = value if isinstance(value, list) else str(value).replace(",", " ").split()
+    known = {name.lower(): name for name in words.languages()}
+    for name in named:
+        if str(name).lower().replace("_", "-") not in known:
+            raise HandInError(f"There is no LANGUAGE={name}; {near(str(name), words.languages())}")
+    return tuple(dict.fromkeys(known[str(name).lower().replace("_", "-")] for name in named)) or (words.PLAIN,)
+
+
 def _numbers(value: object) -> tuple[str, ...]:
     """Read numbers of notebooks, "1 2 3" or [1, 2, 3], each as "1"."""
-    words = value if isinstance(value, list) else str(value).replace(",", " ").split()
-    numbers = tuple(str(word).lstrip("0") for word in words)
-    if wrong := [word for word, number in zip(words, numbers) if not number.isdecimal()]:
+    given = value if isinstance(value, list) else str(value).replace(",", " ").split()
+    numbers = tuple(str(word).lstrip("0") for word in given)
+    if wrong := [word for word, number in zip(given, numbers) if not number.isdecimal()]:
         raise HandInError(f"QUESTIONS={wrong[0]!r} is no number of a notebook; write, say, QUESTIONS='1 2 3'.")
     if len({*numbers}) < len(numbers):
         raise HandInError(f"QUESTIONS={' '.join(numbers)!r} names a question twice; name each once.")

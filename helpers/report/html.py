@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from helpers.base.files import write_atomically
-from helpers.report.document import ReportError, languages_beside, load_document, report_name
+from helpers.report.document import ReportError, load_document, report_name
 from helpers.report.handin import HandIn
 
 MOST_ROWS = 400  # of a table that is shown whole, so that a page of many classes still opens at once
@@ -44,12 +44,12 @@ def build_report(
 ) -> Path:
     """Set the answers of a run as one HTML file of at most 5 MB in its folder and return the path.
 
-    The arguments are those of `pdf.build_report`. The same of all, and languages beside it, give the same bytes. Raises
+    The arguments are those of `pdf.build_report`. The same of all give the same bytes. Raises
     AnswerError, RemarkError and ReportError as that does, and ReportError on answers that are too many for one file.
     """
     document = load_document(Path(folder), notebooks, stamp, hand_in, remarks, MOST_ROWS)
-    path = Path(folder) / report_name(document["language"])
-    page = _render(document, _pictures(folder, document), languages_beside(folder, document["language"]))
+    path = Path(folder) / report_name(document["language"], "html")
+    page = _render(document, _pictures(folder, document), (hand_in or HandIn()).languages)
     if len(page) > MOST_BYTES:
         raise ReportError(f"{path} would have {len(page):,} bytes, more than {MOST_BYTES:,}; shorten the answers.")
     write_atomically(path, page)
@@ -60,7 +60,7 @@ def _render(document: Mapping[str, Any], pictures: Mapping[str, Picture], others
     template = Path(__file__).with_suffix(".jinja")
     environment = Environment(loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined)
     codes = sorted({document["language"], *others})
-    languages = [{"code": code, "file": report_name(code), "name": _name(code)} for code in codes]
+    languages = [{"code": code, "file": report_name(code, "html"), "name": _name(code)} for code in codes]
     page = environment.get_template(template.name).render(doc=document, pictures=pictures, languages=languages)
     return page.encode()
 

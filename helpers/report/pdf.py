@@ -16,15 +16,15 @@ from typing import Any
 import typst
 
 from helpers.base.files import write_atomically
-from helpers.report.document import ReportError, load_document
+from helpers.report.document import ReportError, load_document, report_name
 from helpers.report.handin import HandIn
 
 TEMPLATE = Path(__file__).with_suffix(".typ")
 _TYPEFACES = "#set text(font: "  # how the template's line that names them begins
-REPORT_NAME = "report.pdf"
 FONTS = Path(__file__).parent / "fonts"  # with Chinese characters, which Typst's own lack
 # Of the document's keys; of the words some may have no place.
-NOT_PRINTED = {"kind", "file", "style", "words", "interface", "language", "matrix", "png", "pieces", "source", "values"}
+NOT_PRINTED = {"kind", "file", "style", "words", "interface", "language", "region", "full_title", "heading", "matrix"}
+NOT_PRINTED |= {"png", "pieces", "source", "values"}
 
 
 def build_report(
@@ -34,7 +34,7 @@ def build_report(
     hand_in: HandIn | None = None,
     remarks: Mapping[str, Sequence[tuple[str, Path]]] | None = None,
 ) -> Path:
-    """Set the answers of a run as `report.pdf` in its folder and return the path.
+    """Set the answers of a run as a PDF in the language that is spoken, in its folder, and return the path.
 
     folder: the run's folder; notebooks: their names, in the order of the report; stamp: what the run was made
     from, with the keys of STAMP_KEYS ("versions" a mapping, "notes" a list of sentences, "date" in ISO 8601);
@@ -45,8 +45,9 @@ def build_report(
     document = load_document(Path(folder), notebooks, stamp, hand_in, remarks)
     pdf = _compile(TEMPLATE, Path(folder), document, _timestamp(stamp["date"]))
     _check_pdf(pdf, document)
-    write_atomically(Path(folder) / REPORT_NAME, pdf)
-    return Path(folder) / REPORT_NAME
+    path = Path(folder) / report_name(document["language"], "pdf")
+    write_atomically(path, pdf)
+    return path
 
 
 def _timestamp(date: str) -> int:

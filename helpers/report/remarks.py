@@ -11,10 +11,10 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from helpers.answers import render
 from helpers.base.files import ROOT, write_atomically
 from helpers.base.legal import near
 from helpers.base.notebook import read_cells, source
+from helpers.base.words import render
 
 FOLDER = ROOT / "notes"
 PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".pdf")

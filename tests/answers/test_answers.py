@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from helpers.answers import Answer, AnswerError, load_answer, render, table_cells
-from helpers.answers.sentences import format_value
+from helpers.answers import Answer, AnswerError, load_answer, table_cells
+from helpers.base.words import format_value, render
 
 NOTEBOOK = "03_confusion_matrix"
 
@@ -269,7 +269,7 @@ def test_the_summary_comes_first_in_its_order_whenever_it_is_said(answer: Answer
     shown = answer.summary("Then the rest.")
     answer.save()
     blocks = load_answer(answer.folder, NOTEBOOK)["blocks"]
-    assert [block["template"] for block in blocks] == [
+    assert [block["key"] for block in blocks] == [
         "First, {count} of them.",
         "Then the rest.",
         "The statistics.",

@@ -14,7 +14,7 @@ from pathlib import Path
 from helpers.answers import Answer
 answer = Answer(Path("unsaved"), "03_confusion_matrix", "Confusion", "Which classes are taken for which?")
 """
-BLOCKS = "import json; print(json.dumps([block['template'] + str(block['values']) for block, _ in answer._blocks]))"
+BLOCKS = "import json; print(json.dumps([block['key'] + str(block['values']) for block, _ in answer._blocks]))"
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.answers import render
+from helpers.base.words import render
 from helpers.grade import calibration
 from helpers.networks.logits import softmax
 

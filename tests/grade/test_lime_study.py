@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.answers import render
+from helpers.base.words import render
 from helpers.explain import superpixels
 from helpers.grade import lime_study
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.answers import render
+from helpers.base.words import render
 from helpers.data import faces
 from helpers.explain import saliency
 from helpers.explain.regions import Regions

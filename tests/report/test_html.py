@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 from helpers.answers import Answer, render_block
 from helpers.answers.stored import load_answer
+from helpers.base import words
 from helpers.report import html
-from helpers.report.document import ReportError
+from helpers.report.document import TRUST, TRUST_TABLE, ReportError
 from helpers.report.handin import HandIn
 from helpers.report.html import MOST_BYTES, build_report
-from helpers.report.words.en import HTML, TRUST, TRUST_TABLE
 
 NOTEBOOKS = ["01_train_cnn", "03_confusion_matrix"]
 STAMP = {
@@ -166,8 +166,8 @@ def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
 def test_reports_in_other_languages_that_lie_beside_it_are_offered(tmp_path: Path) -> None:
     save_answers(tmp_path)
     assert "hreflang" not in build_report(tmp_path, NOTEBOOKS, STAMP).read_text()
-    (tmp_path / "report.zh-Hant.html").touch()
-    links = [link for link in page_of(build_report(tmp_path, NOTEBOOKS, STAMP)).all("a") if "hreflang" in link]
+    both = HandIn(languages=("en", "zh-Hant"))
+    links = [link for link in page_of(build_report(tmp_path, NOTEBOOKS, STAMP, both)).all("a") if "hreflang" in link]
     assert [link["href"] for link in links] == ["report.html", "report.zh-Hant.html"]
     assert [link.get("aria-current") for link in links] == ["true", None]
     assert "\u4e2d\u6587 (\u7e41\u9ad4)" in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -294,7 +294,7 @@ def test_pictures_are_enlarged_by_click_and_by_enter_and_close_on_escape(opened)
         opened.keyboard.press("Escape")
         assert not dialog.is_visible() and opener.evaluate("one => one === document.activeElement")
     opener.click()
-    dialog.get_by_role("button", name=HTML["close"]).click()
+    dialog.get_by_role("button", name=words.table("html")["close"]).click()
     assert not dialog.is_visible()
 
 
@@ -309,26 +309,26 @@ def test_cells_of_the_confusion_matrix_open_the_images_behind_them(opened) -> No
 
 
 def test_tables_sort_by_words_and_by_numbers_and_back_with_what_is_missing_last(opened) -> None:
-    words, numbers = opened.locator("th:has-text('animal')"), opened.locator("th:has-text('weight')")
+    spoken, numbers = opened.locator("th:has-text('animal')"), opened.locator("th:has-text('weight')")
     numbers.get_by_role("button").click()
     shown = [f"{value:.2f}".replace("-", "\N{MINUS SIGN}") for value in sorted(filter(None, VALUES))]
     assert column(opened, "weight") == [*shown, "\N{EN DASH}"]
-    assert (numbers.get_attribute("aria-sort"), words.get_attribute("aria-sort")) == ("ascending", "none")
+    assert (numbers.get_attribute("aria-sort"), spoken.get_attribute("aria-sort")) == ("ascending", "none")
     numbers.get_by_role("button").click()
     assert column(opened, "weight") == [*shown[::-1], "\N{EN DASH}"]
     assert numbers.get_attribute("aria-sort") == "descending"
     numbers.get_by_role("button").click()
     assert column(opened, "animal") == NAMES and numbers.get_attribute("aria-sort") == "none"
-    words.get_by_role("button").click()
+    spoken.get_by_role("button").click()
     assert column(opened, "animal") == sorted(NAMES, key=lambda name: (name.split()[0].lower(), len(name)))
 
 
 def test_tables_filter_and_say_how_many_rows_are_left(opened) -> None:
     box = opened.locator("figure:has(th:has-text('animal')) .filter")
-    box.get_by_label(HTML["filter"]).fill("MULE")
+    box.get_by_label(words.table("html")["filter"]).fill("MULE")
     assert column(opened, "animal") == ["mule 10", "mule 9"]
     assert box.locator("output").inner_text() == "2 of 10 rows"
-    box.get_by_label(HTML["filter"]).fill("")
+    box.get_by_label(words.table("html")["filter"]).fill("")
     assert column(opened, "animal") == NAMES
 
 
@@ -345,7 +345,7 @@ def test_the_list_of_questions_stays_beside_the_text_and_marks_where_one_is(open
 
 def test_the_keyboard_alone_reaches_everything(opened) -> None:
     opened.keyboard.press("Tab")
-    assert opened.locator(":focus").inner_text() == HTML["skip"]
+    assert opened.locator(":focus").inner_text() == words.table("html")["skip"]
     opened.keyboard.press("Enter")
     assert opened.locator(":focus").get_attribute("id") == "report"
     reached = set()
@@ -358,7 +358,7 @@ def test_the_keyboard_alone_reaches_everything(opened) -> None:
 def test_sources_are_shown_where_asked_for(opened) -> None:
     source = opened.locator("#figure-1 .source")
     assert not source.is_visible()
-    opened.get_by_label(HTML["sources"]).check()
+    opened.get_by_label(words.table("html")["sources"]).check()
     assert source.is_visible()
     after = opened.locator(".n:has-text('87.7%')").evaluate("one => getComputedStyle(one, '::after').content")
     assert "cnn.test_accuracy" in after
@@ -370,7 +370,7 @@ def test_at_any_width_nothing_leaves_the_window_and_axe_finds_nothing_serious(op
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     opened.set_viewport_size({"width": width, "height": 800})
     opened.emulate_media(color_scheme=scheme)
-    opened.get_by_label(HTML["sources"]).check()  # the longest texts
+    opened.get_by_label(words.table("html")["sources"]).check()  # the longest texts
     assert opened.evaluate("document.documentElement.scrollWidth") == width
     assert opened.locator(".picture img").first.evaluate("one => getComputedStyle(one).backgroundColor") == (
         "rgb(255, 255, 255)"

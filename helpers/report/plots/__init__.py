@@ -3,6 +3,11 @@
 Figures draw what they are given and compute nothing; several methods get their colours by their order.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
 from helpers.report.plots.architecture import block_diagram as block_diagram
 from helpers.report.plots.confusion import class_bars as class_bars
 from helpers.report.plots.confusion import confusion_heatmaps as confusion_heatmaps
@@ -35,3 +40,8 @@ from helpers.report.plots.style import TEXT_WIDTH as TEXT_WIDTH
 from helpers.report.plots.style import missing_characters as missing_characters
 from helpers.report.plots.style import new_figure as new_figure
 from helpers.report.plots.training import training_curves as training_curves
+
+
+def draw_again(name: str, given: Sequence[Any], named: Mapping[str, Any]) -> Figure:
+    """Draw a figure once more, in the language that is spoken, from what `style.drawn` hung on it."""
+    return globals()[name](*given, **named)

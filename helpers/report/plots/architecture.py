@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from helpers.report.plots.style import new_figure
+from helpers.report.plots.style import drawn, new_figure
 
 
+@drawn
 def block_diagram(blocks: Sequence[tuple[str, str, str]], columns: int = 6) -> Figure:
     """Draw a network as boxes joined by arrows, read row by row.
 

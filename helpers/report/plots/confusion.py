@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from helpers.report.plots.style import COLOURS, MISTAKE, TEXT_WIDTH, in_percent, letters_in, new_figure, wrap
+from helpers.report.plots.style import COLOURS, MISTAKE, TEXT_WIDTH, drawn, in_percent, letters_in, new_figure, wrap
 
 _BARS = 12  # most classes whose bars stand side by side
 _NUMBERED = 20  # most classes whose cells of the confusion matrix have room for numbers
@@ -15,6 +15,7 @@ _NAMED = 40  # most classes whose names have room along its sides
 _WORST = 10  # most confused pairs whose classes are named where not all are
 
 
+@drawn
 def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix twice, as counts and as shares of each row, with the numbers in the cells.
 
@@ -82,6 +83,7 @@ def _apart(places: Sequence[int], distance: float) -> list[int]:
     return sorted(kept)
 
 
+@drawn
 def class_bars(report: pd.DataFrame) -> Figure:
     """Draw precision, recall and F1 of each class as grouped bars; of more than 12 as dots, a row each."""
     if len(report) > _BARS:

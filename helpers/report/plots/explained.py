@@ -8,12 +8,13 @@ from matplotlib.figure import Figure
 
 from helpers.report.plots.images import hide_axes, show_image
 from helpers.report.plots.sheets import draw_borders, masked, to_own_scale
-from helpers.report.plots.style import COLOURS, DIVERGING, SEQUENTIAL, in_percent, letters_in, new_figure, wrap
+from helpers.report.plots.style import COLOURS, DIVERGING, SEQUENTIAL, drawn, in_percent, letters_in, new_figure, wrap
 
 _COLUMNS = 5
 _WIDTH = 1.2  # inches of a tile
 
 
+@drawn
 def explained_picture(
     picture: np.ndarray,
     probabilities: Mapping[str, tuple[float, float]],

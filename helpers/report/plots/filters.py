@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from helpers.report.plots.images import hide_axes, label_mosaic, mosaic, mosaic_columns, show_image
-from helpers.report.plots.style import COLOURS, DIVERGING, SEQUENTIAL, TEXT_WIDTH, new_figure, thin_bar
+from helpers.report.plots.style import COLOURS, DIVERGING, SEQUENTIAL, TEXT_WIDTH, drawn, new_figure, thin_bar
 
 
+@drawn
 def filter_mosaics(panels: Mapping[str, np.ndarray], image: np.ndarray) -> Figure:
     """Lay the tiles of every filter out in square grids beside each other, in one order, rows and columns numbered.
 
@@ -44,6 +45,7 @@ def _draw_tiles(axes: Axes, tiles: np.ndarray, columns: int) -> AxesImage | None
     return drawn
 
 
+@drawn
 def ascent_progress(
     snapshots: Mapping[int, np.ndarray],
     measured: np.ndarray,
@@ -74,6 +76,7 @@ def ascent_progress(
     return figure
 
 
+@drawn
 def filters_on_images(made: np.ndarray, photos: np.ndarray, outputs: np.ndarray, names: Sequence[str]) -> Figure:
     """Show, one row a filter, the image made for it and then real images, each with the filter's output on it.
 
@@ -98,6 +101,7 @@ def filters_on_images(made: np.ndarray, photos: np.ndarray, outputs: np.ndarray,
     return figure
 
 
+@drawn
 def dream_panels(
     before: np.ndarray, after: np.ndarray, measured: np.ndarray, objective: np.ndarray, sizes: Sequence[str]
 ) -> Figure:

@@ -9,9 +9,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.report.plots.style import COLOURS, DIVERGING, in_percent, new_figure, wrap
+from helpers.report.plots.style import COLOURS, DIVERGING, drawn, in_percent, new_figure, wrap
 
 
+@drawn
 def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw how many times its area's share of the relevance each region holds, a panel a table, two beside each other.
 
@@ -39,6 +40,7 @@ def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.
     return figure
 
 
+@drawn
 def perturbation_curves(
     curves: Mapping[str, np.ndarray], names: Sequence[str], titles: Sequence[str], chance: str, baselines: int = 3
 ) -> Figure:
@@ -66,6 +68,7 @@ def perturbation_curves(
     return figure
 
 
+@drawn
 def cascade_lines(
     panels: Mapping[str, np.ndarray], names: Sequence[str], layers: Sequence[str], half: int, passing: float
 ) -> Figure:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from skimage.util import montage
 
-from helpers.report.plots.style import MISTAKE, TEXT_WIDTH, letters_in, new_figure, wrap
+from helpers.report.plots.style import MISTAKE, TEXT_WIDTH, drawn, letters_in, new_figure, wrap
 
 
 def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
@@ -61,6 +61,7 @@ def place_name(i: int, count: int) -> str:
     return f"row {i // columns + 1}, column {i % columns + 1}"
 
 
+@drawn
 def image_grid(
     images: np.ndarray,
     titles: Sequence[str],
@@ -86,6 +87,7 @@ def image_grid(
     return figure
 
 
+@drawn
 def prediction_grid(
     images: np.ndarray,
     labels: np.ndarray,
@@ -119,6 +121,7 @@ def _pair_places(labels: np.ndarray, predicted: np.ndarray, columns: int) -> lis
     return places
 
 
+@drawn
 def image_rows(rows: Mapping[str, np.ndarray], titles: Sequence[str] = ()) -> Figure:
     """Show rows of images, each row (K, H, W, C) in 0..255 under one name at its left, the columns under titles."""
     columns = max(map(len, rows.values()))

@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.report.plots.style import COLOURS, in_percent, new_figure
+from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure
 
 
+@drawn
 def accuracy_intervals(names: Sequence[str], values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> Figure:
     """Draw accuracies as dots with their intervals, one row each, the first on top."""
     figure = new_figure(0.45 + 0.27 * len(names))
@@ -22,6 +23,7 @@ def accuracy_intervals(names: Sequence[str], values: np.ndarray, lows: np.ndarra
     return figure
 
 
+@drawn
 def paired_differences(groups: Mapping[str, pd.DataFrame], title: str) -> Figure:
     """Draw differences with their intervals, one row a method and one colour a group of images; zero is marked.
 
@@ -39,6 +41,7 @@ def paired_differences(groups: Mapping[str, pd.DataFrame], title: str) -> Figure
     return figure
 
 
+@drawn
 def reliability(groups: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw accuracy over confidence, a panel a group, above how many images have so much; the diagonal is calibrated.
 

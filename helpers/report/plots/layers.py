@@ -14,12 +14,14 @@ from helpers.report.plots.style import (
     DIVERGING,
     SEQUENTIAL,
     TEXT_WIDTH,
+    drawn,
     in_percent,
     new_figure,
     thin_bar,
 )
 
 
+@drawn
 def layer_overview(layers: Mapping[str, np.ndarray], channels: int) -> Figure:
     """Show every layer of a network as one row: its first channels side by side, or all units of a vector.
 
@@ -67,6 +69,7 @@ def _spread(count: int, length: int) -> np.ndarray:
     return np.arange(length) * count // length
 
 
+@drawn
 def channel_mosaics(
     panels: Mapping[str, np.ndarray], columns: int = 3, signed: Sequence[str] = (), width: float = TEXT_WIDTH
 ) -> Figure:
@@ -92,6 +95,7 @@ def channel_mosaics(
     return figure
 
 
+@drawn
 def heatmap_grid(image: np.ndarray, maps: Mapping[str, np.ndarray], columns: int = 7, signed: bool = False) -> Figure:
     """Lay maps over an image, one panel each, after the image itself; each map has its own scale.
 
@@ -115,6 +119,7 @@ def heatmap_grid(image: np.ndarray, maps: Mapping[str, np.ndarray], columns: int
     return figure
 
 
+@drawn
 def depth_profile(table: pd.DataFrame, pooled: Sequence[str]) -> Figure:
     """Draw what changes from layer to layer: map size and channels, silent units, and tolerance of a shift.
 

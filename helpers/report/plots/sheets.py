@@ -10,7 +10,7 @@ from matplotlib.image import AxesImage
 from skimage.segmentation import mark_boundaries
 
 from helpers.report.plots.images import hide_axes, mosaic
-from helpers.report.plots.style import DIVERGING, SEQUENTIAL, TEXT_WIDTH, letters_in, thin_bar, wrap
+from helpers.report.plots.style import DIVERGING, SEQUENTIAL, TEXT_WIDTH, drawn, letters_in, thin_bar, wrap
 
 BORDER = (1.0, 0.84, 0.04)  # of superpixels: a yellow that is found in no grey image and stands out in grey print
 _TILE = 1.05  # inches, the widest column
@@ -26,6 +26,7 @@ class SheetRow:
     bar_label: str = ""
 
 
+@drawn
 def explanation_sheet(
     images: np.ndarray,
     maps: Mapping[str, np.ndarray],
@@ -50,6 +51,7 @@ def explanation_sheet(
     return _draw_sheet(rows, titles)
 
 
+@drawn
 def mean_map_sheet(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
     """Show the mean image of each class above its mean maps, which share one colour scale a row.
 
@@ -65,6 +67,7 @@ def mean_map_sheet(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: S
     return _draw_sheet([SheetRow("mean image", images), *rows], titles)
 
 
+@drawn
 def superpixel_sheet(
     images: np.ndarray,
     segments: Sequence[np.ndarray] | None,
@@ -90,6 +93,7 @@ def superpixel_sheet(
     return _draw_sheet(rows, titles, most_columns)
 
 
+@drawn
 def region_sheet(images: np.ndarray, labels: np.ndarray, titles: Sequence[str]) -> Figure:
     """Show each image (N, H, W, C) above the borders of its regions (N, H, W) int."""
     return _draw_sheet([SheetRow("image", images), SheetRow("regions", draw_borders(images, labels))], titles)

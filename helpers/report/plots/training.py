@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
-from helpers.report.plots.style import COLOURS, in_percent, new_figure
+from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure
 
 
+@drawn
 def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) -> Figure:
     """Draw loss, accuracy and, if asked, learning rate by epoch; training dashed, validation solid, phases divided."""
     panels = ["loss", "accuracy", "learning rate"] if rate else ["loss", "accuracy"]

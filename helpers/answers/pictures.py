@@ -1,0 +1,45 @@
+"""The pictures of an answer, as the bytes of its files."""
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PNG_DPI = 150
+PDF_IMAGE_DPI = 300
+COLUMNS = 6  # images beside each other
+TILE = 64  # pixels a side, at most, of the images behind a cell
+
+
+def as_pdf(figure: "Figure") -> bytes:
+    """Give a figure as vectors, as PDF; the same figure gives the same bytes."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="pdf", dpi=PDF_IMAGE_DPI, metadata={"CreationDate": None})
+    return stream.getvalue()
+
+
+def as_sheet(images: Sequence[np.ndarray]) -> bytes:
+    """Put images (H, W, C) uint8 beside and below each other, each at most 64 pixels wide and high, as PNG."""
+    tiles = [Image.fromarray(image.squeeze()).convert("RGB") for image in images]
+    for tile in tiles:
+        tile.thumbnail((TILE, TILE))
+    width, height = max(tile.width for tile in tiles) + 2, max(tile.height for tile in tiles) + 2
+    columns, rows = min(COLUMNS, len(tiles)), -(-len(tiles) // COLUMNS)
+    sheet = Image.new("RGB", (width * columns - 2, height * rows - 2), "white")
+    for place, tile in enumerate(tiles):
+        sheet.paste(tile, (place % COLUMNS * width, place // COLUMNS * height))
+    stream = io.BytesIO()
+    sheet.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def as_png(figure: "Figure") -> bytes:
+    """Give a figure as pixels, as PNG."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=PNG_DPI)
+    return stream.getvalue()

@@ -1,0 +1,62 @@
+"""The words of reports: the same keys and fields in each language, and what is set into them."""
+
+import re
+
+import numpy as np
+import pytest
+
+from helpers.base import words
+from helpers.base.words import Said, fields, said
+
+OTHERS = [name for name in words.languages() if name != words.PLAIN]
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_language_has_the_same_sentences_with_the_same_fields(language: str) -> None:
+    plain, other = words.catalogue(words.PLAIN), words.catalogue(language)
+    assert set(plain) ^ set(other) == set()
+    assert {key for key in plain if fields(plain[key]) != fields(other[key])} == set()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_language_has_the_same_names(language: str) -> None:
+    plain = set(words.names())
+    with words.use(language):
+        assert set(words.names()) ^ plain == set()
+
+
+@pytest.mark.parametrize("language", words.languages())
+def test_no_sentence_has_blanks_too_many(language: str) -> None:
+    for key, template in words.catalogue(language).items():
+        assert "  " not in template, key
+        assert template == template.strip() or key.endswith(("between_sentences", "between_parts")), key
+
+
+def test_chinese_has_punctuation_as_wide_as_its_characters() -> None:
+    narrow = re.compile(r"[\u4e00-\u9fff][,;:?!()]|[,;:?!(][\u4e00-\u9fff]")
+    assert [key for key, said in words.catalogue("zh-Hant").items() if narrow.search(said)] == []
+
+
+def test_a_list_and_a_count_are_set_as_the_language_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert words.render("{n:,} {n:image|images}", {"n": 1}) == "1 image"
+    assert words.render("{n:,} {n:image|images}", {"n": 1200}) == "1,200 images"
+    assert words.render("{names}", {"names": ["a", "b", "c"]}) == "a, b and c"
+    with words.use("zh-Hant"):
+        assert words.render("{names}", {"names": ["a", "b", "c"]}) == "a、b和c"
+        assert words.day("2025-01-31") == "2025年1月31日"
+    assert words.day("2025-01-31") == "31 January 2025"
+
+
+def test_a_part_in_a_sentence_is_set_in_the_language_of_the_sentence() -> None:
+    part = said("shared.head", rows_in_all=np.int64(50), end=3, file="a.csv")
+    whole = Said("Here: {part}", {"part": [part]})
+    assert words.show(whole) == "Here: Of 50 rows the first 3 are shown; a.csv holds all."
+    with words.use("zh-Hant"):
+        assert words.show(whole) == "Here: 共 50 列，這裡列出前 3 列；完整內容在 a.csv。"
+
+
+def test_a_key_without_words_and_a_value_that_no_word_uses_are_told() -> None:
+    with pytest.raises(ValueError, match=r"shared\.nothing"):
+        words.text("shared.nothing")
+    with pytest.raises(ValueError, match="'more'"):
+        words.text("shared.trust", more=1)
