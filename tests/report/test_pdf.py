@@ -212,8 +212,6 @@ def test_grades_stand_on_the_summary_page_and_on_a_page_of_their_own(tmp_path: P
 def test_without_grades_there_is_no_page_for_them(tmp_path: Path) -> None:
     made = pages(build_report(save_answers(tmp_path), list(TITLES), STAMP))
     assert not any(words.text(TRUST) in page for page in made)
-        words.text(TRUST) in page for page in pages(build_report(save_answers(tmp_path), list(TITLES), STAMP))
-    )
 
 
 def test_the_summary_is_a_paragraph_of_its_own_before_the_statistics(tmp_path: Path) -> None:
