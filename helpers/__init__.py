@@ -45,7 +45,7 @@ _MODULES = {
     "architectures": "helpers.networks.architectures",
     "maps": "helpers.explain.maps",
     "plots": "helpers.report.plots",
-    "words": "helpers.report.words.en",
+    "words": "helpers.report.words.sentences",
     "open_run": "helpers.run",
 }
 

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from helpers.answers import Answer
 from helpers.data.datasets import Dataset
 from helpers.networks.prediction import predict_logits
-from helpers.report.words.en import FAULTS
+from helpers.report.words.sentences import FAULTS
 from helpers.training.batches import balances
 from helpers.training.loop import Trained
 

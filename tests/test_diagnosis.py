@@ -13,7 +13,7 @@ from keras import layers
 from helpers import diagnosis
 from helpers.answers import Answer, load_answer
 from helpers.report.document import STAMP_KEYS, compose
-from helpers.report.words import en as words
+from helpers.report.words import sentences as words
 from helpers.training.loop import Trained
 
 DATA = toy_dataset()

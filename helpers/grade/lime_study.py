@@ -16,7 +16,7 @@ from helpers.grade import insertion
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.inference import bfloat16
 from helpers.networks.logits import all_logits
-from helpers.report.words.en import RIVALS, SHARED
+from helpers.report.words.sentences import RIVALS, SHARED
 
 SAMPLES = (250, 1000, 3000)
 SEGMENTS = (25, 50, 100)

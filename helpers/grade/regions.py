@@ -14,7 +14,7 @@ from helpers.explain.regions import shares as shares
 from helpers.explain.regions import spread_weights as spread_weights
 from helpers.explain.regions import superpixel_regions as superpixel_regions
 from helpers.grade.insertion import resampled_means
-from helpers.report.words.en import FILTERS, REGIONS
+from helpers.report.words.sentences import FILTERS, REGIONS
 
 FEWEST = 10  # images of a group, below which nothing is said of it
 NAMED = 3  # most regions of a group that a sentence names, those with the highest ratios

@@ -10,7 +10,7 @@ from helpers.explain.registry import OF_SUBSTRATE
 from helpers.grade import confusion, faithfulness, insertion, sanity
 from helpers.grade.grading import EVIDENCE, SAME_IMAGE, Grades
 from helpers.grade.ranking import Leader, find_leader, kendalls_w, rank, resampled_ranks
-from helpers.report.words.en import GRADED
+from helpers.report.words.sentences import GRADED
 
 RANK, SPREAD, ALIKE, ENTROPY, OTHER = "mean rank", "± rank", ["signed", "magnitude"], "entropy", "other class"
 FOUND = ["pointing", "mass", "|mass|", "rank"]

@@ -14,7 +14,7 @@ from helpers.base.keeper import VALUES, fingerprint
 from helpers.explain import registry, saliency
 from helpers.grade import grading, insertion, lime_study, sanity, scorecard
 from helpers.grade.ranking import kendalls_w
-from helpers.report.words import en
+from helpers.report.words import sentences as en
 
 BACKGROUNDS = np.random.default_rng(1).integers(0, 256, (3, 24, 24, 1), dtype=np.uint8)
 SETTINGS = grading.Settings(
