@@ -344,7 +344,7 @@ class Run:
         images, names = np.asarray(chosen.images[indices]), self.dataset.class_names
         return Sample(images, labels, predicted, confidence, np.asarray(indices), names, evidence, confident)
 
-    def answer(self, notebook: str, title: str, question: str) -> Answer:
+    def answer(self, notebook: str, title: str = "", question: str = "") -> Answer:
         """Begin the answer of one notebook, whose own parameters are read where this is called.
 
         With parameters that are not the report's, a notebook that is run by hand writes beside the report. Raises

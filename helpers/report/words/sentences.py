@@ -3,7 +3,7 @@
 LANGUAGE = "en"  # as BCP 47 names it
 
 # Notebooks put under this heading how far their pictures can be believed; the report gathers it on one page.
-TRUST = "How far can these pictures be trusted?"
+TRUST = "shared.trust"
 TRUST_TABLE = "trust"  # name of the table of grades, which also stands on the report's summary page
 
 # What the layout itself says; everything else that is printed comes from the answers and the stamp.
@@ -11,7 +11,7 @@ LAYOUT = {
     "title": "What a convolutional network learned",
     "contents": "The questions",
     "headlines": "Headline numbers",
-    "trust": TRUST,
+    "trust": "How far can these pictures be trusted?",
     "trust_intro": (
         "A map looks convincing whether or not it shows what the network does, so the methods of this report are "
         "graded. The table of the headline numbers gives the grades, and this page says what they come to; what "
