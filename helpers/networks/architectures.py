@@ -339,13 +339,16 @@ def trainable_parameters(model: keras.Model) -> int:
 
 
 def multiplications(model: keras.Model) -> int:
-    """Count the multiplications with weights that one image takes in convolutions and dense layers."""
+    """Count the multiplications with weights that one image takes in convolutions and dense layers, at least one.
+
+    A layer of another kind, which cannot be looked into, counts for one with each number of its kernels.
+    """
     total = 0
     for layer in model.layers:
-        if isinstance(layer, (*CONVOLUTIONS, layers.Dense)):
-            positions = int(np.prod([side or 1 for side in layer.output.shape[1:-1]]))  # 1 for a dense layer
-            total += positions * sum(int(np.prod(one.shape)) for one in layer.weights if len(one.shape) > 1)
-    return total
+        known = isinstance(layer, (*CONVOLUTIONS, layers.Dense))
+        positions = int(np.prod([side or 1 for side in layer.output.shape[1:-1]])) if known else 1  # 1 if dense
+        total += positions * sum(int(np.prod(one.shape)) for one in layer.weights if len(one.shape) > 1)
+    return max(1, total)
 
 
 def diagram_blocks(model: keras.Model) -> list[tuple[str, str, str]]:

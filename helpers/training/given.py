@@ -52,10 +52,10 @@ def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
     )
     scale = scaling.scales(channels=3)[measured.chosen]
     model = canonical(network, shape, classes, scale, name=source.path.stem)
-    if logarithms := scaling.are_probabilities(all_logits(model, images[:64])):
-        model = scaling.with_log(model)
+    last = scaling.ending(all_logits(model, images))
+    model = scaling.with_logits(model, last) if last else model
     checks = tuple(prove(model, network, images, scale))
-    return Given(Trained(model, read_history(source)), measured, checks, logarithms)
+    return Given(Trained(model, read_history(source)), measured, checks, bool(last))
 
 
 def _labelled(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:

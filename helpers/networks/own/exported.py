@@ -10,7 +10,11 @@ from keras import layers
 from helpers.networks.own.source import NetworkError
 
 # What a network has no need of, and what reaches beyond the process that runs it.
-_FORBIDDEN = re.compile(r"PyFunc|ReadFile|WriteFile|MatchingFiles|TextFile|Dataset|Reader|Library|Print|Rpc|Summary")
+_FORBIDDEN = re.compile(
+    "PyFunc|ReadFile|WriteFile|MatchingFiles|TextFile|Dataset|Reader|Library|Print|Rpc|Summary|ImmutableConst|Remap"
+    "|Debug|Dump|Remote|FileSystem|Gcs|Collective|Send|Recv|Host|DeleteFile|RenameFile|Snapshot|TRT"
+)
+_WEIGHTS = re.compile("Save|Restore|Checkpoint")  # files as well, which the functions for a file's own weights need
 
 
 class Exported(layers.TFSMLayer):
@@ -19,6 +23,10 @@ class Exported(layers.TFSMLayer):
     def _add_existing_weight(self, weight: Any) -> None:
         super()._add_existing_weight(weight)
         self.weights[-1]._value = weight  # Keras copies it, so that what is set would change nothing
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Give what its signature gives; the function under that name may want its one input in a list."""
+        return keras.tree.flatten(self._reloaded_obj.signatures[self.call_endpoint](inputs))[0]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], **_: Any) -> "Exported":
@@ -35,11 +43,8 @@ def open_exported(folder: Path) -> keras.Model:
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     content = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    operations = set[str]()
-    for graph in (one.graph_def for one in content.meta_graphs):
-        for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
-            operations |= {node.op for node in nodes}
-    if wrong := sorted(filter(_FORBIDDEN.search, operations)):
+    operations = set[str]().union(*(_operations(graph) for graph in content.meta_graphs))
+    if wrong := sorted(operations):
         raise NetworkError(f"{folder} is not opened: it asks for {', '.join(wrong)}, which no network needs.")
     endpoints = {name for one in content.meta_graphs for name in one.signature_def}
     endpoint = "serve" if "serve" in endpoints else "serving_default"
@@ -54,5 +59,26 @@ def open_exported(folder: Path) -> keras.Model:
         )
     (taken,) = signature.inputs.values()
     inputs = keras.Input([side.size if side.size > 0 else None for side in taken.tensor_shape.dim][1:])
-    outputs = keras.tree.flatten(layer(inputs))[0]
-    return keras.Model(inputs, outputs, name=folder.name)
+    return keras.Model(inputs, layer(inputs), name=folder.name)
+
+
+def _operations(graph: Any) -> set[str]:
+    """List what a MetaGraphDef asks for that reaches beyond the process.
+
+    What saves and restores its own weights may reach files: functions that the saver alone calls, and which TensorFlow
+    does not run to open it.
+    """
+    saver = {graph.saver_def.save_tensor_name.partition(":")[0], graph.saver_def.restore_op_name}
+    own = {node.attr["f"].func.name.encode() for node in graph.graph_def.node if node.name in saver} - {b""}
+    functions = {function.signature.name.encode(): function for function in graph.graph_def.library.function}
+    callers = [node for node in graph.graph_def.node if node.name not in saver]
+    callers += [function for name, function in functions.items() if name not in own]
+    named = b"".join(
+        part.SerializeToString() for part in (*callers, graph.object_graph_def, *graph.collection_def.values())
+    )
+    if not graph.object_graph_def.nodes or any(name in named for name in own):
+        own = set()
+    found = {node.op for node in graph.graph_def.node}
+    for name, function in functions.items():
+        found |= {node.op for node in function.node_def if name not in own or not _WEIGHTS.search(node.op)}
+    return {one for one in found if _FORBIDDEN.search(one) or _WEIGHTS.search(one)}

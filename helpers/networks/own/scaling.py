@@ -2,21 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import pandas as pd
-from keras import layers
+from keras import layers, ops
 from scipy.optimize import linear_sum_assignment, minimize_scalar
 from scipy.special import log_softmax
 from scipy.stats import binomtest
 
-from helpers.networks.logits import all_logits
-from helpers.networks.own.canonical import Scale, Tensor, as_graph, canonical, fit, taken_shape
+from helpers.networks.logits import all_logits, softmax
+from helpers.networks.own.canonical import HALF, Scale, Tensor, as_graph, canonical, fit, taken_shape
 from helpers.networks.own.source import NetworkError
 
 IMAGES = 500  # labelled images that it is measured on
 CERTAIN = 0.05  # p-value below which one way is better than another
+STEADY = 0.03  # how far a probability may be apart from one time to the next; float16 is within it
+TINY, LEAST = np.finfo(np.float32).tiny, np.finfo(np.float32).epsneg  # above 0, and below 1, in float32
+Ending = Literal["", "softmax", "sigmoid", "unit"]  # what a network ends in, where that could not be taken off
 _MEAN, _SPREAD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # of ImageNet's photos, in 0..1
 _CAFFE = [103.939, 116.779, 123.68]  # blue, green, red, in 0..255
 
@@ -80,19 +84,24 @@ def measure(
 
     images: (N, H, W, C) uint8; labels: (N,) int; wanted: a way that PREPROCESS asks for, which is then taken unless
     another is better. Raises NetworkError where no way is better than naming the commonest class, where the two best
-    cannot be told apart, or where what is asked for is worse than another.
+    cannot be told apart, where what is asked for is worse than another, and on answers that are not the image's alone.
     """
     shape = taken_shape(as_graph(network, images.shape[1:]), images.shape[1:])
     ways = scales(shape[2])
     if wanted and wanted not in ways:
         raise NetworkError(f"PREPROCESS={wanted} is no way to prepare pixels; choose one of {', '.join(ways)}.")
     core = canonical(network, shape, len(class_names))
-    fitted = fit(keras.ops.convert_to_tensor(images.astype(np.float32)), shape)
-    said = {name: _answers(core, np.asarray(way(fitted))) for name, way in ways.items()}
+    fitted = fit(ops.convert_to_tensor(images.astype(np.float32)), shape)
+    answers = {name: all_logits(core, np.asarray(way(fitted))) for name, way in ways.items()}
+    last = ending(np.concatenate([*answers.values()]))
+    said = {name: np.asarray(as_logits(answer, last)) for name, answer in answers.items()}
     right = {name: answers.argmax(axis=1) == labels for name, answers in said.items()}
     likely = {name: _likelihood(answers, labels) for name, answers in said.items()}
     table = pd.DataFrame([_row(name, right[name], likely[name]) for name in ways])
     table = table.sort_values(["accuracy", "log_likelihood"], ascending=False, kind="stable", ignore_index=True)
+    best = table["pixels"][0]
+    again = all_logits(core, np.asarray(ways[best](fitted[::3])))
+    _check_steady(network.name, said[best][::3], np.asarray(as_logits(again, last)))
     orders = [better_order(said[way], labels, class_names) for way in table["pixels"]]
     commonest = np.bincount(labels).max() / len(labels)
     if table["low"][0] <= commonest:
@@ -148,9 +157,14 @@ def better_order(answers: np.ndarray, labels: np.ndarray, class_names: Sequence[
     return float(right.mean()), tuple(class_names[place] for place in order)
 
 
-def _answers(core: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    said = all_logits(core, pixels)
-    return np.log(np.maximum(said, 1e-9)) if are_probabilities(said) else said
+def _check_steady(name: str, one: np.ndarray, other: np.ndarray) -> None:
+    """See that images have the same logits (N, classes) in both of two calls, among other images in each."""
+    if (apart := np.abs(softmax(one) - softmax(other)).max()) > STEADY:
+        raise NetworkError(
+            f"The network {name} computes as in training: an image's probabilities differ by {apart:.2f} from one call "
+            "to the next; `model.export` writes a network with augmentation so, and this writes it as it predicts: "
+            "keras.Model(model.inputs, model(model.inputs, training=False)).export(folder)."
+        )
 
 
 def _likelihood(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -170,6 +184,27 @@ def are_probabilities(values: np.ndarray) -> bool:
     return bool((values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3))
 
 
+def ending(answers: np.ndarray) -> Ending:
+    """Tell by its answers (N, classes) to many images what a network in the form of `canonical` ends in."""
+    if are_probabilities(answers):
+        return "softmax"
+    units = answers[:, -1] - answers[:, 0]
+    if answers.shape[1] == 2 and np.allclose(answers.sum(axis=1), 0) and ((units >= 0) & (units <= 1)).all():
+        return "unit"
+    return "sigmoid" if ((answers >= 0) & (answers <= 1)).all() else ""
+
+
+def as_logits(answers: Any, last: Ending) -> Any:
+    """Turn answers (N, classes), numbers or symbols, of a network that ends so into logits of the same answers."""
+    if not last:
+        return answers
+    if last == "softmax":
+        return ops.log(ops.maximum(answers, TINY))
+    shares = answers / HALF + np.array([1, 0], np.float32) if last == "unit" else answers
+    logits = ops.log(ops.maximum(shares, TINY)) - ops.log(ops.maximum(1 - shares, LEAST))
+    return logits * HALF if last == "unit" else logits
+
+
 def _row(name: str, right: np.ndarray, likely: np.ndarray) -> dict[str, object]:
     interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     plain, _, swapped = name.partition("-")
@@ -184,7 +219,6 @@ def _is_better(one: np.ndarray, other: np.ndarray) -> bool:
     return uneven and only_one > only_other
 
 
-def with_log(model: keras.Model) -> keras.Model:
-    """Give a network that ends in probabilities their logarithms for logits, which have the same softmax."""
-    outputs = keras.ops.log(keras.ops.maximum(model.outputs[0], 1e-9))
-    return keras.Model(model.inputs[0], outputs, name=model.name)
+def with_logits(model: keras.Model, last: Ending) -> keras.Model:
+    """Give a network that ends in probabilities logits of the same answers."""
+    return keras.Model(model.inputs[0], as_logits(model.outputs[0], last), name=model.name)

@@ -9,11 +9,13 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from kinds import KINDS, Places
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from helpers.explain import saliency
 from helpers.networks.layers import copy_of
 from helpers.networks.own import opening
 from helpers.networks.own.canonical import canonical
+from helpers.networks.own.exported import open_exported
 from helpers.networks.own.source import NetworkError, Source, label, python_files, read_source
 
 SHAPE = (24, 24, 1)
@@ -56,21 +58,73 @@ def test_a_saved_model_is_one_layer_whose_gradients_and_weights_are_its_own(tmp_
     np.testing.assert_allclose(model.predict(images, verbose=0), wanted, atol=1e-5)  # and the model's are its own
 
 
-class Reading(keras.Model):
-    """A model that reads a file each time it is called."""
+class Reaching(keras.Model):
+    """A model that reads or writes a file each time it is called."""
+
+    def __init__(self, reach):
+        super().__init__()
+        self.reach = reach
 
     def call(self, pixels):
         """Give what has nothing to do with the pixels."""
-        size = tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32)
-        return tf.reduce_mean(pixels, axis=(1, 2)) * size * tf.ones((1, 3))
+        with tf.control_dependencies([self.reach(pixels)]):
+            return tf.reduce_mean(pixels, axis=(1, 2)) * tf.ones((1, 3))
 
 
-def test_a_saved_model_that_reaches_beyond_itself_is_refused(tmp_path):
-    network = Reading()
-    network(np.zeros((1, *SHAPE), np.float32))
-    network.export(tmp_path / "exported", verbose=False)
-    with pytest.raises(NetworkError, match="asks for ReadFile, which no network needs"):
-        opening.check(Source(tmp_path / "exported"), SHAPE, 3)
+def saving(pixels):
+    return tf.raw_ops.SaveV2(prefix="/tmp/reached", tensor_names=["x"], shape_and_slices=[""], tensors=[pixels])
+
+
+def restoring(pixels):
+    return tf.raw_ops.RestoreV2(prefix="/etc/x", tensor_names=["x"], shape_and_slices=[""], dtypes=[tf.float32])[0]
+
+
+REACHING = {
+    "ReadFile": lambda pixels: tf.io.read_file("/etc/hostname"),
+    "WriteFile": lambda pixels: tf.io.write_file("/tmp/reached", "x"),
+    "SaveV2": saving,
+    "RestoreV2": restoring,
+    "MergeV2Checkpoints": lambda pixels: tf.raw_ops.MergeV2Checkpoints(
+        checkpoint_prefixes=["a"], destination_prefix="b"
+    ),
+    "ImmutableConst": lambda pixels: tf.raw_ops.ImmutableConst(
+        dtype=tf.float32, shape=[1], memory_region_name="/etc/hostname"
+    ),
+    "PrintV2": lambda pixels: tf.raw_ops.PrintV2(input="x", output_stream="file:///tmp/reached"),
+}
+
+
+def write_reaching(folder: Path, reach) -> Source:
+    network = Reaching(reach)
+    archive = keras.export.ExportArchive()
+    network.built = True  # it has no weights
+    archive.track(network)
+    archive.add_endpoint("serve", network.call, [keras.InputSpec("float32", (None, *SHAPE))])
+    archive.write_out(folder, verbose=False)
+    return Source(folder)
+
+
+@pytest.mark.parametrize("operation", REACHING)
+def test_a_saved_model_that_reaches_beyond_itself_is_refused(tmp_path, operation):
+    source = write_reaching(tmp_path / "exported", REACHING[operation])
+    with pytest.raises(NetworkError, match=f"asks for {operation}, which no network needs"):
+        open_exported(source.path)
+
+
+def test_what_is_said_to_save_the_weights_may_be_called_by_nothing_else(tmp_path):
+    source = write_reaching(tmp_path / "exported", saving)
+    content = SavedModel.FromString((source.path / "saved_model.pb").read_bytes())
+    (graph,) = content.meta_graphs
+    inner = next(
+        one.signature.name
+        for one in graph.graph_def.library.function
+        if "traced_save" not in one.signature.name and any(node.op == "SaveV2" for node in one.node_def)
+    )
+    saver = next(node for node in graph.graph_def.node if node.name == graph.saver_def.restore_op_name)
+    saver.attr["f"].func.name = inner
+    (source.path / "saved_model.pb").write_bytes(content.SerializeToString())
+    with pytest.raises(NetworkError, match=r"asks for .*SaveV2"):
+        open_exported(source.path)
 
 
 def damaged(path: Path) -> None:

@@ -8,6 +8,7 @@ from keras import layers
 from helpers.networks.logits import all_logits, softmax
 from helpers.networks.own import scaling
 from helpers.networks.own.canonical import canonical
+from helpers.networks.own.exported import open_exported
 from helpers.networks.own.proof import prove
 from helpers.networks.own.source import NetworkError
 
@@ -123,5 +124,46 @@ def test_logarithms_of_probabilities_are_logits_of_the_same_answers(shades):
     network = keras.Model(pixels, layers.Rescaling(1.0)(hidden(pixels)))  # what is last is no softmax
     wrapped = canonical(network, (12, 12, 1), 3)
     said = all_logits(wrapped, images)
-    assert scaling.are_probabilities(said)
-    np.testing.assert_allclose(softmax(all_logits(scaling.with_log(wrapped), images)), said, atol=1e-5)
+    assert scaling.ending(said) == "softmax"
+    np.testing.assert_allclose(softmax(all_logits(scaling.with_logits(wrapped, "softmax"), images)), said, atol=1e-5)
+
+
+@pytest.mark.parametrize("end", ["softmax", "sigmoid", "unit", "linear"])
+def test_the_same_network_is_measured_alike_as_a_file_and_as_a_saved_model(shades, tmp_path, end):
+    kept = shades[1] != 1 if end == "unit" else shades[1] >= 0
+    images, labels, names = shades[0][kept], shades[1][kept], NAMES
+    inner = canonical(shade_network(layers.Rescaling(0.5, offset=0.5), sharp=4.0), (12, 12, 1), 3)  # up to its logits
+    outputs = inner.outputs[0]
+    if end == "unit":
+        labels, names, unit = labels // 2, NAMES[::2], layers.Dense(1, use_bias=False)
+        outputs = unit(outputs)
+        unit.set_weights([np.array([[-1.0], [0.0], [1.0]], np.float32)])
+    network = keras.Model(inner.inputs, layers.Activation("sigmoid" if end == "unit" else end)(outputs))
+    network.export(tmp_path / "exported", verbose=False)
+    exported = open_exported(tmp_path / "exported")
+    one, other = (scaling.measure(each, images, labels, names) for each in (network, exported))
+    assert one.chosen == other.chosen == "127"
+    assert one.table["accuracy"][0] == other.table["accuracy"][0]
+    np.testing.assert_allclose(one.table["accuracy"], other.table["accuracy"], atol=0.05)  # where all sigmoids are 1
+    scale = scaling.scales(1)["127"]
+    wrapped = canonical(exported, (12, 12, 1), len(names), scale)
+    wrapped = scaling.with_logits(wrapped, scaling.ending(all_logits(wrapped, images)))
+    wanted = all_logits(canonical(network, (12, 12, 1), len(names), scale), images)
+    np.testing.assert_allclose(softmax(all_logits(wrapped, images)), softmax(wanted), atol=1e-4)
+
+
+def test_a_network_that_was_exported_as_in_training_is_told_so_and_the_advice_works(shades, tmp_path):
+    images, labels = shades
+    changing = layers.RandomBrightness(0.3, value_range=(0, 1), seed=0)
+    inner = keras.Sequential([keras.Input((12, 12, 1)), changing, shade_network()])
+    network = keras.Sequential([keras.Input((12, 12, 1)), layers.Rescaling(0.5, offset=0.5), inner])
+    network.export(tmp_path / "exported", verbose=False)
+    with pytest.raises(
+        NetworkError, match=r"exported computes as in training: .* this writes it as it predicts"
+    ) as error:
+        scaling.measure(open_exported(tmp_path / "exported"), images, labels, NAMES)
+    advice = str(error.value).rpartition(": ")[2].replace("folder", "folder, verbose=False").removesuffix(".")
+    eval(advice, {"keras": keras, "model": network, "folder": tmp_path / "again"})
+    one, other = (scaling.measure(each, *shades, NAMES) for each in (network, open_exported(tmp_path / "again")))
+    assert one.chosen == other.chosen == "127"
+    np.testing.assert_allclose(one.table["accuracy"], other.table["accuracy"])
