@@ -339,10 +339,7 @@ def trainable_parameters(model: keras.Model) -> int:
 
 
 def multiplications(model: keras.Model) -> int:
-    """Count the multiplications with weights that one image takes in convolutions and dense layers, at least one.
-
-    A layer of another kind, which cannot be looked into, counts for one with each number of its kernels.
-    """
+    """Count the multiplications with weights that an image takes, at least one; in layers of other kinds, one a weight."""
     total = 0
     for layer in model.layers:
         known = isinstance(layer, (*CONVOLUTIONS, layers.Dense))
