@@ -339,7 +339,7 @@ def trainable_parameters(model: keras.Model) -> int:
 
 
 def multiplications(model: keras.Model) -> int:
-    """Count the multiplications with weights that an image takes, at least one; in layers of other kinds, one a weight."""
+    """Count the multiplications with weights that an image takes, at least one; in other layers one a weight."""
     total = 0
     for layer in model.layers:
         known = isinstance(layer, (*CONVOLUTIONS, layers.Dense))
