@@ -20,7 +20,7 @@ class Phase:
     until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
     weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
     augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup
-    frozen: bool = False  # train the head of a network that has learned other images alone, on its features
+    frozen: bool = False  # fit the head of a network that has learned other images alone, on its features
     enlargement: tuple[int, int] | None = None  # of images in place of the network's own; Touvron et al., 2019
     distillation: float = 0.0  # share of the soft targets in the target, beside the label; Hinton et al., 2015
     self_distillation: float = 0.0  # share of its own predictions in the soft targets; Furlanello et al., 2018
@@ -39,9 +39,9 @@ class Plan:
     mixup: float = 0.0  # blend pairs of images by weights from Beta(mixup, mixup); 0: never
 
     @property
-    def of_head(self) -> "Plan":
-        """The frozen phases alone, whose epochs cost next to nothing."""
-        return replace(self, phases=tuple(phase for phase in self.phases if phase.frozen), max_images=None)
+    def has_head(self) -> bool:
+        """Whether the head of the network is fitted before all of it is trained."""
+        return any(phase.frozen for phase in self.phases)
 
     @property
     def of_whole(self) -> "Plan":
@@ -137,7 +137,7 @@ QUICK_PLAN = Plan(
     (Phase("adamw", 1e-2, epochs=9, weight_decay=1e-3),), batch_size=64, augmentation=MILD, max_images=120_000
 )
 TRANSFER_PHASES = (
-    Phase("adamw", 3e-3, epochs=40, weight_decay=0.1, augmented=False, frozen=True),
+    Phase("lbfgs", 0.0, epochs=1, augmented=False, frozen=True),
     Phase("adamw", 2e-4, epochs=20, weight_decay=0.1),
 )
 TRANSFER_IMAGES = 10_000  # shown to the whole network: some five minutes of two cores

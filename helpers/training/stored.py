@@ -73,11 +73,16 @@ def load_or_train(
 
     def compute() -> Trained:
         weights = class_weights(dataset.train.labels, len(dataset.class_names)) or None
-        said: dict[str, Any] = {"seed": seed, "name": name, "report": report, "class_weight": weights}
-        head = train_head(model, dataset, plan, keeper, **said) if plan.of_head.phases else None
-        said |= {"soft_targets": soft_targets, "checkpoint": checkpoint, "logs": _logs(logs)}
+        said: dict[str, Any] = {"name": name, "report": report, "class_weight": weights}
+        head = train_head(model, dataset, plan, keeper, **said) if plan.has_head else None
+        before = model.get_weights()
+        said |= {"seed": seed, "soft_targets": soft_targets, "checkpoint": checkpoint, "logs": _logs(logs)}
         trained = train(model, dataset, plan.of_whole, **said)
         timings.note(training_kind(model), training_work(model, dataset, plan, len(trained.history)), trained.seconds)
+        if head is not None and trained.history["val_loss"].iloc[-1] >= head["val_loss"].iloc[-1]:
+            report(f"training {name}: all that it learned after its head makes it worse on validation, and is dropped")
+            model.set_weights(before)
+            return Trained(model, head)
         return trained if head is None else trained.after(head)
 
     trained = keeper.keep(name, parts, compute, form)
@@ -154,7 +159,7 @@ def training_parts(
         "soft targets": soft_targets,
         "code": code_digest(loop, apart=_TOLD),
         **({"source": source} if source else {}),
-        **({"head": code_digest(of_head, apart=_TOLD)} if plan.of_head.phases else {}),
+        **({"head": code_digest(of_head, apart=_TOLD)} if plan.has_head else {}),
         "augmentations": [AUGMENTATIONS.get(name) for name, _ in plan.augmentation.others],
     }
 
