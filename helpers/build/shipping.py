@@ -22,7 +22,7 @@ from helpers.base.runs import name_run
 from helpers.data.datasets import load_dataset
 from helpers.data.sources import DatasetError
 from helpers.grade.confusion import accuracy_table
-from helpers.networks.own.source import NetworkError, label, read_source
+from helpers.networks.own.source import NetworkError, label, preferred_side, read_source
 from helpers.run import Run
 from helpers.training import pretrained
 from helpers.training.loop import Trained, TrainingError
@@ -58,11 +58,12 @@ def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "
     own = None if isinstance(source, str) else source
     if own and own.trained:
         raise NetworkError(f"NETWORK={own.path} is trained already; give a Python file that builds a network.")
-    chosen, usual = recipe_about(get_recipe(recipe), source), load_dataset(dataset)
-    folder = reports / name_run(usual.name, recipe, seed, network=label(source, recipe))
+    chosen, side = recipe_about(get_recipe(recipe), source), preferred_side(recipe)
+    usual = load_dataset(dataset, image_size=side or None)
+    folder = reports / name_run(usual.name, recipe, seed, side, label(source, recipe))
     if usual.missing != ("test",):
         return Run(folder, usual, chosen, seed, own=own)
-    kept = load_dataset(dataset, keep_training=True)
+    kept = load_dataset(dataset, image_size=side or None, keep_training=True)
     return Run(folder.with_name(f"{folder.name}-shipping"), kept, chosen, seed, own=own)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from helpers.base.code import code_digest
@@ -53,18 +53,20 @@ def train_head(
     mirrored = plan.augmentation.flip and 2 * len(dataset.train.labels) <= TRANSFER_IMAGES
     features = np.concatenate([of("train"), *([of("train", -1)] if mirrored else [])])
     labels = np.tile(dataset.train.labels, 1 + mirrored)
-    scaler = StandardScaler().fit(features)
-    regression = LogisticRegression(max_iter=1000, warm_start=True, class_weight=dict(class_weight or {}) or None)
+    scaler, weigh = StandardScaler().fit(features), dict(class_weight or {}) or None
+    regression = LogisticRegression(max_iter=1000, warm_start=True, class_weight=weigh)
+    seen = {"": (features, labels), "val_": (of("validation"), dataset.validation.labels)}
+    seen = {which: (scaler.transform(images), classes) for which, (images, classes) in seen.items()}
     best: dict[str, Any] = {"val_loss": np.inf}
     for strength in STRENGTHS / len(labels):
-        regression.set_params(C=strength).fit(scaler.transform(features), labels)
-        weights = _weights(regression, scaler, last)
-        seen = {"": (features, labels), "val_": (of("validation"), dataset.validation.labels)}
-        row = {key: value for which, both in seen.items() for key, value in _measured(which, weights, *both).items()}
+        regression.set_params(C=strength).fit(*seen[""])
+        row = {f"{which}accuracy": regression.score(*both) for which, both in seen.items()}
+        for which, (values, classes) in seen.items():
+            row[f"{which}loss"] = log_loss(classes, regression.predict_proba(values), labels=regression.classes_)
         if row["val_loss"] >= best["val_loss"]:
             break
         best = row
-        last.set_weights(weights)
+        last.set_weights(_weights(regression, scaler, last))
     best |= {"epoch": 1, "phase": 1, "optimizer": "lbfgs", "learning_rate": np.nan, "seconds": perf_counter() - began}
     report(f"training {name}: its head has a validation accuracy of {best['val_accuracy']:.1%} on kept features")
     return pd.DataFrame([best])
@@ -79,9 +81,3 @@ def _weights(regression: LogisticRegression, scaler: StandardScaler, last: keras
         slopes, starts = np.concatenate([-slopes, slopes]) / 2, np.concatenate([-starts, starts]) / 2
     kernel[:, regression.classes_], bias[regression.classes_] = slopes.T, starts
     return [kernel, bias]
-
-
-def _measured(which: str, weights: list[np.ndarray], features: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    logits = features @ weights[0] + weights[1]
-    loss = -log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean()
-    return {f"{which}loss": float(loss), f"{which}accuracy": float((logits.argmax(axis=1) == labels).mean())}

