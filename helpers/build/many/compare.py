@@ -12,6 +12,7 @@ from scipy import stats
 
 from helpers.base.files import reports_folder, write_atomically
 from helpers.base.runs import read_run
+from helpers.base.words import Said, said
 from helpers.build import stale
 from helpers.grade.confusion import holm
 
@@ -93,23 +94,22 @@ def write_comparison(runs: Sequence[Path], folder: Path) -> list[str]:
     table = collect(runs)
     write_atomically(folder / "compare.csv", table.to_csv(index=False).encode())
     lines = [f"{folder / 'compare.csv'}: {len(table)} runs"]
-    lines += [_summary(row) for row in over_seeds(table).to_dict("records")]
-    return lines + [_difference(row) for row in differences(table).to_dict("records")]
+    lines += [f"  {_summary(row)}" for row in over_seeds(table).to_dict("records")]
+    return lines + [f"  {_difference(row)}" for row in differences(table).to_dict("records")]
 
 
-def _summary(row: Mapping[Hashable, Any]) -> str:
-    name = ", ".join(filter(None, [row["data"], row["recipe"], row["network"]]))
-    spread = f", standard deviation {100 * row['std']:.1f} points, 95% of means {row['low']:.1%} to {row['high']:.1%}"
-    return f"  {name}: accuracy {row['mean']:.1%} over {row['count']} seeds{spread if row['count'] > 1 else ''}"
+def _summary(row: Mapping[Hashable, Any]) -> Said:
+    name = [part for part in (row["data"], row["recipe"], row["network"]) if part]
+    values = {"name": name, "mean": row["mean"], "count": row["count"]}
+    if row["count"] < 2:
+        return said("compare.summary", **values)
+    return said("compare.summary_spread", sd=100 * row["std"], low=row["low"], high=row["high"], **values)
 
 
-def _difference(row: Mapping[Hashable, Any]) -> str:
-    told = "can be told apart" if row["p"] < 0.05 else "cannot be told apart"
-    gap, low, high = (f"{100 * row[name]:+.1f}" for name in ("mean", "low", "high"))
-    return (
-        f"  {row['data']}: {row['first']} less {row['second']} {gap} points ({low} to {high}, {row['count']} seeds): "
-        f"they {told} (p = {row['p']:.3f}, Holm)"
-    )
+def _difference(row: Mapping[Hashable, Any]) -> Said:
+    points = {to: 100 * row[name] for to, name in (("gap", "mean"), ("low", "low"), ("high", "high"))}
+    names = {name: row[name] for name in ("data", "first", "second", "count", "p")}
+    return said("compare.apart" if row["p"] < 0.05 else "compare.together", **names, **points)
 
 
 def main(words: Sequence[str]) -> int:
