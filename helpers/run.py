@@ -12,8 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from helpers import diagnosis
-from helpers.answers import Answer, AnswerError, load_answer
+from helpers.answers import Answer, AnswerError, diagnosis, load_answer
 from helpers.base import runs
 from helpers.base.code import code_digest, hold_sources
 from helpers.base.keeper import Keeper, network_digest

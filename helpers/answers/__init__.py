@@ -2,7 +2,8 @@
 
 A sentence is a key and the raw values that it names, so that it can be set again, in a report or in another language,
 without running the notebook; `helpers.base.words` joins the two.
-May import `base`.
+`diagnosis` finds what is wrong with a network and has an answer say it first.
+May import `base`; `diagnosis` also `data`, `networks` and `training`.
 """
 
 from helpers.answers.answer import Answer
@@ -17,6 +18,7 @@ __all__ = [
     "as_pdf",
     "as_png",
     "block_pieces",
+    "diagnosis",
     "load_answer",
     "render_block",
     "table_cells",

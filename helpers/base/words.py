@@ -258,6 +258,11 @@ def parts(items: Sequence[Any]) -> list[str]:
     return [show(stored(item)) for item in items]
 
 
+def some(names: Sequence[str | Said], most: int = 4) -> list[str | Said]:
+    """Name the first few of many, and how many more there are."""
+    return [*names] if len(names) <= most else [*names[:most], said("shared.others", count=len(names) - most)]
+
+
 def join(sentences: Sequence[str]) -> str:
     """Set sentences behind each other."""
     return template("layout.between_sentences").join(sentences)

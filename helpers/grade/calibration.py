@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from helpers.base.words import Said, said
 from helpers.grade.confusion import accuracy_interval
 
 BINS = 15  # of equal width, for the probability of the answer; Guo et al., 2017
@@ -86,18 +87,15 @@ def error_table(
     return frame.assign(low=frame[["value", "low"]].min(axis=1), high=frame[["value", "high"]].max(axis=1))
 
 
-def sentence(errors: pd.DataFrame, temperature: float) -> tuple[str, dict[str, float]]:
-    """Say what the temperature does to the error of `error_table`: a template with its values, for `Answer.say`."""
+def sentence(errors: pd.DataFrame, temperature: float) -> Said:
+    """Say what the temperature does to the error of `error_table`."""
+    words = "03_confusion_matrix.calibration"
     if temperature == 1:
-        return "Every validation image is answered rightly, so no temperature can be chosen; nothing is divided.", {}
+        return said(f"{words}.none")
     low, high = errors.loc[[LOWER], ["low", "high"]].to_numpy()[0]
-    effect = "lowers" if low > 0 else "raises" if high < 0 else "makes no difference that can be told to"
+    effect = "lowers" if low > 0 else "raises" if high < 0 else "same"
     values = {"temperature": temperature, **errors["value"][[RAW, CALIBRATED]], "low": low, "high": high}
-    return (
-        f"Dividing the logits by {{temperature:.2f}} {effect} the expected calibration error: it is {{raw:.1%}} before "
-        "and {calibrated:.1%} after, a difference of {low:.1%} to {high:.1%} with 95% confidence.",
-        values,
-    )
+    return said(f"{words}.{effect}", **values)
 
 
 def _gaps(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,8 @@ from scipy.stats import norm as normal
 from scipy.stats import t as student
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from helpers.base.words import Said, said, some
+
 _IN_CELLS = 20  # most classes whose confusion matrix is told as numbers
 # Which accuracies are called different or not, in all notebooks together: what Holm's correction is over.
 CLAIMS = ("ensemble", "four_crops", "dnn", "augmentation", "per_image_normalization", "batch_normalization")
@@ -76,13 +78,14 @@ def balanced_accuracy(counts: np.ndarray) -> Interval:
     return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
-def recall_words(counts: np.ndarray, class_names: Sequence[str], most: int = 12) -> list[str]:
-    """Write every class's recall with its 95 % interval, the best first; of more than `most`, a few of both ends."""
+def recall_words(counts: np.ndarray, class_names: Sequence[str], most: int = 12) -> list[Said]:
+    """Say every class's recall with its 95 % interval, the best first; of more than `most`, a few of both ends."""
     images = counts.sum(axis=1)
     there = [label for label in np.argsort(-np.diag(row_shares(counts)), kind="stable") if images[label]]
-    intervals = {class_names[label]: recall_interval(counts, label) for label in there}
-    words = [f"{name} {found.value:.0%} ({found.low:.0%} to {found.high:.0%})" for name, found in intervals.items()]
-    return words if len(words) <= most else [*words[:_ENDS], f"{len(words) - 2 * _ENDS} between", *words[-_ENDS:]]
+    told = [said("differences.recall", name=class_names[k], **asdict(recall_interval(counts, k))) for k in there]
+    if len(told) <= most:
+        return told
+    return [*told[:_ENDS], said("differences.between", count=len(told) - 2 * _ENDS), *told[-_ENDS:]]
 
 
 def extremes(report: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -222,10 +225,11 @@ def holm(p_values: Sequence[float], claims: int = 0) -> list[float]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be said of a difference, and the values of the sentence that says it, in points."""
+    """What may be said of a difference: the kind of claim, the numbers of its sentence, in points, and the sentence."""
 
-    key: str  # of `words.DIFFERENCES`
-    values: dict[str, float | str]
+    key: str
+    values: dict[str, float]
+    said: Said
 
 
 def judge(compared: Mapping[str, Comparison], smallest: float, significance: float = 0.05) -> dict[str, Verdict]:
@@ -241,35 +245,42 @@ def judge(compared: Mapping[str, Comparison], smallest: float, significance: flo
         raise ValueError(f"{unknown[0]!r} is none of the report's claims: add it to CLAIMS, so that it is corrected.")
     corrected = holm([one.p_value for one in compared.values()], len(CLAIMS))
     return {
-        name: _verdict(one, p_value, smallest, significance)
+        name: _verdict(name, one, p_value, smallest, significance)
         for (name, one), p_value in zip(compared.items(), corrected)
     }
 
 
-def _verdict(one: Comparison, p_value: float, smallest: float, significance: float) -> Verdict:
+def _verdict(name: str, one: Comparison, p_value: float, smallest: float, significance: float) -> Verdict:
     points = {"points": 100 * one.difference, "low": 100 * one.low, "high": 100 * one.high}
     within = max(abs(points["low"]), abs(points["high"])) < smallest
-    told = {"p": f"p = {p_value:.2g}" if p_value >= LEAST_P else f"p < {LEAST_P}"}
     if p_value < significance:
         key = "different" if abs(points["points"]) >= smallest else "small"
     else:
         key = "alike" if within else "open"
-    return Verdict(key, points | told | ({"smallest": smallest} if key in ("small", "alike") else {}))
+    p = said("differences.p", value=p_value) if p_value >= LEAST_P else said("differences.p_below", value=LEAST_P)
+    values = points | ({"smallest": smallest} if key in ("small", "alike") else {})
+    return Verdict(key, values, said(f"differences.{key}", what=said(f"differences.compared.{name}"), p=p, **values))
 
 
 @dataclass(frozen=True)
 class Extreme:
     """A class or a pair with the highest or lowest share, and those whose share cannot be told from it."""
 
-    name: str
+    name: str | Said
     share: Interval
     images: int
-    tied: list[str]
+    tied: Sequence[str | Said]
 
     @property
-    def values(self) -> dict[str, object]:
-        """The values of the sentences `words.EXTREMES`, without those that cannot be told from it."""
-        return {"name": self.name, "images": self.images, **asdict(self.share)}
+    def others(self) -> Sequence[str | Said] | Said:
+        """The first few that cannot be told from it, or that there are none."""
+        return some(self.tied) or said("differences.none")
+
+    def told(self, key: str) -> Said:
+        """Say it in the words `differences.<key>`, or those for one that cannot be told from others."""
+        tied = {"tied": some(self.tied)} if self.tied else {}
+        values = {"name": self.name, "images": self.images, **asdict(self.share), **tied}
+        return said(f"differences.{key}{'_tied' if tied else ''}", **values)
 
 
 def extreme_recall(counts: np.ndarray, class_names: Sequence[str], sign: int) -> Extreme:
@@ -289,11 +300,13 @@ def most_often(pairs: Sequence[ConfusedPair]) -> Extreme:
     As `extreme_recall`; two pairs of one true class share its images, and their difference is paired.
     """
     shares = [(pair.count, round(pair.count / pair.share)) for pair in pairs]
-    names = [f"{pair.true} taken for {pair.predicted}" for pair in pairs]
+    names = [said("differences.pair", true=pair.true, predicted=pair.predicted) for pair in pairs]
     return _extreme(names, shares, 1, [pair.true for pair in pairs])
 
 
-def _extreme(names: Sequence[str], shares: Sequence[tuple[int, int]], sign: int, rows: Sequence[str] = ()) -> Extreme:
+def _extreme(
+    names: Sequence[str | Said], shares: Sequence[tuple[int, int]], sign: int, rows: Sequence[str] = ()
+) -> Extreme:
     if not names:
         raise ValueError("The highest share needs at least one class with images.")
     first = max(range(len(names)), key=lambda place: sign * shares[place][0] / shares[place][1])

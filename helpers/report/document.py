@@ -283,7 +283,7 @@ def _numbers(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _flatten(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in numbers.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and {*value} != {"key", "values"}:  # which is a part that is said
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from helpers.base.words import said
 from helpers.grade import confusion
 from helpers.grade.confusion import CLAIMS, Comparison, compare, holm, judge
 
@@ -128,6 +129,8 @@ def test_each_verdict_is_given_where_it_holds_and_in_no_other_case() -> None:
         verdict = judge({"dnn": found}, smallest=1.0)["dnn"]
         assert verdict.key == key
         assert verdict.values["points"] == pytest.approx(100 * found.difference)
+        assert f"{verdict.values['points']:+.1f} points" in str(verdict.said) and "This CNN" in str(verdict.said)
+        assert ("may be chance" in str(verdict.said)) == (key in ("alike", "open"))
 
 
 def test_what_one_claim_would_make_a_difference_is_none_among_the_claims_of_the_report() -> None:
@@ -159,11 +162,12 @@ def test_the_most_confused_pair_is_named_only_where_the_next_is_told_from_it() -
         return confusion.most_often(confusion.most_confused(np.array(counts), names))
 
     few = of([[12, 6, 0], [30, 170, 0], [0, 30, 170]])
-    assert few.name == "a taken for b" and few.images == 18
+    assert str(few.name) == "a taken for b" and few.images == 18
     assert (few.share.low, few.share.high) == (pytest.approx(0.16, abs=0.005), pytest.approx(0.56, abs=0.005))
     assert len(few.tied) == 2
     assert of([[100, 100, 0], [30, 170, 0], [0, 30, 170]]).tied == []
-    assert of([[80, 70, 50], [30, 170, 0], [0, 30, 170]]).tied == ["a taken for c"]  # 35 and 25 %, of the same images
+    second = said("differences.pair", true="a", predicted="c")  # 35 and 25 %, of the same images
+    assert of([[80, 70, 50], [30, 170, 0], [0, 30, 170]]).tied == [second]
     assert of([[110, 70, 20], [5, 195, 0], [0, 5, 195]]).tied == []
 
 

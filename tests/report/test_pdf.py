@@ -11,6 +11,7 @@ from pypdf import PdfReader
 
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.base import words
+from helpers.base.words import plain, said, use
 from helpers.report import pdf
 from helpers.report.document import TRUST, TRUST_TABLE, ReportError, compose, headlines
 from helpers.report.handin import HandIn
@@ -137,6 +138,19 @@ def test_headlines_are_those_that_the_answers_have() -> None:
     lines = headlines([{"numbers": numbers}, {"numbers": {"most_confused": {"true": "fear", "predicted": "sad"}}}])
     assert [line.value for line in lines] == ["87.7%", "1,696,583", "fear taken for sad"]
     assert [line.detail for line in lines] == ["", "", ""]
+
+
+def test_a_headline_that_is_said_is_set_in_the_language_of_the_report() -> None:
+    pairs = [said("differences.pair", true="fear", predicted="sad")]
+    numbers = plain("numbers", {"most_confused": said("differences.none"), "balanced.value": 0.5, "balanced.low": 0.4})
+    numbers |= plain("numbers", {"balanced.high": 0.6, "balanced.recalls": pairs})
+    assert [(line.value, line.detail.count("fear taken for sad")) for line in headlines([{"numbers": numbers}])] == [
+        ("50.0%", 1),
+        ("none", 0),
+    ]
+    with use("zh-Hant"):
+        chinese = headlines([{"numbers": numbers}])
+        assert chinese[1].value == "無" and "被當成" in chinese[0].detail and "taken" not in chinese[0].detail
 
 
 def test_a_headline_gives_its_interval() -> None:

@@ -100,35 +100,6 @@ STAMP = {
     "versions": "Packages",
 }
 
-WARNING = "Warning"  # before FAULTS on the first page
-# What is wrong with a network, by key; said before all else.
-FAULTS = {
-    "no better": "The {what} is right on {value:.1%} of the test images (95% interval {low:.1%} to {high:.1%}), no "
-    "better than always answering {name} ({share:.1%}): it has not learned to tell the classes apart, and what is said "
-    "of where it looks explains no skill.",
-    "not learned": "In training, the loss of the {what} never fell clearly below {blind:.2f}, which the shares of the "
-    "classes alone give (its lowest was {loss:.2f}): try another learning rate, or more epochs than {epochs}.",
-    "dead": "In {count} layers of the {what}, the first of them {layer}, every activation is zero on {images} images.",
-    "softmax": "The last layer of the {what} gives probabilities where logits are meant: leave its softmax out.",
-}
-# What may be said of a difference between accuracies, by the key of a `confusion.Verdict`.
-_POINTS = "{what}: {points:+.1f} points of test accuracy (paired 95% interval {low:+.1f} to {high:+.1f})"
-_P = "({p}, corrected for all such claims of this report)"
-DIFFERENCES = {
-    "different": f"{_POINTS}, more than chance explains {_P}.",
-    "small": f"{_POINTS}, more than chance explains {_P}, but less than the {{smallest:g}} points that matter here.",
-    "alike": f"{_POINTS}: no difference can be claimed {_P}, and one of {{smallest:g}} points or more is unlikely.",
-    "open": f"{_POINTS}, which may be chance {_P}: no difference can be claimed.",
-}
-COMPARED = {
-    "ensemble": "The ensemble instead of the CNN",
-    "four_crops": "Four crops of each image instead of the whole, for the same CNN",
-    "dnn": "This CNN instead of this DNN",
-    "augmentation": "This network with augmentation instead of the one without",
-    "per_image_normalization": "This network with per-image normalization instead of the one without",
-    "batch_normalization": "This network with batch normalization, and ten times the learning rate that goes with it, "
-    "instead of the one without",
-}
 ONE_TRAINING = (
     "Each of these versions was trained once (epochs: {epochs}): what is said holds for these networks, and not for "
     "augmentation or normalization as such, whose effect may hang on the seed and on the number of epochs."
@@ -146,24 +117,12 @@ MULTIPLICATIONS = (
     "uses its weights at every place, so that it need not learn anew what has moved."
 )
 TRAINED = "Training ended after epoch {epochs}, with the optimiser {optimizers}."
-# What is at one end of several shares, and the same where others cannot be told from it.
-EXTREMES = {
-    "alone": "{name} {which}: {value:.0%} of {images} images (95% interval {low:.0%} to {high:.0%}).",
-    "tied": "Which one {which} is not clear: {name}, with {value:.0%} of {images} images (95% "
-    "interval {low:.0%} to {high:.0%}), cannot be told apart from {tied}.",
-}
-ENDS = {"best": "is found most often", "worst": "is found least often", "pair": "is the most frequent confusion"}
 RECIPE = (
     "It was trained with cross-entropy{smoothing} in batches of {batch}{mixup}: {phases}. It ended after epoch "
     "{epochs}, in {minutes:.1f} minutes; dropout in the network: {dropout}."
 )
 AUGMENTED = "Each training image was, anew in each epoch and up to the limit that is given: {changes}."
 NOT_AUGMENTED = "Training images were shown as they are."
-
-
-def name_some(names: list[str], most: int = 4) -> list[str]:
-    """Name the first few of many."""
-    return names if len(names) <= most else [*names[:most], f"{len(names) - most} more"]
 
 
 def plan_values(plan: dict) -> dict:

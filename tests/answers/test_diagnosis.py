@@ -10,8 +10,7 @@ import pytest
 from conftest import toy_dataset
 from keras import layers
 
-from helpers import diagnosis
-from helpers.answers import Answer, load_answer
+from helpers.answers import Answer, diagnosis, load_answer
 from helpers.report.document import STAMP_KEYS, compose
 from helpers.report.words import sentences as words
 from helpers.training.loop import Trained
@@ -40,8 +39,8 @@ def keys(one: Trained, right: float, **options) -> list[str]:
 
 
 def test_a_network_no_better_than_the_commonest_class_is_called_that_and_a_better_one_is_not() -> None:
-    assert keys(plain(), right=0.35) == ["no better"]  # a third is what one class alone gives
-    assert keys(plain(), right=0.44) == ["no better"]  # whose interval holds a third
+    assert keys(plain(), right=0.35) == ["no_better"]  # a third is what one class alone gives
+    assert keys(plain(), right=0.44) == ["no_better"]  # whose interval holds a third
     assert keys(plain(), right=0.6) == []
     ((_, values),) = diagnosis.no_better(probabilities(0.35).argmax(1), DATA)
     assert values["share"] == pytest.approx(1 / 3) and values["low"] < 1 / 3 < values["high"]
@@ -55,8 +54,8 @@ def test_it_is_the_commonest_class_of_the_test_images_that_counts() -> None:
 
 def test_a_loss_that_never_fell_is_the_cause_only_of_a_network_that_has_not_learned() -> None:
     stuck = plain(losses=(1.3, 1.1, 1.095))  # three equal classes give log 3 = 1.0986
-    assert keys(stuck, right=0.35) == ["no better", "not learned"]
-    assert keys(plain(losses=(1.3, 0.9)), right=0.35) == ["no better"]
+    assert keys(stuck, right=0.35) == ["no_better", "not_learned"]
+    assert keys(plain(losses=(1.3, 0.9)), right=0.35) == ["no_better"]
     assert keys(stuck, right=0.8) == []  # whatever its loss holds besides
     assert diagnosis.not_learned(replace(stuck, history=pd.DataFrame()), DATA) == []
 
@@ -64,7 +63,7 @@ def test_a_loss_that_never_fell_is_the_cause_only_of_a_network_that_has_not_lear
 def test_a_dead_layer_is_named_and_a_living_one_is_not() -> None:
     dead = layers.Dense(8, name="hidden", activation="relu", bias_initializer=keras.initializers.Constant(-1e6))
     found = diagnosis.faults(trained(layers.Flatten(), dead, layers.Dense(3)), DATA, probabilities(0.9))
-    assert [key for key, _ in found] == ["dead"] and found[0][1]["layer"] == "hidden"
+    assert [key for key, _ in found] == ["dead"] and found[0][1]["layers"][0] == "hidden"
     assert keys(trained(layers.Flatten(), layers.Dense(8, "relu"), layers.Dense(3)), right=0.9) == []
 
 
@@ -84,11 +83,11 @@ def test_the_warning_is_the_first_sentence_of_an_answer_and_stands_on_the_first_
         return saved["blocks"], compose([saved], stamp)
 
     blocks, document = made(0.35)
-    assert blocks[0]["key"] == words.FAULTS["no better"]
-    assert document["stamp"][0][0] == words.WARNING and "no better than always" in document["stamp"][0][1]
+    assert blocks[0]["key"] == "faults.no_better"
+    assert document["stamp"][0][0] == "Warning" and "no better than always" in document["stamp"][0][1]
     blocks, document = made(0.9)
-    assert blocks[0]["key"] == "The mouth." and document["stamp"][0][0] != words.WARNING
-    assert made(0.35, "DNN")[1]["stamp"][0][0] != words.WARNING
+    assert blocks[0]["key"] == "The mouth." and document["stamp"][0][0] != "Warning"
+    assert made(0.35, "DNN")[1]["stamp"][0][0] != "Warning"
 
 
 def test_every_recipe_is_told_from_its_plan_and_a_changed_plan_in_other_words() -> None:

@@ -6,25 +6,25 @@ import keras
 import numpy as np
 from scipy.stats import binomtest
 
-from helpers.answers import Answer
+from helpers.answers.answer import Answer
+from helpers.base.words import said, some
 from helpers.data.datasets import Dataset
 from helpers.networks.prediction import predict_logits
-from helpers.report.words.sentences import FAULTS
 from helpers.training.batches import balances
 from helpers.training.loop import Trained
 
 TRAINING = "01_train_cnn"  # the notebook that warns of its network itself, once it is trained
 CNN = "CNN"  # the network that all is about
 IMAGES, BATCH = 64, 16  # training images that layers are tried on, and how many at a time
-Found = list[tuple[str, dict[str, Any]]]  # keys of FAULTS, each with the values of its sentence
+Found = list[tuple[str, dict[str, Any]]]  # keys of the words `faults`, each with the values of its sentence
 
 
 def warn(answer: Answer, what: str, found: Found) -> list[str]:
     """Say first in an answer what is wrong with a network, and of the CNN on the report's first page, too."""
-    said = [answer.summary(FAULTS[key], what=what, **values).text for key, values in found]
-    if said and what == CNN:
-        answer.number("warnings", said)
-    return said
+    warnings = [said(f"faults.{key}", what=what, **values) for key, values in found]
+    if warnings and what == CNN:
+        answer.number("warnings", warnings)
+    return [answer.summary(warning).text for warning in warnings]
 
 
 def faults(trained: Trained, dataset: Dataset, probabilities: np.ndarray, smoothing: float = 0.0) -> Found:
@@ -46,7 +46,7 @@ def no_better(predicted: np.ndarray, dataset: Dataset) -> Found:
     if interval.low > share:
         return []
     values = {"value": right / len(labels), "low": float(interval.low), "high": float(interval.high)}
-    return [("no better", {**values, "name": dataset.class_names[int(counts.argmax())], "share": share})]
+    return [("no_better", {**values, "name": dataset.class_names[int(counts.argmax())], "share": share})]
 
 
 def not_learned(trained: Trained, dataset: Dataset, smoothing: float = 0.0) -> Found:
@@ -58,7 +58,7 @@ def not_learned(trained: Trained, dataset: Dataset, smoothing: float = 0.0) -> F
     shares = (1 - smoothing) * (np.full(classes, 1 / classes) if balances() else shares) + smoothing / classes
     blind = -float((shares * np.log(np.maximum(shares, 1e-12))).sum())
     loss, epochs = float(trained.history["loss"].min()), len(trained.history)
-    return [("not learned", {"loss": loss, "blind": blind, "epochs": epochs})] if loss > 0.99 * blind else []
+    return [("not_learned", {"loss": loss, "blind": blind, "epochs": epochs})] if loss > 0.99 * blind else []
 
 
 def _of_layers(model: keras.Model, images: np.ndarray) -> Found:
@@ -71,5 +71,5 @@ def _of_layers(model: keras.Model, images: np.ndarray) -> Found:
     dead = [layer.name for layer, peak in zip(layers, peaks) if peak == 0]
     logits = predict_logits(model, images)
     doubled = logits.min() >= 0 and np.allclose(logits.sum(axis=1), 1, atol=1e-3)
-    found: Found = [("dead", {"count": len(dead), "layer": dead[0], "images": len(images)})] if dead else []
+    found: Found = [("dead", {"count": len(dead), "layers": some(dead), "images": len(images)})] if dead else []
     return [*found, ("softmax", {})] if doubled else found
