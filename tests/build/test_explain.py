@@ -19,6 +19,7 @@ from helpers.data.reading import Pixels, Reading
 from helpers.explain import neighbours
 from helpers.grade import calibration
 from helpers.networks.logits import all_probabilities
+from helpers.report import words
 from helpers.run import Run
 from helpers.training.recipes import get_recipe
 
@@ -55,7 +56,7 @@ def test_a_training_image_is_its_own_nearest_neighbour(explainer: Explainer) -> 
 def test_noise_is_unlike_all_training_images_and_an_image_of_the_data_is_not(explainer: Explainer) -> None:
     far, _ = explainer.explain(Picture("noise.png", NOISE))
     near, _ = explainer.explain(of_split("train", 5))
-    assert far["unlike"] and far["distance"] > far["usual_distance"]
+    assert far["unlike"] and far["texture"] > far["usual_texture"]
     assert not near["unlike"]
     assert "unlike all training images" in explainer.page(far)["sentences"][0]
     assert "unlike" not in explainer.page(near)["sentences"][0]
@@ -64,7 +65,7 @@ def test_noise_is_unlike_all_training_images_and_an_image_of_the_data_is_not(exp
 def test_the_limit_is_what_nearly_all_validation_images_stay_within(explainer: Explainer) -> None:
     features = neighbours.last_features(explainer.run.cnn().model, DATA.validation.images)
     own = np.linalg.norm(features[:, None] - explainer.index.features[None], axis=2).min(axis=1)
-    assert explainer.index.limit == pytest.approx(np.quantile(own, 0.99), rel=1e-3)
+    assert explainer.index.limit == pytest.approx(np.quantile(own, neighbours.USUAL), rel=1e-3)
 
 
 def test_the_numbers_of_the_sentence_are_those_of_a_recomputation(explainer: Explainer) -> None:
@@ -155,6 +156,14 @@ def test_a_file_is_read_as_the_data_were(fit: str, tmp_path: Path) -> None:
     assert found.pixels.shape == (24, 24, 1)
     assert np.ptp(found.pixels[12].astype(int)) > 30  # what went from top to bottom goes from side to side
     assert (found.pixels[0].max() == 0) == (fit == "pad")
+
+
+def test_each_probability_is_said_to_be_calibrated_or_raw() -> None:
+    text = words.EXPLAIN.read_text(encoding="utf-8")
+    fields = re.findall(r"(calibrated|raw)( probability of)? \{(\w+):\.1%\}", text)
+    said = {field: kind for kind, _, field in fields}
+    numbers = {field for field in re.findall(r"\{(\w+)[:}]", text) if re.search("calibrated|(^|_)raw$", field)}
+    assert said.keys() == numbers and all(said[field] in field for field in numbers)
 
 
 def test_files_are_named_after_what_was_asked_for() -> None:

@@ -79,12 +79,10 @@ class Explainer:
         numbers |= self.rest(picture.pixels, int(first), next(iter(found.values())))
         numbers |= {"superpixels": len(lime.weights), "strongest": len(lime.foremost(STRONGEST, 1))}
         numbers |= {"lime_share": lime.concentration(STRONGEST), "lime_r2": lime.r2, "most_alike": "; ".join(alike)}
-        numbers |= {
-            "most_alike_images": "; ".join(images),
-            "distance": distances[0],
-            "usual_distance": self.index.limit,
-        }
-        numbers["unlike"] = bool(distances[0] > self.index.limit)
+        numbers |= {"most_alike_images": "; ".join(images), "distance": distances[0]}
+        texture = self.index.texture_distances(image)[0]
+        numbers |= {"usual_distance": self.index.limit, "texture": texture, "usual_texture": self.index.texture_limit}
+        numbers["unlike"] = bool(distances[0] > self.index.limit or texture > self.index.texture_limit)
         graded = {name: f"mean rank {self.ranks[name]:.1f}" if name in self.ranks else "not graded" for name in found}
         bars = {names[label]: (sure[label], raw[0, label]) for label in np.argsort(-raw[0])[:BARS]}
         shown = {f"{name}\n{graded[name]}": values for name, values in found.items()}
@@ -119,6 +117,7 @@ class Explainer:
         values |= {"fit": FITS[data.reading.pixels.fit], "size": shape[0], "rows": len(self.ranks)}
         values["colour"] = "in colour" if shape[2] == 3 else "in grey"
         text = tomllib.loads(words.EXPLAIN.read_text(encoding="utf-8"))
+        values["measures"] = text["measures"].format_map(values)
         said = {key: template.format_map(values) for key, template in text.items()}
         label, like = numbers["label"], "unlike" if numbers["unlike"] else "like"
         verdict = said["right" if label == numbers["answer"] else "wrong"] if label else ""
