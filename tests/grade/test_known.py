@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from drawn import draw_faces
 
 from helpers.data import faces
 from helpers.explain import registry
@@ -63,9 +64,9 @@ class TestOneActionUnit:
     def drawn(cls) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Images with the unit, the same without it, and which of the two is a person's."""
         intensities = np.zeros((500, len(faces.ACTION_UNITS)), np.float32)
-        rest = faces.draw_faces(intensities, seed=0)
+        rest = draw_faces(intensities, seed=0)
         intensities[:, cls.JAW] = np.random.default_rng(0).uniform(0.6, 1, 500)
-        acting = faces.draw_faces(intensities, seed=0)
+        acting = draw_faces(intensities, seed=0)
         pair = [np.clip(np.rint(one), 0, 255).astype(np.uint8)[..., None] for one in (acting, rest)]
         return pair[0], pair[1], np.arange(500) % 2
 

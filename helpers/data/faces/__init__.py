@@ -10,8 +10,6 @@ power, pairwise sum or dot product of floating-point numbers, and half-angle tan
 from helpers.data.faces.regions import REGIONS, draw_regions
 from helpers.data.faces.render import (
     class_counts,
-    draw_faces,
-    draw_intensities,
     draw_labels,
     generate,
     redraw,
@@ -65,8 +63,6 @@ __all__ = [
     "Traits",
     "Units",
     "class_counts",
-    "draw_faces",
-    "draw_intensities",
     "draw_labels",
     "draw_regions",
     "generate",

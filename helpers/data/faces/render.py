@@ -35,7 +35,6 @@ from helpers.data.faces.units import (
     SPLITS,
     Units,
     by_unit,
-    check_intensities,
 )
 
 SPLIT_STRIDE = 10_000_000  # the faces of split k are numbered from k times this
@@ -103,28 +102,6 @@ def redraw(split: str, numbers: np.ndarray, labels: np.ndarray, seed: int = 0) -
     first = SPLITS.index(split) * SPLIT_STRIDE
     pairs = zip(labels[:, np.newaxis], first + numbers, strict=True)
     return np.concatenate([render_faces(label, seed, int(number))[0] for label, number in pairs])
-
-
-def draw_intensities(labels: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
-    """Draw how strongly each action unit acts in the faces that `render_faces` makes of the same arguments.
-
-    labels: (N,) int. Returns (N, 15) float32 in 0..1, columns in the order of ACTION_UNITS.
-    Raises ValueError on a label or seed out of range.
-    """
-    return make_intensities(draw_uniforms(make_generators(seed, first_index, len(labels))), labels)
-
-
-def draw_faces(intensities: np.ndarray, seed: int, first_index: int = 0) -> np.ndarray:
-    """Draw faces with given action units, without noise.
-
-    intensities: (N, 15) in 0..1, columns in the order of ACTION_UNITS. The same seed and index give the same
-    person, pose, light and occlusion, whatever the intensities.
-    Returns (N, 48, 48) float32 grey levels, not clipped.
-    Raises ValueError on another number of columns, or an intensity or seed out of range.
-    """
-    check_intensities(intensities)
-    face = make_traits(draw_uniforms(make_generators(seed, first_index, len(intensities))))
-    return photograph(_draw_expression(draw_person(face), face, by_unit(intensities)), view_of(face), face)
 
 
 def _render_batch(labels: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:

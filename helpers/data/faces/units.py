@@ -57,14 +57,6 @@ Units = Mapping[int, np.ndarray]  # action unit -> (N, 1, 1) float32 intensity
 _UNIT_COLUMN = {unit: column for column, unit in enumerate(ACTION_UNITS)}
 
 
-def check_intensities(intensities: np.ndarray) -> None:
-    if np.ndim(intensities) != 2 or np.shape(intensities)[1] != len(ACTION_UNITS):
-        given = np.shape(intensities)
-        raise ValueError(f"The intensities have shape {given}: give a row a face and {len(ACTION_UNITS)} columns.")
-    if not np.all((np.asarray(intensities) >= 0) & (np.asarray(intensities) <= 1)):
-        raise ValueError("An intensity is outside 0..1: 0 is a face at rest, 1 as strong as a unit acts.")
-
-
 def unit_probabilities() -> np.ndarray:
     table = np.zeros((len(CLASS_NAMES), len(ACTION_UNITS)), np.float32)
     for row, name in enumerate(CLASS_NAMES):
