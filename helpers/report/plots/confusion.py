@@ -7,7 +7,17 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from helpers.report.plots.style import COLOURS, MISTAKE, TEXT_WIDTH, drawn, in_percent, letters_in, new_figure, wrap
+from helpers.report.plots.style import (
+    COLOURS,
+    MISTAKE,
+    TEXT_WIDTH,
+    drawn,
+    in_percent,
+    letters_in,
+    new_figure,
+    say,
+    wrap,
+)
 
 _BARS = 12  # most classes whose bars stand side by side
 _NUMBERED = 20  # most classes whose cells of the confusion matrix have room for numbers
@@ -27,7 +37,10 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
     figure = new_figure(3.4)
     names, size = [name.replace("_", " ") for name in class_names], min(6.5, 60 / len(class_names))
     for axes, values, title, form in zip(
-        figure.subplots(1, 2), [counts, shares], ["images", "share of the true class"], ["d", ".0%"]
+        figure.subplots(1, 2),
+        [counts, shares],
+        [say("images"), say("share_of_class")],
+        ["d", ".0%"],
     ):
         # Both are coloured by share: by counts a frequent class would look well recognised just for being frequent.
         sns.heatmap(
@@ -43,7 +56,7 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
             square=True,
             linewidths=0.5,
         )
-        axes.set(title=title, xlabel="predicted", ylabel="true")
+        axes.set(title=title, xlabel=say("predicted"), ylabel=say("true"))
         axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
         axes.tick_params(length=0)
@@ -62,7 +75,8 @@ def _large_heatmap(shares: np.ndarray, class_names: Sequence[str]) -> Figure:
         places = _apart(cells, len(shares) / _NAMED) or [*range(len(shares))]
         names = [class_names[place].replace("_", " ") for place in places]
         axis.set_ticks(np.array(places) + 0.5, names, fontsize=6, rotation=0 if axis is axes.yaxis else 90)
-    axes.set(title="share of the true class", xlabel="predicted", ylabel="true")
+    axes.set(title=say("share_of_class"))
+    axes.set(xlabel=say("predicted"), ylabel=say("true"))
     axes.tick_params(length=2)
     return figure
 
@@ -95,6 +109,7 @@ def class_bars(report: pd.DataFrame) -> Figure:
         long, x="class", y="value", hue="measure", ax=axes, palette=COLOURS[:3], saturation=1, width=0.81, gap=0.07
     )
     handles, measures = axes.get_legend_handles_labels()
+    named = [say(measure) for measure in measures]
     axes.legend().remove()
     positions, letters = np.arange(len(report)), letters_in((TEXT_WIDTH - 0.6) / len(report) - 0.06)
     axes.set_xticks(positions, [wrap(name, letters) for name in report["class"]])
@@ -103,7 +118,7 @@ def class_bars(report: pd.DataFrame) -> Figure:
     axes.grid(True, axis="y")
     axes.set_axisbelow(True)
     axes.tick_params(axis="x", length=0)
-    figure.legend(handles, measures, loc="outside upper center", ncols=3)
+    figure.legend(handles, named, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -118,7 +133,7 @@ def _class_dots(report: pd.DataFrame) -> Figure:
             color=colour,
             markersize=3.5,
             alpha=0.8,
-            label=measure.replace("f1", "F1"),
+            label=say(measure),
             clip_on=False,
         )
     axes.set_yticks(rows, [name.replace("_", " ") for name in report["class"]], fontsize=6.5)

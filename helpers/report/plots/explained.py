@@ -8,7 +8,17 @@ from matplotlib.figure import Figure
 
 from helpers.report.plots.images import hide_axes, show_image
 from helpers.report.plots.sheets import draw_borders, masked, to_own_scale
-from helpers.report.plots.style import COLOURS, DIVERGING, SEQUENTIAL, drawn, in_percent, letters_in, new_figure, wrap
+from helpers.report.plots.style import (
+    COLOURS,
+    DIVERGING,
+    SEQUENTIAL,
+    drawn,
+    in_percent,
+    letters_in,
+    new_figure,
+    say,
+    wrap,
+)
 
 _COLUMNS = 5
 _WIDTH = 1.2  # inches of a tile
@@ -33,15 +43,15 @@ def explained_picture(
     figure = new_figure(5.6)
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.3, 2.1], squeeze=False)[:, 0]
     first, bars = upper.subplots(1, 2, width_ratios=[2, 3])
-    show_image(first, picture, "the picture as the network sees it")
+    show_image(first, picture, say("as_seen"))
     _draw_bars(bars, probabilities)
     grid = lower.add_gridspec(2, _COLUMNS)
     segments, weights, strongest = superpixels
-    lime = {"LIME: weight of each superpixel": weights}
+    lime = {say("lime_weights"): weights}
     for place, (title, values) in enumerate({**maps, **lime}.items()):
         _draw_map(lower.add_subplot(grid[0, place]), values, title)
     bordered = draw_borders(masked(picture[np.newaxis], strongest[np.newaxis]).astype(np.uint8), [segments])[0]
-    show_image(lower.add_subplot(grid[0, len(maps) + 1]), bordered, _title("LIME: the strongest superpixels"))
+    show_image(lower.add_subplot(grid[0, len(maps) + 1]), bordered, _title(say("lime_strongest")))
     for place, (image, title) in enumerate(zip(alike, titles)):
         show_image(lower.add_subplot(grid[1, place]), image, _title(title))
     return figure
@@ -50,8 +60,8 @@ def explained_picture(
 def _draw_bars(axes: Axes, probabilities: Mapping[str, tuple[float, float]]) -> None:
     places = np.arange(len(probabilities))
     calibrated, raw = np.array([*probabilities.values()]).T
-    axes.barh(places, calibrated, height=0.55, color=COLOURS[0], label="calibrated probability")
-    axes.plot(raw, places, "d", markersize=5, markerfacecolor="none", color="0.2", label="raw probability")
+    axes.barh(places, calibrated, height=0.55, color=COLOURS[0], label=say("calibrated"))
+    axes.plot(raw, places, "d", markersize=5, markerfacecolor="none", color="0.2", label=say("raw"))
     axes.set_yticks(places, [wrap(name, 22) for name in probabilities])
     axes.set(xlim=(0, 1.02), ylim=(len(places) - 0.4, -0.6))
     axes.tick_params(axis="y", length=0)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from helpers.report.plots.images import hide_axes, label_mosaic, mosaic, mosaic_columns, show_image
-from helpers.report.plots.style import COLOURS, DIVERGING, SEQUENTIAL, TEXT_WIDTH, drawn, new_figure, thin_bar
+from helpers.report.plots.style import COLOURS, DIVERGING, SEQUENTIAL, TEXT_WIDTH, drawn, new_figure, say, thin_bar
 
 
 @drawn
@@ -26,11 +26,11 @@ def filter_mosaics(panels: Mapping[str, np.ndarray], image: np.ndarray) -> Figur
     for axes, (title, tiles) in zip(grid, panels.items()):
         drawn = _draw_tiles(axes, tiles, columns)
         axes.set_title(title)
-    show_image(grid[-1], image, "the image")
+    show_image(grid[-1], image, say("this_image"))
     grid[-1].set_anchor("N")
     if drawn is not None:
         bar = figure.colorbar(drawn, cax=grid[-1].inset_axes([0.1, -1.6, 0.16, 1.3]), ticks=[0, 1])
-        thin_bar(bar, ["zero", "highest\nof its map"])
+        thin_bar(bar, [say("zero"), say("highest_of_map")])
     return figure
 
 
@@ -64,7 +64,7 @@ def ascent_progress(
     grid = left.subplots(len(chosen), len(snapshots), squeeze=False)
     for row, place in enumerate(chosen):
         for column, (step, images) in enumerate(snapshots.items()):
-            show_image(grid[row, column], images[place], f"{step} steps" if row == 0 else "")
+            show_image(grid[row, column], images[place], say("steps", steps=step) if row == 0 else "")
         grid[row, 0].set_ylabel(names[row], color=COLOURS[row], fontsize=7)
     axes = right.subplots()
     axes.plot(measured, objective, color="0.8", linewidth=0.5, zorder=1)
@@ -72,7 +72,9 @@ def ascent_progress(
         axes.plot(measured, objective[:, place], color=COLOURS[row], label=names[row])
     for step in snapshots:
         axes.axvline(step, color="0.6", linewidth=0.6, linestyle=":", zorder=0)
-    axes.set(xlabel="step", ylabel="mean output of the filter", title="objective of every filter")
+    axes.set_xlabel(say("step"))
+    axes.set_ylabel(say("filter_output"))
+    axes.set_title(say("objectives"))
     return figure
 
 
@@ -95,8 +97,8 @@ def filters_on_images(made: np.ndarray, photos: np.ndarray, outputs: np.ndarray,
             show_image(left, photo)
             right.imshow(output, cmap=SEQUENTIAL, vmin=0, vmax=highest)
             hide_axes(right)
-    titles = [title for rank in range(1, photos.shape[1] + 1) for title in (f"test, rank {rank}", "output")]
-    for axes, title in zip(figure.axes, ["made for it", *titles], strict=False):
+    titles = [title for rank in range(1, photos.shape[1] + 1) for title in (say("test_rank", rank=rank), say("output"))]
+    for axes, title in zip(figure.axes, [say("made"), *titles], strict=False):
         axes.set_title(title, fontsize=7, pad=2)
     return figure
 
@@ -112,17 +114,17 @@ def dream_panels(
     """
     figure = new_figure(1.85)
     grid = figure.subplots(1, 4, width_ratios=[1, 1, 1.25, 1.4])
-    show_image(grid[0], before, "before")
-    show_image(grid[1], after, "after")
+    show_image(grid[0], before, say("before"))
+    show_image(grid[1], after, say("after"))
     change = (after.astype(np.float32) - before).mean(axis=-1)
     limit = max(1.0, np.abs(change).max())
     drawn = grid[2].imshow(change, cmap=DIVERGING, vmin=-limit, vmax=limit)
-    hide_axes(grid[2], "after minus before, grey levels")
+    hide_axes(grid[2], say("change"))
     figure.colorbar(drawn, ax=grid[2], shrink=0.7, pad=0.03)
     for values, name, colour in zip(objective, sizes, COLOURS):
         grid[3].plot(measured, values, label=name, color=colour)
-    grid[3].set_title("mean square output by octave", fontsize=7, pad=2)
-    grid[3].set_xlabel("step")
+    grid[3].set_title(say("octaves"), fontsize=7, pad=2)
+    grid[3].set_xlabel(say("step"))
     grid[3].set_ylim(0, 1.25 * objective.max())
     grid[3].legend(loc="upper left", ncols=3, columnspacing=0.8, handlelength=1, borderaxespad=0.1, fontsize=6)
     return figure

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.report.plots.style import COLOURS, DIVERGING, drawn, in_percent, new_figure, wrap
+from helpers.report.plots.style import COLOURS, DIVERGING, drawn, in_percent, new_figure, say, wrap
 
 
 @drawn
@@ -52,16 +52,16 @@ def perturbation_curves(
     figure = new_figure(1.05 + 1.55 * len(curves))
     grid = figure.subplots(len(curves), len(titles), sharex=True, sharey=True, squeeze=False)
     for line, (label, values) in zip(grid, curves.items()):
-        line[0].set_ylabel(f"{label}\nprobability")
+        line[0].set_ylabel("{}\n{}".format(label, say("probability")))
         for place, axes in enumerate(line):
             for name, curve, style in zip(names, values[:, place], _line_styles(len(names), baselines)):
-                shown = f"{name} (chance)" if name == chance else name
+                shown = say("by_chance", name=name) if name == chance else name
                 axes.plot(np.linspace(0, 1, len(curve)), curve, label=shown, **style)
             axes.grid(True, axis="y")
     for axes, title in zip(grid[0], titles):
         axes.set_title(title)
     for axes in grid[-1]:
-        axes.set_xlabel("share of the pixels")
+        axes.set_xlabel(say("share_of_pixels"))
         in_percent(axes.xaxis)
     grid[0, 0].set(ylim=(0, 1), xlim=(0, 1), xticks=[0, 0.5, 1])
     figure.legend(handles=grid[0, 0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4)
@@ -87,7 +87,7 @@ def cascade_lines(
         axes.plot([half, half], [passing, 1], color="0.3", linewidth=5, alpha=0.25, solid_capstyle="butt")
         axes.set_title(title)
         axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
-        axes.set(ylim=(None, 1.02), xlabel="randomised down to")
+        axes.set(ylim=(None, 1.02), xlabel=say("randomised"))
         axes.grid(True, axis="y")
     figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=5)
     return figure

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from skimage.util import montage
 
+from helpers.base.words import Said, said
 from helpers.report.plots.style import MISTAKE, TEXT_WIDTH, drawn, letters_in, new_figure, wrap
 
 
@@ -55,10 +56,10 @@ def mosaic_columns(count: int) -> int:
     return int(np.ceil(np.sqrt(count)))
 
 
-def place_name(i: int, count: int) -> str:
+def place_name(i: int, count: int) -> Said:
     """Say where tile i of a mosaic of `count` tiles stands."""
     columns = mosaic_columns(count)
-    return f"row {i // columns + 1}, column {i % columns + 1}"
+    return said("figures.place", row=i // columns + 1, column=i % columns + 1)
 
 
 @drawn

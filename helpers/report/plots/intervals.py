@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure
+from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure, say
 
 
 @drawn
 def accuracy_intervals(names: Sequence[str], values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> Figure:
     """Draw accuracies as dots with their intervals, one row each, the first on top."""
     figure = new_figure(0.45 + 0.27 * len(names))
-    axes = _rows(figure, names, "accuracy, with 95% interval")
+    axes = _rows(figure, names, say("accuracy_interval"))
     heights = np.arange(len(names))
     axes.errorbar(
         values, heights, xerr=[values - lows, highs - values], fmt="o", color=COLOURS[0], capsize=3, markersize=5
@@ -55,11 +55,11 @@ def reliability(groups: Mapping[str, pd.DataFrame]) -> Figure:
         upper.errorbar(frame["confidence"], frame["accuracy"], yerr=reach, fmt="o-", markersize=3.5, linewidth=1)
         upper.set_title(label)
         lower.bar(frame["confidence"], frame["images"], width=0.03, color=COLOURS[0])
-        lower.set_xlabel("probability of the answer")
+        lower.set_xlabel(say("answer_probability"))
         for axis in (upper.xaxis, upper.yaxis):
             in_percent(axis)
-    grid[0, 0].set_ylabel("share of right answers")
-    grid[1, 0].set_ylabel("images")
+    grid[0, 0].set_ylabel(say("right_share"))
+    grid[1, 0].set_ylabel(say("images"))
     return figure
 
 

@@ -17,6 +17,7 @@ from helpers.report.plots.style import (
     drawn,
     in_percent,
     new_figure,
+    say,
     thin_bar,
 )
 
@@ -105,7 +106,7 @@ def heatmap_grid(image: np.ndarray, maps: Mapping[str, np.ndarray], columns: int
     rows = -(-(len(maps) + 1) // columns)
     figure = new_figure(rows * (TEXT_WIDTH - 0.45) / columns * 1.12 + 0.12)
     grid = figure.subplots(rows, columns, squeeze=False)
-    show_image(grid.flat[0], image, "image")
+    show_image(grid.flat[0], image, say("image"))
     for axes, (title, values) in zip(grid.flat[1:], maps.items(), strict=False):
         high = float(np.abs(values).max() if signed else values.max())
         low = -high if signed else float(values.min())
@@ -115,8 +116,15 @@ def heatmap_grid(image: np.ndarray, maps: Mapping[str, np.ndarray], columns: int
     for axes in grid.flat[len(maps) + 1 :]:
         axes.set_visible(False)
     bar = figure.colorbar(drawn, ax=grid, aspect=30, pad=0.01, ticks=[0, 0.5, 1] if signed else [0, 1])
-    thin_bar(bar, ["against", "0", "for"] if signed else ["lowest", "highest"])
+    thin_bar(bar, _ends(signed))
     return figure
+
+
+def _ends(signed: bool) -> list[str]:
+    """Name the ends of a scale, and its middle where it has one."""
+    if signed:
+        return [say("against"), "0", say("in_favour")]
+    return [say("lowest"), say("highest")]
 
 
 @drawn
@@ -136,24 +144,24 @@ def depth_profile(table: pd.DataFrame, pooled: Sequence[str]) -> Figure:
         "o-",
         color=COLOURS[2],
         markersize=3.5,
-        label="pixels of a map",
+        label=say("map_pixels"),
     )
-    grid[0].plot(places, table["channels"], "s-", color=COLOURS[4], markersize=3.5, label="channels")
+    grid[0].plot(places, table["channels"], "s-", color=COLOURS[4], markersize=3.5, label=say("channels"))
     grid[0].set_yscale("log", base=2)
     grid[0].yaxis.set_major_formatter(ScalarFormatter())
-    grid[0].set_title("pixels and channels of a layer")
+    grid[0].set_title(say("layer_size"))
     grid[1].bar(places, table["silent"], 0.7, color=colours)
-    grid[1].plot(places, table["dead"], "_", color="black", markersize=11, label="channels silent on every image")
-    grid[1].set_title("share of silent units")
+    grid[1].plot(places, table["dead"], "_", color="black", markersize=11, label=say("silent_channels"))
+    grid[1].set_title(say("silent_units"))
     grid[2].bar(places, table["shift"], 0.7, color=colours)
-    grid[2].set_title("correlation of the output before and after a shift by one pixel")
+    grid[2].set_title(say("shift"))
     in_percent(grid[1].yaxis)
     grid[1].set_ylim(-0.02, 1)
     grid[2].set_ylim(0, 1)
     for axes in grid:
         axes.grid(True, axis="y")
         axes.set_axisbelow(True)
-    handles = [Patch(color=COLOURS[i], label=name) for i, name in enumerate(["rectified", "pooled"])]
+    handles = [Patch(color=COLOURS[i], label=name) for i, name in enumerate([say("rectified"), say("pooled")])]
     grid[0].legend(loc="upper right", ncols=2)
     grid[1].legend(handles=[*handles, *grid[1].get_legend_handles_labels()[0]], loc="upper left", ncols=3)
     grid[2].set_xticks(places, table.index, rotation=45, ha="right", rotation_mode="anchor")

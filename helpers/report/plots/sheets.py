@@ -10,7 +10,7 @@ from matplotlib.image import AxesImage
 from skimage.segmentation import mark_boundaries
 
 from helpers.report.plots.images import hide_axes, mosaic
-from helpers.report.plots.style import DIVERGING, SEQUENTIAL, TEXT_WIDTH, drawn, letters_in, thin_bar, wrap
+from helpers.report.plots.style import DIVERGING, SEQUENTIAL, TEXT_WIDTH, drawn, letters_in, say, thin_bar, wrap
 
 BORDER = (1.0, 0.84, 0.04)  # of superpixels: a yellow that is found in no grey image and stands out in grey print
 _TILE = 1.05  # inches, the widest column
@@ -41,9 +41,9 @@ def explanation_sheet(
     """
     scaled = {name: to_own_scale(values) for name, values in maps.items()}
     rows = [
-        SheetRow("image", images),
+        SheetRow(say("image"), images),
         *(
-            SheetRow(name, values, (-1.0 if values.min() < 0 else 0.0, 1.0), "own scale")
+            SheetRow(name, values, (-1.0 if values.min() < 0 else 0.0, 1.0), say("own_scale"))
             for name, values in scaled.items()
         ),
         *(SheetRow(name, masked(images, mask)) for name, mask in masks.items()),
@@ -59,12 +59,12 @@ def mean_map_sheet(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: S
     any. The scale counts in multiples of the even share, which all pixels get where none counts more.
     """
     times_even = {name: values * np.prod(values.shape[1:]) for name, values in maps.items()}
-    unit = "\N{MULTIPLICATION SIGN} even"
+    unit = say("times_even")
     rows = [
         SheetRow(name, values, (0.0, float(np.nanpercentile(values, 99.8))), unit)
         for name, values in times_even.items()
     ]
-    return _draw_sheet([SheetRow("mean image", images), *rows], titles)
+    return _draw_sheet([SheetRow(say("mean_image"), images), *rows], titles)
 
 
 @drawn
@@ -83,11 +83,11 @@ def superpixel_sheet(
     magnitude; shown: (N, H, W) bool by name.
     """
     limit = float(np.percentile(np.abs(list(weights.values())), 99)) or 1.0
-    bordered = [] if segments is None else [SheetRow("superpixels", draw_borders(images, segments))]
+    bordered = [] if segments is None else [SheetRow(say("superpixels"), draw_borders(images, segments))]
     rows = [
-        SheetRow("image", images),
+        SheetRow(say("image"), images),
         *bordered,
-        *(SheetRow(name, values, (-limit, limit), "probability") for name, values in weights.items()),
+        *(SheetRow(name, values, (-limit, limit), say("weight")) for name, values in weights.items()),
         *(SheetRow(name, masked(images, mask)) for name, mask in shown.items()),
     ]
     return _draw_sheet(rows, titles, most_columns)
@@ -96,7 +96,13 @@ def superpixel_sheet(
 @drawn
 def region_sheet(images: np.ndarray, labels: np.ndarray, titles: Sequence[str]) -> Figure:
     """Show each image (N, H, W, C) above the borders of its regions (N, H, W) int."""
-    return _draw_sheet([SheetRow("image", images), SheetRow("regions", draw_borders(images, labels))], titles)
+    return _draw_sheet(
+        [
+            SheetRow(say("image"), images),
+            SheetRow(say("regions"), draw_borders(images, labels)),
+        ],
+        titles,
+    )
 
 
 def draw_borders(images: np.ndarray, segments: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 import pickle
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from textwrap import fill
 from typing import Any, TypeVar
 
+import numpy as np
+import pandas as pd
 import seaborn as sns
 from cycler import cycler
 from matplotlib import font_manager, rcParams, style
@@ -15,6 +17,9 @@ from matplotlib.axis import Axis
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+
+from helpers.base import words
+from helpers.base.words import Said
 
 TEXT_WIDTH = 6.7  # inches between the margins of the report's page
 SEQUENTIAL = "magma"
@@ -51,6 +56,27 @@ STYLE: dict[str, Any] = {
 style.use(STYLE)
 
 
+def say(key: str, **values: Any) -> str:
+    """Set what a figure says itself in the language that is spoken."""
+    return words.text(f"figures.{key}", **values)
+
+
+def spoken(given: Any) -> Any:
+    """Put what a figure is given into the language that is spoken: parts of sentences, and names, wherever they are."""
+    if isinstance(given, str | Said):
+        return words.show(given)
+    if isinstance(given, Mapping):
+        return {spoken(key): spoken(value) for key, value in given.items()}
+    if isinstance(given, list | tuple):
+        return type(given)(map(spoken, given))
+    if isinstance(given, np.ndarray) and given.dtype.kind in "UO":
+        return np.array([spoken(item) for item in given.tolist()], dtype=object)
+    if isinstance(given, pd.DataFrame):
+        texts = given.select_dtypes(["object", "string"]).columns
+        return given.assign(**{name: given[name].map(spoken) for name in texts}).rename(index=spoken)
+    return given
+
+
 Draws = TypeVar("Draws", bound=Callable[..., Figure])
 
 
@@ -59,7 +85,7 @@ def drawn(draw: Draws) -> Draws:
 
     @wraps(draw)
     def drawing(*given: Any, **named: Any) -> Figure:
-        figure = draw(*given, **named)
+        figure = draw(*map(spoken, given), **{name: spoken(value) for name, value in named.items()})
         # what hangs on a figure goes with it, and answers need not know this room
         figure.drawing = zlib.compress(pickle.dumps((draw.__name__, given, named), protocol=5), 1)  # type: ignore[attr-defined]
         return figure

@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
-from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure
+from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure, say
 
 
 @drawn
 def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) -> Figure:
     """Draw loss, accuracy and, if asked, learning rate by epoch; training dashed, validation solid, phases divided."""
-    panels = ["loss", "accuracy", "learning rate"] if rate else ["loss", "accuracy"]
+    panels = ["loss", "accuracy", "learning_rate"] if rate else ["loss", "accuracy"]
     figure = new_figure(2.3)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for (name, history), colour in zip(histories.items(), cycle(COLOURS)):
@@ -27,7 +27,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) ->
                 for axes in grid:
                     axes.axvline(epoch - 0.5, color="0.6", linewidth=0.7, linestyle=":")
     for axes, title in zip(grid, panels):
-        axes.set(title=title, xlabel="epoch")
+        axes.set(title=say(title), xlabel=say("epoch"))
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
         axes.grid(True, axis="y")
     grid[0].set_ylim(bottom=0)
@@ -36,8 +36,8 @@ def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) ->
         grid[2].set_yscale("log")
         grid[2].yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         grid[2].yaxis.set_minor_formatter(NullFormatter())
-    solid = Line2D([], [], color="0.3", linestyle="-", label="validation")
-    dashed = Line2D([], [], color="0.3", linestyle="--", label="training")
+    solid = Line2D([], [], color="0.3", linestyle="-", label=say("validation"))
+    dashed = Line2D([], [], color="0.3", linestyle="--", label=say("training"))
     named = grid[0].get_legend_handles_labels()[0] if len(histories) > 1 else []
     figure.legend(handles=[*named, solid, dashed], loc="outside lower center", ncols=6)
     return figure
