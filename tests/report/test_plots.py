@@ -1,6 +1,8 @@
 """Figures draw what they are given: nothing blank, nothing cut, labels where they belong."""
 
 import inspect
+import pickle
+import zlib
 from io import BytesIO
 from itertools import combinations
 
@@ -12,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from helpers.base import words
 from helpers.report import plots
-from helpers.report.plots import style
+from helpers.report.plots import missing_characters, style
 
 RANDOM = np.random.default_rng(0)
 NAMES = ("angry", "noodles/pasta", "surprise")
@@ -60,7 +63,7 @@ FIGURES = {
     "accuracy_intervals": lambda: plots.accuracy_intervals(
         NAMES, np.array([0.5, 0.6, 0.7]), np.array([0.4, 0.5, 0.6]), np.array([0.6, 0.7, 0.8])
     ),
-    "filter_mosaics": lambda: plots.filter_mosaics({"made": TILES, "output": RANDOM.random((9, 6, 6))}, FACES[0]),
+    "filter_mosaics": lambda: plots.filter_mosaics({"images": TILES, "maps": RANDOM.random((9, 6, 6))}, FACES[0]),
     "ascent_progress": lambda: plots.ascent_progress(
         {0: TILES, 10: TILES, 40: TILES},
         np.arange(0, 41, 2),
@@ -303,3 +306,30 @@ def test_a_heatmap_of_regions_holds_every_ratio_and_frames_those_that_stand_out(
     (frame,) = axes.patches
     assert frame.get_xy() == (1, 1)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["happy", "sad"]
+
+
+def texts_of(figure: Figure) -> set[str]:
+    return {text.get_text() for text in figure.findobj(Text) if text.get_visible()}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_drawn_again_from_what_was_saved_with_it_in_any_language(name: str) -> None:
+    first = FIGURES[name]()
+    saved = pickle.loads(zlib.decompress(first.drawing))
+    assert np.array_equal(pixels(first), pixels(plots.draw_again(*saved)))
+    with words.use("zh-Hant"):
+        again = plots.draw_again(*saved)
+        spoken, names = words.table("figures"), words.names()
+    plain = {said for key, said in words.table("figures").items() if said != spoken[key]}
+    plain |= {known for known, shown in names.items() if known != shown}
+    assert texts_of(again) & plain == set() and not is_cut(again)
+    assert missing_characters("".join(texts_of(again))) == ""
+
+
+def test_what_a_figure_is_given_is_spoken_wherever_it_stands() -> None:
+    frame = pd.DataFrame({"class": ["happy", "own"], "recall": [0.5, 0.6]}, index=["mouth", "own"])
+    given = {"mouth": (words.said("figures.images"), ["happy"], np.array(["sad", "own"])), "frame": frame, "n": 3}
+    with words.use("zh-Hant"):
+        spoken = style.spoken(given)
+    assert spoken["嘴巴"][:2] == ("圖片數", ["快樂"]) and [*spoken["嘴巴"][2]] == ["難過", "own"] and spoken["n"] == 3
+    assert [*spoken["frame"].index] == ["嘴巴", "own"] and [*spoken["frame"]["class"]] == ["快樂", "own"]

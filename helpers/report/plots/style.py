@@ -16,6 +16,7 @@ from matplotlib import font_manager, rcParams, style
 from matplotlib.axis import Axis
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import PercentFormatter
 
 from helpers.base import words
@@ -86,6 +87,8 @@ def drawn(draw: Draws) -> Draws:
     @wraps(draw)
     def drawing(*given: Any, **named: Any) -> Figure:
         figure = draw(*map(spoken, given), **{name: spoken(value) for name, value in named.items()})
+        if not all(text.get_text().isascii() for text in figure.findobj(Text)):
+            figure.draw_without_rendering()  # letters of another height move what is around them once more
         # what hangs on a figure goes with it, and answers need not know this room
         figure.drawing = zlib.compress(pickle.dumps((draw.__name__, given, named), protocol=5), 1)  # type: ignore[attr-defined]
         return figure
