@@ -3,9 +3,23 @@
 import os
 import platform
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import psutil
+
+
+def import_quietly(module: str) -> None:
+    """Import a module with nothing on stderr, where TensorFlow logs two lines whatever it is told."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import_module(module)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def usable_cores() -> int:

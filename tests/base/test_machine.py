@@ -64,3 +64,14 @@ def test_free_memory_is_what_the_control_group_leaves_where_that_is_less(tmp_pat
     assert machine.free_memory(tmp_path / "groups", own) == 5_000_000
     (group / most).write_text("max" if version == 2 else "9223372036854771712")
     assert machine.free_memory(tmp_path / "groups", own) > 10_000_000
+
+
+def test_what_a_module_says_as_it_is_imported_is_not_seen_and_what_comes_later_is(tmp_path, monkeypatch, capfd) -> None:
+    (tmp_path / "loud.py").write_text("import os\nos.write(2, b'as it is imported')\n")
+    (tmp_path / "broken.py").write_text("raise ImportError('it is broken')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    machine.import_quietly("loud")
+    with pytest.raises(ImportError, match="it is broken"):
+        machine.import_quietly("broken")
+    os.write(2, b"later")
+    assert capfd.readouterr().err == "later" and "loud" in sys.modules

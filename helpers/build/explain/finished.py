@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from helpers.base.machine import import_quietly
 from helpers.base.notebook import UsageError
 from helpers.base.runs import RUN_VARIABLE, read_run
 from helpers.build.plan import MADE_WITH
@@ -46,6 +47,7 @@ def open_finished(folder: Path) -> "Run":
     if identify(source, image_size=size or None).fingerprint != record["fingerprint"].removesuffix("-kept"):
         raise UsageError(f"The data of the run {folder.name} have changed since it was made; {again} of the new ones.")
     os.environ[RUN_VARIABLE] = folder.name
+    import_quietly("tensorflow")
     from helpers.run import open_run
 
     run = open_run(source, record["recipe"], record["seed"], str(folder.parent), size)
