@@ -96,7 +96,7 @@ help:
 	@echo '                LANGUAGE=en     language of the report: en, zh-Hant, or "en zh-Hant" for both; also in report.toml'
 	@echo 'make explain  a page on each of your pictures by the network of a finished run, in reports/<run>/explain'
 	@echo '                IMAGES=a.jpg    a file, "several of them", a folder, or images of the run: test:17,42'
-	@echo '                RUN=name        the run, if there are several; REPORTS as above'
+	@echo '                RUN=name        the run, if there are several; REPORTS and LANGUAGE as above'
 	@echo 'make look     say how DATASET is read, and write some images of each class into REPORTS; where it'
 	@echo '              can be read in several ways, here as in the others, these decide:'
 	@echo '                CLASS_LEVEL=1   level of the folders that name the classes, without those of splits'
@@ -149,7 +149,7 @@ compare: $(ready)
 	@$(run) -m helpers compare RUNS="$$RUNS" STUDY="$$STUDY" REPORTS="$$REPORTS"
 
 explain: $(ready)
-	@$(run) -m helpers explain IMAGES="$$IMAGES" RUN="$$RUN" REPORTS="$$REPORTS"
+	@$(run) -m helpers explain IMAGES="$$IMAGES" RUN="$$RUN" REPORTS="$$REPORTS" LANGUAGE="$$LANGUAGE"
 
 train: $(ready)
 	@$(run) -m helpers train DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" NETWORKS="$$NETWORKS" REPORTS="$$REPORTS"

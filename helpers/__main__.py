@@ -14,7 +14,7 @@ OPTIONS = ("DATASET", "RECIPE", "SEED", "REPORTS")
 TAKES = {
     "look": ("DATASET", "IMAGE_SIZE", "REPORTS"),
     "report": (*OPTIONS, "IMAGE_SIZE", "SET", "RUN", "LANGUAGE"),
-    "explain": ("IMAGES", "RUN", "REPORTS"),
+    "explain": ("IMAGES", "RUN", "REPORTS", "LANGUAGE"),
     "train": (*OPTIONS, "NETWORKS"),
     "pack": OPTIONS,
     "table": ("RUN", "INTO"),

@@ -10,6 +10,7 @@ from conftest import toy_dataset
 from PIL import Image
 from pypdf import PdfReader
 
+from helpers.base import words
 from helpers.base.runs import read_run
 from helpers.build.explain import command
 from helpers.build.explain.explainer import Explainer
@@ -19,7 +20,6 @@ from helpers.data.reading import Pixels, Reading
 from helpers.explain import neighbours
 from helpers.grade import calibration
 from helpers.networks.logits import all_probabilities
-from helpers.report import words
 from helpers.run import Run
 from helpers.training.recipes import get_recipe
 
@@ -116,6 +116,25 @@ def test_good_pictures_are_made_and_bad_ones_named(
     assert "noise one.png" in text and "calibrated probability" in text and "raw" in text
 
 
+def test_pages_are_in_the_language_that_is_asked_for(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (finished / "run.json").write_text("{}")
+    given = ["--images", "test:7", "--run", finished.name, "--reports", str(finished.parent)]
+    assert command.main([*given, "--language", "en zh-Hant"]) == 0
+    english, chinese = map(Path, capsys.readouterr().out.splitlines()[:2])
+    assert (english.name, chinese.name) == ("test-7.pdf", "test-7.zh-Hant.pdf")
+    texts = [re.sub(r"\s+", "", PdfReader(path).pages[0].extract_text()) for path in (english, chinese)]
+    assert "calibratedprobability" in texts[0] and "校正後的機率為" in texts[1] and "Thenetwork" not in texts[1]
+    assert command.main([*given, "--language", "klingon"]) == 2
+    assert "There is no LANGUAGE=klingon" in capsys.readouterr().err
+
+
+def test_every_sentence_of_a_page_has_its_place() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in Path(command.__file__).parent.glob("*.py"))
+    keys = [key.removeprefix("explain.") for key in words.catalogue("en") if key.startswith("explain.")]
+    groups = "splits", "fits", "colours"
+    assert [key for key in keys if key.split(".")[0] not in groups and not re.search(rf'[".]{key}"', code)] == []
+
+
 @pytest.mark.parametrize(
     ("images", "told"), [("test:999999", "0 to 59"), ("missing.jpg", "no file"), ("", "names no picture"), ("{}", "no")]
 )
@@ -125,8 +144,8 @@ def test_where_nothing_can_be_explained_nothing_is_written(
     (tmp_path / "notes.txt").write_text("no picture")
     (finished / "run.json").write_text("{}")
     before = sorted(finished.rglob("*"))
-    words = ["--images", images.format(tmp_path), "--run", finished.name, "--reports", str(finished.parent)]
-    assert command.main(words) == 2
+    given = ["--images", images.format(tmp_path), "--run", finished.name, "--reports", str(finished.parent)]
+    assert command.main(given) == 2
     message = capsys.readouterr().err
     assert told in message and message.count("\n") == 1
     assert sorted(finished.rglob("*")) == before
@@ -159,7 +178,7 @@ def test_a_file_is_read_as_the_data_were(fit: str, tmp_path: Path) -> None:
 
 
 def test_each_probability_is_said_to_be_calibrated_or_raw() -> None:
-    text = words.EXPLAIN.read_text(encoding="utf-8")
+    text = "\n".join(said for key, said in words.catalogue("en").items() if key.startswith("explain."))
     fields = re.findall(r"(calibrated|raw)( probability of)? \{(\w+):\.1%\}", text)
     said = {field: kind for kind, _, field in fields}
     numbers = {field for field in re.findall(r"\{(\w+)[:}]", text) if re.search("calibrated|(^|_)raw$", field)}

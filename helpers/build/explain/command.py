@@ -7,17 +7,20 @@ import tempfile
 import time
 from pathlib import Path
 
+from helpers.base import words
 from helpers.base.files import WriteError, reports_folder, write_atomically
 from helpers.base.notebook import UsageError
 from helpers.build.explain.finished import choose_run, open_finished
 from helpers.data.sources import DatasetError
 from helpers.networks.own.source import NetworkError
+from helpers.report.handin import HandInError, read_hand_in
 from helpers.training.pretrained import PretrainedError
 
 
 def explain(images: str, run_folder: Path) -> tuple[Path, list[str]]:
     """Explain what IMAGES names by the network of a run: the PDF, with its table beside it, and what was left out.
 
+    The PDF is in the language that is spoken; the table, whose columns are for programs, is not.
     Raises UsageError where there is no network or no picture, in which case nothing is written.
     """
     from helpers.build.explain.pictures import name_of, read_images
@@ -38,27 +41,34 @@ def explain(images: str, run_folder: Path) -> tuple[Path, list[str]]:
             figure.savefig(Path(folder) / f"{number}.pdf", metadata={"CreationDate": None})
             pages.append(explainer.page(numbers) | {"figure": f"/{number}.pdf"})
             rows.append(numbers)
-        document = {"title": f"Pictures explained by the network of the run {run_folder.name}", "pages": pages}
+        document = {"title": words.text("explain.title", run=run_folder.name), "pages": pages}
+        document |= {"language": words.language(), "region": words.region()}
         content = pdf.set_pages(Path(folder), document, int(os.environ.get("SOURCE_DATE_EPOCH") or time.time()))
-    path = run_folder / "explain" / f"{name_of(images)}.pdf"
+    language = "" if words.language() == words.PLAIN else f".{words.language()}"
+    path = run_folder / "explain" / f"{name_of(images)}{language}.pdf"
     table = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n", float_format="%.6g")
     write_atomically(path.with_name(f"{name_of(images)}.csv"), table.encode())
     write_atomically(path, content)
     return path, wrong
 
 
-def main(words: list[str]) -> int:
+def main(given: list[str]) -> int:
     """Run the command line; 2 where anything that was asked for could not be explained, each told in a sentence."""
     parser = argparse.ArgumentParser(prog="python -m helpers explain", description=__doc__)
     parser.add_argument("--images", default="", help="a file, several, a folder, or places such as test:17,42")
     parser.add_argument("--run", default="", help="the run, unless there is only one")
     parser.add_argument("--reports", default=reports_folder(), type=Path, help="folder of the run folders")
-    arguments = parser.parse_args(words)
+    parser.add_argument("--language", default="", help="of the pages, or several: en, zh-Hant")
+    arguments = parser.parse_args(given)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        path, wrong = explain(arguments.images, choose_run(arguments.reports.resolve(), arguments.run))
-        print(f"{path}\nThe numbers are in {path.stem}.csv beside it.", flush=True)
-    except (UsageError, DatasetError, NetworkError, PretrainedError, WriteError) as error:
+        run_folder = choose_run(arguments.reports.resolve(), arguments.run)
+        for language in read_hand_in(environment={"LANGUAGE": arguments.language}).languages:
+            with words.use(language):
+                path, wrong = explain(arguments.images, run_folder)
+            print(path, flush=True)
+        print("The numbers are in a .csv of this name beside it.", flush=True)
+    except (UsageError, HandInError, DatasetError, NetworkError, PretrainedError, WriteError) as error:
         wrong = [str(error)]
     print("\n".join(f"error: {sentence}" for sentence in wrong), end="\n" if wrong else "", file=sys.stderr)
     return 2 if wrong else 0

@@ -1,20 +1,21 @@
 """What is measured of each picture, and how a page says and shows it."""
 
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.base import words
 from helpers.base.code import code_digest
+from helpers.base.words import Said, said
 from helpers.build.explain.pictures import Picture
 from helpers.explain import maps, neighbours, registry, superpixels
 from helpers.explain.saliency import Settings
 from helpers.explain.substrates import BLACK, substrate
 from helpers.grade import calibration, insertion
 from helpers.networks.logits import all_probabilities
-from helpers.report import plots, words
+from helpers.report import plots
 from helpers.run import Run
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 TOP, DRAWS = 0.1, 20  # share of the pixels that are hidden; how often as many are hidden at random
 SHOWN, ALIKE, STRONGEST, BARS = 3, 5, 5, 5  # maps, training images, superpixels and classes on a page
 COPIES, SEGMENTS, BACKGROUNDS = 500, 25, 16  # of LIME; training images that expected gradients measure from
-FITS = {"crop": "cropped", "pad": "padded", "stretch": "stretched"}
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,10 @@ class Explainer:
         texture = self.index.texture_distances(image)[0]
         numbers |= {"usual_distance": self.index.limit, "texture": texture, "usual_texture": self.index.texture_limit}
         numbers["unlike"] = bool(distances[0] > self.index.limit or texture > self.index.texture_limit)
-        graded = {name: f"mean rank {self.ranks[name]:.1f}" if name in self.ranks else "not graded" for name in found}
         bars = {names[label]: (sure[label], raw[0, label]) for label in np.argsort(-raw[0])[:BARS]}
-        shown = {f"{name}\n{graded[name]}": values for name, values in found.items()}
+        shown = {words.text("explain.map", method=name, grade=self._grade(name)): found[name] for name in found}
         parts = lime.segments, lime.weight_map(), lime.strongest(STRONGEST)
-        titles = [f"{label}\ndistance {distance:.2f}" for label, distance in zip(alike, distances, strict=True)]
+        titles = [words.text("explain.near", label=label, distance=float(d)) for label, d in zip(alike, distances)]
         near = np.stack([data.train.images[place] for place in places])
         figure = plots.explained_picture(picture.pixels, bars, shown, parts, near, titles)
         return numbers, figure
@@ -105,22 +104,32 @@ class Explainer:
         share = float(maps.relevance_share(values[np.newaxis])[0][masks[0]].sum())
         return {"top_share": share, "calibrated_hidden": hidden, "calibrated_hidden_at_random": float(np.mean(random))}
 
+    def _grade(self, method: str) -> Said:
+        return said("explain.rank", rank=self.ranks[method]) if method in self.ranks else said("explain.no_rank")
+
     def page(self, numbers: dict[str, Any]) -> dict[str, Any]:
-        """Say in words what `explain` measured of a picture, and what holds for all of them."""
-        data, shape = self.run.dataset, self.run.dataset.image_shape
-        before, after = (f"{numbers[name]:.1%}" for name in ("calibrated", "calibrated_hidden"))
-        falls = numbers["calibrated_hidden"] < numbers["calibrated"]
-        change = f"{'falls' if falls else 'rises'} from {before} to {after}" if before != after else f"stays {after}"
-        values = numbers | {"split": "test" if data.validates_on_test else "validation", "change": change, "top": TOP}
-        values |= {"method": numbers["methods"].split("; ")[0], "usual": neighbours.USUAL, "draws": DRAWS}
-        values |= {"copies": COPIES, "count": len(numbers["most_alike"].split("; ")), "temperature": self.temperature}
-        values |= {"fit": FITS[data.reading.pixels.fit], "size": shape[0], "rows": len(self.ranks)}
-        values["colour"] = "in colour" if shape[2] == 3 else "in grey"
-        text = tomllib.loads(words.EXPLAIN.read_text(encoding="utf-8"))
-        values["measures"] = text["measures"].format_map(values)
-        said = {key: template.format_map(values) for key, template in text.items()}
+        """Say, in the language that is spoken, what `explain` measured of a picture, and what holds for all of them."""
+        data, shape, alike = self.run.dataset, self.run.dataset.image_shape, numbers["most_alike"].split("; ")
+        split, colour = "test" if data.validates_on_test else "validation", "colour" if shape[2] == 3 else "grey"
+        values = numbers | {"split": said(f"explain.splits.{split}"), "colour": said(f"explain.colours.{colour}")}
+        values |= {"method": numbers["methods"].split("; ")[0], "usual": neighbours.USUAL, "draws": DRAWS, "top": TOP}
+        values |= {"copies": COPIES, "count": len(alike), "most_alike": alike, "temperature": self.temperature}
+        values |= {"fit": said(f"explain.fits.{data.reading.pixels.fit}"), "size": shape[0], "rows": len(self.ranks)}
+        values["change"] = _change(numbers["calibrated"], numbers["calibrated_hidden"])
+
+        def tell(key: str) -> str:
+            fields = words.fields(words.template(f"explain.{key}"))
+            return words.text(f"explain.{key}", **{name: values[name] for name in fields})
+
         label, like = numbers["label"], "unlike" if numbers["unlike"] else "like"
-        verdict = said["right" if label == numbers["answer"] else "wrong"] if label else ""
+        verdict = ["right" if label == numbers["answer"] else "wrong"] if label else []
         notes = "reading", "fitted" if self.temperature != 1 else "unfitted", "graded" if self.ranks else "ungraded"
-        page = {"name": numbers["picture"], "lead": said["answer"] + verdict, "notes": [said[key] for key in notes]}
-        return page | {"sentences": [said[key] for key in (like, "rest", "lime", "alike")]}
+        lead = words.join([tell(key) for key in ["answer", *verdict]])
+        page = {"name": numbers["picture"], "lead": lead, "notes": [tell(key) for key in notes]}
+        return page | {"sentences": [words.join([tell(like), tell("measures")]), *map(tell, ("rest", "lime", "alike"))]}
+
+
+def _change(before: float, after: float) -> Said:
+    if f"{before:.1%}" == f"{after:.1%}":
+        return said("explain.stays", after=after)
+    return said("explain.falls" if after < before else "explain.rises", before=before, after=after)

@@ -2,7 +2,3 @@
 
 Templates are set by `helpers.answers.render`. May import nothing.
 """
-
-from pathlib import Path
-
-EXPLAIN = Path(__file__).with_name("explain.toml")  # what a page on one picture says, by key
