@@ -306,21 +306,22 @@ class Run:
         return audit.class_counts(self._audited, self.dataset.class_names)
 
     def sample(
-        self, per_class: int = 1, min_confidence: float = 0.9, split: str = "test", most: int = 12, wanted: str = ""
+        self, per_class: int = 1, min_confidence: float = 0.9, most: int = 12, only: str = "", image: int = -1
     ) -> Sample:
-        """Choose images of `choose_classes` that the CNN classifies correctly with at least this probability.
+        """Choose test images of `choose_classes` that the CNN classifies correctly with at least this probability.
 
         A class without enough of them gives its most confident correct images, or failing those the images with the
         highest probability of their class; `confident` says which. The choice among the confident ones follows from
-        the seed.
+        the seed. only: the one class to choose from, "" for all; image: the place of the one to take, -1 for none.
         """
-        probabilities, labels = self.probabilities(split), self.split(split).labels
+        if image >= 0:
+            return self.sample_of(np.array([image]), "test", min_confidence)
+        names, labels = self.dataset.class_names, self.dataset.test.labels
+        shown = [names.index(only)] if only else choose_classes(self.recalls, names, most).tolist()
         random = np.random.default_rng([self.seed, zlib.crc32(b"sample")])
-        chosen = [
-            choose_of_class(probabilities, labels, label, per_class, min_confidence, random)
-            for label in choose_classes(self.recalls, self.dataset.class_names, most, wanted).tolist()
-        ]
-        return self.sample_of(np.concatenate(chosen), split, min_confidence)
+        asked = per_class, min_confidence, random
+        chosen = [choose_of_class(self.probabilities(), labels, label, *asked) for label in shown]
+        return self.sample_of(np.concatenate(chosen), "test", min_confidence)
 
     def random_sample(self, count: int, split: str = "test", *, bounded: bool = False) -> Sample:
         """Draw images of a split at random, as the seed says.
@@ -350,7 +351,8 @@ class Run:
         UsageError on a value that a parameter cannot have.
         """
         depth = partial(count_convolutions, self.dataset, self.recipe.name)
-        own = runs.own_parameters(notebook, sys._getframe(1).f_globals, self.dataset.class_names, depth)
+        known, data = sys._getframe(1).f_globals, self.dataset
+        own = runs.own_parameters(notebook, known, data.class_names, depth, len(data.test.labels))
         folder = runs.folder_of_answer(self.folder, notebook, self.recipe.name, own)
         self.uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")
         if folder == self.folder:

@@ -73,7 +73,8 @@ def test_of_many_classes_some_are_shown_from_the_best_to_the_worst(run: Run, mon
     give_probabilities(run, monkeypatch, np.eye(3, dtype=np.float32)[run.dataset.test.labels])
     assert run.sample(most=3).labels.tolist() == [0, 1, 2]
     assert run.sample(most=2).labels.tolist() == [1, 2]
-    assert run.sample(most=2, wanted="top").labels.tolist() == [0, 1, 2]
+    assert run.sample(per_class=2, most=2, only="middle").labels.tolist() == [1, 1]
+    assert run.sample(only="middle", image=7).indices.tolist() == [7]
 
 
 def test_recall_is_read_from_notebook_03_unless_that_rests_on_another_network(run: Run) -> None:

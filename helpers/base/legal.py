@@ -19,30 +19,37 @@ def near(name: str, legal: Iterable[str]) -> str:
 
 
 def check_values(
-    notebook: Path, values: Mapping[str, object], classes: Sequence[str], depth: Callable[[], int]
+    notebook: Path, values: Mapping[str, object], classes: Sequence[str], depth: Callable[[], int], images: int
 ) -> None:
     """Check values of a notebook's parameters; UsageError with the legal ones, or those near, on a wrong one.
 
-    classes: of the data set; depth: counts the convolutions of the network, asked only where one is chosen.
+    classes: of the data set; depth: counts the convolutions of the network, asked only where one is chosen; images:
+    how many test images there are.
     """
     declared = read_parameters(notebook)
     for name, value in values.items():
         if name in declared:
             check_type(declared[name], value)
-            if legal := _refused(declared[name], value, classes, depth):
+            if legal := _refused(declared[name], value, classes, depth, images):
                 raise UsageError(f"{notebook.stem} cannot take {name}={value}: {legal}")
 
 
-def _refused(parameter: Parameter, value: object, classes: Sequence[str], depth: Callable[[], int]) -> str:
+def _refused(parameter: Parameter, value: object, classes: Sequence[str], depth: Callable[[], int], images: int) -> str:
     """Say what would be legal instead of a value; "" where it is legal."""
     legal = re.split("[;:]", parameter.note)[-1].strip()
     if str(value) in [found.strip('"') for found in re.findall(r'(?:^|or )(0|"") for ', legal)]:
         return ""
     if isinstance(value, str):
-        names = classes if "a class of the data set" in legal else re.findall('"([^"]+)"', legal)
+        names = (
+            classes
+            if re.search("a class of the data set|one class", parameter.note)
+            else re.findall('"([^"]+)"', legal)
+        )
         return near(value, names) if names and value not in names else ""
     if parameter.note.startswith("convolution") and isinstance(value, int):
         return "" if 1 <= value <= depth() else f"the network has the convolutions 1 to {depth()}; {legal}."
+    if parameter.note.startswith("one test image") and isinstance(value, int):
+        return "" if -1 <= value < images else f"there are the test images 0 to {images - 1}; {legal} with -1."
     return "" if not isinstance(value, int | float) or _fits(value, legal) else f"it has to be {legal}."
 
 

@@ -116,17 +116,17 @@ def notebook_file(notebook: str) -> Path:
 
 
 def own_parameters(
-    notebook: str, values: Mapping[str, Any], classes: Sequence[str], depth: Callable[[], int]
+    notebook: str, values: Mapping[str, Any], classes: Sequence[str], depth: Callable[[], int], images: int
 ) -> dict[str, Any]:
     """Give the values of the parameters that a notebook alone has, from all the names that it knows.
 
-    classes, depth: as `check_values` takes them. Raises UsageError on a value that is not legal.
+    classes, depth, images: as `check_values` takes them. Raises UsageError on a value that is not legal.
     """
     path = notebook_file(notebook)
     declared = read_parameters(path) if path.is_file() else {}
     own = {name: values[name] for name in declared if name not in COMMON and name in values}
     if own:
-        check_values(path, own, classes, depth)
+        check_values(path, own, classes, depth, images)
     return own
 
 

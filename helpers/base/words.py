@@ -39,7 +39,7 @@ class Said:
     """A sentence, or a part of one, as its key and the values that it names; a template in place of a key is itself."""
 
     key: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)  # so that one can be a key
 
     def __str__(self) -> str:
         return show(self)

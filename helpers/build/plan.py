@@ -147,7 +147,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     _check_fonts([loaded.name, *loaded.class_names, *names])
     depth = partial(count_convolutions, loaded, arguments.recipe)
     for name, values in chosen.items():
-        check_values(notebooks / f"{name}.ipynb", values, loaded.class_names, depth)
+        check_values(notebooks / f"{name}.ipynb", values, loaded.class_names, depth, len(loaded.test.labels))
     facts = {
         "the data": f"sha256:{data.fingerprint}",
         "the decoded data": f"sha256:{loaded.content}",

@@ -1,20 +1,19 @@
 """Which named regions a network looks at: shares of the relevance against shares of the area, and in words."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import reduce
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t, ttest_ind
 
-from helpers.base.words import render
+from helpers.base.words import Said, said
 from helpers.explain.regions import Regions as Regions
 from helpers.explain.regions import find_regions as find_regions
 from helpers.explain.regions import shares as shares
 from helpers.explain.regions import spread_weights as spread_weights
 from helpers.explain.regions import superpixel_regions as superpixel_regions
 from helpers.grade.insertion import resampled_means
-from helpers.report.words.sentences import FILTERS, REGIONS
 
 FEWEST = 10  # images of a group, below which nothing is said of it
 NAMED = 3  # most regions of a group that a sentence names, those with the highest ratios
@@ -60,42 +59,40 @@ def stand_out(table: pd.DataFrame) -> pd.DataFrame:
     return above.sort_values("ratio", ascending=False, kind="stable")
 
 
-def sentence(table: pd.DataFrame, by: str) -> tuple[str, dict[str, Any]]:
-    """Say for each group of `attention` which regions stand out: a template with values; by: whose relevance it is."""
+def sentence(table: pd.DataFrame, by: str | Said) -> Said:
+    """Say for each group of `attention` which regions stand out; by: what lies there, such as a method's relevance."""
     found, enough = stand_out(table), table["images"] >= FEWEST
     kinds: dict[str, list[str]] = {"none": [], "few": []}
     if found.empty and (enough.all() or not enough.any()):
-        return REGIONS["nowhere" if enough.any() else "unknown"], {"by": by}
+        return said("regions.nowhere" if enough.any() else "regions.unknown", by=by)
     clauses = []
     for group, own in table.groupby("group", sort=False):
         if own["images"].iloc[0] < FEWEST:
             kinds["few"].append(str(group))
         elif regions := phrases(found[found["group"] == group])[:NAMED]:
-            clauses.append(render(REGIONS["some"], {"names": group, "regions": regions}))
+            clauses.append(said("regions.some", names=group, regions=regions))
         else:
             kinds["none"].append(str(group))
-    clauses += [render(REGIONS[kind], {"names": groups}) for kind, groups in kinds.items() if groups]
-    return REGIONS["found"], {"by": by, "most": NAMED, "found": "; ".join(clauses)}
+    clauses += [said(f"regions.{kind}", names=groups) for kind, groups in kinds.items() if groups]
+    whole = reduce(lambda before, clause: said("regions.also", before=before, clause=clause), clauses)
+    return said("regions.found", by=by, most=NAMED, found=whole)
 
 
-def phrases(found: pd.DataFrame) -> list[str]:
-    """Name regions that stand out, the first with its share and ratio."""
-    rows = [
-        dict(zip(("region", "share", "ratio"), row)) for row in zip(found["region"], found["share"], found["ratio"])
-    ]
-    first = [render(REGIONS["their" if row["region"].endswith("s") else "its"], row) for row in rows[:1]]
-    return first + [render(REGIONS["other"], {"region": row["region"]}) for row in rows[1:]]
+def phrases(found: pd.DataFrame) -> list[Said]:
+    """Name regions that stand out, the first with its share and the share of the image that it covers."""
+    first = [said("regions.one", region=row.region, share=row.share, area=row.area) for row in found[:1].itertuples()]
+    return first + [said("regions.other", region=region) for region in found["region"][1:]]
 
 
-def shared_sentence(table: pd.DataFrame, by: str) -> list[tuple[str, dict[str, Any]]]:
+def shared_sentence(table: pd.DataFrame, by: str | Said) -> list[Said]:
     """Say which regions stand out for both groups of `attention`; nothing where either has too few images."""
     groups = table["group"].drop_duplicates().tolist()
     if len(groups) < 2 or table["images"].min() < FEWEST:
         return []
     sets = [stand_out(table[table["group"] == group])["region"].tolist() for group in groups]
-    both = [f"the {region}" for region in sets[0] if region in sets[1]]
+    both = [said("regions.other", region=region) for region in sets[0] if region in sets[1]]
     values = {"by": by, "first": groups[0], "second": groups[1]}
-    return [(REGIONS["both"], values | {"regions": both}) if both else (REGIONS["not both"], values)]
+    return [said("regions.both", regions=both, **values) if both else said("regions.not_both", **values)]
 
 
 def preferred(responses: np.ndarray, labels: np.ndarray, names: Sequence[str], claims: int = 1) -> list[str]:
@@ -112,25 +109,20 @@ def preferred(responses: np.ndarray, labels: np.ndarray, names: Sequence[str], c
     return sorted(found, key=lambda name: -sides[name][0].mean())
 
 
-def filter_sentence(
-    place: str, texture: pd.Series, found: pd.DataFrame, classes: Sequence[str]
-) -> tuple[str, dict[str, Any]]:
-    """Say what a filter seeks: a template with values.
+def source(regions: Regions) -> Said:
+    """Say where regions come from."""
+    return said(f"regions.sources.{regions.source}")
+
+
+def filter_sentence(place: str, texture: pd.Series, found: pd.DataFrame, classes: Sequence[str]) -> Said:
+    """Say what a filter seeks.
 
     place: of the filter in its grid; texture: its row of `ascent.texture`; found: the regions that stand out in its
     output; classes: those that it prefers.
     """
-    lines = texture["alignment"] >= ALIGNED
-    keys = (
-        "lines" if lines else "no lines",
-        "regions" if len(found) else "no region",
-        "classes" if classes else "no class",
-    )
-    template = "".join(FILTERS[key] for key in keys)
-    values = {
-        "place": place,
-        **{str(key): value for key, value in texture.items()},
-        "regions": phrases(found),
-        "classes": list(classes),
-    }
-    return template, {key: value for key, value in values.items() if f"{{{key}" in template}
+    where = said("filters.regions", regions=phrases(found)) if len(found) else said("filters.no_region")
+    liked = said("filters.classes", classes=list(classes)) if classes else said("filters.no_class")
+    values = {"place": place, "alignment": texture["alignment"], "wave": texture["wave"], "where": where}
+    if texture["alignment"] < ALIGNED:
+        return said("filters.no_lines", liked=liked, **values)
+    return said("filters.lines", liked=liked, angle=texture["angle"], **values)

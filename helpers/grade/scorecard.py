@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from helpers.base import words
+from helpers.base.words import Said, said
 from helpers.explain.registry import OF_SUBSTRATE
 from helpers.grade import confusion, faithfulness, insertion, sanity
 from helpers.grade.grading import EVIDENCE, SAME_IMAGE, Grades
 from helpers.grade.ranking import Leader, find_leader, kendalls_w, rank, resampled_ranks
-from helpers.report.words.sentences import GRADED
 
 RANK, SPREAD, ALIKE, ENTROPY, OTHER = "mean rank", "± rank", ["signed", "magnitude"], "entropy", "other class"
 FOUND = ["pointing", "mass", "|mass|", "rank"]
 BETTER, WORSE, LEVEL, OWN = "better", "worse", "level", "–"
 CHANCE, PASSING = insertion.RANDOM, sanity.PASSING
 KEPT = 0.05  # accuracy that may be lost with the evidence alone, for it to be called all that the network reads
-Said = list[tuple[str, dict[str, Any]]]  # templates with their values
 
 
 def table(grades: Grades) -> pd.DataFrame:
@@ -41,19 +41,20 @@ def formats(frame: pd.DataFrame) -> dict[str, str]:
     return {column: own.get(column, ".2f") for column in frame.columns}
 
 
-def panels(grades: Grades) -> list[str]:
+def panels(grades: Grades) -> list[Said]:
     """Name the curves of `curves`."""
-    return [f"{kind},\n{hidden}" for hidden in grades.substrates for kind in ("insertion", "deletion")]
+    kinds = ("insertion", "deletion")
+    return [said("grades.panel", kind=kind, hidden=hidden) for hidden in _hidden(grades) for kind in kinds]
 
 
-def curves(grades: Grades) -> dict[str, np.ndarray]:
+def curves(grades: Grades) -> dict[Said, np.ndarray]:
     """Give the mean curves over right and over wrong answers, where there are any: (M + 3, panels, steps + 1)."""
     flat = grades.curves.reshape(2, len(grades.names), len(panels(grades)), -1)
     places = {True: 0, False: 1}
     return {label: flat[places[right]] for label, right, _ in _groups(grades)}
 
 
-def differences(grades: Grades) -> dict[str, pd.DataFrame]:
+def differences(grades: Grades) -> dict[Said, pd.DataFrame]:
     """Compare the symmetric relevance gain with that of the edge map, over right and over wrong answers.
 
     Returns by group a row a method and a baseline other than the edge map; columns value, low and high, the
@@ -80,8 +81,8 @@ def standing(grades: Grades) -> pd.Series:
 
     By the paired 95% interval of the symmetric relevance gain; level where the interval holds zero.
     """
-    words = _against_zero(_gap_to_edges(grades, np.ones_like(grades.correct)))
-    return pd.Series([OWN if n == insertion.EDGES else w for n, w in zip(grades.names, words)], grades.names)
+    against = _against_zero(_gap_to_edges(grades, np.ones_like(grades.correct)))
+    return pd.Series([OWN if n == insertion.EDGES else w for n, w in zip(grades.names, against)], grades.names)
 
 
 def trusted(grades: Grades) -> list[str]:
@@ -117,60 +118,66 @@ def agreement(grades: Grades) -> dict[str, np.ndarray]:
     return {name: rank(-ranks) for name, ranks in groups.items()}
 
 
-def sentences(grades: Grades) -> Said:
-    """Put the grades into words: templates with their values, for `Answer.say`."""
-    said: Said = [(GRADED[word], {"methods": methods}) for word, methods in verdicts(grades).items() if methods]
-    said += [*_rank_sentences(grades), *_group_sentences(grades), *_standing_sentences(grades)]
-    said += [*_proof_sentences(grades), *_evidence_sentences(grades)]
-    return [*said, *_randomised_sentences(grades), *_rival_sentences(grades)]
+def sentences(grades: Grades) -> list[Said]:
+    """Put the grades into words, the verdicts first."""
+    verdict = [said(f"grades.{word}", methods=methods) for word, methods in verdicts(grades).items() if methods]
+    measured = [*_rank_sentences(grades), *_group_sentences(grades), *_standing_sentences(grades)]
+    evidence = [*_proof_sentences(grades), *_evidence_sentences(grades)]
+    return [*verdict, *measured, *evidence, *_randomised_sentences(grades), *_rival_sentences(grades)]
 
 
-def caption_values(grades: Grades, *methods: str) -> dict[str, object]:
-    """Give the values of the template MAP_GRADES for the methods that a figure shows."""
-    scores = dict(zip(grades.names, grades.scores().mean(axis=1), strict=True))
+def mean_gains(grades: Grades) -> pd.Series:
+    """Give the symmetric relevance gain of each method and baseline by name, mean over substrates and images."""
+    return pd.Series(grades.scores().mean(axis=1), grades.names)
+
+
+def grades_of(grades: Grades, *methods: str) -> Said:
+    """Say the grades of the methods that a figure shows, for its caption."""
+    gains = mean_gains(grades)
     forms = np.where(grades.signed, *_alike(grades).mean(axis=-1))
     likeness = dict(zip(grades.names, forms, strict=True))
-    return {
-        "methods": list(methods),
-        "scores": [float(scores[name]) for name in methods],
-        "edges": float(scores[insertion.EDGES]),
-        "likeness": [float(likeness[name]) for name in methods],
-    }
+    each = [said("grades.of_map", name=name, score=gains[name], likeness=likeness[name]) for name in methods]
+    return said("grades.of_maps", methods=each, edges=gains[insertion.EDGES])
 
 
-def _say(key: str, leader: Leader, **values: Any) -> tuple[str, dict[str, Any]]:
+def _say(key: str, leader: Leader, **values: Any) -> Said:
     """Say that the leader is first, or else that it cannot be told from others."""
-    said = {"best": leader.name, "value": leader.value, "tied": leader.tied} | values
-    template = GRADED[f"{key}, tied" if leader.tied else key]
-    return template, {name: value for name, value in said.items() if f"{{{name}" in template}
+    key = f"grades.{key}_tied" if leader.tied else f"grades.{key}"
+    known = {"best": leader.name, "value": leader.value, "tied": leader.tied} | values
+    return Said(key, {name: known[name] for name in words.fields(words.template(key))})
 
 
-def _rank_sentences(grades: Grades) -> Said:
+def _hidden(grades: Grades) -> list[Said]:
+    """Say what hides the pixels."""
+    return [said(f"grades.hidden.{kind}") for kind in grades.substrates]
+
+
+def _rank_sentences(grades: Grades) -> list[Said]:
     """Say which method has the best mean rank, what its gain is, and how far several rankings agree."""
     count, by_setting = len(grades.methods), _by_setting(grades)
     mean = rank(by_setting.mean(axis=-1)).mean(axis=1)
     drawn = resampled_ranks(by_setting, seed=0)
     leader = find_leader(grades.methods, -mean[:count, np.newaxis], -drawn[:count])
-    settings: dict[str, Any] = {"substrates": list(grades.substrates), "steps": list(insertion.STEP_COUNTS)}
+    settings: dict[str, Any] = {"substrates": _hidden(grades), "steps": list(insertion.STEP_COUNTS)}
     settings |= {"answers": list(insertion.ANSWERS), "settings": by_setting.shape[1], "images": len(grades.correct)}
-    scores = dict(zip(grades.names, grades.scores().mean(axis=1), strict=True))
+    scores = mean_gains(grades)
     others = {"blob": scores[faithfulness.BLOB], "edges": scores[insertion.EDGES], "chance": scores[insertion.RANDOM]}
-    said = [_say("first", leader, rank=-leader.value, count=len(grades.names), **settings)]
-    said.append((GRADED["gains"], {"score": scores[leader.name], **others}))
+    found = [_say("first", leader, rank=-leader.value, count=len(grades.names), **settings)]
+    found.append(said("grades.gains", score=scores[leader.name], **others))
     favoured = grades.names[np.isin(grades.baselines, [OF_SUBSTRATE, "image mean"])]
     if len(favoured):
-        said.append((GRADED["favoured"], {"favoured": favoured.tolist()}))
+        found.append(said("grades.favoured", favoured=favoured.tolist()))
     if SAME_IMAGE in grades.substrates:
         gains = grades.gains[:count, list(grades.substrates).index(SAME_IMAGE), -1, 0]
-        said.append(_say("same image", find_leader(grades.methods, gains)))
+        found.append(_say("same_image", find_leader(grades.methods, gains)))
     groups = agreement(grades)
-    if np.isfinite(found := kendalls_w(np.stack([*groups.values()], axis=1))):
-        values = {"groups": [*groups], "agreement": found, "unrelated": 1 / len(groups)}
-        said.append((GRADED["agreement"], values))
-    return said
+    if np.isfinite(alike := kendalls_w(np.stack([*groups.values()], axis=1))):
+        names = [said(f"grades.hidden.{name}") for name in groups]
+        found.append(said("grades.agreement", groups=names, agreement=alike, unrelated=1 / len(groups)))
+    return found
 
 
-def _group_sentences(grades: Grades) -> Said:
+def _group_sentences(grades: Grades) -> list[Said]:
     """Say which method is best where the network was right, and which where it was wrong."""
     groups = _groups(grades)
     scores = grades.scores()[: len(grades.methods)]
@@ -179,15 +186,15 @@ def _group_sentences(grades: Grades) -> Said:
     return found if len(groups) == 2 else []
 
 
-def _standing_sentences(grades: Grades) -> Said:
+def _standing_sentences(grades: Grades) -> list[Said]:
     standings = standing(grades)[list(grades.methods)]
     worse, level = (standings.index[standings == word].tolist() for word in (WORSE, LEVEL))
-    said: Said = [(GRADED["worse"], {"worse": worse})] if worse else []
-    said += [(GRADED["level"], {"level": level})] if level else []
-    return said or [(GRADED["better"], {"count": len(standings)})]
+    found = [said("grades.worse", worse=worse)] if worse else []
+    found += [said("grades.level", level=level)] if level else []
+    return found or [said("grades.better", count=len(standings))]
 
 
-def _proof_sentences(grades: Grades) -> Said:
+def _proof_sentences(grades: Grades) -> list[Said]:
     """Say whether the network reads the class where it is drawn."""
     whole, without, kept = grades.proof[:, np.isfinite(grades.proof[0])]
     if not len(whole):
@@ -197,10 +204,10 @@ def _proof_sentences(grades: Grades) -> Said:
     proved = found.high <= grades.blind < known.low and lost <= KEPT
     values = {"images": len(whole), "whole": whole.mean(), "kept": kept.mean(), "blind": grades.blind}
     values |= {"without": found.value, "low": found.low, "high": found.high}
-    return [(GRADED["proof" if proved else "no proof"], values)]
+    return [Said("grades.proof" if proved else "grades.no_proof", values)]
 
 
-def _evidence_sentences(grades: Grades) -> Said:
+def _evidence_sentences(grades: Grades) -> list[Said]:
     """Say which method finds the evidence, and which do worse at it than the edge map."""
     if not grades.knows_evidence():
         return []
@@ -208,42 +215,39 @@ def _evidence_sentences(grades: Grades) -> Said:
     mass = grades.evidence[list(EVIDENCE).index("relevance mass")][:, np.isfinite(grades.chance)]
     means = dict(zip(names, mass.mean(axis=1), strict=True))
     others = {"blob": means[faithfulness.BLOB], "edges": means[insertion.EDGES], "chance": np.nanmean(grades.chance)}
-    said = [_say("mass", find_leader(grades.methods, mass[:count]), **others)]
-    words = _against_zero(mass[:count] - mass[names.index(insertion.EDGES)])
-    worse = [name for name, word in zip(names, words) if word == WORSE]
-    return [*said, (GRADED["mass worse"], {"worse": worse})] if worse else said
+    found = [_say("mass", find_leader(grades.methods, mass[:count]), **others)]
+    against = _against_zero(mass[:count] - mass[names.index(insertion.EDGES)])
+    worse = [name for name, word in zip(names, against) if word == WORSE]
+    return [*found, said("grades.mass_worse", worse=worse)] if worse else found
 
 
-def _randomised_sentences(grades: Grades) -> Said:
+def _randomised_sentences(grades: Grades) -> list[Said]:
     """Say of which methods the maps change with the weights, of which they do not, and which are undecided."""
     count, alike = len(grades.methods), _alike(grades)
-    words, means = sanity.verdicts(alike)[:, :count], alike.mean(axis=-1)
-    draws = alike.shape[-1]
-    stays = [(_in_form(grades, place, words, sanity.STAYS), place) for place in range(count)]
-    failed = {name: float(means[:, place][words[:, place] == sanity.STAYS].max()) for name, place in stays if name}
-    undecided = [
-        _in_form(grades, place, words, sanity.UNDECIDED)
-        for place in range(count)
-        if sanity.UNDECIDED in words[:, place] and sanity.STAYS not in words[:, place]
+    verdict, means = sanity.verdicts(alike)[:, :count], alike.mean(axis=-1)
+    stay, open_ = (verdict == sanity.STAYS), (verdict == sanity.UNDECIDED)
+    failed = [
+        said("grades.one_stays", name=_in_form(grades, place, stay), alike=means[:, place][stay[:, place]].max())
+        for place in np.flatnonzero(stay.any(axis=0)).tolist()
     ]
-    said: Said = []
-    if failed:
-        said.append((GRADED["stays"], {"draws": draws, "failed": [*failed], "alike": [*failed.values()]}))
-    if undecided:
-        said.append((GRADED["undecided"], {"undecided": undecided, "draws": draws}))
-    passed = int((words == sanity.CHANGES).all(axis=0).sum())
-    chance = float(means[0, list(grades.names).index(insertion.RANDOM)])
-    return [*said, (GRADED["changes"], {"passed": passed, "count": count, "chance": chance})]
+    undecided = [
+        _in_form(grades, place, open_) for place in np.flatnonzero(open_.any(axis=0) & ~stay.any(axis=0)).tolist()
+    ]
+    found = [said("grades.stays", draws=alike.shape[-1], failed=failed)] if failed else []
+    found += [said("grades.undecided", undecided=undecided, draws=alike.shape[-1])] if undecided else []
+    passed = (verdict == sanity.CHANGES).all(axis=0).sum()
+    chance = means[0, list(grades.names).index(insertion.RANDOM)]
+    return [*found, said("grades.changes", passed=passed, count=count, chance=chance)]
 
 
-def _in_form(grades: Grades, place: int, words: np.ndarray, verdict: str) -> str:
-    """Name a method, and the form of its maps where the verdict holds for one alone; "" where it holds for none."""
-    forms = [form for form, word in zip(ALIKE, words[:, place]) if word == verdict]
+def _in_form(grades: Grades, place: int, holds: np.ndarray) -> str | Said:
+    """Name a method, and the form of its maps where something holds, (forms, methods) bool, for one alone."""
+    forms = [form for form, so in zip(ALIKE, holds[:, place]) if so]
     name = str(grades.names[place])
-    return "" if not forms else name if len(forms) == len(ALIKE) else f"{name} ({forms[0]})"
+    return name if len(forms) == len(ALIKE) else said("grades.in_form", name=name, form=forms[0])
 
 
-def _rival_sentences(grades: Grades) -> Said:
+def _rival_sentences(grades: Grades) -> list[Said]:
     leader = find_leader(grades.methods, grades.sensitivity)
     return [] if leader.tied else [_say("blind", leader)]
 
@@ -268,10 +272,14 @@ def _against_zero(gaps: np.ndarray) -> list[str]:
     return np.where(low > 0, BETTER, np.where(high < 0, WORSE, LEVEL)).tolist()
 
 
-def _groups(grades: Grades) -> Sequence[tuple[str, bool, np.ndarray]]:
+def _groups(grades: Grades) -> Sequence[tuple[Said, bool, np.ndarray]]:
     """List the groups of images that have at least two: label, whether the answers are right, and which images."""
     sides = {"right": grades.correct, "wrong": ~grades.correct}
-    return [(f"{name} answers ({side.sum()})", name == "right", side) for name, side in sides.items() if side.sum() > 1]
+    return [
+        (said(f"grades.{name}_answers", count=int(side.sum())), name == "right", side)
+        for name, side in sides.items()
+        if side.sum() > 1
+    ]
 
 
 def _gap_to_edges(grades: Grades, chosen: np.ndarray) -> np.ndarray:

@@ -50,14 +50,13 @@ def choose_of_class(
     return own[np.lexsort((-confidence, ~correct))][:count]
 
 
-def choose_classes(recalls: Callable[[], np.ndarray], names: Sequence[str], most: int, wanted: str = "") -> np.ndarray:
+def choose_classes(recalls: Callable[[], np.ndarray], names: Sequence[str], most: int) -> np.ndarray:
     """Choose the classes whose images are shown: all, or of more than `most` some, as labels in rising order.
 
     They lie evenly between the one with the highest recall and the one with the lowest, both among them. recalls:
-    gives (classes,) float, asked only where it is needed; wanted: a class that is chosen in any case.
+    gives (classes,) float, asked only where it is needed.
     """
     if len(names) <= most:
         return np.arange(len(names))
     ranked = np.argsort(-recalls(), kind="stable")
-    chosen = ranked[np.linspace(0, len(names) - 1, most).round().astype(int)]
-    return np.unique([*chosen, *([names.index(wanted)] if wanted in names else [])])
+    return np.unique(ranked[np.linspace(0, len(names) - 1, most).round().astype(int)])

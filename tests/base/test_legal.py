@@ -23,11 +23,11 @@ def never() -> int:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_note_says_what_is_legal_so_that_it_can_be_checked(name: str) -> None:
     declared = {key: one for key, one in read_parameters(notebook_file(name)).items() if key not in COMMON}
-    check_values(notebook_file(name), {key: one.default for key, one in declared.items()}, CLASSES, never)
+    check_values(notebook_file(name), {key: one.default for key, one in declared.items()}, CLASSES, never, 9)
     for key, one in declared.items():
-        wrong = "nonsense" if isinstance(one.default, str) else type(one.default)(-1)
+        wrong = "nonsense" if isinstance(one.default, str) else type(one.default)(-2)
         with pytest.raises(UsageError, match=f"^{name} cannot take {key}={wrong}: "):
-            check_values(notebook_file(name), {key: wrong}, CLASSES, lambda: 7)
+            check_values(notebook_file(name), {key: wrong}, CLASSES, lambda: 7, 9)
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_every_note_says_what_is_legal_so_that_it_can_be_checked(name: str) -> N
 )
 def test_a_wrong_value_is_one_sentence(name: str, values: dict[str, object], told: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check_values(notebook_file(name), values, CLASSES, lambda: 7)
+        check_values(notebook_file(name), values, CLASSES, lambda: 7, 9)
     assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_what_is_legal_passes() -> None:
     values = {"LAYER": 7, "FACE_CLASS": "sad", "STEP_SIZE": 1, "DREAM_SHARE": 1.0, "LIME_SAMPLES": 2}
-    check_values(notebook_file("05_gradient_ascent"), values, CLASSES, lambda: 7)
+    check_values(notebook_file("05_gradient_ascent"), values, CLASSES, lambda: 7, 9)
 
 
 def test_the_layers_are_those_of_the_recipes_network() -> None:
@@ -73,6 +73,6 @@ def parameters(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_a_note_that_says_nothing_of_limits_refuses_nothing_but_another_type(parameters: Callable) -> None:
     path = parameters("SIZE = 1  # how large")
-    check_values(path, {"SIZE": -5}, CLASSES, never)
+    check_values(path, {"SIZE": -5}, CLASSES, never, 9)
     with pytest.raises(UsageError, match="how large"):
-        check_values(path, {"SIZE": "big"}, CLASSES, never)
+        check_values(path, {"SIZE": "big"}, CLASSES, never, 9)

@@ -73,7 +73,7 @@ NOTEBOOK = "05_gradient_ascent"
 def asked(run: Path, **changed: object) -> Path:
     own = {name: one.default for name, one in runs.read_parameters(path(NOTEBOOK)).items()}
     return runs.folder_of_answer(
-        run, NOTEBOOK, "tiny", runs.own_parameters(NOTEBOOK, {**own, **changed}, (), lambda: 7)
+        run, NOTEBOOK, "tiny", runs.own_parameters(NOTEBOOK, {**own, **changed}, (), lambda: 7, 9)
     )
 
 

@@ -74,7 +74,7 @@ def test_a_method_in_a_file_of_its_own_is_graded_drawn_and_put_into_words(added,
     for figure in (curves, cascade):
         assert "brightness" in [text.get_text() for text in figure.legends[0].get_texts()]
     answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
-    said = " ".join(answer.say(template, **values).text for template, values in scorecard.sentences(grades))
+    said = " ".join(answer.say(sentence).text for sentence in scorecard.sentences(grades))
     assert "brightness changes least (rank correlation 1.00)" in said
 
 

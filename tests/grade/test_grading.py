@@ -14,7 +14,6 @@ from helpers.base.keeper import VALUES, fingerprint
 from helpers.explain import registry, saliency
 from helpers.grade import grading, insertion, lime_study, sanity, scorecard
 from helpers.grade.ranking import kendalls_w
-from helpers.report.words import sentences as en
 
 BACKGROUNDS = np.random.default_rng(1).integers(0, 256, (3, 24, 24, 1), dtype=np.uint8)
 SETTINGS = grading.Settings(
@@ -149,7 +148,7 @@ def made_up(scores: dict[str, np.ndarray], likeness: object = 0.2, **changes: ob
 
 def said(grades: grading.Grades, tmp_path: Path) -> str:
     answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
-    return " ".join(answer.say(template, **values).text for template, values in scorecard.sentences(grades))
+    return " ".join(answer.say(sentence).text for sentence in scorecard.sentences(grades))
 
 
 class TestFirst:
@@ -157,37 +156,38 @@ class TestFirst:
 
     def test_one_that_is_ahead_is_first(self, tmp_path):
         text = said(made_up({"good": 0.3 + NOISE[0], "bad": NOISE[1] - 0.3}), tmp_path)
-        assert "good has the best mean rank by symmetric relevance gain, 1.0 of 5." in text
-        assert "expression hides the pixels" in text and "good gains most: 0.3" in text
+        assert "good has the best mean rank, 1.0 of 5: over " in text
+        assert "same face with another expression" in text and "there good gains most (0.3" in text
 
     def test_of_two_that_differ_by_chance_none_is(self, tmp_path):
         text = said(made_up({"one": 0.3 + NOISE[0], "other": 0.3 + NOISE[1], "bad": NOISE[2] - 0.3}), tmp_path)
         assert "has the best" not in text and "gains most" not in text
-        assert text.count("cannot be told from") == 4  # the rank, the same image, right and wrong answers
-        assert "of one, and cannot be told from that of other" in text or "of other, and cannot be told from" in text
+        assert text.count("cannot be told apart from") == 4  # the rank, the same image, right and wrong answers
+        assert "but cannot be told apart from other" in text or "but cannot be told apart from one" in text
 
     def test_one_that_only_one_substrate_puts_first_is_not(self, tmp_path):
         known = np.stack([0.6 + NOISE[0], 0.3 + NOISE[0], NOISE[0]])
         text = said(made_up({"known": known, "other": 0.3 + NOISE[1]}), tmp_path)
         assert "known has the best mean rank" not in text
-        assert "other gains most: 0.3" in text  # where the same image hides the pixels
+        assert "there other gains most (0.3" in text  # where the same image hides the pixels
 
     def test_right_and_wrong_answers_are_told_apart(self, tmp_path):
         sides = np.where(np.arange(40) < 30, 0.5, -0.5)
         grades = made_up({"split": sides + NOISE[0] / 10, "not": -sides + NOISE[1] / 10})
         groups = scorecard.differences(grades)
-        assert list(groups) == ["right answers (30)", "wrong answers (10)"]
+        assert [*map(str, groups)] == ["right answers (30)", "wrong answers (10)"]
         right, wrong = groups.values()
         assert right.loc["split", "low"] > 0.4 and wrong.loc["split", "high"] < -0.4
         assert right.loc["split", "low"] < right.loc["split", "value"] < right.loc["split", "high"]
         text = said(grades, tmp_path)
-        assert "was right, split gains most" in text and "was wrong, not gains most" in text
+        assert "answered rightly, split gains most" in text and "answered wrongly, not gains most" in text
 
     def test_without_wrong_answers_there_is_no_group_of_them(self, tmp_path):
         grades = made_up({"one": NOISE[0]})
         grades.correct[:] = True
-        assert list(scorecard.differences(grades)) == list(scorecard.curves(grades)) == ["right answers (40)"]
-        assert "was wrong" not in said(grades, tmp_path)
+        assert list(scorecard.differences(grades)) == list(scorecard.curves(grades))
+        assert [*map(str, scorecard.curves(grades))] == ["right answers (40)"]
+        assert "answered wrongly" not in said(grades, tmp_path)
 
 
 class TestAgainstEdges:
@@ -195,8 +195,8 @@ class TestAgainstEdges:
         grades = made_up({"good": 0.3 + NOISE[0], "bad": NOISE[1] - 0.3, "blank": NOISE[2] - NOISE[2].mean()})
         assert list(scorecard.standing(grades)) == ["better", "worse", "level", "level", "level", "–"]
         text = said(grades, tmp_path)
-        assert "Worse than the edge map, which has seen no network, by symmetric relevance gain: bad." in text
-        assert "Not to be told from the edge map: blank." in text and "All" not in text
+        assert "Worse than the edge map, which never saw the network: bad." in text
+        assert "Not to be told apart from the edge map: blank." in text and "All" not in text
 
     def test_all_are_better_only_where_all_are(self, tmp_path):
         text = said(made_up({"one": 0.3 + NOISE[0], "other": 0.2 + NOISE[1]}), tmp_path)
@@ -213,22 +213,22 @@ class TestRandomWeights:
     def test_what_stays_what_changes_and_what_is_undecided(self, tmp_path):
         scores = {"stays": NOISE[0], "changes": NOISE[1], "close": NOISE[2]}
         text = said(made_up(scores, self.draws(0.8, 0.1, 0.49, spread=0.2)), tmp_path)
-        assert "the maps of stays still correlate at 0.80" in text
-        assert "Whether the maps of close change, 5 draws of random weights leave undecided." in text
-        assert "The maps of 1 of 3 methods change in either form." in text
+        assert "not what was learned: stays (correlation 0.80)." in text
+        assert "After 5 draws of random weights it is still open whether these maps change: close." in text
+        assert "The maps of 1 of 3 methods change with the weights" in text
 
     def test_nothing_stays_where_every_draw_changes_it(self, tmp_path):
         text = said(made_up({"one": NOISE[0]}, self.draws(0.2)), tmp_path)
-        assert "do not change" not in text and "undecided" not in text and "The maps of 1 of 1" in text
+        assert "stay as they were" not in text and "still open" not in text and "The maps of 1 of 1" in text
 
     def test_a_form_that_stays_is_named(self, tmp_path):
         forms = np.stack([self.draws(0.1)[0], self.draws(0.9)[0]])
         text = said(made_up({"one": NOISE[0]}, forms), tmp_path)
-        assert "the maps of one (magnitude) still correlate at 0.90" in text and "The maps of 0 of 1" in text
+        assert "one (magnitude) (correlation 0.90)" in text and "The maps of 0 of 1" in text
 
     def test_a_random_map_passes_and_the_text_says_why_that_is_no_merit(self, tmp_path):
         text = said(made_up({"one": NOISE[0]}), tmp_path)
-        assert "A random map, drawn anew each time, changes too (correlation 0.00): to change is no merit" in text
+        assert "That is no merit: a random map, drawn anew each time, changes too (correlation 0.00)" in text
 
 
 class TestVerdicts:
@@ -246,11 +246,13 @@ class TestVerdicts:
             "distrust": ["stays", "bad"],
         }
         text = said(grades, tmp_path)
-        assert text.startswith("Trust the maps of good:") and "Do not trust those of stays and bad:" in text
+        assert text.startswith("Trust the maps of good:") and "Do not trust the maps of stays and bad:" in text
 
     def test_nothing_is_trusted_where_nothing_passes(self, tmp_path):
         text = said(made_up({"bad": self.bad}), tmp_path)
-        assert "Trust the maps" not in text and "with care" not in text and text.startswith("Do not trust those of bad")
+        assert (
+            "Trust the maps" not in text and "with care" not in text and text.startswith("Do not trust the maps of bad")
+        )
 
     def test_the_form_that_is_drawn_counts(self):
         forms = np.stack([TestRandomWeights.draws(0.9)[0], TestRandomWeights.draws(0.1)[0]])
@@ -274,46 +276,44 @@ class TestEvidence:
 
     def test_the_largest_share_is_called_so_where_it_is(self, tmp_path):
         text = said(self.graded({"one": 0.5 + NOISE[0], "other": 0.3 + NOISE[1]}), tmp_path)
-        assert "The largest share of the relevance for the class lies there with one: " in text
+        assert "Of the relevance for the class, one puts most on the pixels in which the class is drawn: " in text
 
     def test_and_not_where_two_are_alike(self, tmp_path):
         text = said(self.graded({"one": 0.3 + NOISE[0], "other": 0.3 + NOISE[1]}), tmp_path)
-        assert "largest share" not in text and "which cannot be told from" in text
+        assert "puts most" not in text and "is drawn, and cannot be told apart from" in text
 
     def test_worse_than_the_edge_map_is_what_the_images_say_is_worse(self, tmp_path):
         masses = {"low": 0.05 + NOISE[0] / 10, "close": 0.2 - NOISE[1] + NOISE[1].mean() - 0.01}
-        assert "worse than the edge map: low." in said(self.graded(masses), tmp_path)
+        assert "Less than the edge map puts there: low." in said(self.graded(masses), tmp_path)
 
     def test_the_network_reads_the_classes_there_where_it_needs_and_wants_no_other_pixels(self, tmp_path):
         text = said(self.graded({"one": NOISE[0]}, proof=self.proof(0.1, 0.9)), tmp_path)
-        assert "falls from 90% to 10%" in text and "this network reads them there" in text
+        assert "falls from 90% to 10%" in text and "it reads the classes there and nowhere else" in text
 
     def test_a_few_images_prove_nothing(self, tmp_path):
         proof = np.full((3, 40), np.nan, np.float32)
         proof[:, :6] = [[1] * 6, [0] * 6, [1] * 6]
         text = said(self.graded({"one": NOISE[0]}, proof=proof), tmp_path)
-        assert "reads them there" not in text and "is not proved" in text
+        assert "and nowhere else" not in text and "is not proved" in text
 
     @pytest.mark.parametrize("without, kept", [(0.7, 0.9), (0.1, 0.5)])
     def test_and_else_that_is_not_said(self, without, kept, tmp_path):
         text = said(self.graded({"one": NOISE[0]}, proof=self.proof(without, kept)), tmp_path)
-        assert "reads them there" not in text and "is not proved" in text
+        assert "and nowhere else" not in text and "is not proved" in text
 
 
 def test_agreement_is_full_where_all_grades_order_alike_and_low_where_they_do_not(tmp_path):
     alike = {f"m{i}": i / 10 + NOISE[i] / 100 for i in range(4)}
-    assert "agree with a Kendall's W of 1.00 (1: the same order; 0.33: unrelated orders" in said(
-        made_up(alike), tmp_path
-    )
+    assert "Kendall's W is 1.00 (1: the same order; 0.33: what unrelated orders" in said(made_up(alike), tmp_path)
     turned = {f"m{i}": np.array([[i], [3 - i], [(i * 2) % 5]]) / 10 + NOISE[i] / 100 for i in range(4)}
     groups = scorecard.agreement(made_up(turned))
     assert kendalls_w(np.stack([*groups.values()], axis=1)) < 0.5
 
 
 def test_a_method_that_a_substrate_favours_is_named(tmp_path):
-    assert "measure from, or hide with" not in said(made_up({"one": NOISE[0]}), tmp_path)
+    assert "An advantage of" not in said(made_up({"one": NOISE[0]}), tmp_path)
     baselines = np.array([registry.OF_SUBSTRATE, "", "", ""])
-    assert "one measure from, or hide with" in said(made_up({"one": NOISE[0]}, baselines=baselines), tmp_path)
+    assert "An advantage of one: " in said(made_up({"one": NOISE[0]}, baselines=baselines), tmp_path)
 
 
 def test_what_changes_least_for_another_class_is_named_where_it_is_known(tmp_path):
@@ -341,8 +341,8 @@ def test_the_cascade_shows_the_mean_of_the_draws_and_nothing_where_there_is_none
 def test_the_caption_names_the_grade_of_what_is_shown(tmp_path):
     grades = made_up({"good": 0.3 + 0 * NOISE[0], "bad": 0 * NOISE[0]})
     answer = Answer(tmp_path, "04_saliency_maps", "Title", "Question?")
-    text = answer.say("A figure. " + en.MAP_GRADES, **scorecard.caption_values(grades, "good")).text
-    assert "0.30 for good, 0.00 for the edge map" in text and "weights: 0.20." in text
+    text = answer.say(scorecard.grades_of(grades, "good")).text
+    assert "good 0.30 and 0.20" in text and "has 0.00" in text
 
 
 def test_trusted_are_methods_that_beat_the_edges_and_change_with_the_weights(grades):

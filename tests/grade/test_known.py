@@ -51,7 +51,7 @@ def test_of_a_linear_network_what_each_pixel_adds_comes_first_and_a_random_order
     order = ranked(grades)
     assert order[0] == "truth" and order[-1] == insertion.RANDOM
     assert grades.evidence[1, 0].min() == 1
-    assert next(values["best"] for _, values in scorecard.sentences(grades) if "best" in values) == "truth"
+    assert next(one.values["best"] for one in scorecard.sentences(grades) if "best" in one.values) == "truth"
 
 
 class TestOneActionUnit:

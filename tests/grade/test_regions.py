@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.base.words import render
+from helpers.base.words import show
 from helpers.data import faces
 from helpers.explain import saliency
 from helpers.explain.regions import Regions
@@ -28,22 +28,21 @@ def attend(maps: np.ndarray, groups: np.ndarray = NAMES) -> pd.DataFrame:
 
 
 def said(maps: np.ndarray, groups: np.ndarray = NAMES) -> str:
-    template, values = regions.sentence(attend(maps, groups), "Grad-CAM")
-    return render(template, values)
+    return show(regions.sentence(attend(maps, groups), "Grad-CAM"))
 
 
 def test_a_map_on_the_mouth_names_the_mouth_and_nothing_else() -> None:
     found = regions.stand_out(attend(MOUTH))
     assert {*zip(found["group"], found["region"])} == {("happy", "mouth"), ("sad", "mouth")}
     text = said(MOUTH)
-    assert "for happy, the mouth (100%, " in text and "for sad, the mouth (100%, " in text
+    assert "for happy, the mouth (100% of it on " in text and "for sad, the mouth (100% of it on " in text
     assert not [name for name in faces.REGIONS if name != "mouth" and name in text]
 
 
 @pytest.mark.parametrize("maps", [np.ones(MOUTH.shape), NOISE], ids=["even", "noise"])
 def test_a_map_that_prefers_no_region_names_none(maps: np.ndarray) -> None:
     assert regions.stand_out(attend(maps)).empty
-    assert "none stands out" in said(maps) and "times" not in said(maps)
+    assert "none stands out" in said(maps) and "of it on" not in said(maps)
 
 
 def test_a_map_that_lies_elsewhere_in_every_image_names_none() -> None:
@@ -68,7 +67,7 @@ def test_of_few_images_nothing_is_said() -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_where_no_group_has_enough_images_none_is_said_to_prefer_nothing(count: int) -> None:
     table = regions.attention(MOUTH[:count, :9, 0], PARTS.areas()[:count], PARTS.names, NAMES[:count])
-    assert render(*regions.sentence(table, "it")) == "Where it lies, there are too few images to say."
+    assert show(regions.sentence(table, "it")) == "There are too few images to say where it lies."
 
 
 def test_images_without_relevance_do_not_count() -> None:
@@ -105,14 +104,11 @@ def test_a_network_whose_evidence_is_one_region_is_told_so() -> None:
 def test_two_groups_share_what_stands_out_in_both() -> None:
     eyes = (PARTS.labels == faces.REGIONS.index("eyes")).astype(np.float32)
     both = regions.shared_sentence(attend(MOUTH), "LIME's weight")
-    ((template, values),) = both
-    assert render(template, values) == (
-        "Of LIME's weight, both happy and sad hold more than its area gives on the mouth."
-    )
-    ((template, values),) = regions.shared_sentence(
-        attend(np.where((NAMES == "sad")[:, None, None], eyes, MOUTH)), "it"
-    )
-    assert render(template, values) == "Of it, no region stands out for both happy and sad."
+    assert [show(one) for one in both] == [
+        "Both for happy and for sad, more of LIME's weight lies on the mouth than the area would have it."
+    ]
+    none = regions.shared_sentence(attend(np.where((NAMES == "sad")[:, None, None], eyes, MOUTH)), "it")
+    assert [show(one) for one in none] == ["No region holds more of it than its area gives for both happy and sad."]
     assert regions.shared_sentence(attend(MOUTH, np.where(np.arange(COUNT) < 36, "happy", "sad")), "it") == []
 
 
@@ -130,8 +126,8 @@ def test_a_filter_prefers_the_classes_that_raise_its_output_and_no_others() -> N
 def test_of_a_filter_is_said_what_was_measured_and_nothing_else(lines: bool, found: bool, classes: list[str]) -> None:
     texture = pd.Series({"wave": 5.2, "alignment": 0.8 if lines else 0.2, "angle": 45.0})
     table = regions.stand_out(attend(MOUTH if found else NOISE))[:1]
-    text = render(*regions.filter_sentence("(2, 3)", texture, table, classes))
-    assert text.startswith("The filter in (2, 3) ") and "5.2 pixels" in text
-    assert ("lines at 45" in text) == lines and ("no one direction" in text) != lines
+    text = show(regions.filter_sentence("(2, 3)", texture, table, classes))
+    assert text.startswith("The filter at (2, 3) ") and "5.2 pixels" in text
+    assert ("lines at 45" in text) == lines and ("without one direction" in text) != lines
     assert ("the mouth" in text) == found and ("no region stands out" in text) != found
     assert ("happy" in text) == bool(classes) and ("no class stands out" in text) != bool(classes)

@@ -159,68 +159,6 @@ def changes(augmentation: dict) -> list[str]:
 
 
 # Captions that several notebooks share.
-GRADES_CAPTION = (
-    "Grades of every method over {images} test images, {wrong} of them answered wrongly: symmetric relevance gain "
-    "(insertion less deletion) by what hides the pixels; mean and standard deviation of the rank over all settings; "
-    "rank correlation of signed maps and of magnitudes with those of the network with half-randomised weights, mean of "
-    "{draws} draws; how much the entropy of the maps rises when all weights are random (efficient MPRT); rank "
-    "correlation with the map of the runner-up, over {few} images; and, where the classes are known to be drawn, "
-    "whether the first pixel, which share of the relevance for the class, which of all relevance, and which of as many "
-    "pixels lies there."
-)
-MAP_GRADES = (
-    "Symmetric relevance gain: {scores:.2f} for {methods}, {edges:.2f} for the edge map. Rank correlation with the map "
-    "of the network with half-randomised weights: {likeness:.2f}."
-)
-# What the grades come to, by key; those in pairs say that one is first, and that it cannot be told from others.
-GRADED = {
-    "trust": "Trust the maps of {methods}: they find more than an edge map, which has asked no network, and they "
-    "change when what the network learned is taken from it.",
-    "care": "Read those of {methods} with care: one of the two is not shown of them.",
-    "distrust": "Do not trust those of {methods}: they find less than an edge map, or stay when what the network "
-    "learned is taken from it.",
-    "first": "Over {settings} settings ({substrates}; {steps} steps; {answers}) and {images} test images, {best} has "
-    "the best mean rank by symmetric relevance gain, {rank:.1f} of {count}.",
-    "first, tied": "Over {settings} settings ({substrates}; {steps} steps; {answers}) and {images} test images, the "
-    "best mean rank by symmetric relevance gain is {rank:.1f} of {count}, that of {best}, and cannot be told from "
-    "that of {tied}.",
-    "gains": "Its gain is {score:.2f}, mean over the substrates; a centred Gaussian gets {blob:.2f}, the edge map "
-    "{edges:.2f}, a random order {chance:.2f}.",
-    "favoured": "{favoured} measure from, or hide with, what hides the pixels in some of these settings, which "
-    "favours them there.",
-    "same image": "Where the same face with another expression hides the pixels, which no method knows and which is "
-    "as likely as the face itself, {best} gains most: {value:.2f}.",
-    "same image, tied": "Where the same face with another expression hides the pixels, which no method knows and which "
-    "is as likely as the face itself, {best} gains {value:.2f} and cannot be told from {tied}.",
-    "agreement": "The rankings by {groups} agree with a Kendall's W of {agreement:.2f} (1: the same order; "
-    "{unrelated:.2f}: unrelated orders, on average).",
-    "right": "Where the network was right, {best} gains most: {value:.2f}.",
-    "right, tied": "Where the network was right, {best} gains {value:.2f} and cannot be told from {tied}.",
-    "wrong": "Where the network was wrong, {best} gains most: {value:.2f}.",
-    "wrong, tied": "Where the network was wrong, {best} gains {value:.2f} and cannot be told from {tied}.",
-    "worse": "Worse than the edge map, which has seen no network, by symmetric relevance gain: {worse}.",
-    "level": "Not to be told from the edge map: {level}.",
-    "better": "All {count} methods do better than the edge map.",
-    "proof": "Where the classes are drawn is known. With only these pixels set back, the network's accuracy on "
-    "{images} images falls from {whole:.0%} to {without:.0%} ({low:.0%} to {high:.0%}), no better than the commonest "
-    "class ({blind:.0%}); with all but these pixels set back, it is {kept:.0%}: this network reads them there.",
-    "no proof": "Where the classes are drawn is known. With only these pixels set back, the network's accuracy on "
-    "{images} images is {without:.0%} ({low:.0%} to {high:.0%}) instead of {whole:.0%}, where the commonest class "
-    "gives {blind:.0%}; with all but these pixels set back, it is {kept:.0%}. That it reads the classes there alone "
-    "is not proved, and the last columns of the table say where they are drawn, not what is true of this network.",
-    "mass": "The largest share of the relevance for the class lies there with {best}: {value:.0%}; a centred Gaussian "
-    "gets {blob:.0%}, the edge map {edges:.0%}, and chance gives {chance:.0%}.",
-    "mass, tied": "Of the relevance for the class, {value:.0%} lies there with {best}, which cannot be told from "
-    "{tied}; a centred Gaussian gets {blob:.0%}, the edge map {edges:.0%}, and chance gives {chance:.0%}.",
-    "mass worse": "In this share these do worse than the edge map: {worse}.",
-    "stays": "With the upper half of the network random ({draws} draws), the maps of {failed} still correlate at "
-    "{alike:.2f} with those of the trained one: they do not change, and show the image rather than what was learned.",
-    "undecided": "Whether the maps of {undecided} change, {draws} draws of random weights leave undecided.",
-    "changes": "The maps of {passed} of {count} methods change in either form. A random map, drawn anew each time, "
-    "changes too (correlation {chance:.2f}): to change is no merit, and this check warns of maps but ranks none.",
-    "blind": "Asked about the runner-up instead of the predicted class, {best} changes least (rank correlation "
-    "{value:.2f}).",
-}
 LIME_STABILITY = (
     "In the study of LIME with {copies:,} copies and {cut} superpixels asked for, two seeds' weights have a rank "
     "correlation of {correlation:.2f}, and the linear model explains {fit:.0%}."
@@ -237,31 +175,6 @@ RIVALS = {
     ("against", "against", "less"): "{name} and {rival} are spoken against by different places.",
 }
 SHARED = "(These superpixels share {overlap:.0%}; {low:.0%} to {high:.0%}; chance: {chance:.0%}; {images} images.)"
-# Where relevance, or the output of a filter, lies more than the area would have it; `found` joins the clauses.
-REGIONS = {
-    "found": "More than their area gives, {by} lies on these regions, at most {most} of them named: {found}.",
-    "nowhere": "Of {by}, no region holds more than its area gives beyond what chance explains: none stands out.",
-    "unknown": "Where {by} lies, there are too few images to say.",
-    "some": "for {names}, {regions}",
-    "none": "for {names}, none stands out",
-    "few": "for {names}, there are too few images to say",
-    "its": "the {region} ({share:.0%}, {ratio:.1f} times its area)",
-    "their": "the {region} ({share:.0%}, {ratio:.1f} times their area)",
-    "other": "the {region}",
-    "both": "Of {by}, both {first} and {second} hold more than its area gives on {regions}.",
-    "not both": "Of {by}, no region stands out for both {first} and {second}.",
-}
-# What a filter seeks, by key: its pattern, the regions and the classes that it answers to.
-FILTERS = {
-    "lines": "The filter in {place} asks for lines at {angle:.0f}° (0°: level; alignment "
-    "{alignment:.2f}), {wave:.1f} pixels from one to the next",
-    "no lines": "The filter in {place} asks for a pattern of no one direction (alignment {alignment:.2f}), with "
-    "{wave:.1f} pixels from crest to crest",
-    "regions": "; on test images its output lies on {regions}",
-    "no region": "; on test images no region stands out in its output",
-    "classes": ", and it is highest for {classes}.",
-    "no class": ", and no class stands out by raising it.",
-}
 REGION_SOURCES = {
     "drawn": "The regions are those that the program drew, face by face.",
     "template": "The regions are one template for all images, laid on their mean.",
