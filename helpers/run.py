@@ -319,8 +319,7 @@ class Run:
         names, labels = self.dataset.class_names, self.dataset.test.labels
         shown = [names.index(only)] if only else choose_classes(self.recalls, names, most).tolist()
         random = np.random.default_rng([self.seed, zlib.crc32(b"sample")])
-        asked = per_class, min_confidence, random
-        chosen = [choose_of_class(self.probabilities(), labels, label, *asked) for label in shown]
+        chosen = [choose_of_class(self.probabilities(), labels, k, per_class, min_confidence, random) for k in shown]
         return self.sample_of(np.concatenate(chosen), "test", min_confidence)
 
     def random_sample(self, count: int, split: str = "test", *, bounded: bool = False) -> Sample:

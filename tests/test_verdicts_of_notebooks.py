@@ -12,6 +12,7 @@ import pytest
 from helpers import confusion, regions
 from helpers.answers import Answer, render_block
 from helpers.base.files import ROOT
+from helpers.base.words import said
 
 IMAGES = 40
 NAMES = np.array(["happy", "sad"])
@@ -22,7 +23,7 @@ def concluded(tmp_path: Path, notebook: str, cell: str, **given: Any) -> str:
     cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     (source,) = ("".join(one["source"]) for one in cells if one["id"] == cell)
     answer = Answer(tmp_path, notebook, "Title", "Question?")
-    exec(source, {"answer": answer, "np": np, "display": lambda shown: None, "regions": regions, **given})
+    exec(source, {"answer": answer, "np": np, "display": lambda shown: None, "regions": regions, "said": said, **given})
     return " ".join(render_block(block) for block, _ in answer._blocks)
 
 
@@ -35,8 +36,8 @@ def two_halves(images: int) -> regions.Regions:
 @pytest.mark.parametrize(
     ("share", "images", "said", "unsaid"),
     [
-        (0.9, IMAGES, "looks more than their area would have it at the top (90%", "no part of the image"),
-        (0.5, IMAGES, "no part of the image stands out", "looks more"),
+        (0.9, IMAGES, "looks at the top (90% of it on 50% of the image)", "no part of the image"),
+        (0.5, IMAGES, "no part of the image stands out", "looks at"),
         (0.9, 4, "too few images", "stands out"),
         (0.5, 4, "too few images", "stands out"),
     ],

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.base.words import Said, said
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -18,6 +20,14 @@ class Sample:
     class_names: tuple[str, ...]
     evidence: np.ndarray | None  # (N, H, W) bool, where the data set knows it
     confident: np.ndarray  # (N,) bool, whether the confidence asked for was reached
+
+    def titles(self) -> list[Said]:
+        """Say above each image what it is and how sure the network is; of a wrong answer, this too."""
+        titles = []
+        for label, answered, p in zip(self.labels, self.predicted, self.confidence, strict=True):
+            name, wrong = self.class_names[label], {"answered": self.class_names[answered]} if label != answered else {}
+            titles.append(said("shared.wrong_title" if wrong else "shared.right_title", name=name, p=float(p), **wrong))
+        return titles
 
     def choose(self, wanted: str, preference: np.ndarray) -> int:
         """Give the place of the first image of the class `wanted`, or for "" of the most preferred one.

@@ -130,4 +130,4 @@ def test_of_a_filter_is_said_what_was_measured_and_nothing_else(lines: bool, fou
     assert text.startswith("The filter at (2, 3) ") and "5.2 pixels" in text
     assert ("lines at 45" in text) == lines and ("without one direction" in text) != lines
     assert ("the mouth" in text) == found and ("no region stands out" in text) != found
-    assert ("happy" in text) == bool(classes) and ("no class stands out" in text) != bool(classes)
+    assert ("happy" in text) == bool(classes) and ("no class raises" in text) != bool(classes)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from skimage.segmentation import mark_boundaries
 
+from helpers.base.words import Said, show
 from helpers.report.plots.images import hide_axes, mosaic
 from helpers.report.plots.style import DIVERGING, SEQUENTIAL, TEXT_WIDTH, drawn, letters_in, say, thin_bar, wrap
 
@@ -20,7 +21,7 @@ _TILE = 1.05  # inches, the widest column
 class SheetRow:
     """One row of an explanation sheet: an image, a map or a masked image of each column."""
 
-    label: str
+    label: str | Said
     tiles: np.ndarray  # images (N, H, W, C) in 0..255, or maps (N, H, W), nan where there is none
     limits: tuple[float, float] | None = None  # of the colour scale of maps
     bar_label: str = ""
@@ -29,9 +30,9 @@ class SheetRow:
 @drawn
 def explanation_sheet(
     images: np.ndarray,
-    maps: Mapping[str, np.ndarray],
-    masks: Mapping[str, np.ndarray],
-    titles: Sequence[str],
+    maps: Mapping[str | Said, np.ndarray],
+    masks: Mapping[str | Said, np.ndarray],
+    titles: Sequence[str | Said],
 ) -> Figure:
     """Show each image above its maps and what masks leave of it, one column an image.
 
@@ -52,7 +53,7 @@ def explanation_sheet(
 
 
 @drawn
-def mean_map_sheet(images: np.ndarray, maps: Mapping[str, np.ndarray], titles: Sequence[str]) -> Figure:
+def mean_map_sheet(images: np.ndarray, maps: Mapping[str | Said, np.ndarray], titles: Sequence[str | Said]) -> Figure:
     """Show the mean image of each class above its mean maps, which share one colour scale a row.
 
     images: (K, H, W, C) in 0..255; maps: (K, H, W) by name, shares of the relevance; nan for a class without
@@ -73,7 +74,7 @@ def superpixel_sheet(
     segments: Sequence[np.ndarray] | None,
     weights: Mapping[str, np.ndarray],
     shown: Mapping[str, np.ndarray],
-    titles: Sequence[str],
+    titles: Sequence[str | Said],
     most_columns: int = 12,
 ) -> Figure:
     """Show each image above its superpixels, their signed weights and what masks leave of it, in columns.
@@ -94,7 +95,7 @@ def superpixel_sheet(
 
 
 @drawn
-def region_sheet(images: np.ndarray, labels: np.ndarray, titles: Sequence[str]) -> Figure:
+def region_sheet(images: np.ndarray, labels: np.ndarray, titles: Sequence[str | Said]) -> Figure:
     """Show each image (N, H, W, C) above the borders of its regions (N, H, W) int."""
     return _draw_sheet(
         [
@@ -127,15 +128,16 @@ def masked(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(mask[..., None], colours, np.array([190, 205, 228]))
 
 
-def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str], most_columns: int = 12) -> Figure:
+def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str | Said], most_columns: int = 12) -> Figure:
     """Draw rows of tiles under titles, in bands one below another where there are too many columns."""
     left, right, gap = 0.82, 0.62, 0.04
-    columns, points = _fit_columns(titles, most_columns, TEXT_WIDTH - left - right)
+    shown = [show(title) for title in titles]
+    columns, points = _fit_columns(shown, most_columns, TEXT_WIDTH - left - right)
     bands = -(-len(titles) // columns)
     columns = -(-len(titles) // bands)
     tile = min(_TILE, (TEXT_WIDTH - left - right) / columns)
     letters = letters_in(tile - 0.06, points)
-    wrapped = ["\n".join(wrap(line, letters) for line in title.split("\n")) for title in titles]
+    wrapped = ["\n".join(wrap(line, letters) for line in title.split("\n")) for title in shown]
     header = 0.1 + 0.019 * points * max(title.count("\n") + 1 for title in wrapped)
     tall, wide = rows[0].tiles.shape[1:3]
     side = tile * tall / (wide + _gap(wide))  # inches from top to bottom of a tile
@@ -188,7 +190,7 @@ def _draw_row(axes: Axes, row: SheetRow, chosen: slice) -> AxesImage:
         sheet, colours = mosaic(tiles, len(tiles), gap, fill_value=255).squeeze().astype(np.uint8), "gray"
     drawn = axes.imshow(sheet, cmap=colours, vmin=low, vmax=high, aspect="auto")
     hide_axes(axes)
-    axes.set_ylabel(wrap(row.label, 13), rotation=0, ha="right", va="center", fontsize=7, labelpad=4)
+    axes.set_ylabel(wrap(show(row.label), 13), rotation=0, ha="right", va="center", fontsize=7, labelpad=4)
     return drawn
 
 
