@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from helpers.base.notebook import UsageError
 from helpers.data.datasets import Dataset
 from helpers.data.decode import decode, is_picture
-from helpers.data.sources import SPLITS, printable
+from helpers.data.sources import SPLITS, Giver, printable
 
 _PLACES = re.compile(rf"({'|'.join(SPLITS)}):(.*)")
 
@@ -60,9 +61,9 @@ def _read(word: str, dataset: Dataset) -> Iterator[Picture | str]:
         if not any(map(_begins_as_picture, files)):
             yield f"{word} holds no picture; give a folder with pictures in it."
         else:
-            yield from (_read_file(file, dataset) for file in files)
+            yield from (read_picture(file.name, partial(file.open, "rb"), dataset) for file in files)
     elif path.is_file():
-        yield _read_file(path, dataset)
+        yield read_picture(path.name, partial(path.open, "rb"), dataset)
     else:
         yield f"There is no file {printable(word)}; give a picture, a folder, or places such as test:17,42."
 
@@ -72,10 +73,11 @@ def _begins_as_picture(file: Path) -> bool:
         return is_picture(opened.read(16))
 
 
-def _read_file(path: Path, dataset: Dataset) -> Picture | str:
+def read_picture(name: str, opener: Giver, dataset: Dataset) -> Picture | str:
+    """Decode a file as a run's data were: the picture, or a sentence that says why it cannot be used."""
     size, _, channels = dataset.image_shape
-    found = decode(lambda: path.open("rb"), replace(dataset.reading.pixels, size=size, colour=channels == 3))
-    name = printable(path.name)
+    found = decode(opener, replace(dataset.reading.pixels, size=size, colour=channels == 3))
+    name = printable(name)
     return Picture(name, found) if isinstance(found, np.ndarray) else f"{name} cannot be explained: it {found}."
 
 

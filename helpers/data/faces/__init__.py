@@ -10,6 +10,8 @@ power, pairwise sum or dot product of floating-point numbers, and half-angle tan
 from helpers.data.faces.regions import REGIONS, draw_regions
 from helpers.data.faces.render import (
     class_counts,
+    describe_face,
+    draw_again,
     draw_labels,
     generate,
     redraw,
@@ -63,6 +65,8 @@ __all__ = [
     "Traits",
     "Units",
     "class_counts",
+    "describe_face",
+    "draw_again",
     "draw_labels",
     "draw_regions",
     "generate",

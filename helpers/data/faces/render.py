@@ -1,7 +1,7 @@
 """Faces from labels or from action units, one by one or a whole data set."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
@@ -102,6 +102,33 @@ def redraw(split: str, numbers: np.ndarray, labels: np.ndarray, seed: int = 0) -
     first = SPLITS.index(split) * SPLIT_STRIDE
     pairs = zip(labels[:, np.newaxis], first + numbers, strict=True)
     return np.concatenate([render_faces(label, seed, int(number))[0] for label, number in pairs])
+
+
+def describe_face(
+    split: str, number: int, label: int, names: Sequence[str], seed: int = 0
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Say what a face of `generate` is drawn from.
+
+    number: its place in the split. Returns how strongly each of ACTION_UNITS acts, (15,) float32 in 0..1, and those of
+    its traits that are named, as in VARIATION.
+    """
+    uniform = draw_uniforms(make_generators(seed, SPLITS.index(split) * SPLIT_STRIDE + number, 1))
+    face = make_traits(uniform)
+    return make_intensities(uniform, np.array([label]))[0], {name: getattr(face, name).item() for name in names}
+
+
+def draw_again(
+    split: str, number: int, intensities: np.ndarray, chosen: Mapping[str, float], seed: int = 0
+) -> np.ndarray:
+    """Draw a face of `generate` anew, the same person in the same pose, without noise: (48, 48, 1) uint8.
+
+    intensities: (15,) in 0..1, of ACTION_UNITS; chosen: traits, by their names in VARIATION, that are given and not
+    the face's own.
+    """
+    generators = make_generators(seed, SPLITS.index(split) * SPLIT_STRIDE + number, 1)
+    face = make_traits(draw_uniforms(generators), chosen)
+    expression = _draw_expression(draw_person(face), face, by_unit(np.asarray(intensities)[np.newaxis]))
+    return np.clip(np.rint(photograph(expression, view_of(face), face)), 0, 255).astype(np.uint8)[0, ..., np.newaxis]
 
 
 def _render_batch(labels: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:

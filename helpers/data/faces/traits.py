@@ -119,10 +119,12 @@ def draw_uniforms(generators: list[np.random.Generator]) -> np.ndarray:
     return np.array([generator.random(columns) for generator in generators], np.float32).reshape(-1, columns)
 
 
-def make_traits(uniform: np.ndarray) -> Traits:
+def make_traits(uniform: np.ndarray, chosen: Mapping[str, float] | None = None) -> Traits:
+    """Give the traits of faces, drawn from uniform numbers or, where `chosen` names them, of these values."""
     columns = uniform[:, : len(VARIATION)].T[..., None, None]
     ranges = zip(columns, VARIATION.items(), strict=True)
     face = Traits(**{name: low + column * np.float32(high - low) for column, (name, (low, high)) in ranges})
+    vars(face).update({name: np.full_like(face.skin, value) for name, value in (chosen or {}).items()})
     return _turn_head(face)
 
 

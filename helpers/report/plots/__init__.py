@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from helpers.report.plots.architecture import block_diagram as block_diagram
 from helpers.report.plots.confusion import class_bars as class_bars
+from helpers.report.plots.confusion import confusion_cells as confusion_cells
 from helpers.report.plots.confusion import confusion_heatmaps as confusion_heatmaps
 from helpers.report.plots.explained import explained_picture as explained_picture
 from helpers.report.plots.filters import ascent_progress as ascent_progress
@@ -19,8 +20,11 @@ from helpers.report.plots.filters import filters_on_images as filters_on_images
 from helpers.report.plots.grades import cascade_lines as cascade_lines
 from helpers.report.plots.grades import perturbation_curves as perturbation_curves
 from helpers.report.plots.grades import region_heatmaps as region_heatmaps
+from helpers.report.plots.images import as_png as as_png
+from helpers.report.plots.images import framed_mosaic as framed_mosaic
 from helpers.report.plots.images import image_grid as image_grid
 from helpers.report.plots.images import image_rows as image_rows
+from helpers.report.plots.images import in_colours as in_colours
 from helpers.report.plots.images import mosaic as mosaic
 from helpers.report.plots.images import place_name as place_name
 from helpers.report.plots.images import prediction_grid as prediction_grid
@@ -35,6 +39,10 @@ from helpers.report.plots.sheets import explanation_sheet as explanation_sheet
 from helpers.report.plots.sheets import mean_map_sheet as mean_map_sheet
 from helpers.report.plots.sheets import region_sheet as region_sheet
 from helpers.report.plots.sheets import superpixel_sheet as superpixel_sheet
+from helpers.report.plots.sheets import draw_borders as draw_borders
+from helpers.report.plots.sheets import masked as masked
+from helpers.report.plots.sheets import to_own_scale as to_own_scale
+from helpers.report.plots.style import COLOURS as COLOURS
 from helpers.report.plots.style import MISTAKE as MISTAKE
 from helpers.report.plots.style import TEXT_WIDTH as TEXT_WIDTH
 from helpers.report.plots.style import missing_characters as missing_characters

@@ -1,6 +1,7 @@
 """Which classes are recognised, and which are taken for which."""
 
 from collections.abc import Sequence
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,33 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
         axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
         axes.tick_params(length=0)
     return figure
+
+
+def confusion_cells(
+    counts: np.ndarray, shares: np.ndarray, class_names: Sequence[str], axes_names: Sequence[str]
+) -> tuple[bytes, list[float]]:
+    """Draw a confusion matrix as counts coloured by share, for the screen.
+
+    axes_names: of rows and columns. Returns the PNG, and the shares of the picture left, above, right and below the
+    cells.
+    """
+    left, top, side = 0.24, 0.24, 0.68
+    figure, size = Figure(figsize=(4.6, 4.6)), min(9.0, 66 / len(class_names))
+    axes = figure.add_axes((left, 1 - top - side, side, side))
+    numbers = len(class_names) <= _NUMBERED
+    sns.heatmap(shares, ax=axes, cmap="Blues", vmin=0, vmax=1, annot=counts if numbers else None, fmt="d",
+                annot_kws={"size": size}, cbar=False, linewidths=0.5 if numbers else 0)  # fmt: skip
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set(ylabel=axes_names[0], xlabel=axes_names[1])
+    if len(class_names) <= _NAMED:
+        names = [name.replace("_", " ") for name in class_names]
+        axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=45, ha="left", fontsize=size)
+        axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0, fontsize=size)
+    axes.tick_params(length=0)
+    content = BytesIO()
+    figure.savefig(content, format="png", dpi=150)
+    return content.getvalue(), [left, top, 1 - left - side, 1 - top - side]
 
 
 def _large_heatmap(shares: np.ndarray, class_names: Sequence[str]) -> Figure:

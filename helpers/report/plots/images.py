@@ -1,14 +1,17 @@
 """Images and grids of tiles, as they are."""
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 from skimage.util import montage
 
 from helpers.base.words import Said, said
-from helpers.report.plots.style import MISTAKE, TEXT_WIDTH, drawn, letters_in, new_figure, wrap
+from helpers.report.plots.style import DIVERGING, MISTAKE, SEQUENTIAL, TEXT_WIDTH, drawn, letters_in, new_figure, wrap
 
 
 def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
@@ -17,6 +20,37 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
     grey = pixels.ndim == 2 or pixels.shape[-1] == 1
     axes.imshow(pixels.squeeze() if grey else pixels, cmap="gray" if grey else None, vmin=0, vmax=255)
     hide_axes(axes, title)
+
+
+def as_png(pixels: np.ndarray, side: int = 0) -> bytes:
+    """Write an image (H, W, C) uint8 as PNG, its pixels enlarged as whole squares until it has `side` of them a side."""
+    scale = max(1, -(-side // max(pixels.shape[:2])))
+    large = np.repeat(np.repeat(pixels, scale, axis=0), scale, axis=1)
+    content = BytesIO()
+    Image.fromarray(large.squeeze(-1) if large.shape[-1] == 1 else large).save(content, "PNG", compress_level=1)
+    return content.getvalue()
+
+
+def framed_mosaic(images: np.ndarray, marked: np.ndarray, columns: int, rows: int, frame: int = 3) -> np.ndarray:
+    """Lay images (N, H, W, C) uint8 out in a sheet (rows, columns), each in a frame: RGB uint8.
+
+    marked: (N,) bool, which have the frame of what is wrong and a corner cut off; the others' frames are white.
+    """
+    height, width = (side + 2 * frame for side in images.shape[1:3])
+    tiles = np.full((rows * columns, height, width, 3), 255, np.uint8)
+    mistake = np.frombuffer(bytes.fromhex(MISTAKE[1:]), np.uint8)
+    tiles[: len(images)][marked] = mistake
+    tiles[: len(images), frame:-frame, frame:-frame] = images
+    corner = np.add.outer(np.arange(height), np.arange(width)) < min(height, width) // 4
+    tiles[: len(images)][marked] = np.where(corner[..., np.newaxis], mistake, tiles[: len(images)][marked])
+    sheet = tiles.reshape(rows, columns, height, width, 3).swapaxes(1, 2)
+    return sheet.reshape(rows * height, columns * width, 3)
+
+
+def in_colours(values: np.ndarray, signed: bool) -> np.ndarray:
+    """Colour a map (H, W) in -1..1, or in 0..1 where it is not signed, as figures do: (H, W, 3) uint8."""
+    share = values / 2 + 0.5 if signed else values
+    return colormaps[DIVERGING if signed else SEQUENTIAL](share, bytes=True)[..., :3]
 
 
 def hide_axes(axes: Axes, title: str = "") -> None:

@@ -1,0 +1,134 @@
+"""The page: its tabs, what it says of work under way and of mistakes, and the language that it speaks."""
+
+import html
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from helpers.base.files import WriteError
+from helpers.base.notebook import UsageError
+from helpers.data.sources import DatasetError
+from helpers.base import words
+from helpers.explore.notes import add_note
+from helpers.explore.state import State
+from helpers.explore.views import VIEWS
+from helpers.explore.worker import Stopped, Turn, Worker
+from helpers.run import Run
+
+LANGUAGES = {"English": "en", "中文": "zh-Hant"}
+SENTENCES = (ValueError, WriteError, UsageError, DatasetError)  # errors whose message is a sentence for the user
+
+
+class Page(widgets.VBox):
+    """The whole page about one run; `state` is what it shows."""
+
+    def __init__(self, run: Run, language: str) -> None:
+        self.state, self.language = State(run), language
+        self.worker = Worker(self._tell, self._fail)
+        super().__init__(_dom_classes=("explore",))
+        self._build()
+
+    def say(self, key: str, /, **values: Any) -> str:
+        """Set a sentence in the language of the page."""
+        with words.use(self.language):
+            return words.text(f"explore.{key}", **values)
+
+    def name(self, name: str) -> str:
+        """Give what a class, method or region is called in the language of the page."""
+        with words.use(self.language):
+            return words.show(name)
+
+    def ask(self, kind: str, job: Callable[[State, Turn], Any], show: Callable[[Any], None]) -> None:
+        """Have something worked out of the state as it is now, and shown; the newest wish of a kind wins."""
+        state = copy(self.state)
+        self.worker.wish(kind, lambda turn: job(state, turn), show)
+
+    def does(self, act: Callable[..., None]) -> Callable[..., None]:
+        """Wrap what a widget calls, so that an error is a sentence in the page."""
+
+        def acting(*arguments: Any) -> None:
+            try:
+                act(*arguments)
+            except Exception as error:
+                self.complain(error)
+
+        return acting
+
+    def changed(self) -> None:
+        """Show the tab that is open anew, after another picture or class was chosen."""
+        self._message("")
+        self.head.value = self._headline()
+        self.views[self.tabs.selected_index or 0].refresh()
+
+    def go(self, view: str) -> None:
+        """Turn to a tab, by its key."""
+        self.tabs.selected_index = [one.key for one in self.views].index(view)
+
+    def keep_button(self, make: Callable[[State], tuple[Figure, str, str]]) -> widgets.Button:
+        """Make the button that writes a figure into the notes; make: gives it with its words and its question."""
+        button = widgets.Button(description=self.say("keep.button"), tooltip=self.say("keep.tip"), icon="plus")
+        button.layout.width = "auto"
+
+        def shown(found: str) -> None:
+            self._message(self.say("keep.done", file=found))
+
+        def job(state: State, turn: Turn) -> str:
+            figure, text, question = make(state)
+            turn.check()
+            return str(add_note(state.run.folder.name, question, figure, text))
+
+        button.on_click(self.does(lambda _: self.ask("keep", job, shown)))
+        return button
+
+    def complain(self, error: Exception) -> None:
+        """Say what went wrong, in a sentence."""
+        known = str(error) if isinstance(error, SENTENCES) else ""
+        sentence = known or self.say("error", kind=type(error).__name__, message=str(error).split("\n")[0])
+        self._message(sentence, role="alert")
+
+    def _build(self) -> None:
+        self.head, self.message, self.busy = widgets.HTML(self._headline()), widgets.HTML(), widgets.HTML()
+        self.stop = widgets.Button(description=self.say("stop"), tooltip=self.say("stop_tip"), disabled=True, icon="stop")
+        self.stop.on_click(lambda _: self.worker.stop())
+        chosen = widgets.ToggleButtons(options=LANGUAGES, value=self.language, tooltip=self.say("language"))
+        chosen.style.button_width = "auto"
+        chosen.observe(self.does(lambda change: self._speak(change["new"])), "value")
+        self.views = [kind(self) for kind in VIEWS if kind.fits(self.state)]
+        titles = [self.say(f"{view.key}.title") for view in self.views]
+        self.tabs = widgets.Tab([view.build() for view in self.views], titles=titles)
+        self.tabs.observe(self.does(lambda _: self.changed()), "selected_index")
+        top = widgets.HBox([self.head, widgets.HBox([self.busy, self.stop, chosen])])
+        top.layout.justify_content, top.layout.flex_flow = "space-between", "row wrap"
+        self.children = [top, self.message, self.tabs]
+        self.changed()
+
+    def _speak(self, language: str) -> None:
+        self.language = language
+        self._build()
+
+    def _headline(self) -> str:
+        state = self.state
+        values = {"run": state.run.folder.name, "picture": state.picture.name, "label": state.names[state.label]}
+        return f'<div role="status">{html.escape(self.say("head", **values))}</div>'
+
+    def _message(self, text: str, role: str = "status") -> None:
+        self.message.value = f'<div role="{role}">{html.escape(text)}</div>' if text else ""
+
+    def _tell(self, turn: Turn | None) -> None:
+        self.stop.disabled = turn is None
+        text = self.say(f"working.{turn.kind}") if turn else ""
+        self.busy.value = f'<div role="status">{html.escape(text)}</div>'
+
+    def _fail(self, turn: Turn, error: Exception) -> None:
+        if not isinstance(error, Stopped):
+            self.complain(error)
+
+
+def explore(run: Run, language: str = "en") -> Page:
+    """Open the page about a run; its network is loaded, or trained if it has not been yet."""
+    return Page(run, language)
+
+

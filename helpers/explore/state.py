@@ -1,0 +1,227 @@
+"""What the page is about, as one plain object: what was chosen, and what the network makes of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import numpy as np
+
+from helpers.base.code import code_digest
+from helpers.base.keeper import network_digest
+from helpers.build.explain.explainer import COPIES, SEGMENTS, Explainer
+from helpers.build.explain.pictures import Picture
+from helpers.data import audit
+from helpers.explain import maps, registry, superpixels
+from helpers.explain.saliency import Settings
+from helpers.explore.edits import Edit, squares
+from helpers.grade import calibration, confusion
+from helpers.networks.logits import all_probabilities
+from helpers.run import Run
+
+T = TypeVar("T")
+PAGE = 48  # images of a page of the gallery
+SLOW = 0.3  # seconds from which a result is kept in a file, and not in memory alone
+REMEMBERED = 500  # results in memory
+ORDERS = ("place", "sure", "unsure", "wrong")
+MARKS = ("", "suspects", "near")
+PARTS = ("superpixels", "squares")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which test images are shown: of a true and a predicted class, right or wrong, of a confidence, and marked ones.
+
+    None lets all through; low, high: ends of the calibrated probability of the answer; mark: one of MARKS.
+    """
+
+    true: int | None = None
+    predicted: int | None = None
+    right: bool | None = None
+    low: float = 0.0
+    high: float = 1.0
+    mark: str = ""
+
+
+@dataclass
+class State:
+    """What was chosen of one run, and what follows from it.
+
+    picture: the image that all tabs are about; place: where it stands in the test split, None where it does not; label:
+    the class that is explained; methods: those shown side by side; signed: for and against, or else how much; top: the
+    share of the pixels that is left; edit, parts, side: what is changed of the picture, and the parts that can be
+    hidden.
+    """
+
+    run: Run
+    filter: Filter = Filter()
+    order: str = ORDERS[0]
+    page: int = 0
+    place: int | None = None
+    methods: tuple[str, ...] = ()
+    signed: bool = True
+    overlay: bool = False
+    top: float = 0.1
+    edit: Edit = Edit()
+    parts: str = PARTS[0]
+    side: int = 8
+    memory: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.explainer = Explainer(self.run)
+        self.model, self.names = self.run.cnn().model, self.run.dataset.class_names
+        known = [one.name for one in registry.choose((), self.model)]
+        usual = ("gradient", "SmoothGrad", "Grad-CAM") if not self.explainer.ranks else ()
+        best = [one.name for one in self.explainer.methods]
+        self.methods = self.methods or tuple(name for name in usual if name in known) or tuple(best)
+        self.known_methods = tuple(known)
+        self.choose(int(np.argmax(self.predicted == self.run.dataset.test.labels)))
+
+    # What the run says of its test images.
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """The calibrated probabilities of the test images: (N, classes) float32."""
+        return calibration.calibrate(self.run.probabilities(), self.explainer.temperature)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The network's answers to the test images: (N,) int64."""
+        return self.probabilities.argmax(axis=1)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """The confusion matrix of the test images: (classes, classes) int64."""
+        return confusion.matrix(self.run.dataset.test.labels, self.predicted, len(self.names))
+
+    def marked(self, mark: str) -> np.ndarray:
+        """Say which test images are marked, one of MARKS: (N,) bool; takes long when first asked."""
+        return self._once("marked", (mark,), self._suspected if mark == "suspects" else self.run.near_twins)
+
+    def _suspected(self) -> np.ndarray:
+        test = self.run.dataset.test
+        table = audit.find_suspects(test.images, test.labels, self.run.probabilities(), self.run.seed).table
+        return np.isin(np.arange(len(test.labels)), table["place"].to_numpy(int))
+
+    # The gallery.
+
+    def places(self) -> np.ndarray:
+        """Give the places of the test images that the filter lets through, in their order: (K,) int64."""
+        chosen, labels = self.filter, self.run.dataset.test.labels
+        sure = self.probabilities.max(axis=1)
+        kept = (sure >= chosen.low) & (sure <= chosen.high)
+        if chosen.true is not None:
+            kept &= labels == chosen.true
+        if chosen.predicted is not None:
+            kept &= self.predicted == chosen.predicted
+        if chosen.right is not None:
+            kept &= (self.predicted == labels) == chosen.right
+        if chosen.mark:
+            kept &= self.marked(chosen.mark)
+        own = self.probabilities[np.arange(len(labels)), labels]
+        keys = {"place": 0 * sure, "sure": -sure, "unsure": sure, "wrong": own}
+        order = np.argsort(keys[self.order], kind="stable")
+        return order[kept[order]]
+
+    def pages(self) -> int:
+        """Count the pages of the gallery, at least one."""
+        return max(1, -(-len(self.places()) // PAGE))
+
+    def on_page(self) -> np.ndarray:
+        """Give the places of the images on the page that is open; (<= PAGE,) int64."""
+        return self.places()[self.page * PAGE : (self.page + 1) * PAGE]
+
+    def narrow(self, **changes: Any) -> None:
+        """Change the filter or the order; the gallery begins at its first page again."""
+        self.order = changes.pop("order", self.order)
+        self.filter, self.page = replace(self.filter, **changes), 0
+
+    # One image.
+
+    def choose(self, place: int) -> None:
+        """Choose a test image; what was changed of the one before is forgotten, and its answer is explained."""
+        test = self.run.dataset.test
+        label = int(test.labels[place])
+        self.take(Picture(f"test:{place}", np.asarray(test.images[place]), label), place)
+
+    def take(self, picture: Picture, place: int | None = None) -> None:
+        """Choose any picture of the size that the network takes."""
+        self.picture, self.place, self.edit = picture, place, Edit()
+        self.label = int(self.probabilities_of(picture.pixels).argmax())
+
+    def probabilities_of(self, pixels: np.ndarray) -> np.ndarray:
+        """Ask the network about one image (H, W, C): calibrated, (classes,) float32."""
+        raw = all_probabilities(self.model, pixels[np.newaxis])
+        return calibration.calibrate(raw, self.explainer.temperature)[0]
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What methods are asked with."""
+        return replace(self.explainer.settings, copies=COPIES, segments=SEGMENTS)
+
+    def map_of(self, name: str) -> np.ndarray:
+        """Explain the chosen class of the picture by a method: (H, W) float32, signed or else from 0 up."""
+        asked = registry.METHODS[name], self.picture.pixels, self.label, self.signed
+        values = self._once("map", asked, lambda: self._explain(*asked))
+        return values if self.signed else np.abs(values)
+
+    def _explain(self, method: registry.Method, pixels: np.ndarray, label: int, signed: bool) -> np.ndarray:
+        images = pixels[np.newaxis]
+        return method.explain(self.model, images, np.array([label]), self.settings, signed=signed)[0]
+
+    def grade(self, name: str) -> float | None:
+        """Give a method's mean rank among all orders of pixels, as notebook 04 graded it; None where it has not."""
+        return self.explainer.ranks.get(name)
+
+    def top_share(self, values: np.ndarray) -> tuple[np.ndarray, float]:
+        """Mark the top pixels of a map (H, W): bool; and say which share of the relevance they hold."""
+        mask = maps.top_fraction_mask(values[np.newaxis], self.top)
+        return mask[0], float(maps.concentration(values[np.newaxis], self.top)[0])
+
+    def _once(self, name: str, asked: tuple[Any, ...], compute: Callable[[], T]) -> T:
+        """Give what is computed of these, from memory; what took long is kept in a file as well."""
+        key = sha256(repr([name, *map(_told, asked)]).encode()).hexdigest()
+        if key in self.memory:
+            return self.memory[key]
+        keeper, kept, made_from = self.run.keeper, f"explore_{name}", [self._makers, key]
+        if keeper.path(kept, made_from).is_file():
+            found = keeper.keep(kept, made_from, compute)
+        else:
+            began = time.monotonic()
+            found = compute()
+            if time.monotonic() - began > SLOW:
+                keeper.keep(kept, made_from, lambda: found)
+        while len(self.memory) >= REMEMBERED:
+            self.memory.pop(next(iter(self.memory)))
+        self.memory[key] = found
+        return found
+
+    @cached_property
+    def _makers(self) -> list[Any]:
+        return [code_digest(State), network_digest(self.model), self.run.dataset.digest, self.run.seed]
+
+    # What if?
+
+    def part_map(self) -> np.ndarray:
+        """Cut the picture into the parts that can be hidden: (H, W) int64."""
+        pixels = self.picture.pixels
+        if self.parts == "squares":
+            return squares(pixels.shape, self.side)
+        return self._once("parts", (pixels,), lambda: superpixels.segment(pixels, SEGMENTS))
+
+    def edited(self) -> np.ndarray:
+        """Give the picture with what was changed of it: (H, W, C) uint8."""
+        return self.edit.apply(self.picture.pixels, self.part_map())
+
+    def hide_at(self, row: int, column: int) -> None:
+        """Hide the part that is seen at a pixel of the changed picture, or show it again."""
+        self.edit = self.edit.toggle(int(self.edit.move_parts(self.part_map())[row, column]))
+
+
+def _told(value: Any) -> Any:
+    """Name a value by what tells it from others."""
+    if isinstance(value, registry.Method):
+        return value.name
+    return sha256(value.tobytes()).hexdigest() if isinstance(value, np.ndarray) else value

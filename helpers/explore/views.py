@@ -1,0 +1,344 @@
+"""The tabs, one class each: widgets that change the state, and that show what it gives."""
+
+import html
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from helpers.explore.state import MARKS, ORDERS, PAGE, State
+from helpers.explore.tiles import Tiles
+from helpers.grade.confusion import row_shares
+from helpers.report import plots
+
+if TYPE_CHECKING:
+    from helpers.explore.page import Page
+
+COLUMNS, TILE, MAP = 8, 68, 200  # tiles of a row of the gallery; pixels of a tile and of a map
+
+
+class View:
+    """A tab: `key` names it and its words; `build` makes its widgets, `refresh` shows the state as it is."""
+
+    key = ""
+
+    def __init__(self, page: "Page") -> None:
+        self.page, self.say = page, page.say
+
+    @property
+    def state(self) -> State:
+        """What the page is about."""
+        return self.page.state
+
+    @classmethod
+    def fits(cls, state: State) -> bool:
+        """Say whether a run has what the tab shows."""
+        return True
+
+    def build(self) -> widgets.Widget:
+        """Make the widgets."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Show the state as it is now."""
+        raise NotImplementedError
+
+    def labelled(self, kind: type[Any], name: str, then: Callable[[Any], None], **options: Any) -> Any:
+        """Make a widget with its label and explanation, which calls `then` with each value that is chosen."""
+        label, tip = (self.say(f"{self.key}.{name}"), self.say(f"{self.key}.{name}_tip"))
+        made = kind(description=label, tooltip=tip, **options)
+        if "description_width" in made.style.keys:
+            made.style.description_width = "initial"
+        made.observe(self.page.does(lambda change: then(change["new"])), "value")
+        return made
+
+    def button(self, name: str, then: Callable[[], None], icon: str = "") -> widgets.Button:
+        """Make a button with its label and explanation."""
+        tip = self.say(f"{self.key}.{name}_tip")
+        made = widgets.Button(description=self.say(f"{self.key}.{name}"), tooltip=tip, icon=icon)
+        made.layout.width = "auto"
+        made.on_click(self.page.does(lambda _: then()))
+        return made
+
+    def class_options(self, *first: tuple[str, Any]) -> list[tuple[str, Any]]:
+        """List the classes as the options of a choice, after others."""
+        return [*first, *((self.page.name(name), place) for place, name in enumerate(self.state.names))]
+
+
+def picture(width: int) -> Tiles:
+    """Make a place for a PNG of a width in pixels, of which nothing can be picked."""
+    return Tiles(width=width, picks=False, layout=widgets.Layout(max_width="100%"))
+
+
+def row(*children: widgets.Widget) -> widgets.HBox:
+    """Set widgets beside each other, wrapped where the page is narrow."""
+    return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="8px"))
+
+
+def column(*children: widgets.Widget) -> widgets.VBox:
+    """Set widgets below each other."""
+    return widgets.VBox(children, layout=widgets.Layout(grid_gap="4px"))
+
+
+def bars(named: Sequence[tuple[str, Sequence[float]]], heads: Sequence[str], most: int = 8) -> str:
+    """Write a table of probabilities with bars as HTML: a row a name, a bar and a number a head."""
+    top = "".join(f"<th scope=col colspan=2>{html.escape(head)}</th>" for head in heads)
+    lines = [f"<tr><td></td>{top}</tr>"]
+    for name, values in named[:most]:
+        cells = [
+            f'<td class=bar><i style="width:{value:.1%};background:{plots.COLOURS[place]}"></i></td><td>{value:.1%}</td>'
+            for place, value in enumerate(values)
+        ]
+        lines.append(f"<tr><th scope=row>{html.escape(name)}</th>{''.join(cells)}</tr>")
+    return f"<table>{''.join(lines)}</table>"
+
+
+class Gallery(View):
+    """Test images as a grid, chosen by what the network says of them, beside the confusion matrix."""
+
+    key = "gallery"
+
+    def build(self) -> widgets.Widget:
+        """Make the choices, the grid and the matrix."""
+        every, state = (self.say("gallery.all"), None), self.state
+        answers = [every, (self.say("gallery.right"), True), (self.say("gallery.wrong"), False)]
+        marks = [(self.say(f"gallery.mark_{mark or 'none'}"), mark) for mark in MARKS]
+        orders = [(self.say(f"gallery.order_{order}"), order) for order in ORDERS]
+        dropdown, narrow = widgets.Dropdown, self._narrow
+        self.choices = {
+            "true": self.labelled(dropdown, "true", narrow("true"), options=self.class_options(every)),
+            "predicted": self.labelled(dropdown, "predicted", narrow("predicted"), options=self.class_options(every)),
+            "right": self.labelled(dropdown, "answer", narrow("right"), options=answers),
+            "mark": self.labelled(dropdown, "mark", narrow("mark"), options=marks),
+            "order": self.labelled(dropdown, "order", narrow("order"), options=orders, value=state.order),
+        }
+        self.sure = self.labelled(
+            widgets.FloatRangeSlider, "sure", self._sure, value=(0.0, 1.0), min=0, max=1, step=0.01,
+            readout_format=".0%", continuous_update=False,
+        )  # fmt: skip
+        self.grid = Tiles(columns=COLUMNS, rows=PAGE // COLUMNS, width=COLUMNS * TILE, label=self.say("gallery.grid"))
+        self.grid.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")
+        self.matrix = Tiles(label=self.say("gallery.matrix"), width=400)
+        self.matrix.observe(self.page.does(lambda change: self._cell(change["new"])), "picked")
+        self.counted = widgets.HTML()
+        turns = [self.button("before", lambda: self._turn(-1)), self.button("after", lambda: self._turn(1))]
+        choices = row(*self.choices.values(), self.sure, self.button("reset", self._reset))
+        keep = self.page.keep_button(self._figure)
+        return column(choices, row(*turns, self.counted, keep), row(column(self.grid), column(self.matrix)))
+
+    def refresh(self) -> None:
+        """Show the page that is open, and the matrix with the cell that the filter stands for."""
+        self.page.ask("gallery", lambda state, turn: (self._drawn(state), self._matrix(state)), self._show)
+
+    def _drawn(self, state: State) -> dict[str, Any]:
+        places, test = state.on_page(), state.run.dataset.test
+        wrong = state.predicted[places] != test.labels[places]
+        sheet = plots.framed_mosaic(np.asarray(test.images[places]), wrong, COLUMNS, PAGE // COLUMNS)
+        count, pages = len(state.places()), state.pages()
+        said = self.say("gallery.counted", count=count, page=state.page + 1, pages=pages)
+        cursor = [int(found[0]) for found in [np.flatnonzero(places == state.place)] if len(found)]
+        names = [self._describe(state, int(place)) for place in places]
+        return {"value": plots.as_png(sheet), "names": names, "said": said, "cursor": cursor}
+
+    def _describe(self, state: State, place: int) -> str:
+        label, answer = state.names[state.run.dataset.test.labels[place]], int(state.predicted[place])
+        values = {"place": place, "label": label, "answer": state.names[answer]}
+        return self.say("gallery.image", sure=float(state.probabilities[place, answer]), **values)
+
+    def _matrix(self, state: State) -> dict[str, Any]:
+        counts, names = state.counts, [self.page.name(name) for name in state.names]
+        png, inset = plots.confusion_cells(counts, row_shares(counts), names, self.say("gallery.axes").split("|"))
+        pairs = [(true, said) for true in range(len(names)) for said in range(len(names))]
+        told = [
+            self.say("gallery.cell", true=names[true], predicted=names[said], count=int(counts[true, said]))
+            for true, said in pairs
+        ]
+        return {"value": png, "inset": inset, "rows": len(names), "columns": len(names), "names": told}
+
+    def _show(self, found: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        grid, matrix = found
+        self.counted.value, cursor = html.escape(grid.pop("said")), grid.pop("cursor")
+        with self.grid.hold_sync(), self.matrix.hold_sync():
+            for name, value in grid.items():
+                setattr(self.grid, name, value)
+            self.grid.cursor = [*divmod(cursor[0], COLUMNS)] if cursor else self.grid.cursor
+            for name, value in matrix.items():
+                setattr(self.matrix, name, value)
+
+    def _narrow(self, name: str) -> Callable[[Any], None]:
+        def narrow(value: Any) -> None:
+            self.state.narrow(**{name: value})
+            self.refresh()
+
+        return narrow
+
+    def _sure(self, ends: tuple[float, float]) -> None:
+        self.state.narrow(low=ends[0], high=ends[1])
+        self.refresh()
+
+    def _turn(self, by: int) -> None:
+        self.state.page = min(max(0, self.state.page + by), self.state.pages() - 1)
+        self.refresh()
+
+    def _reset(self) -> None:
+        for name, choice in self.choices.items():
+            choice.value = {"mark": MARKS[0], "order": ORDERS[0]}.get(name)
+        self.sure.value = (0.0, 1.0)
+
+    def _picked(self, picked: dict[str, Any]) -> None:
+        if picked["kind"] == "step":
+            self._turn(picked["row"] or picked["column"])
+            return
+        places, cell = self.state.on_page(), picked["row"] * COLUMNS + picked["column"]
+        if cell < len(places):
+            self.state.choose(int(places[cell]))
+            if picked["kind"] == "pick":
+                self.page.go("image")
+            else:
+                self.page.changed()
+
+    def _cell(self, picked: dict[str, Any]) -> None:
+        if picked["kind"] == "pick":
+            self.choices["true"].value, self.choices["predicted"].value = picked["row"], picked["column"]
+
+    def _figure(self, state: State) -> tuple[Figure, str, str]:
+        places, test = state.on_page(), state.run.dataset.test
+        answers = state.predicted[places], state.probabilities[places].max(axis=1)
+        figure = plots.prediction_grid(np.asarray(test.images[places]), test.labels[places], *answers, state.names)
+        return figure, self.say("gallery.kept", count=len(places), all=len(state.places())), "3"
+
+
+class OneImage(View):
+    """The chosen image: its probabilities, and explanations of a class side by side."""
+
+    key = "image"
+
+    def build(self) -> widgets.Widget:
+        """Make the picture, the table of probabilities, and up to four columns of a method each."""
+        state, none = self.state, (self.say("image.none"), "")
+        self.shown = Tiles(width=MAP, label=self.say("image.picture"))
+        self.shown.observe(self.page.does(lambda change: self._step(change["new"])), "picked")
+        self.table = widgets.HTML()
+        self.label = self.labelled(
+            widgets.Dropdown, "label", self._label, options=self.class_options(), value=state.label
+        )
+        forms = [(self.say("image.signed"), True), (self.say("image.absolute"), False)]
+        self.signed = self.labelled(widgets.ToggleButtons, "form", self._set("signed"), options=forms)
+        self.signed.style.button_width = "auto"
+        self.overlay = self.labelled(widgets.Checkbox, "overlay", self._set("overlay"), value=state.overlay, indent=False)
+        self.top = self.labelled(
+            widgets.FloatSlider, "top", self._set("top"), value=state.top, min=0.01, max=0.5, step=0.01,
+            readout_format=".0%",
+        )  # fmt: skip
+        known = [none, *((self.page.name(name), name) for name in state.known_methods)]
+        chosen = [*state.methods, *[""] * 4][:4]
+        self.columns = [self._column(place, known, name) for place, name in enumerate(chosen)]
+        left = column(self.shown, widgets.HTML(html.escape(self.say("image.arrows"))), self.table)
+        keep = self.page.keep_button(self._figure)
+        right = column(
+            row(self.label, self.signed, self.overlay, self.top, keep), row(*(column(*one) for one in self.columns))
+        )
+        return widgets.HBox([left, right], layout=widgets.Layout(grid_gap="24px", flex_flow="row wrap"))
+
+    def refresh(self) -> None:
+        """Show the picture and its probabilities at once, and the maps when they are there."""
+        state = self.state
+        self.label.value = state.label
+        self.page.ask("picture", self._probabilities, self._show_picture)
+        self.page.ask("maps", self._maps, self._show_maps)
+
+    def _column(self, place: int, known: list[tuple[str, str]], name: str) -> tuple[widgets.Widget, ...]:
+        def choose(name: str) -> None:
+            names = [one[0].value for one in self.columns]
+            self.state.methods = tuple(dict.fromkeys(filter(None, names)))
+            self.page.ask("maps", self._maps, self._show_maps)
+
+        chosen = widgets.Dropdown(options=known, value=name, tooltip=self.say("image.method_tip"))
+        chosen.description = self.say("image.method", number=place + 1)
+        chosen.style.description_width, chosen.layout.width = "initial", f"{MAP + 20}px"
+        chosen.observe(self.page.does(lambda change: choose(change["new"])), "value")
+        return chosen, picture(MAP), picture(MAP), widgets.HTML(layout=widgets.Layout(width=f"{MAP}px"))
+
+    def _set(self, name: str) -> Callable[[Any], None]:
+        def change(value: Any) -> None:
+            setattr(self.state, name, value)
+            self.page.ask("maps", self._maps, self._show_maps)
+
+        return change
+
+    def _label(self, label: int) -> None:
+        if label != self.state.label:
+            self.state.label = label
+            self.page.changed()
+
+    def _step(self, picked: dict[str, Any]) -> None:
+        """Go to the next image that the gallery shows, or the one before."""
+        if picked["kind"] != "step":
+            return
+        places = self.state.places().tolist()
+        here = places.index(self.state.place) if self.state.place in places else -1
+        self.state.choose(places[(here + (picked["row"] or picked["column"])) % len(places)])
+        self.page.changed()
+
+    def _probabilities(self, state: State, turn: Any) -> tuple[bytes, str]:
+        found = state.probabilities_of(state.picture.pixels)
+        order = np.argsort(-found, kind="stable")
+        first, second = (state.names[place] for place in order[:2])
+        values = {"first": first, "sure": float(found[order[0]]), "second": second, "next": float(found[order[1]])}
+        said = self.say("image.answer", **values)
+        if state.picture.label is not None:
+            right = "right" if state.picture.label == order[0] else "wrong"
+            said += " " + self.say(f"image.{right}", label=state.names[state.picture.label])
+        named = [(self.page.name(state.names[place]), [float(found[place])]) for place in order]
+        table = bars(named, [self.say("image.calibrated")])
+        return plots.as_png(state.picture.pixels, MAP), f"<p>{html.escape(said)}</p>{table}"
+
+    def _show_picture(self, found: tuple[bytes, str]) -> None:
+        self.shown.value, self.table.value = found
+        self.shown.label = self.say("image.picture")
+
+    def _maps(self, state: State, turn: Any) -> list[tuple[str, bytes, bytes, str]]:
+        found = []
+        for name in state.methods:
+            turn.check()
+            values = state.map_of(name)
+            scaled = plots.to_own_scale(values[np.newaxis])[0]
+            coloured = plots.in_colours(scaled, bool((values < 0).any()))
+            mask, share = state.top_share(values)
+            if state.overlay:
+                coloured = (0.6 * coloured + 0.4 * state.picture.pixels).astype(np.uint8)
+            left = plots.masked(state.picture.pixels[np.newaxis], mask[np.newaxis])[0].astype(np.uint8)
+            said = self.say("image.share", top=state.top, share=share)
+            rank = state.grade(name)
+            said += " " + (self.say("image.ungraded") if rank is None else self.say("image.graded", rank=rank))
+            found.append((name, plots.as_png(coloured, MAP), plots.as_png(left, MAP), said))
+        return found
+
+    def _show_maps(self, found: list[tuple[str, bytes, bytes, str]]) -> None:
+        shown = {name: rest for name, *rest in found}
+        for chosen, upper, lower, said in self.columns:
+            there = shown.get(chosen.value)
+            for one in (upper, lower):
+                one.layout.display = "" if there else "none"
+            if there:
+                upper.value, lower.value, said.value = there[0], there[1], f"<small>{html.escape(there[2])}</small>"
+                label = self.page.name(self.state.names[self.state.label])
+                upper.label = self.say("image.map", method=chosen.value, label=label)
+                lower.label = self.say("image.left", method=chosen.value, top=self.state.top)
+            else:
+                said.value = ""
+
+    def _figure(self, state: State) -> tuple[Figure, str, str]:
+        maps = {name: state.map_of(name)[np.newaxis] for name in state.methods}
+        first = next(iter(maps))
+        mask = state.top_share(maps[first][0])[0][np.newaxis]
+        images = state.picture.pixels[np.newaxis]
+        kept = {self.say("image.mask", method=first, top=state.top): mask}
+        figure = plots.explanation_sheet(images, maps, kept, [state.picture.name])
+        values = {"picture": state.picture.name, "label": state.names[state.label], "methods": [*maps]}
+        return figure, self.say("image.kept", **values), "4"
+
+
+VIEWS: tuple[type[View], ...] = (Gallery, OneImage)

@@ -1,0 +1,168 @@
+"""The live notebook in a real JupyterLab, with a real kernel, in a real browser."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers.base.files import ROOT
+
+TOKEN = "a-token-of-the-tests"  # JupyterLab asks for it on loopback
+START, PATIENCE = 120, 60  # seconds that a server or a training, and anything else, may take on a busy machine
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install -e .[browser]"
+    )
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("there is no Chromium on this machine; install one, as with apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the notebook alone, which trains least."""
+    folder = tmp_path_factory.mktemp("lab")
+    text = (ROOT / "notebooks" / "explore.ipynb").read_text(encoding="utf-8")
+    (folder / "explore.ipynb").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A JupyterLab of its own, as `make explore RECIPE=tiny` starts it: its address, and its log."""
+    own = tmp_path_factory.mktemp("jupyter")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    places = {
+        name: str(own / name.lower())
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+    }
+    news = Path(places["JUPYTERLAB_SETTINGS_DIR"]) / "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text('{"fetchNews": "false", "checkForUpdates": false}')  # else it asks the net
+    environment = {**os.environ, **places, "LAB_RECIPE": "tiny", "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["REPORTS"] = str(own / "reports")
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
+    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={workspace}"]
+    command += [f"--IdentityProvider.token={TOKEN}"]
+    log, address = own / "log", f"http://127.0.0.1:{port}"
+    with log.open("w") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT, cwd=workspace)
+        try:
+            until(lambda: process.poll() is not None or answers(address), START)
+            assert process.poll() is None, log.read_text()
+            yield address, log
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/api?token={TOKEN}", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def until(true, seconds: float = PATIENCE) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.1)
+
+
+class Lab:
+    """The notebook as it is open in the browser."""
+
+    def __init__(self, page, address: str) -> None:
+        self.page, self.wrong = page, []
+        page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.goto(f"{address}/lab/tree/explore.ipynb?token={TOKEN}")
+        page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=1000 * START)
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * START)
+
+    def run_all(self) -> None:
+        """Run all cells by the menu, and wait for the page."""
+        self.menu("Run", "Run All Cells")
+        self.page.locator(".explore-tiles img").first.wait_for(timeout=1000 * START)
+        until(lambda: self.read("page.worker.wait()") == "True")
+
+    def menu(self, name: str, entry: str) -> None:
+        """Choose from the menu bar."""
+        self.page.locator(".lm-MenuBar-item", has_text=name).first.click()
+        self.page.locator(".lm-Menu-item", has_text=entry).first.click()
+
+    def read(self, expression: str) -> str:
+        """Ask the kernel by a cell at the end of the notebook."""
+        cells = self.page.locator(".jp-Notebook .jp-CodeCell")
+        if "scratch" not in cells.last.locator(".cm-content").inner_text():
+            cells.last.locator(".cm-content").click()
+            self.page.keyboard.press("Escape")
+            self.page.keyboard.press("b")
+        cell = cells.last
+        before = cell.locator(".jp-InputPrompt").first.inner_text()
+        cell.locator(".cm-content").click()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.insert_text(f"print({expression})  # scratch")
+        self.page.keyboard.press("Control+Enter")
+        until(lambda: cell.locator(".jp-InputPrompt").first.inner_text() not in (before, "[*]:"))
+        return cell.locator(".jp-OutputArea-output").last.inner_text().strip()
+
+    def tab(self, title: str) -> None:
+        """Open a tab of the page."""
+        self.page.get_by_role("tab", name=title, exact=True).click()
+        until(lambda: self.read("page.worker.wait()") == "True")
+
+    @property
+    def head(self) -> str:
+        """What the page says that it is about."""
+        return self.page.locator(".explore [role=status]").first.inner_text()
+
+
+@pytest.fixture(scope="module")
+def lab(browser, server: tuple[str, Path]) -> Iterator[Lab]:
+    """The notebook, run once for all tests; at the end nothing may have gone wrong in browser, kernel or between."""
+    address, log = server
+    page = browser.new_page(viewport={"width": 1500, "height": 1200})
+    lab = Lab(page, address)
+    lab.run_all()
+    yield lab
+    page.close()
+    assert lab.wrong == []
+    said = log.read_text()
+    assert [line for line in said.splitlines() if "Traceback" in line or "No such comm" in line] == [], said
+
+
+def test_arrow_keys_choose_an_image_and_enter_opens_it(lab: Lab) -> None:
+    grid = lab.page.locator(".explore-tiles").first
+    grid.focus()
+    before = lab.read("page.state.place")
+    grid.focus()
+    for _ in range(3):
+        lab.page.keyboard.press("ArrowRight")
+    until(lambda: lab.read("page.state.place") != before)
+    place = lab.read("page.state.place")
+    until(lambda: f"test:{place};" in lab.head)
+    grid.focus()
+    lab.page.keyboard.press("Enter")
+    until(lambda: lab.read("page.tabs.selected_index") == "1")
+
+
