@@ -66,7 +66,7 @@ endif
 ready := .venv/.ready
 run   := .venv/bin/python
 
-.PHONY: study compare runs help setup look report explain train data test bench kill lab clean
+.PHONY: study compare runs help setup look report explain train data test bench kill lab explore clean
 .DELETE_ON_ERROR:
 
 help:
@@ -118,6 +118,7 @@ help:
 	@echo 'make bench    compare the speed of training and of the explanations with other ways to do the same'
 	@echo 'make kill     kill reports at 50 random moments and check that each next one recovers (an hour)'
 	@echo 'make lab      open JupyterLab on the notebooks, which follow DATASET, RECIPE, SEED, IMAGE_SIZE and NETWORK'
+	@echo 'make explore  open the live page on images, explanations and filters in JupyterLab; takes the same'
 	@echo 'make setup    make .venv from requirements.txt (the others do so when needed)'
 	@echo 'make runs     list the runs: data, recipe, seed, day, size, numbers, and whether they are up to date'
 	@echo 'make clean    list what could be deleted and ask; RUN=name deletes one run'
@@ -168,6 +169,9 @@ kill: $(ready)
 
 lab: $(ready)
 	@$(run) -m helpers lab DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE"
+
+explore: $(ready)
+	@$(run) -m helpers explore DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE"
 
 runs: $(ready)
 	@$(run) -m helpers runs REPORTS="$$REPORTS"

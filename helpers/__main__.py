@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from helpers.base.files import REPORTS_VARIABLE, ROOT
@@ -25,6 +26,7 @@ TAKES = {
     "study": ("DATASET", "RECIPE", "SEEDS", "NETWORK", "ENGINE", "JOBS", "THREADS", "LIMIT", "STUDY", "REPORTS"),
     "compare": ("RUNS", "STUDY", "REPORTS"),
     "lab": (*OPTIONS, "IMAGE_SIZE"),
+    "explore": (*OPTIONS, "IMAGE_SIZE"),
     "test": (),
     "kill": (),
 }
@@ -120,8 +122,8 @@ def lab_variables(words: Sequence[str]) -> dict[str, str]:
     return {LAB_PREFIX + name: value for name, value in chosen.items() if value != str(DEFAULTS[name])} | own
 
 
-def run_lab(words: list[str]) -> int:
-    """Open JupyterLab on the repository, its notebooks on a run of one's choice.
+def run_lab(words: list[str], notebook: str = "01_train_cnn") -> int:
+    """Open JupyterLab on the repository and a notebook, all of them on a run of one's choice.
 
     As root, as in a container, it listens to this machine alone, and asks for its token.
     """
@@ -133,7 +135,7 @@ def run_lab(words: list[str]) -> int:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ |= {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"]
-    command += ["--LabApp.default_url=/lab/tree/notebooks/01_train_cnn.ipynb"]
+    command += [f"--LabApp.default_url=/lab/tree/notebooks/{notebook}.ipynb"]
     if getattr(os, "geteuid", lambda: 1)() == 0:
         print("JupyterLab runs as root: it listens on 127.0.0.1 alone, and its address holds the token it asks for.")
         command += ["--allow-root", "--ServerApp.ip=127.0.0.1"]
@@ -166,6 +168,7 @@ COMMANDS = {
     "clean": run_runs("clean"),
     "bench": run_bench,
     "lab": run_lab,
+    "explore": partial(run_lab, notebook="explore"),
     "test": run_python(*TESTS.split(), "-m", "not slow", "tests", "notebooks"),
     "kill": run_python("tests/kill_report.py", "--kills", "50"),
 }

@@ -1,6 +1,7 @@
 """What is changed of an image to ask "what if?": parts hidden, brightness, and where it lies."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import affine_transform
@@ -44,14 +45,14 @@ class Edit:
         """Say to which part each pixel of the changed image belongs: (H, W) int, OUTSIDE where to none."""
         return self._move(parts[..., np.newaxis], order=0, mode="constant")[..., 0]
 
-    def _move(self, image: np.ndarray, order: int, mode: str) -> np.ndarray:
+    def _move(self, image: np.ndarray, order: Literal[0, 1], mode: Literal["nearest", "constant"]) -> np.ndarray:
         image = image[:, ::-1] if self.mirror else image
         if not (self.turn or self.right or self.down):
             return image
         angle = np.deg2rad(self.turn)
         back = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])  # rows, columns
         middle = (np.array(image.shape[:2]) - 1) / 2
-        offset = middle - back @ (middle + [self.down, self.right])
+        offset = middle - back @ (middle + np.array([self.down, self.right]))
         planes = np.moveaxis(image, -1, 0)
         moved = [affine_transform(plane, back, offset, order=order, mode=mode, cval=OUTSIDE) for plane in planes]
         return np.stack(moved, axis=-1)

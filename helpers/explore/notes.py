@@ -18,7 +18,7 @@ def add_note(run: str, question: str, figure: Figure, text: str) -> Path:
     file, content = remarks.notes_file(run), BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
     name = f"explore/{sha256(content.getvalue()).hexdigest()[:16]}.png"
-    plain = text.translate(str.maketrans({"{": "{{", "}": "}}", "[": "(", "]": ")", "\n": " "}))
+    plain = text.replace("{", "{{").replace("}", "}}").translate(str.maketrans("[]\n", "() "))
     entry = f"# {question}\n\n![{plain}]({name})\n"
     with locked(file.with_name(f".{run}.lock")):
         before = file.read_text(encoding="utf-8-sig") if file.is_file() else ""

@@ -8,10 +8,10 @@ from typing import Any
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
+from helpers.base import words
 from helpers.base.files import WriteError
 from helpers.base.notebook import UsageError
 from helpers.data.sources import DatasetError
-from helpers.base import words
 from helpers.explore.notes import add_note
 from helpers.explore.state import State
 from helpers.explore.views import VIEWS
@@ -91,7 +91,8 @@ class Page(widgets.VBox):
 
     def _build(self) -> None:
         self.head, self.message, self.busy = widgets.HTML(self._headline()), widgets.HTML(), widgets.HTML()
-        self.stop = widgets.Button(description=self.say("stop"), tooltip=self.say("stop_tip"), disabled=True, icon="stop")
+        self.stop = widgets.Button(description=self.say("stop"), tooltip=self.say("stop_tip"), icon="stop")
+        self.stop.disabled, self.stop.layout.width = True, "auto"
         self.stop.on_click(lambda _: self.worker.stop())
         chosen = widgets.ToggleButtons(options=LANGUAGES, value=self.language, tooltip=self.say("language"))
         chosen.style.button_width = "auto"
@@ -130,5 +131,3 @@ class Page(widgets.VBox):
 def explore(run: Run, language: str = "en") -> Page:
     """Open the page about a run; its network is loaded, or trained if it has not been yet."""
     return Page(run, language)
-
-

@@ -56,7 +56,7 @@ class State:
     """
 
     run: Run
-    filter: Filter = Filter()
+    filter: Filter = field(default_factory=Filter)
     order: str = ORDERS[0]
     page: int = 0
     place: int | None = None
@@ -64,7 +64,7 @@ class State:
     signed: bool = True
     overlay: bool = False
     top: float = 0.1
-    edit: Edit = Edit()
+    edit: Edit = field(default_factory=Edit)
     parts: str = PARTS[0]
     side: int = 8
     memory: dict[str, Any] = field(default_factory=dict, repr=False)

@@ -88,8 +88,8 @@ def bars(named: Sequence[tuple[str, Sequence[float]]], heads: Sequence[str], mos
     lines = [f"<tr><td></td>{top}</tr>"]
     for name, values in named[:most]:
         cells = [
-            f'<td class=bar><i style="width:{value:.1%};background:{plots.COLOURS[place]}"></i></td><td>{value:.1%}</td>'
-            for place, value in enumerate(values)
+            f'<td class=bar><i style="width:{value:.1%};background:{colour}"></i></td><td>{value:.1%}</td>'
+            for value, colour in zip(values, plots.COLOURS)
         ]
         lines.append(f"<tr><th scope=row>{html.escape(name)}</th>{''.join(cells)}</tr>")
     return f"<table>{''.join(lines)}</table>"
@@ -227,7 +227,9 @@ class OneImage(View):
         forms = [(self.say("image.signed"), True), (self.say("image.absolute"), False)]
         self.signed = self.labelled(widgets.ToggleButtons, "form", self._set("signed"), options=forms)
         self.signed.style.button_width = "auto"
-        self.overlay = self.labelled(widgets.Checkbox, "overlay", self._set("overlay"), value=state.overlay, indent=False)
+        self.overlay = self.labelled(
+            widgets.Checkbox, "overlay", self._set("overlay"), value=state.overlay, indent=False
+        )
         self.top = self.labelled(
             widgets.FloatSlider, "top", self._set("top"), value=state.top, min=0.01, max=0.5, step=0.01,
             readout_format=".0%",
@@ -317,7 +319,7 @@ class OneImage(View):
         return found
 
     def _show_maps(self, found: list[tuple[str, bytes, bytes, str]]) -> None:
-        shown = {name: rest for name, *rest in found}
+        shown = {one[0]: one[1:] for one in found}
         for chosen, upper, lower, said in self.columns:
             there = shown.get(chosen.value)
             for one in (upper, lower):

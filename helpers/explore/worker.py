@@ -8,7 +8,7 @@ from typing import Any
 PATIENCE = 0.3  # seconds after which work has to show that it is under way
 
 
-class Stopped(Exception):  # noqa: N818  # no error: what its user asked for
+class Stopped(Exception):  # no error: what its user asked for
     """Work that was stopped, or that a newer wish made pointless."""
 
 
@@ -37,7 +37,7 @@ class Worker:
 
     def __init__(self, told: Callable[[Turn | None], None], failed: Callable[[Turn, Exception], None]) -> None:
         self._told, self._failed = told, failed
-        self._lock = threading.Condition()
+        self._lock, self._speaking = threading.Condition(), threading.Lock()
         self._waiting: dict[str, Turn] = {}
         self._running: Turn | None = None
         self._thread: threading.Thread | None = None
@@ -56,7 +56,7 @@ class Worker:
         return turn
 
     def stop(self) -> None:
-        """Drop all wishes. Work that cannot be interrupted ends by itself, its result unseen; new wishes do not wait."""
+        """Drop all wishes. Work that cannot be interrupted ends by itself, unseen; new wishes do not wait for it."""
         with self._lock:
             for turn in (*self._waiting.values(), *filter(None, [self._running])):
                 turn.stopped = True
@@ -64,7 +64,7 @@ class Worker:
             self._waiting.clear()
             self._running = self._thread = None
             self._lock.notify_all()
-        self._told(None)
+        self._announce(None)
 
     def wait(self, seconds: float = 60.0) -> bool:
         """Wait until nothing is wished for any more; False where that takes longer."""
@@ -74,7 +74,7 @@ class Worker:
     def _work(self) -> None:
         own = threading.current_thread()
         while turn := self._next(own):
-            timer = threading.Timer(PATIENCE, lambda turn=turn: None if turn.over.is_set() else self._told(turn))
+            timer = threading.Timer(PATIENCE, self._announce, [turn])
             timer.daemon = True
             timer.start()
             try:
@@ -112,4 +112,9 @@ class Worker:
             else:
                 quiet = False
         if quiet:
-            self._told(None)
+            self._announce(None)
+
+    def _announce(self, turn: Turn | None) -> None:
+        with self._speaking:  # that a turn is over is not said before that it is under way
+            if turn is None or not turn.over.is_set():
+                self._told(turn)

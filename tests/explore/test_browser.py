@@ -50,7 +50,12 @@ def server(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         port = free.getsockname()[1]
     places = {
         name: str(own / name.lower())
-        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+        for name in (
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTER_RUNTIME_DIR",
+            "JUPYTERLAB_SETTINGS_DIR",
+            "JUPYTERLAB_WORKSPACES_DIR",
+        )
     }
     news = Path(places["JUPYTERLAB_SETTINGS_DIR"]) / "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     news.parent.mkdir(parents=True)
@@ -97,7 +102,7 @@ class Lab:
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.goto(f"{address}/lab/tree/explore.ipynb?token={TOKEN}")
         page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=1000 * START)
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * START)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=1000 * START)
 
     def run_all(self) -> None:
         """Run all cells by the menu, and wait for the page."""
@@ -108,7 +113,7 @@ class Lab:
     def menu(self, name: str, entry: str) -> None:
         """Choose from the menu bar."""
         self.page.locator(".lm-MenuBar-item", has_text=name).first.click()
-        self.page.locator(".lm-Menu-item", has_text=entry).first.click()
+        self.page.get_by_role("menuitem", name=entry, exact=True).click()
 
     def read(self, expression: str) -> str:
         """Ask the kernel by a cell at the end of the notebook."""
@@ -164,5 +169,3 @@ def test_arrow_keys_choose_an_image_and_enter_opens_it(lab: Lab) -> None:
     grid.focus()
     lab.page.keyboard.press("Enter")
     until(lambda: lab.read("page.tabs.selected_index") == "1")
-
-

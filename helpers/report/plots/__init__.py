@@ -35,12 +35,12 @@ from helpers.report.plots.layers import channel_mosaics as channel_mosaics
 from helpers.report.plots.layers import depth_profile as depth_profile
 from helpers.report.plots.layers import heatmap_grid as heatmap_grid
 from helpers.report.plots.layers import layer_overview as layer_overview
+from helpers.report.plots.sheets import draw_borders as draw_borders
 from helpers.report.plots.sheets import explanation_sheet as explanation_sheet
+from helpers.report.plots.sheets import masked as masked
 from helpers.report.plots.sheets import mean_map_sheet as mean_map_sheet
 from helpers.report.plots.sheets import region_sheet as region_sheet
 from helpers.report.plots.sheets import superpixel_sheet as superpixel_sheet
-from helpers.report.plots.sheets import draw_borders as draw_borders
-from helpers.report.plots.sheets import masked as masked
 from helpers.report.plots.sheets import to_own_scale as to_own_scale
 from helpers.report.plots.style import COLOURS as COLOURS
 from helpers.report.plots.style import MISTAKE as MISTAKE

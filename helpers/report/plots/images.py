@@ -23,7 +23,7 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
 
 
 def as_png(pixels: np.ndarray, side: int = 0) -> bytes:
-    """Write an image (H, W, C) uint8 as PNG, its pixels enlarged as whole squares until it has `side` of them a side."""
+    """Write an image (H, W, C) uint8 as PNG, its pixels enlarged as squares until it has `side` of them a side."""
     scale = max(1, -(-side // max(pixels.shape[:2])))
     large = np.repeat(np.repeat(pixels, scale, axis=0), scale, axis=1)
     content = BytesIO()
