@@ -122,3 +122,9 @@ def test_lab_as_root_listens_to_this_machine_alone(
         commands.main(["lab"])
     assert {"--allow-root", "--ServerApp.ip=127.0.0.1"} <= {*started[0]} and "--allow-root" not in started[1]
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_explore_opens_the_live_notebook_on_the_run_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = keep_starts(monkeypatch)
+    commands.main(["explore", "RECIPE=tiny"])
+    assert any(word.endswith("/explore.ipynb") for word in started[0]) and os.environ["LAB_RECIPE"] == "tiny"

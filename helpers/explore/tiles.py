@@ -14,9 +14,10 @@ class Tiles(anywidget.AnyWidget):
     """A picture in rows and columns.
 
     value: PNG; label: what it shows; picks: whether cells can be picked; rows, columns: of cells; inset: shares of the
-    picture left, above, right and below them; names: what each cell is, row by row, which is also read aloud; cursor: the cell that is framed; width: in pixels of the page;
-    picked: row, column, and kind of what happened: "pick" (by click or Enter), "move" (of the cursor, by an arrow key)
-    or "step" (by an arrow key beyond the border, of which row and column are the direction).
+    picture left, above, right and below them; names: what each cell is, row by row, which is also read aloud; cursor:
+    the cell that is framed; width: in pixels of the page; picked: row, column, and kind of what happened: "pick" (by
+    click or Enter), "move" (of the cursor, by an arrow key) or "step" (by an arrow key beyond the border, of which row
+    and column are the direction).
     """
 
     _esm = Path(__file__).with_name("tiles.js")

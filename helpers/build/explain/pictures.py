@@ -4,7 +4,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +60,9 @@ def _read(word: str, dataset: Dataset) -> Iterator[Picture | str]:
         if not any(map(_begins_as_picture, files)):
             yield f"{word} holds no picture; give a folder with pictures in it."
         else:
-            yield from (read_picture(file.name, partial(file.open, "rb"), dataset) for file in files)
+            yield from (_read_file(file, dataset) for file in files)
     elif path.is_file():
-        yield read_picture(path.name, partial(path.open, "rb"), dataset)
+        yield _read_file(path, dataset)
     else:
         yield f"There is no file {printable(word)}; give a picture, a folder, or places such as test:17,42."
 
@@ -71,6 +70,10 @@ def _read(word: str, dataset: Dataset) -> Iterator[Picture | str]:
 def _begins_as_picture(file: Path) -> bool:
     with file.open("rb") as opened:
         return is_picture(opened.read(16))
+
+
+def _read_file(path: Path, dataset: Dataset) -> Picture | str:
+    return read_picture(path.name, lambda: path.open("rb"), dataset)
 
 
 def read_picture(name: str, opener: Giver, dataset: Dataset) -> Picture | str:
