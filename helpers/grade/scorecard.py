@@ -274,12 +274,10 @@ def _against_zero(gaps: np.ndarray) -> list[str]:
 
 def _groups(grades: Grades) -> Sequence[tuple[Said, bool, np.ndarray]]:
     """List the groups of images that have at least two: label, whether the answers are right, and which images."""
-    sides = {"right": grades.correct, "wrong": ~grades.correct}
-    return [
-        (said(f"grades.{name}_answers", count=int(side.sum())), name == "right", side)
-        for name, side in sides.items()
-        if side.sum() > 1
-    ]
+    right = grades.correct
+    sides = {"grades.right_answers": (True, right), "grades.wrong_answers": (False, ~right)}
+    shown = {key: (known, side) for key, (known, side) in sides.items() if side.sum() > 1}
+    return [(said(key, count=int(side.sum())), known, side) for key, (known, side) in shown.items()]
 
 
 def _gap_to_edges(grades: Grades, chosen: np.ndarray) -> np.ndarray:

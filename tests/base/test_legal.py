@@ -33,8 +33,9 @@ def test_every_note_says_what_is_legal_so_that_it_can_be_checked(name: str) -> N
 @pytest.mark.parametrize(
     ("name", "values", "told"),
     [
-        ("05_gradient_ascent", {"FACE_CLASS": "hapy"}, "did you mean happy?"),
-        ("05_gradient_ascent", {"FACE_CLASS": "xxxxx"}, "there are angry, happy, sad."),
+        ("05_gradient_ascent", {"CLASS": "hapy"}, "did you mean happy?"),
+        ("04_saliency_maps", {"CLASS": "xxxxx"}, "there are angry, happy, sad."),
+        ("04_saliency_maps", {"IMAGE": 9}, "there are the test images 0 to 8; chosen by itself with -1."),
         ("05_gradient_ascent", {"LAYER": 8}, "the network has the convolutions 1 to 7; 0 for the 7th"),
         ("05_gradient_ascent", {"LAYER": 2.0}, "a value of type int is needed"),
         ("06_lime", {"FILL": "image men"}, "did you mean image mean?"),
@@ -51,7 +52,7 @@ def test_a_wrong_value_is_one_sentence(name: str, values: dict[str, object], tol
 
 
 def test_what_is_legal_passes() -> None:
-    values = {"LAYER": 7, "FACE_CLASS": "sad", "STEP_SIZE": 1, "DREAM_SHARE": 1.0, "LIME_SAMPLES": 2}
+    values = {"LAYER": 7, "CLASS": "sad", "IMAGE": 8, "STEP_SIZE": 1, "DREAM_SHARE": 1.0, "LIME_SAMPLES": 2}
     check_values(notebook_file("05_gradient_ascent"), values, CLASSES, lambda: 7, 9)
 
 

@@ -422,7 +422,7 @@ def test_a_parameter_that_a_notebook_lacks_stops_the_build_before_it_starts(toy:
         (["--set", "01_train_cnn.IMAGE_SIZE=96"], "give it as --image-size"),
         (["--dataset", "no/such.zip"], "'faces', 'fer2013' or 'food11'"),
         (["--set", "01_train_cnn.SEED='"], "without its pair"),
-        (["--set", "05_gradient_ascent.FACE_CLASS=surprize"], "did you mean surprise?"),
+        (["--set", "05_gradient_ascent.CLASS=surprize"], "did you mean surprise?"),
         (["--set", "05_gradient_ascent.LAYER=10"], "the convolutions 1 to 9"),
     ],
 )

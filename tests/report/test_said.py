@@ -8,7 +8,16 @@ from helpers.base import words
 from helpers.base.files import ROOT
 from helpers.base.notebook import code_sources
 
-FILES = ("03_confusion_matrix", "04_saliency_maps", "differences", "faults", "grades", "regions", "filters")
+FILES = (
+    "03_confusion_matrix",
+    "04_saliency_maps",
+    "05_gradient_ascent",
+    "differences",
+    "faults",
+    "grades",
+    "regions",
+    "filters",
+)
 CODE = "\n".join(
     [path.read_text(encoding="utf-8") for path in sorted((ROOT / "helpers").rglob("*.py"))]
     + [text for path in sorted((ROOT / "notebooks").glob("0*.ipynb")) for text in code_sources(path)]

@@ -14,6 +14,7 @@ from helpers.explain.ascent.filters import rank_images as rank_images
 from helpers.explain.ascent.filters import receptive_field as receptive_field
 from helpers.explain.ascent.filters import rectified as rectified
 from helpers.explain.ascent.filters import silent_filters as silent_filters
+from helpers.explain.ascent.filters import usual_depth as usual_depth
 from helpers.explain.ascent.maximise import DEFAULTS as DEFAULTS
 from helpers.explain.ascent.maximise import Ascent as Ascent
 from helpers.explain.ascent.maximise import contrast as contrast

@@ -103,9 +103,14 @@ def choose_depth(layers: Sequence[Layer], number: int = 0, default: int = 7) -> 
     depth = len(layers)
     if not 0 <= number <= depth:
         raise ValueError(f"There is no convolution {number}: choose 1 to {depth}, or 0 for the default.")
-    usual = default if default <= depth else (depth + 1) // 2
+    usual = usual_depth(layers, default)
     seen = [place for place, layer in enumerate(layers, 1) if min(layer.output.shape[1:3]) >= FEWEST]
     return number or min(seen or [usual], key=lambda place: abs(place - usual))
+
+
+def usual_depth(layers: Sequence[Layer], default: int = 7) -> int:
+    """Give the number of the convolution that one looks into as a rule: the default, or the middle one of fewer."""
+    return default if default <= len(layers) else (len(layers) + 1) // 2
 
 
 def check_layers(model: keras.Model, *layers: Layer) -> None:
