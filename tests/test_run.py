@@ -278,7 +278,7 @@ def test_the_record_and_every_answer_say_with_what_they_were_made(run: Run) -> N
 
 
 def test_a_wrong_class_by_hand_is_refused_before_anything_is_trained(run: Run) -> None:
-    names = {"run": run, "FACE_CLASS": "midle", "CHANNELS": 8, "IMAGES": 256}
-    with pytest.raises(ValueError, match="FACE_CLASS=midle: did you mean middle"):
+    names = {"run": run, "CLASS": "midle", "IMAGE": -1, "CHANNELS": 8, "IMAGES": 256}
+    with pytest.raises(ValueError, match="CLASS=midle: did you mean middle"):
         exec("run.answer('07_keract_activations', 'title', 'question')", names)
     assert not run.keeper.folder.exists() and not run.folder.exists()

@@ -11,12 +11,12 @@ import pandas as pd
 from lime.lime_base import LimeBase
 from scipy.stats import spearmanr
 
+from helpers.base.words import Said, said
 from helpers.explain import superpixels
 from helpers.grade import insertion
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.inference import bfloat16
 from helpers.networks.logits import all_logits
-from helpers.report.words.sentences import RIVALS, SHARED
 
 SAMPLES = (250, 1000, 3000)
 SEGMENTS = (25, 50, 100)
@@ -75,42 +75,26 @@ def choose(table: pd.DataFrame) -> tuple[int, int]:
     return int(best["samples"]), int(best["segments"])
 
 
-def caption_values(table: pd.DataFrame, samples: int, segments: int) -> dict[str, object]:
-    """Give the values of the template LIME_STABILITY for explanations made so, or with the nearest that was studied."""
+def stability(table: pd.DataFrame, samples: int, segments: int) -> Said:
+    """Say how far explanations made so, or with the nearest setting that was studied, can be trusted."""
     distance = np.abs(np.log(table["samples"] / samples)) + np.abs(np.log(table["segments"] / segments))
     nearest = table.loc[distance.idxmin()]
-    return {
-        "copies": int(nearest["samples"]),
-        "cut": int(nearest["segments"]),
-        "correlation": float(nearest["rank correlation"]),
-        "fit": float(nearest["r2"]),
-    }
+    copies, cut = int(nearest["samples"]), int(nearest["segments"])
+    return said("lime.stability", copies=copies, cut=cut, correlation=nearest["rank correlation"], fit=nearest["r2"])
 
 
-def sentences(table: pd.DataFrame, samples: int, segments: int) -> list[tuple[str, dict[str, object]]]:
-    """Say how stable the explanations in use are and whether the study would choose them: templates with values."""
+def sentences(table: pd.DataFrame, samples: int, segments: int) -> list[Said]:
+    """Say how stable the explanations in use are, and whether the study would choose them."""
     wanted, cut = choose(table)
     chosen = table[(table["samples"] == wanted) & (table["segments"] == cut)].iloc[0]
     measured = {name: float(chosen[name]) for name in ("overlap", "chance", "flips", "r2")}
-    said: list[tuple[str, dict[str, object]]] = [
-        (
-            "With {samples:,} copies and {segments} superpixels asked for, two seeds rank the superpixels with a "
-            "correlation of {correlation:.2f}, share {overlap:.0%} of the strongest (chance: {chance:.0%}) and give "
-            "{flips:.0%} of the superpixels opposite signs; the linear model explains {r2:.0%}.",
-            {"samples": wanted, "segments": cut, "correlation": float(chosen["rank correlation"]), **measured},
-        )
-    ]
-    if chosen["rank correlation"] < STABLE:
-        said.append(("None of the choices reaches a correlation of {stable:.1f}.", {"stable": STABLE}))
+    correlation = float(chosen["rank correlation"])
+    told = [said("lime.chosen", samples=wanted, segments=cut, correlation=correlation, **measured)]
+    if correlation < STABLE:
+        told.append(said("lime.unstable", stable=STABLE))
     if (wanted, cut) == (samples, segments):
-        said.append(("This is the choice by these numbers, and the one that this notebook makes.", {}))
-    else:
-        template = (
-            "This is the choice by these numbers; the explanations of this notebook are made with {samples:,} copies "
-            "and {segments} superpixels instead."
-        )
-        said.append((template, {"samples": samples, "segments": segments}))
-    return said
+        return [*told, said("lime.in_use")]
+    return [*told, said("lime.not_in_use", samples=samples, segments=segments)]
 
 
 def explain_often(
@@ -178,20 +162,20 @@ def overlap_table(overlaps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["own", "rival", "images", "overlap", "chance", "low", "high"])
 
 
-def rival_sentences(table: pd.DataFrame, name: str, rival: str) -> list[tuple[str, dict[str, Any]]]:
-    """Say which superpixels of a class are those of its rival, where enough images say so: templates with values.
+def rival_sentences(table: pd.DataFrame, name: str, rival: str) -> list[Said]:
+    """Say which superpixels of a class are those of its rival, where enough images say so.
 
     table: what `overlap_table` gives. Nothing is said of a pair of sides with fewer than FEWEST images, or whose
     interval holds chance.
     """
-    said = []
+    told = []
     for row in table[table["images"] >= FEWEST].to_dict("records"):
         more = "more" if row["low"] > row["chance"] else "less" if row["high"] < row["chance"] else ""
         if more:
-            values = {key: row[key] for key in ("overlap", "low", "high", "chance", "images")}
-            template = f"{RIVALS[row['own'], row['rival'], more]} {SHARED}"
-            said.append((template, {"name": name, "rival": rival, **values}))
-    return said
+            shared = said("lime.shared", **{key: row[key] for key in ("overlap", "low", "high", "chance", "images")})
+            key = f"lime.rivals.{row['own']}_{row['rival']}_{more}"
+            told.append(said(key, name=name, rival=rival, shared=shared))
+    return told
 
 
 def fit_weights(keep: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, float]:

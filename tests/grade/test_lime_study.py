@@ -1,13 +1,14 @@
 """The study of LIME: its fits are lime's, its measures know agreement from chance, and its choice follows."""
 
 from contextlib import nullcontext
+from itertools import product
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.base.words import render
+from helpers.base import words
 from helpers.explain import superpixels
 from helpers.grade import lime_study
 
@@ -113,9 +114,21 @@ def test_a_caption_speaks_of_the_nearest_setting_that_was_studied() -> None:
             "r2": [0.4, 0.5, 0.6],
         }
     )
-    assert lime_study.caption_values(table, 3000, 50)["correlation"] == 0.3
-    assert lime_study.caption_values(table, 2000, 20)["fit"] == 0.5
-    assert lime_study.caption_values(table, 100, 30) == {"copies": 250, "cut": 25, "correlation": 0.1, "fit": 0.4}
+    assert lime_study.stability(table, 3000, 50).values["correlation"] == 0.3
+    assert lime_study.stability(table, 2000, 20).values["fit"] == 0.5
+    assert lime_study.stability(table, 100, 30).values == {"copies": 250, "cut": 25, "correlation": 0.1, "fit": 0.4}
+
+
+@pytest.mark.parametrize("language", words.languages())
+def test_what_is_stable_and_what_is_chosen_is_said(language: str) -> None:
+    columns = ["segments", "samples", "rank correlation", "r2", "overlap", "chance", "flips"]
+    table = pd.DataFrame([[25, 250, 0.95, 0.7, 0.8, 0.2, 0.05], [50, 250, 0.5, 0.6, 0.4, 0.1, 0.2]], columns=columns)
+    with words.use(language):
+        texts = [[*map(words.show, lime_study.sentences(table, *used))] for used in ((250, 25), (250, 50))]
+        unstable = [*map(words.show, lime_study.sentences(table[1:], 250, 50))]
+        in_use = words.text("lime.in_use")
+    assert "0.95" in texts[0][0] and texts[0][1:] == [in_use] and texts[1][0] == texts[0][0]
+    assert "50" in texts[1][1] and len(unstable) == 3 and "0.9" in unstable[1]
 
 
 def test_precisions_are_compared_on_the_same_copies(curved, images, monkeypatch):
@@ -141,19 +154,19 @@ class TestRivals:
     @classmethod
     def said(cls, *weights: list[list[float]], images: int = 60) -> str:
         found = lime_study.rival_sentences(cls.table(*weights, images=images), "sad", "fear")
-        return " ".join(render(template, values) for template, values in found)
+        return words.join([*map(words.show, found)])
 
     def test_opposed_weights_decide_between_the_two(self):
         weights = [*np.linspace(1, -1, 20)]
         text = self.said([weights], [[-weight for weight in weights]])
-        assert "What speaks for sad speaks against fear: the same places decide between them." in text
-        assert "share 100%; 100% to 100%; chance: 25%; 60 images." in text
-        assert "sad and fear are spoken for by different places." in text and "too" not in text
+        assert "What speaks for sad speaks against fear: the same places decide between the two." in text
+        assert "share 100% of these superpixels, 100% to 100%, where blind choices share 25%; 60 images." in text
+        assert "Different places speak for sad and for fear." in text and "also" not in text
 
     def test_alike_weights_do_not_tell_them_apart(self):
         weights = [*np.linspace(1, -1, 20)]
         text = self.said([weights], [weights])
-        assert "What speaks for sad speaks for fear, too, and does not tell the two apart." in text
+        assert "What speaks for sad also speaks for fear, and so does not tell the two apart." in text
         assert "decide between" not in text
 
     def test_five_places_for_each_class_are_not_the_same_places(self):
@@ -162,12 +175,16 @@ class TestRivals:
         own[:5] = rival[5:10] = 1
         assert np.corrcoef(own, rival)[0, 1] == pytest.approx(-1 / 3, abs=0.01)
         text = self.said([[*own]], [[*rival]])
-        assert "decide between" not in text and "sad and fear are spoken for by different places." in text
+        assert "decide between" not in text and "Different places speak for sad and for fear." in text
 
     def test_of_unrelated_weights_hardly_ever_anything_is_said(self):
         random = np.random.default_rng(3)
         pairs = [[random.normal(size=(60, 20)).tolist() for _ in range(2)] for _ in range(30)]
         assert sum(self.said(own, rival) != "" for own, rival in pairs) <= 4
+
+    def test_there_are_words_for_every_pair_of_sides(self):
+        sides = product(superpixels.SIDES, superpixels.SIDES, ("more", "less"))
+        assert set(words.table("lime.rivals")) == {"_".join(each) for each in sides}
 
     def test_of_few_images_nothing_is_said(self):
         weights = [*np.linspace(1, -1, 20)]

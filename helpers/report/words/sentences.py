@@ -159,22 +159,6 @@ def changes(augmentation: dict) -> list[str]:
 
 
 # Captions that several notebooks share.
-LIME_STABILITY = (
-    "In the study of LIME with {copies:,} copies and {cut} superpixels asked for, two seeds' weights have a rank "
-    "correlation of {correlation:.2f}, and the linear model explains {fit:.0%}."
-)
-# Which superpixels of a class are those of its rival: by what they argue for, and whether that is more than by chance.
-RIVALS = {
-    ("for", "against", "more"): "What speaks for {name} speaks against {rival}: the same places decide between them.",
-    ("for", "against", "less"): "What speaks for {name} seldom speaks against {rival}.",
-    ("for", "for", "more"): "What speaks for {name} speaks for {rival}, too, and does not tell the two apart.",
-    ("for", "for", "less"): "{name} and {rival} are spoken for by different places.",
-    ("against", "for", "more"): "What speaks for {rival} speaks against {name}.",
-    ("against", "for", "less"): "What speaks for {rival} seldom speaks against {name}.",
-    ("against", "against", "more"): "What speaks against {name} speaks against {rival}, too.",
-    ("against", "against", "less"): "{name} and {rival} are spoken against by different places.",
-}
-SHARED = "(These superpixels share {overlap:.0%}; {low:.0%} to {high:.0%}; chance: {chance:.0%}; {images} images.)"
 REGION_SOURCES = {
     "drawn": "The regions are those that the program drew, face by face.",
     "template": "The regions are one template for all images, laid on their mean.",
