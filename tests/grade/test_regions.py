@@ -105,7 +105,7 @@ def test_two_groups_share_what_stands_out_in_both() -> None:
     eyes = (PARTS.labels == faces.REGIONS.index("eyes")).astype(np.float32)
     both = regions.shared_sentence(attend(MOUTH), "LIME's weight")
     assert [show(one) for one in both] == [
-        "Both for happy and for sad, more of LIME's weight lies on the mouth than the area would have it."
+        "Both for happy and for sad, more of LIME's weight lies on the mouth than the area would suggest."
     ]
     none = regions.shared_sentence(attend(np.where((NAMES == "sad")[:, None, None], eyes, MOUTH)), "it")
     assert [show(one) for one in none] == ["No region holds more of it than its area gives for both happy and sad."]
@@ -127,7 +127,7 @@ def test_of_a_filter_is_said_what_was_measured_and_nothing_else(lines: bool, fou
     texture = pd.Series({"wave": 5.2, "alignment": 0.8 if lines else 0.2, "angle": 45.0})
     table = regions.stand_out(attend(MOUTH if found else NOISE))[:1]
     text = show(regions.filter_sentence("(2, 3)", texture, table, classes))
-    assert text.startswith("The filter at (2, 3) ") and "5.2 pixels" in text
+    assert text.startswith("The filter in (2, 3) ") and "5.2 pixels" in text
     assert ("lines at 45" in text) == lines and ("without one direction" in text) != lines
     assert ("the mouth" in text) == found and ("no region stands out" in text) != found
     assert ("happy" in text) == bool(classes) and ("no class raises" in text) != bool(classes)
