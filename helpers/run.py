@@ -16,6 +16,7 @@ from helpers.answers import Answer, AnswerError, diagnosis, load_answer
 from helpers.base import runs
 from helpers.base.code import code_digest, hold_sources
 from helpers.base.keeper import Keeper, network_digest
+from helpers.base.words import Said
 from helpers.data import audit
 from helpers.data.audit import Suspects
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
@@ -87,7 +88,7 @@ class Run:
         """Give the compared CNN without augmentation and with what else ABLATIONS says, on the same budget."""
         return self.network(f"cnn_{name}")
 
-    def missing_ablations(self) -> dict[str, str]:
+    def missing_ablations(self) -> dict[str, Said]:
         """Name the ablations that cannot be made of the CNN, each with the reason."""
         return {} if self.shipped else self._networks.missing
 

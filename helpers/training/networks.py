@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from helpers.base.words import Said, said
 from helpers.data.datasets import Dataset
 from helpers.networks.architectures import build_cnn, build_dnn, convolutions, get_architecture
 from helpers.networks.own import built, opening
@@ -93,16 +94,12 @@ class Networks:
         return replace(plan, phases=(phase,), label_smoothing=settings[1])
 
     @cached_property
-    def missing(self) -> dict[str, str]:
+    def missing(self) -> dict[str, Said]:
         """Name the ablations that cannot be made of a user's network, each with the reason."""
         if self.opened:
-            return dict.fromkeys(
-                ABLATIONS, "the network came trained, and versions of it would have to be trained alike"
-            )
+            return dict.fromkeys(ABLATIONS, said("02_compare_dnn.why.given"))
         if isinstance(self.own, Backbone):
-            return dict.fromkeys(
-                ("normalized", "bare"), "what was learned from ImageNet means nothing to such a network"
-            )
+            return dict.fromkeys(("normalized", "bare"), said("02_compare_dnn.why.imagenet"))
         return built.missing_parts(self._build_cnn(0)) if self.own else {}
 
     def headline(self) -> keras.Model:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
+from helpers.base.words import Said, said
 from helpers.training.augmentation import Augmentation
 
+_WORDS = "01_train_cnn.recipe"  # what is said of a plan
 BATCH_BYTES = 2_000_000_000  # of layers' outputs for a batch: every recipe's at 64 pixels a side fits
 
 
@@ -268,3 +270,35 @@ def names_of_others(recipe: Recipe) -> list[str]:
 def with_dnn(cnn: str) -> tuple[str, str]:
     """Name an architecture and the DNN of its size."""
     return cnn, f"{cnn}_dnn"
+
+
+def told(plan: Mapping[str, Any]) -> list[Said]:
+    """Say how a network is trained by a plan, as `dataclasses.asdict` gives it or an older file of a network has it."""
+    sentences = [said(f"{_WORDS}.batches", batch=plan["batch_size"], phases=[_phase(one) for one in plan["phases"]])]
+    if share := plan.get("label_smoothing"):
+        sentences.append(said(f"{_WORDS}.smoothing", share=share))
+    if strength := plan.get("mixup"):
+        sentences.append(said(f"{_WORDS}.mixup", strength=strength))
+    changes = _changes(plan["augmentation"])
+    return [*sentences, said(f"{_WORDS}.changed", changes=changes) if changes else said(f"{_WORDS}.as_they_are")]
+
+
+def _phase(phase: Mapping[str, Any]) -> Said:
+    details = [said(f"{_WORDS}.decay", decay=decay)] if (decay := phase.get("weight_decay")) else []
+    details += [said(f"{_WORDS}.soft", share=share)] if (share := phase.get("distillation")) else []
+    details += [] if phase.get("augmented", True) else [said(f"{_WORDS}.unchanged")]
+    values = {"epochs": phase["epochs"], "optimizer": phase["optimizer"], "rate": phase["learning_rate"]}
+    values["schedule"] = said(f"{_WORDS}.{phase.get('schedule', 'cosine')}")
+    if details:
+        return said(f"{_WORDS}.phase_with", **values, details=details)
+    return said(f"{_WORDS}.phase", **values)
+
+
+def _changes(augmentation: Mapping[str, Any]) -> list[Said]:
+    changes = [said(f"{_WORDS}.flip")] if augmentation.get("flip") else []
+    for key in ("shift", "rotation", "zoom", "erasing"):
+        if strength := augmentation.get(key):
+            changes.append(said(f"{_WORDS}.{key}", strength=strength))
+    return changes + [
+        said(f"{_WORDS}.other", name=name, strength=strength) for name, strength in augmentation.get("others", ())
+    ]

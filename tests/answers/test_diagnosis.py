@@ -12,7 +12,6 @@ from keras import layers
 
 from helpers.answers import Answer, diagnosis, load_answer
 from helpers.report.document import STAMP_KEYS, compose
-from helpers.report.words import sentences as words
 from helpers.training.loop import Trained
 
 DATA = toy_dataset()
@@ -88,19 +87,3 @@ def test_the_warning_is_the_first_sentence_of_an_answer_and_stands_on_the_first_
     blocks, document = made(0.9)
     assert blocks[0]["key"] == "The mouth." and document["stamp"][0][0] != "Warning"
     assert made(0.35, "DNN")[1]["stamp"][0][0] != "Warning"
-
-
-def test_every_recipe_is_told_from_its_plan_and_a_changed_plan_in_other_words() -> None:
-    from dataclasses import asdict
-
-    from helpers.base.words import render
-    from helpers.training.recipes import CPU_PLAN, QUICK_PLAN
-
-    rest = {"epochs": 9, "minutes": 1.0, "dropout": "none"}
-    quick, cpu = (render(words.RECIPE, {**words.plan_values(asdict(plan)), **rest}) for plan in (QUICK_PLAN, CPU_PLAN))
-    assert "label smoothing" not in quick and "mixup" not in quick and "batches of 64" in quick
-    assert "label smoothing 0.1" in cpu and "mixup (0.2)" in cpu and "60 epochs of adamw, learning rate 0.003" in cpu
-    mild, erased = (words.changes(asdict(plan.augmentation)) for plan in (QUICK_PLAN, CPU_PLAN))
-    assert "moved by 6% of its side" in mild and "moved by 15% of its side" in erased
-    assert not any("greyed" in change for change in mild) and any("greyed" in change for change in erased)
-    assert words.changes(asdict(replace(QUICK_PLAN.augmentation, flip=False, shift=0.0, rotation=0.0))) == []

@@ -9,6 +9,8 @@ from helpers.base.files import ROOT
 from helpers.base.notebook import code_sources
 
 FILES = (
+    "01_train_cnn",
+    "02_compare_dnn",
     "03_confusion_matrix",
     "04_saliency_maps",
     "05_gradient_ascent",

@@ -1,6 +1,6 @@
 """Recipes are what the assignment asks for, and an unknown one is refused."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -8,6 +8,8 @@ from helpers.build.shipping import LARGEST_ENSEMBLE
 from helpers.networks import architectures
 from helpers.networks.chunks import gradient_bytes
 from helpers.training import recipes
+from helpers.training.augmentation import Augmentation
+from helpers.training.recipes import CPU_PLAN, QUICK_PLAN, told
 
 
 def test_the_full_recipe_is_that_for_two_cores_with_larger_networks_for_the_ensemble() -> None:
@@ -51,3 +53,12 @@ def test_batches_are_halved_until_they_fit_and_steps_shrink_with_them_but_not_at
     for recipe in recipes.RECIPES.values():
         image = gradient_bytes(architectures.build_cnn(recipe.cnn, (64, 64, 3)), (64, 64, 3))
         assert recipes.fit_batch(recipe.plan, image) == recipe.plan
+
+
+def test_every_recipe_is_told_from_its_plan_and_a_changed_plan_in_other_words() -> None:
+    quick, cpu = (" ".join(map(str, told(asdict(plan)))) for plan in (QUICK_PLAN, CPU_PLAN))
+    assert "label smoothing" not in quick and "mixup" not in quick and "batches of 64" in quick
+    assert "10% is spread" in cpu and "mixup, 0.2" in cpu and "60 epochs of AdamW, learning rate 0.003" in cpu
+    assert "moved by 6% of its side" in quick and "moved by 15% of its side" in cpu
+    assert "greyed" not in quick and "greyed" in cpu
+    assert "as they are" in str(told(asdict(replace(QUICK_PLAN, augmentation=Augmentation())))[-1])

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from helpers.base.words import Said, said
 from helpers.networks.architectures import Normalization
 from helpers.networks.layers import CONVOLUTIONS, Layer, duplicate
 from helpers.networks.own.canonical import Operation, Scale, as_graph, canonical, rewired
@@ -100,14 +101,14 @@ def _operations(model: keras.Model) -> Iterator[Operation]:
         yield from _operations(operation) if hasattr(operation, "operations") else [operation]
 
 
-def missing_parts(model: keras.Model) -> dict[str, str]:
+def missing_parts(model: keras.Model) -> dict[str, Said]:
     """Say why what cannot be taken out of a network or put into it cannot: by "normalized" and "bare"."""
-    said = {}
+    why = {}
     if _rescaling(model) is None:
-        said["normalized"] = "it scales its pixels in another way than by a Rescaling layer"
+        why["normalized"] = said("02_compare_dnn.why.scaling")
     if not any(isinstance(layer, layers.BatchNormalization) for layer in model.layers):
-        said["bare"] = "it has no batch normalization"
-    return said
+        why["bare"] = said("02_compare_dnn.why.no_batch_norm")
+    return why
 
 
 def without(model: keras.Model, normalization: Normalization, batch_norm: bool) -> keras.Model:

@@ -12,6 +12,8 @@ from scipy.optimize import linear_sum_assignment, minimize_scalar
 from scipy.special import log_softmax
 from scipy.stats import binomtest
 
+from helpers.base.words import Said
+from helpers.base.words import said as named
 from helpers.networks.logits import all_logits, softmax
 from helpers.networks.own.canonical import HALF, Scale, Tensor, as_graph, canonical, fit, taken_shape
 from helpers.networks.own.source import NetworkError
@@ -73,7 +75,7 @@ class Measured:
     chosen: str
     table: pd.DataFrame
     images: int
-    reason: str
+    reason: Said
     order: tuple[str, ...] = ()
 
 
@@ -119,7 +121,7 @@ def measure(
 
 def _choose(
     wanted: str, ranked: list[str], right: dict[str, np.ndarray], likely: dict[str, np.ndarray], name: str
-) -> tuple[str, str]:
+) -> tuple[str, Said]:
     best = ranked[0]
     if wanted:
         if _is_better(right[best], right[wanted]):
@@ -127,10 +129,10 @@ def _choose(
                 f"PREPROCESS={wanted} is not what the network {name} learned from: with {best} it is right on "
                 f"{right[best].mean():.0%} of the images, with {wanted} on {right[wanted].mean():.0%}."
             )
-        return wanted, "PREPROCESS says so, and no other way is better"
+        return wanted, named("01_train_cnn.given.asked")
     level = [way for way in ranked if not _is_better(right[best], right[way])]
     if len(level) == 1:
-        return best, "no other way is as often right (McNemar's exact test)"
+        return best, named("01_train_cnn.given.best")
     first, second, *_ = sorted(level, key=lambda way: likely[way].mean(), reverse=True)
     gap = likely[first] - likely[second]
     if gap.mean() <= 1.96 * gap.std(ddof=1) / np.sqrt(len(gap)):
@@ -138,7 +140,7 @@ def _choose(
             f"How the network {name} wants its pixels cannot be told from {len(gap)} images: {first} and {second} are "
             f"too much alike; choose one by PREPROCESS={first} or PREPROCESS={second}."
         )
-    return first, f"as often right as {second}, and surer of what is right"
+    return first, named("01_train_cnn.given.surer", second=second)
 
 
 def better_order(answers: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> tuple[float, tuple[str, ...]]:

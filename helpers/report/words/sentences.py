@@ -100,64 +100,6 @@ STAMP = {
     "versions": "Packages",
 }
 
-ONE_TRAINING = (
-    "Each of these versions was trained once (epochs: {epochs}): what is said holds for these networks, and not for "
-    "augmentation or normalization as such, whose effect may hang on the seed and on the number of epochs."
-)
-ACCURACY = {
-    False: "On the test split the CNN is right on {accuracy:.1%} of the images (95% interval {low:.1%} to {high:.1%}).",
-    True: "On the test split, which also chose the network, the CNN is right on {accuracy:.1%} of the images (95% "
-    "interval {low:.1%} to {high:.1%}).",
-}
-TWO_ACCURACIES = (
-    "{names} are right on {accuracies:.1%} of the test images (95% intervals from {lows:.1%} to {highs:.1%})."
-)
-MULTIPLICATIONS = (
-    "One image costs CNN and DNN {costs:.1f} million multiplications, {each:.1f} for each parameter: a convolution "
-    "uses its weights at every place, so that it need not learn anew what has moved."
-)
-TRAINED = "Training ended after epoch {epochs}, with the optimiser {optimizers}."
-RECIPE = (
-    "It was trained with cross-entropy{smoothing} in batches of {batch}{mixup}: {phases}. It ended after epoch "
-    "{epochs}, in {minutes:.1f} minutes; dropout in the network: {dropout}."
-)
-AUGMENTED = "Each training image was, anew in each epoch and up to the limit that is given: {changes}."
-NOT_AUGMENTED = "Training images were shown as they are."
-
-
-def plan_values(plan: dict) -> dict:
-    """Put a training plan, as `dataclasses.asdict` gives it, into the values of RECIPE that follow from it alone."""
-    return {
-        "smoothing": f" (label smoothing {plan['label_smoothing']:g})" if plan.get("label_smoothing") else "",
-        "mixup": f", images blended by mixup ({plan['mixup']:g})" if plan.get("mixup") else "",
-        "batch": plan["batch_size"],
-        "phases": [_phase(phase) for phase in plan["phases"]],
-    }
-
-
-def _phase(phase: dict) -> str:
-    falls = phase.get("schedule", "cosine") == "cosine"
-    how = "that rises for a twentieth of the steps and falls along a cosine" if falls else "that stays"
-    epochs = f"{phase['epochs']} epoch{'s' if phase['epochs'] > 1 else ''}"
-    said = f"at most {epochs} of {phase['optimizer']}, learning rate {phase['learning_rate']:g} {how}"
-    said += f", weight decay {phase['weight_decay']:g}" if phase.get("weight_decay") else ""
-    said += f", {phase['distillation']:.0%} soft targets" if phase.get("distillation") else ""
-    return said + ("" if phase.get("augmented", True) else " on unchanged images")
-
-
-def changes(augmentation: dict) -> list[str]:
-    """Name each change that an augmentation makes, as `dataclasses.asdict` gives it, with its range."""
-    moves = {
-        "flip": "mirrored in half of the cases",
-        "shift": "moved by {:.0%} of its side",
-        "rotation": "turned by {:g} degrees",
-        "zoom": "enlarged or reduced by {:.0%}",
-        "erasing": "greyed out in a rectangle of {:.0%} of its side",
-    }
-    said = [text.format(augmentation[key]) for key, text in moves.items() if augmentation.get(key)]
-    return said + [f"changed by {name} ({strength:g})" for name, strength in augmentation.get("others", ())]
-
-
 # Captions that several notebooks share.
 REGION_SOURCES = {
     "drawn": "The regions are those that the program drew, face by face.",
