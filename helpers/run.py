@@ -2,7 +2,7 @@
 
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +16,6 @@ from helpers.answers import Answer, AnswerError, diagnosis, load_answer
 from helpers.base import runs
 from helpers.base.code import code_digest, hold_sources
 from helpers.base.keeper import Keeper, network_digest
-from helpers.base.words import Said
 from helpers.data import audit
 from helpers.data.audit import Suspects
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
@@ -88,7 +87,7 @@ class Run:
         """Give the compared CNN without augmentation and with what else ABLATIONS says, on the same budget."""
         return self.network(f"cnn_{name}")
 
-    def missing_ablations(self) -> dict[str, Said]:
+    def missing_ablations(self) -> Mapping[str, object]:
         """Name the ablations that cannot be made of the CNN, each with the reason."""
         return {} if self.shipped else self._networks.missing
 
