@@ -14,7 +14,6 @@ saliency:       which pixels a class depends on: every method, by name and as a 
 regions:        which named regions a map lies on, and in words
 scorecard:      the grades in one table and in words
 superpixels:    LIME
-words:          captions and headings that notebooks share
 
 `__init__.pyi` says the same to type checkers and to the check for stale answers.
 """
@@ -45,7 +44,6 @@ _MODULES = {
     "architectures": "helpers.networks.architectures",
     "maps": "helpers.explain.maps",
     "plots": "helpers.report.plots",
-    "words": "helpers.report.words.sentences",
     "open_run": "helpers.run",
 }
 

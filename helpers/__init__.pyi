@@ -11,5 +11,4 @@ from helpers.grade import regions as regions
 from helpers.grade import scorecard as scorecard
 from helpers.networks import architectures as architectures
 from helpers.report import plots as plots
-from helpers.report.words import sentences as words  # noqa: F401
 from helpers.run import open_run as open_run

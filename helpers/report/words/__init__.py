@@ -1,4 +1,1 @@
-"""The sentences of the report that no notebook says itself, a language a file; each is a constant or a template.
-
-Templates are set by `helpers.answers.render`. May import nothing.
-"""
+"""Every sentence of the report, a language a folder, as TOML by key; `helpers.base.words` reads and sets them."""
