@@ -3,4 +3,4 @@
 May import `base` and `answers`; `words` imports nothing, and anything from `grade` on may say what it holds.
 """
 
-__all__ = ["document", "handin", "pdf", "plots", "remarks", "words"]
+__all__ = ["document", "handin", "pdf", "plots", "remarks"]
