@@ -207,7 +207,10 @@ def format_value(value: Any, spec: str = "") -> str:
         return format(show(value), spec)
     if "|" in spec:
         return spec.split("|")[0 if _locale().plural_form(value) == "one" else -1]
-    return format(value, spec).translate(_symbols(language()))
+    shown = format(value, spec)
+    if shown.startswith("-") and not re.search("[1-9]", shown):  # nothing is left of it but its sign
+        shown = format(abs(value), spec)
+    return shown.translate(_symbols(language()))
 
 
 def _locale() -> Locale:

@@ -60,3 +60,8 @@ def test_a_key_without_words_and_a_value_that_no_word_uses_are_told() -> None:
         words.text("shared.nothing")
     with pytest.raises(ValueError, match="'more'"):
         words.text("shared.trust", more=1)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(-0.004, "0.00"), (-0.005001, "\N{MINUS SIGN}0.01"), (-0.0, "0.00")])
+def test_a_number_that_is_rounded_to_nothing_has_no_sign(value: float, shown: str) -> None:
+    assert words.render("{value:.2f}", {"value": value}) == shown
