@@ -44,7 +44,8 @@ def formats(frame: pd.DataFrame) -> dict[str, str]:
 def panels(grades: Grades) -> list[Said]:
     """Name the curves of `curves`."""
     kinds = ("insertion", "deletion")
-    return [said("grades.panel", kind=kind, hidden=hidden) for hidden in _hidden(grades) for kind in kinds]
+    hidden = [said(f"grades.panels.{name}") for name in grades.substrates]
+    return [said("grades.panel", kind=kind, hidden=one) for one in hidden for kind in kinds]
 
 
 def curves(grades: Grades) -> dict[Said, np.ndarray]:
