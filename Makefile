@@ -136,7 +136,7 @@ $(ready): requirements.txt pyproject.toml
 	@touch $@
 
 look: $(ready)
-	@$(run) -m helpers look DATASET="$$DATASET" IMAGE_SIZE="$$IMAGE_SIZE" REPORTS="$$REPORTS"
+	@$(run) -m helpers look DATASET="$$DATASET" IMAGE_SIZE="$$IMAGE_SIZE" REPORTS="$$REPORTS" LANGUAGE="$$LANGUAGE"
 
 report: $(ready)
 	@$(run) -m helpers report DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE" SET="$$SET" \

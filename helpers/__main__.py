@@ -13,7 +13,7 @@ from helpers.data.options import VARIABLES
 OPTIONS = ("DATASET", "RECIPE", "SEED", "REPORTS")
 # What each word takes as options of a command line; what stands in SHARED, as variables of the environment.
 TAKES = {
-    "look": ("DATASET", "IMAGE_SIZE", "REPORTS"),
+    "look": ("DATASET", "IMAGE_SIZE", "REPORTS", "LANGUAGE"),
     "report": (*OPTIONS, "IMAGE_SIZE", "SET", "RUN", "LANGUAGE"),
     "explain": ("IMAGES", "RUN", "REPORTS", "LANGUAGE"),
     "train": (*OPTIONS, "NETWORKS"),

@@ -192,7 +192,8 @@ def format_value(value: Any, spec: str = "") -> str:
     """Write one JSON value as a reader sees it, in the language that is spoken.
 
     None gives a dash; True and False give yes and no; a list gives its items, joined as in a sentence; numbers get a
-    true minus sign; a name that is known, the one that the language has; a part with words of its own, these.
+    true minus sign; a name that is known, the one that the language has, except with the format `raw`, or
+    `quoted` for one in quotation marks; a part with words of its own, these.
     Raises ValueError or TypeError where the format does not fit the value.
     """
     if value is None:
@@ -203,6 +204,8 @@ def format_value(value: Any, spec: str = "") -> str:
         return render(template(value["key"]), value["values"])
     if isinstance(value, list):
         return format_list([format_value(item, spec) for item in value], locale=_locale()) if value else ""
+    if isinstance(value, str) and spec in ("raw", "quoted"):  # such as a file's own name
+        return value if spec == "raw" else template("shared.quoted").replace("{name}", value)
     if isinstance(value, str):
         return format(show(value), spec)
     if "|" in spec:

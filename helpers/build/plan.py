@@ -13,6 +13,7 @@ from helpers.base.files import ROOT, cache_folder, cache_notes, write_atomically
 from helpers.base.legal import check_values, near
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.base.runs import COMMON, RUN_VARIABLE
+from helpers.base.words import show
 from helpers.build import stale
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
 from helpers.data.options import VARIABLES
@@ -139,7 +140,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     hand_in = _hand_in(arguments.language)
     printed, places = choose_questions(hand_in.questions, find_notebooks(notebooks))
     chosen = parse_settings(settings, notebooks, places)
-    for sentence in (*cache_notes(), *look(arguments.dataset, image_size=image_size or None)[1].sentences()):
+    for sentence in (*cache_notes(), *map(show, look(arguments.dataset, image_size=image_size or None)[1].sentences())):
         print(sentence, flush=True)
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
     loaded = load_dataset(arguments.dataset, image_size=image_size or None)

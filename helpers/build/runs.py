@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from helpers.base.files import ROOT, cache_folder, reports_folder
 from helpers.base.notebook import UsageError, find_notebooks
 from helpers.base.runs import KEPT, RECORD, read_run, uses
+from helpers.base.words import show, stored
 from helpers.build import stale
 from helpers.data.datasets import identify
 from helpers.data.sources import DatasetError
@@ -28,7 +29,11 @@ def describe(run: Path) -> str:
     """Say in one line what a run is of, when and how large it is, its numbers, and whether it is up to date."""
     record, answers = read_run(run), [stale.read_json(run / "answers" / f"{name}.json") for name in _names()]
     days = [stale.read_json(path).get("day", "") for path in (run / "answers").glob("*.stamp.json")]
-    words = [record.get("title", "?"), f"recipe {record.get('recipe', '?')}", f"seed {record.get('seed', '?')}"]
+    words = [
+        show(stored(record.get("title", "?"))),
+        f"recipe {record.get('recipe', '?')}",
+        f"seed {record.get('seed', '?')}",
+    ]
     words += [
         max(days, default="not finished"),
         size_text(_size(run)),

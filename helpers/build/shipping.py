@@ -102,7 +102,7 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
             )
     dataset = run.dataset
     manifest = {
-        "title": dataset.title,
+        "title": str(dataset.title),
         "classes": [*dataset.class_names],
         "image_shape": [*dataset.image_shape],
         "protocol": "trained on all training images, chosen on the validation split (of FER2013: PublicTest)",

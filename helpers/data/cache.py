@@ -15,6 +15,7 @@ import numpy as np
 
 from helpers.base.files import write_json, writing
 from helpers.base.folders import Facts, file_sha256
+from helpers.base.words import plain, said
 from helpers.data import faces
 from helpers.data.containers import visible_files
 from helpers.data.decode import scale, scale_masks
@@ -72,17 +73,17 @@ def write_faces(draft: Path, image_size: int | None) -> Facts:
         _write_array(draft / f"{name}.npy", values.shape, values.dtype, [values.data])
     by_split = {split: np.bincount(drawn[split][1]).tolist() for split in SPLITS}
     reading = Reading(
-        title="Schematic faces (generated)",
+        title=said("data.title.faces"),
         class_names=faces.CLASS_NAMES,
-        labels_from="the expressions that were drawn",
+        labels_from=said("data.labels.drawn"),
         pixels=Pixels(images.shape[1], colour=False),
-        splits_from="drawn one by one",
+        splits_from=said("data.splits.drawn"),
         counts={split: dict(zip(faces.CLASS_NAMES, numbers)) for split, numbers in by_split.items()},
     )
     return {
         "reading": reading.as_json(),
         "bounds": _bounds(map(sum, by_split.values())),
-        "notes": ("The faces are drawn by a program, so every pixel's part in the expression is known.",),
+        "notes": plain("notes", [said("data.notes.drawn")]),
         "split_notes": (),
         "skipped": (),
         "missing": (),
@@ -104,16 +105,16 @@ def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     for file, values in (("labels.npy", labels[order]), ("names.npy", names[order])):
         _write_array(draft / file, values.shape, values.dtype, [values.data])
     pairs = zip(np.take(SPLITS, splits[order]).tolist(), np.take(class_names, labels[order]).tolist())
-    left_out = f"Images that cannot be read, {len(skipped):,} of {len(labels) + len(skipped):,}, are left out; "
-    skip_notes = (f"{left_out}skipped.csv lists them.",) if skipped else ()
+    unreadable = said("data.notes.unreadable", n=len(skipped), all=len(labels) + len(skipped))
+    skip_notes = (unreadable,) if skipped else ()
     known = replace(
         reading, class_names=class_names, counts=count(pairs), notes=(*reading.notes, *class_notes, *skip_notes)
     )
     return {
         "reading": known.as_json(),
         "bounds": _bounds(np.bincount(splits[order], minlength=len(SPLITS)).tolist()),
-        "notes": (*known.unused_notes(), *known.notes),
-        "split_notes": notes,
+        "notes": plain("notes", [*known.unused_notes(), *known.notes]),
+        "split_notes": plain("notes", notes),
         "skipped": skipped,
         "missing": missing_splits(given),
         "keep_training": keep_training(given, twins, reading.split_names),

@@ -17,6 +17,7 @@ from helpers.base import runs
 from helpers.base.code import file_digest, room_digest
 from helpers.base.files import ROOT, cache_folder, write_atomically
 from helpers.base.folders import Facts, content_of, keep_folder, kept_facts
+from helpers.base.words import Said, plain, stored
 from helpers.data import cache as store
 from helpers.data import faces, readers
 from helpers.data.containers import list_members, refuse_foreign_members
@@ -83,8 +84,8 @@ class Dataset:
     validation: Split
     test: Split
     fingerprint: str
-    title: str
-    notes: tuple[str, ...]
+    title: Said | str
+    notes: tuple[Said | str, ...]
     evidence: Mapping[str, np.ndarray] | None
     skipped: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
@@ -113,8 +114,14 @@ def claim_run(
     """Give the folder of the run of these data, recipe, seed, size and network, with its record; see `runs.claim`."""
     usual = FER2013_SIZE if dataset.title == "FER2013" or dataset.evidence is not None else OTHER_SIZE
     size = 0 if image_size == usual else image_size
-    record = {"dataset": dataset.name, "recipe": recipe, "seed": seed, "image_size": size, "title": dataset.title}
-    record |= {"notes": dataset.reading.sentences(), "fingerprint": dataset.fingerprint}
+    record = {
+        "dataset": dataset.name,
+        "recipe": recipe,
+        "seed": seed,
+        "image_size": size,
+        "title": plain("title", dataset.title),
+    }
+    record |= {"notes": plain("notes", dataset.reading.sentences()), "fingerprint": dataset.fingerprint}
     record |= {"reading": dataset.reading.as_json(), "network": network, **facts}
     name = runs.name_run(dataset.name, recipe, seed, size, network, bool(facts.get("balance")))
     return runs.claim(reports, name, record)
@@ -280,14 +287,14 @@ def _open(source: Source, folder: Path, facts: Facts, keep_training: bool) -> Da
         )
     facts |= facts["keep_training"] if changed else {}
     arrays, reading = store.read_arrays(folder, facts), from_json(facts["reading"])
-    reading = replace(reading, notes=(*reading.notes, *facts["split_notes"]))
+    reading = replace(reading, notes=(*reading.notes, *map(stored, facts["split_notes"])))
     return Dataset(
         name=source.name,
         class_names=reading.class_names,
         **{s: Split(arrays["images"][s], arrays["labels"][s], arrays.get("names", {}).get(s)) for s in SPLITS},
         fingerprint=f"{source.fingerprint}-kept" if changed else source.fingerprint,
         title=reading.title,
-        notes=(*facts["notes"], *facts["split_notes"], *reading.pixels.notes),
+        notes=(*map(stored, (*facts["notes"], *facts["split_notes"])), *reading.pixels.notes),
         evidence=arrays.get("evidence"),
         skipped=tuple(map(tuple, facts["skipped"])),
         missing=tuple(facts["missing"]),

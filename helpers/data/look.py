@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from helpers.base.files import ROOT, WriteError, write_atomically
+from helpers.base.words import PLAIN, languages, show, use
 from helpers.data.datasets import look
 from helpers.data.sources import PREVIEWED, DatasetError, Record
 
@@ -57,10 +58,16 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--dataset", default="faces", help="faces, fer2013, food11, or a path")
     parser.add_argument("--image-size", default=0, type=int, help="pixels a side of the images; 0 for the default")
     parser.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
+    parser.add_argument("--language", default=PLAIN, help=f"of what is printed: {', '.join(languages())}")
     arguments = parser.parse_args(words)
+    spoken = arguments.language.split() or [PLAIN]
+    if unknown := {*spoken} - {*languages()}:
+        parser.error(f"there is no LANGUAGE={min(unknown)}; choose of {', '.join(languages())}")
     try:
         name, reading, records = look(arguments.path or arguments.dataset, image_size=arguments.image_size or None)
-        print("\n".join(reading.sentences()), flush=True)
+        for language in spoken:
+            with use(language):
+                print("\n".join(map(show, reading.sentences())), flush=True)
         sheet = arguments.reports.resolve() / f"{name}.look.png"
         write_sheet(sheet, reading.class_names, records)
     except (DatasetError, WriteError) as error:

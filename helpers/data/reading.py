@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from helpers.base.words import Said, plain, said, some, stored
+
 SPLITS = ("train", "validation", "test")
 OTHER_SPLIT_NAMES: Mapping[str, str] = {"train": "training", "validation": "validation", "test": "test"}
+_WHOLE = "whole"  # what is in no split
 _NAMED = 12  # classes that a sentence names before it counts the rest
 
 
@@ -18,10 +21,11 @@ _NAMED = 12  # classes that a sentence names before it counts the rest
 class Unused:
     """Files or rows that were not used for one reason.
 
-    kind: says what they are and why, in the plural and without a number: "images without a label"; example: one name.
+    kind: words for what they are and why, with the value n for their number: "2 images without a label"; example: one
+    name.
     """
 
-    kind: str
+    kind: Said
     count: int
     example: str
 
@@ -41,7 +45,7 @@ class Pixels:
     bits: int = 8
     fit: str = "crop"
     cropped: float = 0.0
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said | str, ...] = ()
     black: float = 0.0
     white: float = 65535.0
     ground: int = 255
@@ -63,73 +67,76 @@ class Reading:
     the source calls each of SPLITS; notes: further whole sentences that a report must state.
     """
 
-    title: str = ""
+    title: Said | str = ""
     class_names: tuple[str, ...] = ()
-    labels_from: str = ""
+    labels_from: Said | str = ""
     pixels: Pixels = Pixels(0, colour=False)
-    splits_from: str = ""
+    splits_from: Said | None = None
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unused: tuple[Unused, ...] = ()
-    recognised_by: str = ""
+    recognised_by: Said | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     split_names: Mapping[str, str] = field(default_factory=lambda: dict(OTHER_SPLIT_NAMES))
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said | str, ...] = ()
 
     def with_unused(self, unused: Iterable[Unused]) -> "Reading":
         """Give the same reading with more left out; what is of one kind is added up."""
         merged: dict[str, Unused] = {}
         for part in (*self.unused, *unused):
-            known = merged.get(part.kind)
-            merged[part.kind] = replace(known, count=known.count + part.count) if known else part
+            known = merged.get(repr(part.kind))
+            merged[repr(part.kind)] = replace(known, count=known.count + part.count) if known else part
         return replace(self, unused=tuple(part for part in merged.values() if part.count))
 
-    def sentences(self) -> list[str]:
+    def sentences(self) -> list[Said | str]:
         """Say how the data set is read, one whole sentence an item, the most important first."""
         pixels, total = self.pixels, sum(number for split in self.counts.values() for number in split.values())
-        by = f", recognised by {self.recognised_by}" if self.recognised_by else ""
-        rest = len(self.class_names) - _NAMED
-        named = ", ".join(self.class_names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-        said = [
-            f"{self.title}{by}: {_plural(total, 'image')}.",
-            f"The {len(self.class_names)} classes are {self.labels_from}: {named}.",
-            *([f"The splits are {self.splits_from}."] if self.splits_from else []),
+        by = {"by": self.recognised_by} if self.recognised_by else {}
+        names = some(self.class_names, _NAMED)
+        sentences = [
+            said("data.read.recognised" if by else "data.read.title", title=self.title, n=total, **by),
+            said("data.read.classes", n=len(self.class_names), labels=self.labels_from, names=names),
+            *([said("data.read.splits", splits=self.splits_from)] if self.splits_from else []),
             *(self._split_sentence(split) for split in self.counts),
-            f"Images become {pixels.size} x {pixels.size} pixels {'in colour' if pixels.colour else 'in grey'}, from "
-            f"{pixels.bits} bits a channel.",
+            said("data.read.colour" if pixels.colour else "data.read.grey", size=pixels.size, bits=pixels.bits),
         ]
         if pixels.cropped >= 0.005:
-            said.append(f"Cropping to squares cuts off {pixels.cropped:.0%} of the area on average.")
-        said += self.unused_notes()
+            sentences.append(said("data.read.cropped", share=pixels.cropped))
+        sentences += self.unused_notes()
         if self.options:
-            said.append(f"Decided by {', '.join(f'{name}={value}' for name, value in self.options.items())}.")
-        return [*said, *pixels.notes, *self.notes]
+            sentences.append(
+                said("data.read.options", options=[f"{name}={value}" for name, value in self.options.items()])
+            )
+        return [*sentences, *pixels.notes, *self.notes]
 
-    def unused_notes(self) -> tuple[str, ...]:
+    def unused_notes(self) -> tuple[Said, ...]:
         """Say what was not used, one whole sentence a kind."""
-        return tuple(f"Not used: {part.count:,} {part.kind}, such as {part.example}." for part in self.unused)
+        whats = [(said(part.kind.key, **part.kind.values, n=part.count), part.example) for part in self.unused]
+        return tuple(said("data.read.unused", what=what, example=example) for what, example in whats)
 
-    def _split_sentence(self, split: str) -> str:
+    def _split_sentence(self, split: str) -> Said:
         counts = self.counts[split]
-        name = OTHER_SPLIT_NAMES.get(split, "all in one piece")  # the source's name may be that of another's stand-in
-        spread = f"{min(counts.values()):,} to {max(counts.values()):,} a class"
+        spread: Said | list[Said] = said("data.read.spread", low=min(counts.values()), high=max(counts.values()))
         if len(counts) <= _NAMED:
-            spread = ", ".join(f"{label} {counts[label]:,}" for label in self.class_names if label in counts)
-        return f"{name[0].upper()}{name[1:]}: {_plural(sum(counts.values()), 'image')} ({spread})."
+            named = [label for label in self.class_names if label in counts]
+            spread = [said("data.read.each", name=label, n=counts[label]) for label in named]
+        # by what it stands for, since the source's name may be that of another's stand-in
+        return said(f"data.split.{split or _WHOLE}", n=sum(counts.values()), spread=spread)
 
     def as_json(self) -> dict[str, Any]:
         """Give the reading as JSON can hold it; `from_json` reads it back."""
-        return asdict(self)
+        return plain("reading", asdict(self))
 
 
-def from_json(stored: Mapping[str, Any]) -> Reading:
-    """Give the reading that `Reading.as_json` stored."""
-    pixels = Pixels(**{**stored["pixels"], "notes": tuple(stored["pixels"]["notes"])})
-    unused = tuple(Unused(**part) for part in stored["unused"])
-    texts = {name: tuple(stored[name]) for name in ("class_names", "notes")}
-    return Reading(**{**stored, **texts, "pixels": pixels, "unused": unused})
+def from_json(kept: Mapping[str, Any]) -> Reading:
+    """Give the reading that `Reading.as_json` made."""
+    pixels = Pixels(**{**kept["pixels"], "notes": tuple(map(stored, kept["pixels"]["notes"]))})
+    left = tuple(Unused(**{**part, "kind": stored(part["kind"])}) for part in kept["unused"])
+    one = {name: stored(kept[name]) for name in ("title", "labels_from", "splits_from", "recognised_by")}
+    many = {"class_names": tuple(kept["class_names"]), "notes": tuple(map(stored, kept["notes"]))}
+    return Reading(**{**kept, **one, **many, "pixels": pixels, "unused": left})
 
 
-def unused(kind: str, names: Sequence[str]) -> tuple[Unused, ...]:
+def unused(kind: Said, names: Sequence[str]) -> tuple[Unused, ...]:
     """Describe files or rows of one kind that were not used; nothing where there are none."""
     return (Unused(kind, len(names), printable(names[0])),) if names else ()
 
@@ -140,10 +147,6 @@ def count(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
     for (split, name), number in sorted(Counter(pairs).items()):
         counts.setdefault(split, {})[name] = number
     return {split: counts[split] for split in ("", *SPLITS) if split in counts}
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def printable(name: str) -> str:

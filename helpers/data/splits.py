@@ -6,24 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.data.reading import SPLITS, Reading, count
+from helpers.base.words import Said, plain, said
+from helpers.data.reading import OTHER_SPLIT_NAMES, SPLITS, Reading, count
 from helpers.data.sources import DatasetError
 
 _TRAIN, _VALIDATION, _TEST = range(len(SPLITS))
-_ONE_PIECE_NOTE = (
-    "These data come in one piece, so 80 % of the images are the training, 10 % the validation and 10 % the "
-    "test split, drawn class by class, with identical images kept on one side."
-)
 _WIDEST = 0.1  # interval of an accuracy that is still good enough to choose by
 _SPLIT_SEED = 0
 
 
-def drop_empty_classes(names: Sequence[str], labels: np.ndarray) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+def drop_empty_classes(
+    names: Sequence[str], labels: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray, tuple[Said, ...]]:
     """Take out classes without images: returns the names left, (N,) int64 labels counted in these, and notes."""
     present = np.unique(labels)
     empty = [name for index, name in enumerate(names) if index not in present]
-    note = f"There is no image of {', '.join(map(repr, empty))}, so the report leaves out what has none."
-    return tuple(names[index] for index in present), np.searchsorted(present, labels), (note,) if empty else ()
+    notes = (said("data.notes.empty_classes", names=empty),) if empty else ()
+    return tuple(names[index] for index in present), np.searchsorted(present, labels), notes
 
 
 def arrange(
@@ -34,7 +33,7 @@ def arrange(
     given: np.ndarray,
     twins: np.ndarray,
     groups: np.ndarray | None = None,
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> tuple[np.ndarray, tuple[Said, ...]]:
     """Give each image its split; returns (N,) int64, index into SPLITS or -1 for none, and notes on what was done.
 
     split_names: what the source calls each of SPLITS; labels: (N,) int64; given: (N,) int64, index into SPLITS
@@ -45,7 +44,7 @@ def arrange(
     present = set(given.tolist())
     if len(present) == 1:
         splits = deal(labels, together, (0.8, 0.1, 0.1))
-        notes: tuple[str, ...] = (_ONE_PIECE_NOTE,)
+        notes: tuple[Said, ...] = (said("data.notes.one_piece"),)
     elif _TRAIN in present:
         splits, notes = _complete(given, labels, together, split_names)
     else:
@@ -60,7 +59,7 @@ def arrange(
 
 def _complete(
     given: np.ndarray, labels: np.ndarray, twins: np.ndarray, names: Mapping[str, str]
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> tuple[np.ndarray, tuple[Said, ...]]:
     """Validate on a tenth of the training images, where a split is missing, or too few of more are for validation."""
     missing = [split for index, split in enumerate(SPLITS) if index not in given]
     few, is_train = int((given == _VALIDATION).sum()), given == _TRAIN
@@ -69,14 +68,18 @@ def _complete(
         return given, ()
     splits = np.full_like(given, _TEST) if missing else np.where(given == _VALIDATION, -1, given)
     splits[is_train] = deal(labels[is_train], twins[is_train], (0.9, 0.1))
-    tenth = f"a tenth of the {names['train']} images, drawn class by class, is the validation split"
+    called = {split: _called(names, split) for split in SPLITS}
+    missed = called.pop("test")
+    if missing == ["test"]:
+        return splits, (said("data.notes.no_test", missing=missed, **called),)
     if missing:
-        stand_in = f"the {names['validation']} images are the test split and " if missing == ["test"] else ""
-        return splits, (f"These data have no {names[missing[0]]} images, so {stand_in}{tenth}.",)
-    return splits, (
-        f"The {few:,} {names['validation']} images are too few to choose by, as they tell an accuracy only to within "
-        f"{width / 2:.0%}: {tenth}, and those few are not used.",
-    )
+        return splits, (said("data.notes.no_validation", missing=called["validation"], train=called["train"]),)
+    return splits, (said("data.notes.few_validation", n=few, width=width / 2, **called),)
+
+
+def _called(names: Mapping[str, str], split: str) -> Said | str:
+    """Give what the source calls a split; words for it, where it has no name of its own."""
+    return said(f"data.part.{split}") if names[split] == OTHER_SPLIT_NAMES[split] else names[split]
 
 
 def _join(twins: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -140,11 +143,10 @@ def _check_classes(path: Path, names: Sequence[str], labels: np.ndarray, splits:
             raise DatasetError(f"{path} has no {kind} image of {named}; add some, or take that class out.")
 
 
-def _twin_notes(splits: np.ndarray, twins: np.ndarray) -> tuple[str, ...]:
+def _twin_notes(splits: np.ndarray, twins: np.ndarray) -> tuple[Said, ...]:
     tested = twins[splits == _TEST]
-    known = np.isin(tested, twins[splits == _TRAIN]).sum()
-    note = f"The test split shares {known:,} of its {len(tested):,} images with the training split."
-    return (note,) if known else ()
+    known = int(np.isin(tested, twins[splits == _TRAIN]).sum())
+    return (said("data.notes.twins", n=known, all=len(tested)),) if known else ()
 
 
 def keep_training(given: np.ndarray, twins: np.ndarray, names: Mapping[str, str]) -> dict[str, object] | None:
@@ -157,14 +159,11 @@ def keep_training(given: np.ndarray, twins: np.ndarray, names: Mapping[str, str]
         return None
     only = next(split for split in ("validation", "test") if split not in missing)
     train, tested = int((given == _TRAIN).sum()), int((given == SPLITS.index(only)).sum())
-    note = (
-        f"These data have no {names[missing[0]]} images, so the {names[only]} images are both the validation split, "
-        "by which networks are chosen, and the test split: their accuracies there flatter them."
-    )
+    note = said("data.notes.kept", missing=_called(names, missing[0]), only=_called(names, only))
     both = (train, train + tested)
     return {
         "bounds": {"train": (0, train), "validation": both, "test": both},
-        "split_notes": (note, *_twin_notes(np.where(given == _TRAIN, _TRAIN, _TEST), twins)),
+        "split_notes": plain("notes", [note, *_twin_notes(np.where(given == _TRAIN, _TRAIN, _TEST), twins)]),
     }
 
 

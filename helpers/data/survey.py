@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from helpers.base.words import Said, said
 from helpers.data.decode import lay_on, map_all, open_image, read_content
 from helpers.data.options import Options
 from helpers.data.reading import Pixels
@@ -61,7 +62,7 @@ def survey(openers: Iterable[Giver], options: Options, size: int | None = None, 
     ground, ground_notes = _choose_ground([look.contrasts for look in looks if look.contrasts])
     cropped = np.array([1 - look.sides[0] / look.sides[1] for look in looks if options.fit == "crop"])
     pages = sum(look.stacked for look in looks)
-    page_notes = (f"Of {pages:,} files with several pages or pictures, the first is taken.",) if pages else ()
+    page_notes = (said("data.notes.pages", n=pages),) if pages else ()
     size_notes = () if options.image_size else size_notes
     return Pixels(
         size=options.image_size or side,
@@ -123,22 +124,21 @@ def _contrasts(image: Image.Image) -> tuple[float, ...]:
     return tuple(float(np.average(np.abs(grey - ground), weights=opacity)) for ground in _GROUNDS)
 
 
-def _choose_size(looks: Sequence[_Look]) -> tuple[int, tuple[str, ...]]:
+def _choose_size(looks: Sequence[_Look]) -> tuple[int, tuple[Said, ...]]:
     """Take the median of the shorter sides, within bounds and as far as training on so many images takes minutes."""
     if not looks:
         return _AT_LEAST, ()
     median = int(np.median([look.sides[0] for look in looks]))
     afforded = max(_AT_LEAST, int((_AFFORDED / len(looks)) ** 0.5))
     size = int(np.clip(min(median, afforded), *_SIZES)) // _STEP * _STEP
-    why = f" for {len(looks):,} images, so that training takes minutes" if afforded < min(median, _SIZES[1]) else ""
-    return size, (
-        (f"The shorter side of the images has {median:,} pixels by the median; {size} are taken{why}, or IMAGE_SIZE.",)
-        if median >= size + _STEP
-        else ()
-    )
+    if median < size + _STEP:
+        return size, ()
+    if afforded < min(median, _SIZES[1]):
+        return size, (said("data.notes.size_afforded", median=median, size=size, n=len(looks)),)
+    return size, (said("data.notes.size", median=median, size=size),)
 
 
-def _find_scale(deep: Sequence[_Look]) -> tuple[float, float, int, tuple[str, ...]]:
+def _find_scale(deep: Sequence[_Look]) -> tuple[float, float, int, tuple[Said, ...]]:
     """Find which values become black and white in images of more than 8 bits, how many bits are used, and notes."""
     if not deep:
         return 0.0, Pixels.white, 8, ()
@@ -148,8 +148,8 @@ def _find_scale(deep: Sequence[_Look]) -> tuple[float, float, int, tuple[str, ..
     black, white = _find_ends(low, high, whole)
     if (black, white) == (0, 255):
         return black, white, 8, ()
-    reach = f"The values of {len(deep):,} images reach from {low:,.6g} to {high:,.6g}"
-    return black, white, bits, (f"{reach}: on one scale for all, {black:,.6g} is black and {white:,.6g} white.",)
+    note = said("data.notes.scale", n=len(deep), low=low, high=high, black=black, white=white)
+    return black, white, bits, (note,)
 
 
 def _find_ends(low: float, high: float, whole: bool) -> tuple[float, float]:
@@ -163,17 +163,17 @@ def _find_ends(low: float, high: float, whole: bool) -> tuple[float, float]:
     return (0.0, ends[0]) if ends else (low, max(high, low + 1e-9))
 
 
-def _choose_ground(contrasts: Sequence[tuple[float, ...]]) -> tuple[int, tuple[str, ...]]:
+def _choose_ground(contrasts: Sequence[tuple[float, ...]]) -> tuple[int, tuple[Said, ...]]:
     """Choose one ground for all transparent images, on which most can be seen."""
     grounds = [*_GROUNDS]
     if not contrasts:
         return grounds[0], ()
     seen = (np.array(contrasts) >= _VISIBLE).sum(axis=0)
     ground = grounds[int(seen.argmax())]
-    return ground, (f"Transparent images, {len(contrasts):,} in number, are laid on {_GROUNDS[ground]}.",)
+    return ground, (said(f"data.notes.transparent_{_GROUNDS[ground]}", n=len(contrasts)),)
 
 
-def _odd_notes(looks: Sequence[_Look], names: Sequence[str]) -> tuple[str, ...]:
+def _odd_notes(looks: Sequence[_Look], names: Sequence[str]) -> tuple[Said, ...]:
     """Say which images have a side that is several times shorter or longer than is usual in these data."""
     sides = np.array([look.sides for look in looks], np.float64).reshape(-1, 2)
     usual = np.median(sides, axis=0) if len(sides) else np.ones(2)
@@ -181,20 +181,16 @@ def _odd_notes(looks: Sequence[_Look], names: Sequence[str]) -> tuple[str, ...]:
     if not (count := int((ratios >= _ODD).sum())):
         return ()
     oddest = int(ratios.argmax())
-    named = f", such as {printable(names[oddest])}," if names[oddest] else ""
     size, odd_size = (" x ".join(f"{side:,.0f}" for side in pair) for pair in (usual, sides[oddest]))
-    return (
-        f"A side of {count:,} of {len(looks):,} images{named} is at least {_ODD} times as short or as long as the "
-        f"median's, {size} pixels: the oddest has {odd_size}.",
-    )
+    facts = {"n": count, "all": len(looks), "times": _ODD, "usual": size, "oddest": odd_size}
+    if names[oddest]:
+        return (said("data.notes.odd_named", name=printable(names[oddest]), **facts),)
+    return (said("data.notes.odd", **facts),)
 
 
-def _crop_notes(cropped: np.ndarray) -> tuple[str, ...]:
+def _crop_notes(cropped: np.ndarray) -> tuple[Said, ...]:
     """Warn where much is cut off; cropped: share of each image's area, (N,) float, 0 to 1."""
     much = int((cropped > _QUARTER).sum())
     if not much:
         return ()
-    return (
-        f"Cropping to squares cuts more than a quarter off {much:,} of {len(cropped):,} images, up to "
-        f"{cropped.max():.0%}; FIT=pad and FIT=stretch keep all of them.",
-    )
+    return (said("data.notes.crop", n=much, all=len(cropped), most=float(cropped.max())),)

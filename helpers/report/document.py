@@ -83,14 +83,15 @@ def compose(
     """
     _check_stamp(stamp)
     hand_in = hand_in or HandIn()
+    subtitle = words.show(words.stored(stamp["title"]))
     numbered = [(str(place), answer) for place, answer in enumerate(answers, 1)]
     return {
         "language": words.language(),
         "region": words.region(),
-        "full_title": text("layout.full_title", title=text("layout.title"), subtitle=words.show(stamp["title"])),
+        "full_title": text("layout.full_title", title=text("layout.title"), subtitle=subtitle),
         "interface": {**words.table("html"), "script": words.table("script")},
         "words": words.table("layout") | {"trust": text(TRUST)},
-        "subtitle": words.show(stamp["title"]),
+        "subtitle": subtitle,
         "stamp": _warnings(answers) + _hand_in_lines(hand_in) + _stamp_lines(stamp),
         "notes": words.parts(stamp["notes"]),
         "headlines": [asdict(line) for line in headlines(answers)],

@@ -91,7 +91,7 @@ class PretrainedNetworks:
         if (dataset.title, [*dataset.class_names]) != (self.manifest["title"], self.manifest["classes"]):
             raise PretrainedError(
                 f"The shipped networks are for {self.manifest['title']}, and {dataset.name!r} is recognised as "
-                f"{dataset.title!r}; choose RECIPE=quick or RECIPE=full, which train their own."
+                f"'{dataset.title}'; choose RECIPE=quick or RECIPE=full, which train their own."
             )
         if [*dataset.image_shape] != self.manifest["image_shape"]:
             shapes = (" x ".join(map(str, shape)) for shape in (self.manifest["image_shape"], dataset.image_shape))

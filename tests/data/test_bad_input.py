@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from helpers.base.words import parts
 from helpers.build import report as driver
 from helpers.data import datasets, decode, sources
 from helpers.data.datasets import SPLITS, Dataset, load_dataset
@@ -451,7 +452,7 @@ def test_one_unreadable_image_in_a_hundred_is_left_out_with_its_reason(case: str
     dataset = load_dataset(str(make(tmp_path)), tmp_path / "cache")
     assert dataset.skipped == (("dog/bad.png", reason),)
     assert sum(sizes(dataset)) == 99
-    assert dataset.notes[0] == "Images that cannot be read, 1 of 100, are left out; skipped.csv lists them."
+    assert parts(dataset.notes)[0] == "Images that cannot be read, 1 of 100, are left out; skipped.csv lists them."
 
 
 def test_file_that_the_system_refuses_to_open_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -520,7 +521,7 @@ def test_one_bad_row_in_a_hundred_is_left_out_with_its_reason(case: str, tmp_pat
 def test_row_without_a_label_is_counted_and_not_used(tmp_path: Path) -> None:
     dataset = load_dataset(str(file_of(table(f",{PIXELS},Training"))(tmp_path)), tmp_path / "cache")
     assert dataset.skipped == () and sizes(dataset) == [42, 42, 42]
-    assert "Not used: 1 rows of tables without a label, such as mine.csv." in dataset.notes
+    assert "Not used: 1 row of tables without a label, such as mine.csv." in parts(dataset.notes)
 
 
 def test_no_file_is_read_in_a_way_that_can_run_code() -> None:
@@ -554,7 +555,7 @@ def gif(*frames: np.ndarray) -> bytes:
 
 
 ONE_PIECE = (
-    "These data come in one piece, so 80 % of the images are the training, 10 % the validation and 10 % the test "
+    "These data come in one piece, so 80% of the images are the training, 10% the validation and 10% the test "
     "split, drawn class by class, with identical images kept on one side."
 )
 ODD_NAMES = {
@@ -644,7 +645,7 @@ def test_table_that_lacks_a_class_of_fer2013_is_not_given_its_names(tmp_path: Pa
     lines = [row for row in ROWS if row[0] != "1"]
     content = "\n".join(["emotion,pixels,Usage", *lines]).encode()
     dataset = load_dataset(str(file_of(content)(tmp_path)), tmp_path / "cache")
-    assert dataset.class_names == ("0", "2", "3", "4", "5", "6") and dataset.title == "Images of 6 classes"
+    assert dataset.class_names == ("0", "2", "3", "4", "5", "6") and str(dataset.title) == "Images of 6 classes"
     labels = np.concatenate([getattr(dataset, split).labels for split in SPLITS])
     assert np.bincount(labels).tolist() == [18] * 6
 
@@ -652,7 +653,7 @@ def test_table_that_lacks_a_class_of_fer2013_is_not_given_its_names(tmp_path: Pa
 def test_empty_class_is_no_class_and_named(tmp_path: Path) -> None:
     dataset = load_dataset(str(folder_of(PETS, empty=["cow"])(tmp_path)), tmp_path / "cache")
     assert dataset.class_names == ("cat", "dog")
-    assert dataset.notes == ("Folders without images are no classes: 'cow'.", ONE_PIECE)
+    assert parts(dataset.notes) == ["Folders without images are no classes: 'cow'.", ONE_PIECE]
 
 
 def test_class_of_three_images_has_one_in_each_split(tmp_path: Path) -> None:
@@ -675,7 +676,7 @@ def test_split_without_images_is_made_up_for_and_named(
     counts = {f"{split}/{pet}": 10 for split in ("train", kept) for pet in ("cat", "dog")}
     maker = folder_of(pictures(counts), empty=[f"{empty}/cat", f"{empty}/dog"])
     dataset = load_dataset(str(maker(tmp_path)), tmp_path / "cache")
-    assert sizes(dataset) == expected and note in dataset.notes[0]
+    assert sizes(dataset) == expected and note in parts(dataset.notes)[0]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import re
 import tarfile
 import tempfile
 import zipfile
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from helpers.base.words import parts, use
 from helpers.data import look as looking
 from helpers.data.datasets import SPLITS, DatasetError, load_dataset, look
 from helpers.data.options import Options
@@ -459,10 +461,10 @@ def test_what_is_left_out_is_counted_by_kind_with_an_example(tmp_path: Path) -> 
         both(tree({"train/cat": 12, "train/dog": 12, "test": 5, "extra": 3}), masks, text("x.dat", "x")), tmp_path
     )
     reading = look(str(path), tmp_path / "cache")[1]
-    found = {part.kind: (part.count, part.example) for part in reading.unused}
-    assert found["test images without a label"] == (5, "test/0.png")
-    assert found["masks beside the images"][0] == 25
-    assert found["files that end in .dat, which is no image"] == (1, "x.dat")
+    told = parts(reading.unused_notes())
+    assert "Not used: 5 test images without a label, such as test/0.png." in told
+    assert "Not used: 1 file that ends in .dat, which is no image, such as x.dat." in told
+    assert any(one.startswith("Not used: 25 masks beside the images, such as") for one in told)
 
 
 def groups_of(path: Path, cache: Path, group: Callable[[Path], str], options: Options) -> list[set[str]]:
@@ -490,12 +492,12 @@ def test_a_validation_split_too_small_to_choose_by_is_replaced(tmp_path: Path) -
     counts = {f"{split}/{c}": n for split, n in (("train", 150), ("val", 4), ("test", 20)) for c in PETS}
     dataset = load_dataset(str(build(tree(counts), tmp_path)), tmp_path / "cache")
     assert [len(getattr(dataset, split).labels) for split in SPLITS] == [270, 30, 40]
-    assert any("8 validation images are too few" in note for note in dataset.notes)
+    assert any("8 validation images are too few" in note for note in parts(dataset.notes))
 
 
 def test_many_folders_of_as_many_images_are_pointed_out(tmp_path: Path) -> None:
     path = build(tree({f"name{chr(97 + i)}": 5 for i in range(12)}), tmp_path)
-    assert any("persons rather than classes" in sentence for sentence in look(str(path))[1].sentences())
+    assert any("persons rather than classes" in sentence for sentence in parts(look(str(path))[1].sentences()))
 
 
 def test_look_unpacks_beside_the_cache_and_not_where_the_system_keeps_scratch(
@@ -516,7 +518,7 @@ def test_look_unpacks_beside_the_cache_and_not_where_the_system_keeps_scratch(
     ],
 )
 def test_what_may_be_meant_otherwise_is_said(counts: Mapping[str, int], said: str, tmp_path: Path) -> None:
-    assert any(said in sentence for sentence in look(str(build(tree(counts), tmp_path)))[1].sentences())
+    assert any(said in sentence for sentence in parts(look(str(build(tree(counts), tmp_path)))[1].sentences()))
 
 
 def test_folds_with_splits_of_their_own_are_refused(tmp_path: Path) -> None:
@@ -571,6 +573,20 @@ def shared_cases() -> dict[str, tuple[Callable, Mapping[str, Any]]]:
     return module.CASES
 
 
+# What is written in Latin letters in Chinese as well: what files and options are called, and a few technical terms.
+LATIN = {"x", "fold", "Parquet", "Arrow", "Usage", "Training", "PublicTest", "PrivateTest", "CLASSES", "IMAGE_SIZE"}
+
+
+def foreign_words(reading: Reading) -> list[str]:
+    """List the words of a reading's Chinese sentences that are neither names of its own nor meant to be Latin."""
+    with use("zh-Hant"):
+        told = " ".join(parts(reading.sentences()))
+    own = sorted({*reading.class_names, *(part.example for part in reading.unused)}, key=len, reverse=True)
+    told = re.sub("|".join(["「[^」]*」", *map(re.escape, own)]), " ", told)
+    found = re.findall(r"[\w./=-]*[a-z][\w./=-]*", told, re.ASCII | re.IGNORECASE)
+    return [word for word in found if not {*"./="} & {*word} and word not in LATIN]
+
+
 @pytest.mark.parametrize("case", shared_cases())
 def test_shared_layout_is_read_as_it_says(case: str, tmp_path: Path) -> None:
     make, expected = shared_cases()[case]
@@ -586,7 +602,8 @@ def test_shared_layout_is_read_as_it_says(case: str, tmp_path: Path) -> None:
     found |= {"bright": dataset.train.images.mean() > 30, "colour": dataset.image_shape[2] == 3}
     wanted = expected | ({"classes": [*map(str, expected["classes"])]} if "classes" in expected else {})
     assert {key: found[key] for key in wanted if key in found} == {k: v for k, v in wanted.items() if k in found}
-    assert dataset.title != expected.get("not_title")
+    assert str(dataset.title) != expected.get("not_title")
+    assert foreign_words(dataset.reading) == []
 
 
 def test_look_prints_the_plan_and_draws_a_row_a_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

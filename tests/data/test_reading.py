@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.base import words
+from helpers.base.files import ROOT
+from helpers.base.words import parts, said
 from helpers.data import readers
 from helpers.data.containers import Members
 from helpers.data.datasets import SPLITS, DatasetError, identify, load_dataset
@@ -21,29 +24,49 @@ def reading() -> Reading:
         class_names=("cat", "dog"),
         labels_from="the names of folders at level 1",
         pixels=Pixels(64, colour=True, bits=12, cropped=0.31, notes=("Much is cut off.",)),
-        splits_from="the names of folders",
+        splits_from=said("data.splits.folders"),
         counts={"train": {"cat": 1200, "dog": 7}, "test": {"cat": 3}},
-        unused=(Unused("masks", 5, "cat/0_mask.png"),),
-        recognised_by="its file names",
+        unused=(Unused(said("data.left.masks"), 5, "cat/0_mask.png"),),
+        recognised_by=said("data.known_by.food11_files"),
         options={"CLASS_LEVEL": "2"},
         notes=("Take care.",),
     )
 
 
 def test_everything_of_a_reading_is_said(reading: Reading) -> None:
-    said = " ".join(reading.sentences())
-    told = ["Pets", "its file names", "1,210 images", "level 1", "cat 1,200, dog 7", "cat 3", "64 x 64", "in colour"]
-    told += ["12 bits", "31%", "5 masks, such as cat/0_mask.png", "CLASS_LEVEL=2", "Much is cut off.", "Take care."]
-    assert [part for part in told if part not in said] == []
+    told_in_all = " ".join(parts(reading.sentences()))
+    told = ["Pets", "its folders training", "1,210 images", "level 1", "cat 1,200 and dog 7", "cat 3", "64 x 64"]
+    told += ["in colour", "12 bits", "31%", "5 masks beside the images, such as cat/0_mask.png", "CLASS_LEVEL=2"]
+    told += ["Much is cut off.", "Take care."]
+    assert [part for part in told if part not in told_in_all] == []
+
+
+def test_the_words_of_readings_are_all_said() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "helpers" / "data").rglob("*.py"))
+
+    def is_said(key: str) -> bool:
+        """Tell whether code has a key, or its beginning and, by itself, its end, which it joins."""
+        begin, _, end = key.rpartition(".")
+        return key in code or (f'f"{begin}.' in code and f'"{end.rpartition("_")[2]}"' in code)
+
+    assert [key for key in words.catalogue(words.PLAIN) if key.startswith("data.") and not is_said(key)] == []
+
+
+def test_what_files_are_called_is_never_translated() -> None:
+    names = {"column": "images", "tables": ["test", "true"]}
+    with words.use("zh-Hant"):
+        assert words.show(said("data.labels.column", **names)) == "test和true 的「images」欄"
 
 
 def test_a_reading_survives_its_file(reading: Reading) -> None:
-    assert from_json(json.loads(json.dumps(reading.as_json()))) == reading
+    kept = from_json(json.loads(json.dumps(reading.as_json())))
+    assert parts(kept.sentences()) == parts(reading.sentences()) and kept.as_json() == reading.as_json()
 
 
 def test_what_is_left_out_for_one_reason_is_added_up(reading: Reading) -> None:
-    more = reading.with_unused([Unused("masks", 2, "another"), Unused("thumbnails", 1, "t.png"), Unused("none", 0, "")])
-    assert more.unused == (Unused("masks", 7, "cat/0_mask.png"), Unused("thumbnails", 1, "t.png"))
+    masks, system, none = (said(f"data.left.{kind}") for kind in ("masks", "system", "files"))
+    more = reading.with_unused([Unused(masks, 2, "another"), Unused(system, 1, "t.png"), Unused(none, 0, "")])
+    assert more.unused == (Unused(masks, 7, "cat/0_mask.png"), Unused(system, 1, "t.png"))
 
 
 def _find(path: Path, members: Members) -> list[str]:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from helpers.base.words import parts
 from helpers.data.datasets import SPLITS, Dataset, DatasetError, load_dataset
 
 SIDE = 48  # pixels, so that nothing is scaled
@@ -254,7 +255,7 @@ def test_label_may_stand_last_and_a_table_without_one_is_counted(tmp_path: Path)
     write_table(tmp_path / "mine" / "test.csv", [pixels, *(i.ravel() for i in images[:7])])
     dataset = opened(tmp_path / "mine", tmp_path)
     assert sum(len(getattr(dataset, split).labels) for split in SPLITS) == 30
-    assert "Not used: 7 rows of tables without a label, such as test.csv." in dataset.notes
+    assert "Not used: 7 rows of tables without a label, such as test.csv." in parts(dataset.notes)
 
 
 def test_tables_of_faces_named_after_splits_are_these(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.base.words import parts
 from helpers.data import survey as survey_module
 from helpers.data.datasets import load_dataset
 from helpers.data.decode import decode, is_picture
@@ -96,10 +97,10 @@ def test_depth_is_what_is_used_on_one_scale_for_all(case: str) -> None:
 def test_scale_of_deep_images_is_said() -> None:
     pixels = survey([opener(encode((LEVELS * 16).astype(np.uint16)))], Options())
     assert pixels.bits == 12 and (pixels.black, pixels.white) == (0, 4095)
-    assert pixels.notes == (
-        "The values of 1 images reach from 160 to 3,520: on one scale for all, 0 is black and 4,095 white.",
-    )
-    assert survey([opener(encode(LEVELS.astype(np.uint8)))], Options()).notes == ()
+    assert parts(pixels.notes) == [
+        "The values of 1 image reach from 160 to 3,520: on one scale for all, 0 is black and 4,095 white."
+    ]
+    assert parts(survey([opener(encode(LEVELS.astype(np.uint8)))], Options()).notes) == []
 
 
 def test_values_below_zero_reach_from_black_to_white() -> None:
@@ -212,10 +213,10 @@ def test_padding_keeps_all_and_adds_black() -> None:
 def test_what_cropping_loses_is_told_where_it_is_over_a_quarter() -> None:
     square, wide = opener(encode(WIDE[:, :SIDE])), opener(encode(WIDE))
     pixels = survey([square, wide], Options())
-    assert pixels.cropped == 0.25 and "more than a quarter off 1 of 2 images, up to 50%" in pixels.notes[0]
+    assert pixels.cropped == 0.25 and "more than a quarter off 1 of 2 images, up to 50%" in parts(pixels.notes)[0]
     slightly = opener(encode(WIDE[:, : SIDE + 12]))
-    assert survey([square, slightly], Options()).notes == ()
-    assert survey([square, wide], Options(fit="pad")).notes == ()
+    assert parts(survey([square, slightly], Options()).notes) == []
+    assert parts(survey([square, wide], Options(fit="pad")).notes) == []
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_transparent_images_are_laid_on_the_ground_that_keeps_them_visible(level
 
 def test_opaque_images_with_a_channel_for_transparency_are_not_counted_as_transparent() -> None:
     opaque = np.dstack([LEVELS, np.full_like(LEVELS, 255)]).astype(np.uint8)
-    assert survey([opener(encode(opaque))], Options()).notes == ()
+    assert parts(survey([opener(encode(opaque))], Options()).notes) == []
 
 
 @pytest.mark.parametrize("name", ["GIF", "TIFF", "WEBP", "PNG"])
@@ -262,9 +263,9 @@ def test_of_several_pages_the_first_is_taken_and_they_are_counted(name: str) -> 
     options = {"lossless": True} if name == "WEBP" else {}
     pages = [Image.fromarray(255 - LEVELS.astype(np.uint8))]
     book = encode(LEVELS.astype(np.uint8), name, save_all=True, append_images=pages, **options)
-    assert survey([opener(book)] * 3, Options()).notes == (
-        "Of 3 files with several pages or pictures, the first is taken.",
-    )
+    assert parts(survey([opener(book)] * 3, Options()).notes) == [
+        "Of 3 files with several pages or pictures, the first is taken."
+    ]
     assert np.abs(read([book])[0][..., 0].astype(int) - LEVELS).max() <= 1
 
 
@@ -278,8 +279,8 @@ def test_images_of_odd_size_are_counted_and_the_oddest_is_named() -> None:
     usual = [encode(LEVELS[:40].astype(np.uint8)) for _ in range(8)]
     small, long = (encode(np.full(shape, 90, np.uint8)) for shape in ((10, 12), (48, 400)))
     names = [f"{place}.png" for place in range(10)]
-    notes = survey([opener(data) for data in (*usual, small, long)], Options(), names=names).notes
+    notes = parts(survey([opener(data) for data in (*usual, small, long)], Options(), names=names).notes)
     said = [note for note in notes if "as short or as long" in note]
     assert len(said) == 1 and said[0].startswith("A side of 2 of 10 images, such as 9.png, is at least 3 times")
     assert said[0].endswith("the median's, 40 x 48 pixels: the oddest has 48 x 400.")
-    assert not any("as short" in note for note in survey([opener(data) for data in usual], Options()).notes)
+    assert not any("as short" in note for note in parts(survey([opener(data) for data in usual], Options()).notes))

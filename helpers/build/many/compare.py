@@ -12,7 +12,7 @@ from scipy import stats
 
 from helpers.base.files import reports_folder, write_atomically
 from helpers.base.runs import read_run
-from helpers.base.words import Said, said
+from helpers.base.words import Said, said, show, stored
 from helpers.build import stale
 from helpers.grade.confusion import holm
 
@@ -39,7 +39,7 @@ def _row(run: Path) -> dict[str, Any]:
             numbers |= _flat(stale.read_json(answer).get("numbers", {}))
     made_with = {
         "run": run.name,
-        "data": record.get("title", ""),
+        "data": show(stored(record.get("title", ""))),
         "recipe": record.get("recipe", ""),
         "network": record.get("network", ""),
         "seed": record.get("seed"),

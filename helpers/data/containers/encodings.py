@@ -18,6 +18,8 @@ from chardet.euckrfreq import EUCKR_CHAR_TO_FREQ_ORDER
 from chardet.gb2312freq import GB2312_CHAR_TO_FREQ_ORDER
 from chardet.jisfreq import JIS_CHAR_TO_FREQ_ORDER
 
+from helpers.base.words import Said, said
+
 # Encoding: its name for people, the character set that its characters are ranked in by how common they are, and how
 # fast these get rarer: the share of a text that the r most common make up is near to 1 - exp(-r / scale).
 _SCRIPTS: dict[str, tuple[str, str, CharDistributionAnalysis, Sequence[int], float]] = {
@@ -30,7 +32,7 @@ _ACCENTED, _DRAWN = 9.0, 20.0  # surprise at a letter of the West, and at a sign
 _RAREST = 8_000  # rank of a character that is in no list
 
 
-def decode_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[str, ...]]:
+def decode_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[Said, ...]]:
     """Read the names of a zip's entries; returns them, and a note where an encoding had to be chosen.
 
     It is the one that all names are legal in and, of several, in which their characters are likeliest.
@@ -44,7 +46,7 @@ def decode_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[s
     ]
     if encoding not in _SCRIPTS:
         return names, ()
-    return names, (f"The archive does not say how its names are written; they are read as {_SCRIPTS[encoding][0]}.",)
+    return names, (said("data.notes.encoding", encoding=_SCRIPTS[encoding][0]),)
 
 
 def _is_legal(names: set[bytes], encoding: str) -> bool:

@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NoReturn
 
 from helpers.base.files import writing
+from helpers.base.words import Said, said
 from helpers.data.containers.foreign import refuse_foreign
 from helpers.data.sources import DatasetError, Opener, UnreadableError, printable
 
@@ -43,7 +44,7 @@ class Members:
 
     files: Mapping[str, Opener]
     folders: frozenset[str] = frozenset()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said, ...] = ()
 
     def heads(self) -> Iterator[tuple[str, bytes]]:
         """Give name and first bytes of every file that can be read."""
@@ -138,7 +139,7 @@ def _list_zip(label: str, file: BinaryIO) -> Members:
     return Members(_without_twins(files), folders, notes)
 
 
-def _read_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[str, ...]]:
+def _read_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[Said, ...]]:
     """Read the names of a zip's entries; returns them, and notes on how they were read."""
     if all(entry.flag_bits & 0x800 or entry.orig_filename.isascii() for entry in entries):
         return [entry.filename for entry in entries], ()
@@ -229,13 +230,13 @@ def _with_inner_archives(path: Path, found: Members, spool: "_Spool") -> Members
         ending = next(ending for ending in _ENDINGS if name.lower().endswith(ending))
         place = PurePosixPath(name[: -len(ending)])
         if any(str(folder / file) in found.files for folder in (beside, place) for file in inner.files):
-            notes.append(f"{printable(name)} is not looked into, as its files lie beside it already.")
+            notes.append(said("data.notes.archive", name=printable(name)))
             continue
         place = beside if len(found.files) == 1 else place
         files |= {str(place / file): opener for file, opener in inner.files.items()}
         folders |= {str(place), *(str(place / folder) for folder in inner.folders)} - {"."}
         notes += inner.notes
-    return Members(files, frozenset(folders), tuple(dict.fromkeys(notes)))
+    return Members(files, frozenset(folders), tuple({repr(note): note for note in notes}.values()))
 
 
 def _list_inner(path: Path, name: str, opener: Opener, spool: "_Spool") -> Members | None:

@@ -10,6 +10,7 @@ from posixpath import splitext
 import numpy as np
 from PIL import Image
 
+from helpers.base.words import said
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.reading import Unused, unused
@@ -49,11 +50,11 @@ def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple
     masks |= _find_mask_files(members, [name for name in images if name not in system])
     again = _find_versions([name for name in images if name not in system | masks])
     left = {
-        "images in folders of thumbnails or of the system": system,
-        "masks beside the images": masks,
-        "images again in another version, of which the folder alone may be given as the data set": again,
+        "system": system,
+        "masks": masks,
+        "versions": again,
     }
-    aside = tuple(part for kind, names in left.items() for part in unused(kind, sorted(names)))
+    aside = tuple(part for kind, names in left.items() for part in unused(said(f"data.left.{kind}"), sorted(names)))
     out = system | masks | again
     return [name for name in images if name not in out], aside
 

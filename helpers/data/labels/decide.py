@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
+from helpers.base.words import Said, said, some
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.beside import find_objects, set_aside
@@ -15,7 +16,7 @@ from helpers.data.labels.names import name_classes, read_names
 from helpers.data.labels.tables import Table, read_tables, refuse_columns
 from helpers.data.labels.words import quoted
 from helpers.data.options import Options
-from helpers.data.reading import OTHER_SPLIT_NAMES, SPLITS, Reading, Unused, unused
+from helpers.data.reading import SPLITS, Reading, Unused, unused
 from helpers.data.sources import FER2013_CLASSES, OTHER_SIZE, DatasetError, printable
 
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
@@ -27,12 +28,12 @@ _SURE, _NUMBERED, _GUESSED, _ALONE = 3, 2, 1, 0  # ranks of sources
 class Source(NamedTuple):
     """One place that may label images.
 
-    labels: by path; said: what they are, as the end of a sentence; option: what a user writes to decide for it; rank:
+    labels: by path; told: what they are, as the end of a sentence; option: what a user writes to decide for it; rank:
     how likely it is meant; those of one rank that disagree are for the user to decide.
     """
 
     labels: Labels
-    said: str
+    told: Said
     option: str
     rank: int
 
@@ -54,7 +55,7 @@ def label(
     if not options.chosen().keys() - {"FIT", "GROUP"} and (known := find_known(meant)):
         reading, images, size = known
         labelled = {image.name for image in images}
-        left = unused("images without a label", [name for name in meant if name not in labelled])
+        left = unused(said("data.left.unlabelled"), [name for name in meant if name not in labelled])
         return reading.with_unused((*aside, *left)), images, size
     folders = read_folders(meant, options.class_level)
     by_folders = options.class_level or options.labels in ("folders", "names")
@@ -67,8 +68,8 @@ def label(
     person_notes = () if options.class_level else _person_notes(images, source, named)
     reading = replace(
         named,
-        splits_from=f"named by folders{' and tables' * bool(tables)}" if several else "",
-        unused=(*aside, *left, *unused("tables that label none of the images", others)),
+        splits_from=said("data.splits.tables" if tables else "data.splits.folders") if several else None,
+        unused=(*aside, *left, *unused(said("data.left.tables"), others)),
         notes=(*notes, *_merged_notes(meant), *person_notes, *group_notes, *named.notes),
     )
     return reading, images, OTHER_SIZE if named.recognised_by else None
@@ -84,7 +85,7 @@ def _choose(
     folders: FolderReading,
     tables: Sequence[Table],
     options: Options,
-) -> tuple[Source, tuple[str, ...]]:
+) -> tuple[Source, tuple[Said, ...]]:
     """Choose what labels the images: the likeliest source, and what tables and folders say alike; and notes."""
     of_tables = _of_tables(path, tables)
     ways = [_of_level(way, folders) for way in folders.ways] if options.labels in ("", "folders") else []
@@ -111,7 +112,7 @@ def _choose(
         return joined, ()
     rivals = [source for source in sources if source.rank == best.rank]
     if len(rivals) > 1:
-        shown = ", or ".join(f"{source.said}, which are {source.names} ({source.option})" for source in rivals[:3])
+        shown = ", or ".join(f"{source.told}, which are {source.names} ({source.option})" for source in rivals[:3])
         raise DatasetError(
             f"{path} can be read in {len(rivals) if len(rivals) > 2 else 'two'} ways: the classes are {shown}; give "
             "one of these options."
@@ -140,20 +141,22 @@ def _of_tables(path: str, tables: Sequence[Table]) -> list[Source]:
                 raise DatasetError(f"{path} can be read in two ways: the labels are {ways}; give one of these options.")
             told.setdefault(name, table)
     first = labelling[0]
-    names = ", ".join(printable(table.name) for table in labelling[:3]) + " and others" * (len(labelling) > 3)
-    column = f"values of the column {first.labelled_by!r}" if first.labelled_by else "columns of zeros and ones"
+    names = some([printable(table.name) for table in labelling], 3)
+    flags = said("data.labels.flags", tables=names)
+    column = said("data.labels.column", column=first.labelled_by, tables=names) if first.labelled_by else flags
     rank = _SURE if first.strong else _GUESSED
-    return [Source(labels, f"the {column} of {names}", f"LABELS={printable(first.name)}", rank)]
+    return [Source(labels, column, f"LABELS={printable(first.name)}", rank)]
 
 
 def _of_level(way: Level, folders: FolderReading) -> Source:
     labels = {name: printable(label) for name, label in way.labels.items()}
     example = next((n for n in labels if folders.places[n].split in ("", "train")), next(iter(labels), ""))
-    said = f"the names of folders at level {way.level}, such as {labels.get(example, '')!r} of {printable(example)}"
+    shown = {"label": labels.get(example, ""), "path": printable(example)}
+    told = said("data.labels.level", level=way.level, **shown)
     names = words.sort_classes(labels.values())
     numbered = _NUMBERED if names[0].isdecimal() else _GUESSED
     rank = numbered if words.are_numbered(names) else _SURE
-    return Source(labels, said, f"CLASS_LEVEL={way.level}", rank if len(names) > 1 else _ALONE)
+    return Source(labels, told, f"CLASS_LEVEL={way.level}", rank if len(names) > 1 else _ALONE)
 
 
 def _of_names(images: Sequence[str], options: Options, known: Sequence[Labels]) -> list[Source]:
@@ -161,20 +164,19 @@ def _of_names(images: Sequence[str], options: Options, known: Sequence[Labels]) 
     part = int(options.label) if options.label.isdecimal() else 0
     sources = []
     for place, labels in read_names(images, part).items():
-        if labels and not any(same_parts(said, labels, labels) for said in known):
+        if labels and not any(same_parts(one, labels, labels) for one in known):
             labels = {name: printable(found) for name, found in labels.items()}
             example = next(iter(labels))
-            said = f"parts of the file names, such as {labels[example]!r} of {printable(example)}"
-            sources.append(Source(labels, said, f"LABELS=names{f' LABEL={place}' if place else ''}", _GUESSED))
+            told = said("data.labels.parts", label=labels[example], path=printable(example))
+            sources.append(Source(labels, told, f"LABELS=names{f' LABEL={place}' if place else ''}", _GUESSED))
     return sources
 
 
-def _crossing_notes(best: Source, names: Sequence[Source]) -> tuple[str, ...]:
+def _crossing_notes(best: Source, names: Sequence[Source]) -> tuple[Said, ...]:
     """Say where a part of the file names recurs in every folder, as persons' do."""
     named = [source for source in names if not all(label.isdecimal() for label in source.labels.values())]
     return tuple(
-        f"Parts of the file names recur in every folder ({source.names}); if these are the classes, and the folders "
-        f"persons or the like, {source.option} reads them so."
+        said("data.notes.crossing", names=words.first(source.labels.values()), option=source.option)
         for source in [source for source in named if cross(best.labels, source.labels)][:1]
     )
 
@@ -191,9 +193,8 @@ def _join(table: Source, folders: Source) -> Source | None:
     by_key = {words.key(name): name for name in table.labels.values()}
     labels = {n: spelled.get(name) or by_key.get(words.key(name), name) for n, name in folders.labels.items()}
     further = folders.labels.keys() - table.labels.keys()
-    return table._replace(
-        labels={**labels, **table.labels}, said=f"{folders.said}, and {table.said}" if further else table.said
-    )
+    told = said("data.labels.both", folders=folders.told, table=table.told) if further else table.told
+    return table._replace(labels={**labels, **table.labels}, told=told)
 
 
 def _refuse_nothing(path: str, members: Members, images: Sequence[str], tables: Sequence[Table]) -> NoReturn:
@@ -235,8 +236,8 @@ def _split(
     parts: tuple[Unused, ...] = ()
     for split in ("", *SPLITS):
         names = [name for name in images if name in without and found[name] == split]
-        parts += unused(f"{OTHER_SPLIT_NAMES.get(split, '')} images without a label".strip(), names)
-    parts += unused("images outside the folders of splits", outside)
+        parts += unused(said(f"data.left.unlabelled{'_' * bool(split)}{split}"), names)
+    parts += unused(said("data.left.outside"), outside)
     return [Image(name, source.labels[name], found[name]) for name in labelled if found[name] or not has_splits], parts
 
 
@@ -283,11 +284,11 @@ def _name(
     title, known = _known_names(order)
     final = {name: known.get(names.get(name, name), names.get(name, name)) for name in found}
     reading = Reading(
-        title=title or f"Images of {len(order)} classes",
+        title=title or said("data.title.count", n=len(order)),
         class_names=tuple(known.values()) or order,
-        labels_from=f"{source.said}, named by {named_by}" if names else source.said,
-        recognised_by="the names of its classes" if title else "",
-        notes=(f"Classes that splits spell differently are one: {quoted(sorted(alike))}.",) if alike else (),
+        labels_from=said("data.labels.named", labels=source.told, by=named_by) if names else source.told,
+        recognised_by=said("data.known_by.classes") if title else None,
+        notes=(said("data.notes.alike", names=some(sorted(alike), 3)),) if alike else (),
     )
     return reading, [image._replace(label=final[alike.get(image.label, image.label)]) for image in images]
 
@@ -315,7 +316,7 @@ def _spell_alike(images: Sequence[Image]) -> dict[str, str]:
     return alike
 
 
-def _merged_notes(images: Sequence[str]) -> tuple[str, ...]:
+def _merged_notes(images: Sequence[str]) -> tuple[Said, ...]:
     """Say which folders beside each other, such as of originals and of augmented images, are read as one."""
     beside: dict[str, set[str]] = {}
     for folder in {*map(folder_of, images)}:
@@ -323,13 +324,11 @@ def _merged_notes(images: Sequence[str]) -> tuple[str, ...]:
             if words.is_plain(part) and not words.find_split(part):
                 beside.setdefault("/".join(folder[:depth]), set()).add(part)
     return tuple(
-        f"The folders {quoted(sorted(parts))} are read as one; where they hold the same images, give one of them alone."
-        for parts in [*beside.values()]
-        if len(parts) > 1
+        said("data.notes.merged", names=some(sorted(parts), 3)) for parts in [*beside.values()] if len(parts) > 1
     )[:1]
 
 
-def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tuple[str, ...]:
+def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tuple[Said, ...]:
     """Ask whether many folders of equally few images are persons."""
     counts = Counter(image.label for image in images)
     usual, number = Counter(counts.values()).most_common(1)[0] if counts else (0, 0)
@@ -337,4 +336,4 @@ def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tu
     named_so = not source.option.startswith("CLASS_LEVEL") or named.recognised_by or all(map(str.isdecimal, counts))
     if not alike or named_so:
         return ()
-    return (f"There are {len(counts)} folders of about {usual} images each: are these persons rather than classes?",)
+    return (said("data.notes.persons", n=len(counts), each=usual),)

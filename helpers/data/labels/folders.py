@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from helpers.base.words import Said, said
 from helpers.data.labels import words
-from helpers.data.labels.words import quoted
 from helpers.data.reading import SPLITS
 
 Folder = tuple[str, ...]  # the parts of its path
@@ -44,7 +44,7 @@ class FolderReading(NamedTuple):
 
     places: Mapping[str, Place]
     ways: Sequence[Level]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said, ...] = ()
 
 
 def folder_of(name: str) -> Folder:
@@ -155,8 +155,7 @@ def _choose(places: Mapping[str, Place], ways: Sequence[Level]) -> FolderReading
         return FolderReading(places, kept)
     above = next((other.labels for other in counted if other.level < kept[0].level), {})
     notes = tuple(
-        f"The folders {quoted(words.sort_classes(other.labels.values()))} at level {other.level} are not taken for "
-        f"classes; CLASS_LEVEL={other.level} would do so."
+        said("data.notes.levels", names=words.first(other.labels.values()), level=other.level)
         for other in ways
         if other.level != kept[0].level
     )

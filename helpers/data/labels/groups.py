@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from helpers.base.words import Said, said
 from helpers.data.labels import words
 from helpers.data.labels.folders import FolderReading
 from helpers.data.labels.tables import Table
@@ -25,7 +26,7 @@ class Image(NamedTuple):
 
 def group(
     path: str, images: list[Image], folders: FolderReading, tables: Sequence[Table], options: Options
-) -> tuple[list[Image], tuple[str, ...]]:
+) -> tuple[list[Image], tuple[Said, ...]]:
     """Give images the group that has to stay on one side of a split: as the user says, else where the data tell.
 
     Gives the images and a note on what was done. Raises DatasetError where GROUP is no column, and matches no path.
@@ -35,33 +36,29 @@ def group(
     folds = {name: place.fold for name, place in folders.places.items() if place.fold}
     if options.group and options.group not in columns:
         groups = _match_groups(path, images, options.group)
-        said = f"what {options.group} matches in their paths"
+        by = said("data.groups.pattern", pattern=options.group)
     elif columns:
         groups = {name: row.group for table in tables for name, row in table.rows.items() if row.group}
-        said = f"the column {', '.join(map(repr, sorted(columns)))}"
+        by = said("data.groups.column", columns=sorted(columns))
     elif any(image.name in above for image in images):
         groups = {image.name: above[image.name] for image in images if image.name in above}
-        said = f"the folders {words.quoted(words.sort_classes(groups.values()))}"
+        by = said("data.groups.folders", names=words.first(groups.values()))
     elif len({*folds.values()}) >= _FOLDS and all(image.name in folds for image in images):
-        groups, said = folds, f"the folders {words.quoted(words.sort_classes(folds.values()))}, which are folds"
+        groups, by = folds, said("data.groups.folds", names=words.first(folds.values()))
     else:
         return images, _series_notes(images)
     grouped = [image._replace(group=groups.get(image.name, "")) for image in images]
     number = len({image.group for image in grouped if image.group})
-    note = f"Images of one group stay on one side where splits are drawn; {number:,} groups are told by {said}."
-    return grouped, (note,)
+    return grouped, (said("data.notes.groups", n=number, by=by),)
 
 
-def _series_notes(images: Sequence[Image]) -> tuple[str, ...]:
+def _series_notes(images: Sequence[Image]) -> tuple[Said, ...]:
     """Say where file names number videos, patients or the like, whose images a split would part."""
     found = [_SERIES.search(image.name.rpartition("/")[2]) for image in images]
     series = {match[1] for match in found if match}
     if all(image.split for image in images) or not all(found) or not 1 < len(series) <= len(images) / 2:
         return ()
-    return (
-        f"File names number what may be one thing seen several times ({words.quoted(words.sort_classes(series))}); "
-        f"GROUP='{_SERIES.pattern}' keeps each on one side where splits are drawn.",
-    )
+    return (said("data.notes.series", names=words.first(series), pattern=_SERIES.pattern),)
 
 
 def _match_groups(path: str, images: Iterable[Image], pattern: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from posixpath import splitext
 
+from helpers.base.words import said
 from helpers.data.labels import words
 from helpers.data.labels.groups import Image
 from helpers.data.reading import Reading
@@ -16,7 +17,7 @@ FOOD11_CLASSES = (
 )  # fmt: skip
 _FOOD11_FOLDERS = {"training": "train", "validation": "validation", "evaluation": "test"}
 _FOOD11_NAME = re.compile(r"(\d+)_\d+")  # class, running number
-_READING = Reading(labels_from="those of this data set", splits_from="those of this data set")
+_READING = Reading(labels_from=said("data.labels.known"), splits_from=said("data.splits.known"))
 
 
 def find_known(names: Sequence[str]) -> tuple[Reading, list[Image], int] | None:
@@ -36,7 +37,7 @@ def _find_fer2013(names: Sequence[str]) -> tuple[Reading, list[Image], int] | No
     ]
     if {image.label for image in images} != {*FER2013_CLASSES} or not all(image.split for image in images):
         return None
-    by = "its seven folders of expressions and file names that begin with Training, PublicTest or PrivateTest"
+    by = said("data.known_by.fer2013_files")
     known = replace(_READING, title="FER2013", recognised_by=by, class_names=FER2013_CLASSES)
     return replace(known, split_names=FER2013_SPLIT_NAMES), images, FER2013_SIZE
 
@@ -55,6 +56,6 @@ def _find_food11(names: Sequence[str]) -> tuple[Reading, list[Image], int] | Non
     found = {(image.split, image.label) for image in images}
     if not found >= {(split, number) for split in _FOOD11_FOLDERS.values() for number in named}:
         return None
-    by = "its folders training, validation and evaluation, each with file names of the classes 0 to 10"
+    by = said("data.known_by.food11_files")
     known = replace(_READING, title="Food-11", recognised_by=by, class_names=FOOD11_CLASSES)
     return known, [image._replace(label=named.get(image.label, image.label)) for image in images], OTHER_SIZE

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from posixpath import splitext
 
+from helpers.base.words import Said, said
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.folders import cross
@@ -83,7 +84,7 @@ def _are_classes(labels: Mapping[str, str]) -> bool:
     return not any("".join(words.words(name)) in _CAMERA or words.find_split(name) for name in counts)
 
 
-def name_classes(path: str, found: Sequence[str], members: Members, wanted: str) -> tuple[dict[str, str], str]:
+def name_classes(path: str, found: Sequence[str], members: Members, wanted: str) -> tuple[dict[str, str], Said | None]:
     """Give names for classes, by class, and where they are from; nothing where there are none beside the data.
 
     found: the classes in order; wanted: what CLASSES says. Raises DatasetError where that does not fit.
@@ -101,19 +102,23 @@ def name_classes(path: str, found: Sequence[str], members: Members, wanted: str)
             stem, ending = splitext(name.rpartition("/")[2])
             may_list = ending.lower() in _LIST_ENDINGS and not _LIST_WORDS.isdisjoint(words.words(stem))
             if may_list and (names := _match(found, _read_list(members, name), strict=True)):
-                return names, f"the file {printable(name)}"
-    return {}, ""
+                return names, _file(name)
+    return {}, None
 
 
-def _read_wanted(path: str, members: Members, wanted: str) -> tuple[list[list[str]], str]:
+def _file(name: str) -> Said:
+    return said("data.named_by.file", file=printable(name))
+
+
+def _read_wanted(path: str, members: Members, wanted: str) -> tuple[list[list[str]], Said]:
     """Read CLASSES: names parted by commas, or a file of them, beside the data or anywhere."""
     if "," in wanted:
-        return [[name.strip()] for name in wanted.split(",")], "CLASSES"
+        return [[name.strip()] for name in wanted.split(",")], said("data.named_by.option")
     for name in members.files:
         if wanted in (name, PurePosixPath(name).name):
-            return _read_list(members, name), f"the file {printable(name)}"
+            return _read_list(members, name), _file(name)
     try:
-        return _parse_list(Path(wanted).expanduser().read_text(encoding="utf-8-sig"), wanted), f"the file {wanted}"
+        return _parse_list(Path(wanted).expanduser().read_text(encoding="utf-8-sig"), wanted), _file(wanted)
     except (OSError, ValueError):
         raise DatasetError(
             f"CLASSES={wanted} is neither names parted by commas nor a file, in {path} or elsewhere; give one of these."

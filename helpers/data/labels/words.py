@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from helpers.base.words import Said, some
+
 _SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trn", "训练"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "验证"), "validation"),
@@ -86,6 +88,11 @@ def quoted(names: Iterable[str], most: int = 3) -> str:
     names = list(names)
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(repr, names[:most])) + rest
+
+
+def first(names: Iterable[str]) -> list[str | Said]:
+    """Give the first names of classes or folders, in order, as a sentence may quote them."""
+    return some(sort_classes(names), 3)
 
 
 def key(name: str) -> str:

@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from helpers.base.words import said
 from helpers.data.containers import Members
 from helpers.data.labels.words import find_split
 from helpers.data.options import Options
@@ -185,11 +186,9 @@ def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Opt
             "y_train, x_test and y_test, or images X and labels y, or train-images and train-labels, say."
         )
     alone = [f"{images} in {file}" for file, _, images, key in pairs if not key]
-    said = ", ".join(map(repr, sorted({key for *_, key in pairs if key})))
+    told = said("data.labels.arrays", arrays=sorted({key for *_, key in pairs if key}))
     names = [array for arrays in found.values() for key, array in arrays.items() if key in _CLASS_NAMES]
-    reading = Reading(
-        labels_from=f"the values of the arrays {said}", unused=unused("arrays of images without labels", alone)
-    )
+    reading = Reading(labels_from=told, unused=unused(said("data.left.arrays"), alone))
     return read_stacks(path, members, stacks, options, reading, [n for array in names[:1] for n in _read_labels(array)])
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from helpers.base.words import said
 from helpers.data.containers import Members
 from helpers.data.labels.words import find_split
 from helpers.data.options import Options
@@ -59,8 +60,8 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
     stacks = [_stack(path, name, members.files[name], first.image, labels[name]) for name in used]
     unlabelled = sum(map(len, labels.values())) - sum(len(stack.rows) for stack in stacks)
     reading = Reading(
-        labels_from=f"the values of the column {first.label!r} of the {form} files",
-        unused=(Unused("images without a split or a label", unlabelled, printable(names[0])),) * bool(unlabelled),
+        labels_from=said("data.labels.hub", column=first.label, form=form),
+        unused=(Unused(said("data.left.hub"), unlabelled, printable(names[0])),) * bool(unlabelled),
     )
     return read_stacks(path, members, stacks, options, reading, first.class_names)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from posixpath import splitext
 
+from helpers.base.words import Said, said
 from helpers.data.containers import Members
 from helpers.data.decode import decode_all, is_picture
 from helpers.data.labels.decide import label
@@ -89,18 +90,16 @@ def _other_files(members: Members, images: Sequence[str]) -> tuple[Unused, ...]:
         part
         for ending, names in by_ending.items()
         if ending not in _NOT_IMAGES
-        for part in unused(
-            f"files that end in {ending}, which is no image" if ending else "files that are no image", names
-        )
+        for part in unused(said("data.left.ending", ending=ending) if ending else said("data.left.files"), names)
     )
 
 
-def _empty_notes(members: Members, names: Sequence[str], images: Sequence[Image]) -> tuple[str, ...]:
+def _empty_notes(members: Members, names: Sequence[str], images: Sequence[Image]) -> tuple[Said, ...]:
     """Say which folders beside those of classes hold no image."""
     holding = map(PurePosixPath, {name.rpartition("/")[0] for name in names})
     full = {str(parent) for folder in holding for parent in (folder, *folder.parents)}
     beside = {str(PurePosixPath(folder).parent) for folder in {image.name.rpartition("/")[0] for image in images}}
     folders = [PurePosixPath(name) for name in members.folders if name not in full]
     empty = {printable(folder.name) for folder in folders if str(folder.parent) in beside}
-    named = ", ".join(map(repr, sorted(empty - {image.label for image in images})))
-    return (f"Folders without images are no classes: {named}.",) if named else ()
+    named = sorted(empty - {image.label for image in images})
+    return (said("data.notes.empty_folders", names=named),) if named else ()

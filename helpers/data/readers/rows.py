@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helpers.base.words import Said, said
 from helpers.data.containers import Members
 from helpers.data.faces import CLASS_SHARES
 from helpers.data.labels.words import find_split
@@ -145,10 +146,10 @@ def read(path: Path, members: Members, tables: Sequence[_Table], options: Option
         title="FER2013" if by else "",
         recognised_by=by,
         split_names=FER2013_SPLIT_NAMES if by else OTHER_SPLIT_NAMES,
-        labels_from=f"the values of the column of labels of {', '.join(printable(table.name) for table in read)}",
+        labels_from=said("data.labels.rows", tables=[printable(table.name) for table in read]),
         unused=(
-            *unused("rows of tables without a label", without),
-            *unused("tables of pixels or labels beside those that are read", others),
+            *unused(said("data.left.rows"), without),
+            *unused(said("data.left.beside"), others),
         ),
     )
     size = options.image_size or min(max(side, _SIZES[0]), _SIZES[1])
@@ -167,15 +168,15 @@ def _stack(table: _Table, side: int) -> Stack:
     return Stack(f"{table.name}, row", rows, images)
 
 
-def _recognise(labels: Mapping[str, int], side: int, has_usage: bool) -> str:
-    """Say by what a table is recognised as FER2013; "" where it is not."""
+def _recognise(labels: Mapping[str, int], side: int, has_usage: bool) -> Said | None:
+    """Say by what a table is recognised as FER2013; None where it is not."""
     own = [labels.get(str(number), 0) for number in range(len(FER2013_CLASSES))]
     if side != FER2013_SIZE or not all(own) or sum(own) < _MOST * sum(labels.values()):
-        return ""
+        return None
     if has_usage:
-        return "its column Usage and its labels 0 to 6 of 48 x 48 pixels"
+        return said("data.known_by.fer2013_usage")
     near = np.abs(np.divide(own, sum(own)) - np.divide(CLASS_SHARES, sum(CLASS_SHARES))).max() < _NEAR
-    return "its labels 0 to 6 of 48 x 48 pixels, as frequent as there" if near else ""
+    return said("data.known_by.fer2013_shares") if near else None
 
 
 def _find_side(table: _Table) -> int:

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from helpers.base.words import said
 from helpers.data.containers import Members
 from helpers.data.decode import decode_all
 from helpers.data.labels.names import name_classes
@@ -62,10 +63,10 @@ def read_stacks(
     called, classes = _name(path, members, Counter(row.label for row in rows), options, names)
     form = _find_form(stacks)
     pairs = [(row.split, called[row.label]) for row in rows if row.label in called]
-    by_split = "told by the table or the names of arrays and files" if len({split for split, _ in pairs}) > 1 else ""
+    by_split = said("data.splits.told") if len({split for split, _ in pairs}) > 1 else None
     reading = replace(
         reading,
-        title=reading.title or f"Images of {len(classes)} classes",
+        title=reading.title or said("data.title.count", n=len(classes)),
         class_names=classes,
         pixels=pixels or survey(_givers(stacks, form), options),
         splits_from=by_split,
@@ -101,7 +102,7 @@ def _name(
         names = {label: given[int(label)] for label in found}
     else:
         given = ()
-        names, _ = name_classes(str(path), found, members, options.classes) if found else ({}, "")
+        names, _ = name_classes(str(path), found, members, options.classes) if found else ({}, None)
     called = {label: printable(names.get(label, label)) for label in found}
     return called, tuple(dict.fromkeys(map(printable, given or called.values())))
 
