@@ -30,6 +30,8 @@ NAMES = "names"  # the file of names
 MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 KEY = re.compile(r"[a-z0-9_]+(\.[a-zA-Z0-9_-]+)+")
+# Where a Chinese character and a Latin letter, or a number, stand beside each other.
+BESIDE = re.compile(r"(?<=[\u4e00-\u9fff])(?=[0-9A-Za-z])|(?<=[0-9A-Za-z%])(?=[\u4e00-\u9fff])")
 _LOCALES = {"en": "en_GB"}  # "a, b and c"
 _language: ContextVar[str] = ContextVar("language", default=PLAIN)
 
@@ -203,7 +205,8 @@ def format_value(value: Any, spec: str = "") -> str:
     if isinstance(value, Mapping):
         return render(template(value["key"]), value["values"])
     if isinstance(value, list):
-        return format_list([format_value(item, spec) for item in value], locale=_locale()) if value else ""
+        joined = format_list([format_value(item, spec) for item in value], locale=_locale()) if value else ""
+        return BESIDE.sub(" ", joined)
     if isinstance(value, str) and spec in ("raw", "quoted"):  # such as a file's own name
         return value if spec == "raw" else template("shared.quoted").replace("{name}", value)
     if isinstance(value, str):

@@ -274,7 +274,8 @@ def with_dnn(cnn: str) -> tuple[str, str]:
 
 def told(plan: Mapping[str, Any]) -> list[Said]:
     """Say how a network is trained by a plan, as `dataclasses.asdict` gives it or an older file of a network has it."""
-    sentences = [said(f"{_WORDS}.batches", batch=plan["batch_size"], phases=[_phase(one) for one in plan["phases"]])]
+    sentences = [said(f"{_WORDS}.batches", batch=plan["batch_size"])]
+    sentences += [_phase(number, phase) for number, phase in enumerate(plan["phases"], 1)]
     if share := plan.get("label_smoothing"):
         sentences.append(said(f"{_WORDS}.smoothing", share=share))
     if strength := plan.get("mixup"):
@@ -283,12 +284,12 @@ def told(plan: Mapping[str, Any]) -> list[Said]:
     return [*sentences, said(f"{_WORDS}.changed", changes=changes) if changes else said(f"{_WORDS}.as_they_are")]
 
 
-def _phase(phase: Mapping[str, Any]) -> Said:
+def _phase(number: int, phase: Mapping[str, Any]) -> Said:
     details = [said(f"{_WORDS}.decay", decay=decay)] if (decay := phase.get("weight_decay")) else []
     details += [said(f"{_WORDS}.soft", share=share)] if (share := phase.get("distillation")) else []
     details += [] if phase.get("augmented", True) else [said(f"{_WORDS}.unchanged")]
-    values = {"epochs": phase["epochs"], "optimizer": phase["optimizer"], "rate": phase["learning_rate"]}
-    values["schedule"] = said(f"{_WORDS}.{phase.get('schedule', 'cosine')}")
+    values = {"number": number, "epochs": phase["epochs"], "optimizer": phase["optimizer"]}
+    values |= {"rate": phase["learning_rate"], "schedule": said(f"{_WORDS}.{phase.get('schedule', 'cosine')}")}
     if details:
         return said(f"{_WORDS}.phase_with", **values, details=details)
     return said(f"{_WORDS}.phase", **values)

@@ -42,7 +42,7 @@ def test_a_list_and_a_count_are_set_as_the_language_has_them(monkeypatch: pytest
     assert words.render("{n:,} {n:image|images}", {"n": 1200}) == "1,200 images"
     assert words.render("{names}", {"names": ["a", "b", "c"]}) == "a, b and c"
     with words.use("zh-Hant"):
-        assert words.render("{names}", {"names": ["a", "b", "c"]}) == "a、b和c"
+        assert words.render("{names}", {"names": ["a", "b", "c"]}) == "a、b 和 c"
         assert words.day("2025-01-31") == "2025年1月31日"
     assert words.day("2025-01-31") == "31 January 2025"
 
