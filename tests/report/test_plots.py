@@ -327,9 +327,10 @@ def test_a_figure_is_drawn_again_from_what_was_saved_with_it_in_any_language(nam
 
 
 def test_what_a_figure_is_given_is_spoken_wherever_it_stands() -> None:
-    frame = pd.DataFrame({"class": ["happy", "own"], "recall": [0.5, 0.6]}, index=["mouth", "own"])
-    given = {"mouth": (words.said("figures.images"), ["happy"], np.array(["sad", "own"])), "frame": frame, "n": 3}
+    frame = pd.DataFrame({"class": ["happy", "of mine"], "recall": [0.5, 0.6]}, index=["mouth", "of mine"])
+    given = {"mouth": (words.said("figures.images"), ["happy"], np.array(["sad", "of mine"])), "frame": frame, "n": 3}
     with words.use("zh-Hant"):
         spoken = style.spoken(given)
-    assert spoken["嘴巴"][:2] == ("圖片數", ["快樂"]) and [*spoken["嘴巴"][2]] == ["難過", "own"] and spoken["n"] == 3
-    assert [*spoken["frame"].index] == ["嘴巴", "own"] and [*spoken["frame"]["class"]] == ["快樂", "own"]
+    assert spoken["嘴巴"][:2] == ("圖片數", ["快樂"]) and spoken["n"] == 3
+    assert [*spoken["嘴巴"][2]] == ["難過", "of mine"]
+    assert [*spoken["frame"].index] == ["嘴巴", "of mine"] and [*spoken["frame"]["class"]] == ["快樂", "of mine"]

@@ -101,12 +101,13 @@ def image_grid(
     images: np.ndarray,
     titles: Sequence[str],
     columns: int = 7,
-    colours: Sequence[str] | None = None,
+    wrong: Sequence[bool] = (),
     places: Sequence[int] | None = None,
 ) -> Figure:
     """Show images (N, H, W, C) in 0..255 in rows of `columns`, each under its title.
 
-    places: the cell of each image, counted row by row from 0; without it they follow each other.
+    wrong: which titles stand in the colour of what is wrong, none without it; places: the cell of each image,
+    counted row by row from 0; without it they follow each other.
     """
     places = range(len(images)) if places is None else places
     rows = max(places) // columns + 1
@@ -115,10 +116,10 @@ def image_grid(
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_visible(False)
-    for image, title, place, colour in zip(images, titles, places, colours or ["black"] * len(images)):
+    for image, title, place, is_wrong in zip(images, titles, places, wrong or [False] * len(images)):
         grid[place].set_visible(True)
         show_image(grid[place], image, title)
-        grid[place].title.set_color(colour)
+        grid[place].title.set_color(MISTAKE if is_wrong else "black")
     return figure
 
 
@@ -136,15 +137,15 @@ def prediction_grid(
 
     row_per_pair: begin a new row wherever the pair of true and predicted class changes.
     """
-    titles, colours, letters = [], [], letters_in(TEXT_WIDTH / columns - 0.06)
+    titles, wrong, letters = [], [], letters_in(TEXT_WIDTH / columns - 0.06)
     for label, guess, sure in zip(labels, predicted, confidence):
         right = label == guess
         mark = "\N{CHECK MARK}" if right else "\N{MULTIPLICATION SIGN}"
         answered = wrap(f"{mark} {class_names[guess]} {sure:.0%}", letters)
         titles.append(f"{wrap(class_names[label], letters)}\n{answered}")
-        colours.append("black" if right else MISTAKE)
+        wrong.append(not right)
     places = _pair_places(labels, predicted, columns) if row_per_pair else None
-    return image_grid(images, titles, columns, colours, places)
+    return image_grid(images, titles, columns, wrong, places)
 
 
 def _pair_places(labels: np.ndarray, predicted: np.ndarray, columns: int) -> list[int]:
