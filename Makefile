@@ -39,6 +39,10 @@ ENGINE  =
 JOBS    =
 THREADS = 1
 LIMIT   =
+MEMORY  =
+FILESIZE =
+GPU     =
+USER_OF_RUNS =
 STUDY   = study
 RUNS    =
 PYTHON ?= python3
@@ -48,13 +52,14 @@ export DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN IMAGES PRECISION 
 export NETWORK CUSTOM PREPROCESS WEIGHTS
 export CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT
 export AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL
-export SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
+export SEEDS ENGINE JOBS THREADS LIMIT MEMORY FILESIZE GPU USER_OF_RUNS STUDY RUNS
 export TF_CPP_MIN_LOG_LEVEL = 3
 
 # A misspelt name would be ignored in silence.
 names := DATASET RECIPE SEED IMAGE_SIZE SET NETWORKS REPORTS RUN PRECISION TENSORBOARD PYTHON KERAS_BACKEND ACCELERATE \
          BALANCE SOURCE_DATE_EPOCH CLASS_LEVEL LABELS LABEL FILE CLASSES GROUP FIT NETWORK CUSTOM PREPROCESS WEIGHTS \
-         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL LANGUAGE IMAGES SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS
+         AUTHOR STUDENT_ID COURSE COLLABORATORS QUESTIONS DETAIL LANGUAGE IMAGES SEEDS ENGINE JOBS THREADS LIMIT STUDY RUNS \
+         MEMORY FILESIZE GPU USER_OF_RUNS
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 wrong := $(firstword $(filter-out $(names) -%,$(given)))
 near  := import difflib, sys; print(*difflib.get_close_matches(sys.argv[1].upper(), sys.argv[2:], 1, 0.6))
@@ -108,9 +113,11 @@ help:
 	@echo 'make study    make a report of every combination: DATASET="faces a.zip" RECIPE="quick cpu" SEEDS="0-9"'
 	@echo '              NETWORK="vgg9 submissions/*.py"; what is finished is kept, so call it again to go on'
 	@echo '                JOBS=2 THREADS=1 LIMIT=3600   reports at a time, threads and most seconds of each'
+	@echo '                MEMORY=8 FILESIZE=20   most GB of memory, and of a file, of each; USER_OF_RUNS=name whose processes they are'
 	@echo '                ENGINE=dask-local:4 or tcp://host:8786   on workers of Dask, which see this folder'
-	@echo '                STUDY=study     folder of its logs and of compare.csv'
-	@echo 'make compare  set RUNS="a b c" side by side, as a study does at its end'
+	@echo '                STUDY=study     folder of its logs and of the comparison; or a file study.toml with all of these'
+	@echo 'make compare  set RUNS="a b c" (or those of STUDY) side by side in a report, as a study does at its end'
+	@echo '                IMAGES=test:17,42   the images that each run explains; otherwise some are drawn'
 	@echo 'make train    train the networks of a recipe without a report, on all training images; takes DATASET, RECIPE, SEED'
 	@echo '                NETWORKS="cnn dnn"   only these'
 	@echo 'make data     download DATASET=fer2013 or food11 into data/ and check it'
@@ -142,12 +149,16 @@ report: $(ready)
 	@$(run) -m helpers report DATASET="$$DATASET" RECIPE="$$RECIPE" SEED="$$SEED" IMAGE_SIZE="$$IMAGE_SIZE" SET="$$SET" \
 	  REPORTS="$$REPORTS" RUN="$$RUN" LANGUAGE="$$LANGUAGE"
 
+# A study's file says what is left out here, so defaults are not passed on.
+chosen = $(if $(filter file,$(origin $(1))),,$(1)="$$$(1)")
+
 study: $(ready)
-	@$(run) -m helpers study DATASET="$$DATASET" RECIPE="$$RECIPE" SEEDS="$$SEEDS" NETWORK="$$NETWORK" ENGINE="$$ENGINE" \
-	  JOBS="$$JOBS" THREADS="$$THREADS" LIMIT="$$LIMIT" STUDY="$$STUDY" REPORTS="$$REPORTS"
+	@$(run) -m helpers study $(call chosen,DATASET) $(call chosen,RECIPE) SEEDS="$$SEEDS" NETWORK="$$NETWORK" ENGINE="$$ENGINE" \
+	  JOBS="$$JOBS" THREADS="$$THREADS" LIMIT="$$LIMIT" MEMORY="$$MEMORY" FILESIZE="$$FILESIZE" GPU="$$GPU" \
+	  QUESTIONS="$$QUESTIONS" LANGUAGE="$$LANGUAGE" STUDY="$$STUDY" REPORTS="$$REPORTS"
 
 compare: $(ready)
-	@$(run) -m helpers compare RUNS="$$RUNS" STUDY="$$STUDY" REPORTS="$$REPORTS"
+	@$(run) -m helpers compare RUNS="$$RUNS" STUDY="$$STUDY" IMAGES="$$IMAGES" LANGUAGE="$$LANGUAGE" REPORTS="$$REPORTS"
 
 explain: $(ready)
 	@$(run) -m helpers explain IMAGES="$$IMAGES" RUN="$$RUN" REPORTS="$$REPORTS" LANGUAGE="$$LANGUAGE"

@@ -23,15 +23,18 @@ TAKES = {
     "runs": ("REPORTS",),
     "clean": ("RUN", "REPORTS"),
     "bench": (),
-    "study": ("DATASET", "RECIPE", "SEEDS", "NETWORK", "ENGINE", "JOBS", "THREADS", "LIMIT", "STUDY", "REPORTS"),
-    "compare": ("RUNS", "STUDY", "REPORTS"),
+    "study": (
+        *("DATASET", "RECIPE", "SEEDS", "NETWORK", "ENGINE", "JOBS", "THREADS", "LIMIT", "MEMORY", "FILESIZE", "GPU"),
+        *("QUESTIONS", "LANGUAGE", "STUDY", "REPORTS"),
+    ),
+    "compare": ("RUNS", "STUDY", "IMAGES", "LANGUAGE", "REPORTS"),
     "lab": (*OPTIONS, "IMAGE_SIZE"),
     "explore": (*OPTIONS, "IMAGE_SIZE"),
     "test": (),
     "kill": (),
 }
 SHARED = ("PRECISION", "TENSORBOARD", "KERAS_BACKEND", "ACCELERATE", "BALANCE", "SOURCE_DATE_EPOCH", *VARIABLES)
-SHARED += ("NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS")
+SHARED += ("USER_OF_RUNS", "NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS")
 SHARED += ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS", "DETAIL")
 NAMES = sorted({*SHARED, *(name for names in TAKES.values() for name in names)})
 
@@ -61,7 +64,7 @@ def run_study(words: list[str]) -> int:
 
 
 def run_compare(words: list[str]) -> int:
-    from helpers.build.many.compare import main
+    from helpers.build.many.comparison import main
 
     return main(words)
 

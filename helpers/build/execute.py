@@ -93,6 +93,7 @@ def run_notebook(
             language="python",
             on_cell_start=lambda cell, cell_index: forward(f"cell {cell_index + 1} of {count}"),
             progress_bar=False,
+            start_timeout=600,  # seconds; a machine that many reports share may take its time
             stdout_file=ProgressLines(forward),
             # papermill's own cwd changes the folder of the whole process, and notebooks run side by side
             resources={"metadata": {"path": str(notebook.parent)}},

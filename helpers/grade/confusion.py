@@ -187,7 +187,7 @@ class Comparison:
     trainings: int  # of whichever of the two was trained less often
 
 
-def compare(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> Comparison:
+def compare(labels: np.ndarray, first: np.ndarray, second: np.ndarray, paired: bool = False) -> Comparison:
     """Compare the predictions of two networks for the same images, or those of several trainings each.
 
     labels: (N,) int; first, second: (N,) int, or (trainings, N). The standard error is that of a mixed bootstrap, of
@@ -195,13 +195,15 @@ def compare(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> Compar
     at once would count anew what is peculiar to one network and one image (Owen, 2007). Two images of half the weight,
     on which each is right alone, hold the level where few images differ (Agresti and Min, 2005), and Student's t with
     Satterthwaite's degrees of freedom where there are few trainings. With one training each, the interval is of these
-    two networks and not of ways to train.
+    two networks and not of ways to train. paired: whether trainings at the same place belong together, as by a seed.
     """
     right = [(np.atleast_2d(predicted) == labels).astype(float) for predicted in (first, second)]
     apart, count = right[0].mean(axis=0) - right[1].mean(axis=0), len(labels)
     centre = apart.sum() / (count + 2)
     parts = [(((apart @ apart + 1) / (count + 2) - centre**2) / (count + 2), max(1, count - 1))]
-    parts += [(each.mean(axis=1).var(ddof=1) / len(each), len(each) - 1) for each in right if len(each) > 1]
+    means = [each.mean(axis=1) for each in right]
+    means = [means[0] - means[1]] if paired else means
+    parts += [(each.var(ddof=1) / len(each), len(each) - 1) for each in means if len(each) > 1]
     variance = sum(part for part, _ in parts)
     spread = student(variance**2 / sum(part**2 / freedom for part, freedom in parts))
     reach = spread.ppf(0.975) * variance**0.5

@@ -13,9 +13,12 @@ import pandas as pd
 import psutil
 import pytest
 
+from helpers.answers import Answer, load_answer
+from helpers.base import words
 from helpers.base.files import ROOT
 from helpers.base.notebook import UsageError
-from helpers.build.many import compare, engines, study
+from helpers.build.many import compare, comparison, engines, study
+from helpers.build.many.engines import Limits
 from helpers.build.many.study import Asked, combine, read_seeds, run_study
 
 REPORT = """
@@ -86,20 +89,20 @@ def test_one_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_path: P
     child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
     command = [sys.executable, "-c", child + "print('begun', flush=True); time.sleep(60)"]
     before = {*psutil.Process().children(recursive=True)}
-    ended = engines.run_command(command, {}, str(tmp_path), str(tmp_path / "log"), 1, limit=5)
-    assert ended.code == engines.STOPPED and "limit of this study" in ended.last
+    ended = engines.run_command(command, {}, str(tmp_path), str(tmp_path / "log"), Limits(seconds=5))
+    assert ended.code == engines.STOPPED and "more than 5 s" in ended.last
     assert {*psutil.Process().children(recursive=True)} <= before
 
 
 def test_a_worker_that_does_not_see_the_folder_says_so(tmp_path: Path) -> None:
-    ended = engines.run_command([sys.executable, "-c", ""], {}, ".", str(tmp_path / "none" / "log"), 1, 9)
-    assert ended.code == 2 and "is not seen here" in ended.last
+    ended = engines.run_command([sys.executable, "-c", ""], {}, ".", str(tmp_path / "none" / "log"), Limits())
+    assert ended.code == 2 and f"{tmp_path / 'none'} is not seen by this worker" in ended.last
 
 
 def test_commands_that_run_are_stopped_together(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     ends: list[engines.Ended] = []
-    run = [command, {}, str(tmp_path), str(tmp_path / "log"), 1, 60.0]
+    run = [command, {}, str(tmp_path), str(tmp_path / "log"), Limits(seconds=60)]
     thread = threading.Thread(target=lambda: ends.append(engines.run_command(*run)))
     thread.start()
     while not engines._children:
@@ -143,39 +146,193 @@ def table(gap: float, noise: float, seeds: int = 6) -> pd.DataFrame:
         for shared in [random.normal(0, 0.05)]
         for name, own in (("", random.normal(0, noise)), ("b.py", gap + random.normal(0, noise)))
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(run=[f"r{place}" for place in range(len(rows))])
 
 
-def test_a_difference_is_paired_by_seed() -> None:
-    (row,) = compare.differences(table(0.02, 0.002)).to_dict("records")
-    assert row["count"] == 6 and -0.03 < row["mean"] < -0.01 and row["high"] < 0 and row["p"] < 0.01
-    assert compare.over_seeds(table(0.02, 0.002))["std"].min() > 0.02  # unpaired, the seeds would drown it
+def seen_of(frame: pd.DataFrame, images: int = 400) -> dict[str, dict[str, np.ndarray]]:
+    """Make predictions of three classes that are as accurate as a table says, on the same images for all runs."""
+    labels = np.arange(images) % 3
+    seen = {}
+    for row in frame.to_dict("records"):
+        wrong = np.arange(images) >= round(images * row["accuracy"])  # networks of one accuracy err on the same images
+        seen[row["run"]] = {
+            **{"labels": labels, "predicted": np.where(wrong, (labels + 1) % 3, labels), "places": np.arange(3)},
+            **{"confidence": np.linspace(0.5, 1, images), "images": np.zeros((3, 12, 12, 1), np.uint8)},
+            **{"classes": np.array(["a", "b", "c"]), "maps": np.ones((3, 12, 12)), "method": np.array("Grad-CAM")},
+        }
+    return seen
+
+
+def test_a_difference_is_paired_by_seed_and_by_image() -> None:
+    frame = table(0.05, 0.002)
+    (row,) = compare.differences(frame, seen_of(frame)).to_dict("records")
+    assert row["count"] == 6 and -0.07 < row["mean"] < -0.03 and row["high"] < 0 and row["p"] < 0.01
+    assert compare.over_seeds(frame)["std"].min() > 0.02  # unpaired, the seeds would drown it
+    seen = seen_of(frame, images=40)  # the same shares on a tenth of the images are less certain
+    (few,) = compare.differences(frame, seen).to_dict("records")
+    assert few["high"] - few["low"] > row["high"] - row["low"]
 
 
 def test_equal_networks_are_not_told_apart() -> None:
-    (row,) = compare.differences(table(0, 0.02)).to_dict("records")
+    frame = table(0, 0.02)
+    (row,) = compare.differences(frame, seen_of(frame)).to_dict("records")
     assert row["low"] < 0 < row["high"] and row["p"] > 0.05
 
 
-def test_two_seeds_are_too_few_to_compare() -> None:
-    assert compare.differences(table(0.02, 0.002, seeds=2)).empty
+def test_many_networks_are_compared_with_the_best_and_corrected_for_all_pairs() -> None:
+    frame = pd.concat([table(0.05, 0.01).assign(network=lambda f, i=i: f["network"] + str(i)) for i in range(4)])
+    frame["run"] = [f"r{place}" for place in range(len(frame))]
+    found = compare.differences(frame, seen_of(frame))
+    assert len(found) == 8 - 1 and len({*found["first"], *found["second"]}) == 8
+    two = frame[frame["network"].isin([found["first"][0], found["second"][0]])]
+    (alone,) = compare.differences(two, seen_of(two))["p"]
+    assert found["p"][0] >= min(1, 7 * alone)
 
 
-def test_the_table_has_a_row_a_run_and_gaps_where_a_number_is_missing(tmp_path: Path) -> None:
-    for seed in range(2):
-        answers = tmp_path / f"faces-seed{seed}" / "answers"
-        answers.mkdir(parents=True)
-        (answers.parent / "run.json").write_text(json.dumps({"title": "Faces", "recipe": "quick", "seed": seed}))
-        (answers / "01_train_cnn.json").write_text(json.dumps({"numbers": {"cnn": {"test_accuracy": 0.5 + seed / 10}}}))
-    lines = compare.write_comparison(sorted(tmp_path.glob("faces-*")), tmp_path)
-    written = pd.read_csv(tmp_path / "compare.csv")
-    assert written["accuracy"].tolist() == [0.5, 0.6] and written["DNN"].isna().all()
-    assert "55.0% over 2 seeds" in lines[1]
+def test_runs_on_other_test_images_are_not_paired() -> None:
+    frame = table(0.05, 0.01)
+    seen = seen_of(frame)
+    seen["r0"] = {**seen["r0"], "labels": seen["r0"]["labels"][::-1]}
+    assert compare.differences(frame, seen).empty
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Make folders of runs of two networks and three seeds, whose second seed has another best class."""
+    made, rows = [], []
+    for network, accuracy in (("a", 0.5), ("b", 0.75)):
+        for seed in range(3):
+            made.append(tmp_path / f"faces-{network}-seed{seed}")
+            made[-1].mkdir()
+            record = {"dataset": "faces", "recipe": "tiny", "network": network, "seed": seed, "fingerprint": "f" * 16}
+            record["reading"] = {"class_names": ["happy", "sad"]}
+            (made[-1] / "run.json").write_text(json.dumps(record))
+            answer = Answer(made[-1], "01_train_cnn", "compare.title", "compare.question")
+            share = accuracy + seed / 100
+            numbers = {"test_accuracy": share, "test_accuracy_low": share - 0.1, "test_accuracy_high": share + 0.1}
+            for key, value in numbers.items():
+                answer.number(f"cnn.{key}", value)
+            answer.say("The best class is {name} ({share:.0%}).", name="sad" if seed == 1 else "happy", share=share)
+            answer.say("There are {images} images.", images=seed)
+            answer.save()
+            stamp = {"components": {"numpy": "2.0" if seed else "1.0", "the seed": str(seed)}, "day": "2026-01-01"}
+            (made[-1] / "answers" / "01_train_cnn.stamp.json").write_text(json.dumps(stamp))
+            rows.append({"run": made[-1].name, "accuracy": share})
+    seen = seen_of(pd.DataFrame(rows))
+
+    def see(asked: list[Path], folder: Path, places: list[int], *rest: object) -> dict:
+        images = {"images": np.zeros((len(places), 12, 12, 1), np.uint8)} if places else {}
+        return {run.name: {**seen[run.name], **images} for run in asked}
+
+    monkeypatch.setattr(comparison, "see", see)
+    return made
+
+
+def test_a_verdict_is_a_sentence_with_its_names_and_flips_where_another_is_named(runs: list[Path]) -> None:
+    found = compare.verdicts(runs[:3])
+    assert sorted(found["count"]) == [1, 2, 3] and set(found["of"]) == {3}
+    shown = {str(verdict): count for verdict, count in zip(found["verdict"], found["count"])}
+    assert shown["The best class is sad (51%)."] == 1 and shown["There are 0 images."] == 3
+
+
+def test_what_nobody_asked_for_is_told(runs: list[Path]) -> None:
+    found = compare.unasked(runs, compare.collect(runs))
+    assert found.to_dict("records") == [
+        {"what": "numpy", "setting": "1.0", "runs": 2},
+        {"what": "numpy", "setting": "2.0", "runs": 4},
+    ]
+
+
+def test_a_comparison_is_a_report_in_each_language_and_a_table(runs: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    reports = [{"run": run.name, "network": f"/x/{run.name.split('-')[1]}.py", "error": ""} for run in runs]
+    reports.append({"run": "", "network": "/x/broken.py", "error": "error: It has no build."})
+    folder.mkdir()
+    (folder / comparison.OUTCOMES).write_text(json.dumps({"reports": reports}))
+    lines = comparison.write_comparison(runs, folder, words.languages())
+    written = pd.read_csv(folder / "compare.csv")
+    assert written["accuracy"].tolist() == [0.5, 0.51, 0.52, 0.75, 0.76, 0.77] and written["DNN"].isna().all()
+    assert any("51.0% of the test images on average" in line for line in lines)
+    assert {file.name for file in folder.glob("report*")} == {
+        *("report.pdf", "report.html", "report.zh-Hant.pdf", "report.zh-Hant.html")
+    }
+    assert "The best class is sad" in (folder / "report.html").read_text()
+    assert "只在部分亂數種子" in (folder / "report.zh-Hant.html").read_text()
+    shown = {block.get("name"): block for block in load_answer(folder, comparison.NOTEBOOK)["blocks"]}
+    assert {"runs", "shares", "differences", "flips0", "else", "maps0", "only0", "submissions"} <= shown.keys()
+    submissions = pd.read_csv(folder / "submissions.csv")
+    assert submissions["network"].tolist() == ["b.py", "a.py", "broken.py"]
+    assert submissions["place"].tolist()[:2] == [1, 2] and submissions["error"][2] == "error: It has no build."
+    assert submissions["low"][0] < submissions["accuracy"][0] < submissions["high"][0]
+
+
+def test_one_run_of_each_network_speaks_of_these_networks_alone(runs: list[Path], tmp_path: Path) -> None:
+    lines = comparison.write_comparison([runs[0], runs[3]], tmp_path / "study")
+    assert any("these two networks, a and b, of 1 seed" in line for line in lines)
+    assert any("this is one run" in line for line in lines)
+
+
+def test_every_sentence_of_comparisons_is_said_somewhere() -> None:
+    code = "".join(Path(module.__file__ or "").read_text() for module in (comparison, compare))
+    keys = {key for key in words.catalogue("en") if key.startswith("compare.")}
+    assert {key for key in keys if key not in code and key.removesuffix("_once") not in BUILT} == set()
+
+
+BUILT = {"compare.apart", "compare.together"}  # whose ends are put together in code
 
 
 def test_a_comparison_of_what_there_is_not_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert compare.main(["--runs", "a b", "--reports", str(tmp_path)]) == 2
+    assert comparison.main(["--runs", "a b", "--reports", str(tmp_path)]) == 2
     assert "There is no run a" in capsys.readouterr().err
+
+
+def run_here(code: str, folder: Path, limits: Limits, **environment: str) -> engines.Ended:
+    return engines.run_command([sys.executable, "-c", code], environment, str(folder), str(folder / "log"), limits)
+
+
+def test_one_that_takes_too_much_memory_is_stopped_and_what_it_maps_does_not_count(tmp_path: Path) -> None:
+    child = "import time; held = b'x' * 600_000_000; time.sleep(90)"
+    greedy = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    ended = run_here(greedy, tmp_path, Limits(memory=300_000_000))
+    assert ended.code == engines.STOPPED and "GB of memory, and MEMORY is 0.3" in ended.last
+    (tmp_path / "large").write_bytes(b"x" * 600_000_000)
+    mapping = "import mmap, time; f = open('large', 'rb'); "
+    mapping += "m = mmap.mmap(f.fileno(), 0, access=1); sum(m[::4096]); time.sleep(2)"
+    assert run_here(mapping, tmp_path, Limits(memory=300_000_000)).code == 0
+
+
+def test_a_file_cannot_grow_beyond_its_limit(tmp_path: Path) -> None:
+    code = "import time; time.sleep(1); open('large', 'wb').write(b'x' * 3_000_000)"
+    ended = run_here(code, tmp_path, Limits(file=1_000_000))
+    assert ended.code == 1 and "File too large" in ended.last and (tmp_path / "large").stat().st_size <= 1_000_000
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may start another user's process")
+def test_a_command_is_another_user_s_where_one_is_named(tmp_path: Path) -> None:
+    command = ["/bin/sh", "-c", "id -un"]
+    ended = engines.run_command(command, {engines.USER: "nobody"}, "/", str(tmp_path / "log"), Limits())
+    assert ended.last == "nobody"
+
+
+def test_a_study_s_file_has_the_keys_of_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('dataset = ["faces", "a b"]\nseeds = "0-2"\njobs = 2\n')
+    assert study.read_study(file) == {"dataset": "faces 'a b'", "seeds": "0-2", "jobs": "2"}
+    file.write_text("sedes = 3")
+    with pytest.raises(UsageError, match="'sedes', which there is not; did you mean seeds"):
+        study.read_study(file)
+    file.write_text("jobs = 1.5")
+    with pytest.raises(UsageError, match=r"jobs in .* is no text, number"):
+        study.read_study(file)
+
+
+def test_the_command_line_goes_before_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('seeds = "0-2"\njobs = "many"')
+    assert study.main(["--study", str(file), "--seeds", "wrong", "--reports", str(tmp_path)]) == 2
+    assert "SEEDS=wrong" in capsys.readouterr().err
+    assert study.main(["--study", str(file), "--reports", str(tmp_path)]) == 2
+    assert "JOBS=many" in capsys.readouterr().err
 
 
 def test_a_wrong_study_is_refused_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,6 +63,11 @@ FIGURES = {
     "accuracy_intervals": lambda: plots.accuracy_intervals(
         NAMES, np.array([0.5, 0.6, 0.7]), np.array([0.4, 0.5, 0.6]), np.array([0.6, 0.7, 0.8])
     ),
+    "run_dots": lambda: plots.run_dots(
+        NAMES,
+        {"accuracy": [np.array([0.5, 0.6]), np.array([0.4]), np.array([])], "balanced accuracy": [np.array([0.5])] * 3},
+        dict.fromkeys(("accuracy", "balanced accuracy"), np.array([[0.55, 0.5, 0.6], [0.4, np.nan, np.nan]] * 2)[:3]),
+    ),
     "filter_mosaics": lambda: plots.filter_mosaics({"images": TILES, "maps": RANDOM.random((9, 6, 6))}, FACES[0]),
     "ascent_progress": lambda: plots.ascent_progress(
         {0: TILES, 10: TILES, 40: TILES},

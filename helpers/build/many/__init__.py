@@ -3,4 +3,4 @@
 May import what `build` may; of a run it knows the folder alone.
 """
 
-__all__ = ["compare", "study"]
+__all__ = ["compare", "comparison", "study"]

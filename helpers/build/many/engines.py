@@ -5,15 +5,17 @@ A command line, its environment and a shared folder cross the wire, and no model
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -22,8 +24,35 @@ from helpers.base.notebook import UsageError
 
 REPORT_BYTES = 4_000_000_000  # that one report with one notebook at a time may take
 STOPPED = 124  # the exit code of a command that was stopped, as that of `timeout`
+USER = "USER_OF_RUNS"  # of the environment: the user whose the processes of a study are
+_LOOK = 0.5  # seconds between two looks at what a command has taken
 _children: set[int] = set()  # of this process, so that they can be stopped
-_stopped: set[int] = set()  # of these, those that were; psutil takes their exit codes
+_stopped: dict[int, str] = {}  # of these, those that were, and why; psutil takes their exit codes
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one command may take: threads, seconds, bytes of memory and of each file that it writes, a GPU or none.
+
+    memory is watched, since TensorFlow reserves far more than it uses, and 0 is no limit, as with file. asked: whether
+    a worker of Dask has to have declared the memory.
+    """
+
+    threads: int = 1
+    seconds: float = 86_400
+    memory: int = 0
+    file: int = 0
+    gpus: int = 0
+    asked: bool = False
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What a worker of Dask has to have declared, so that it is never given more than it has."""
+        wanted = {"memory": self.memory if self.asked else 0, "GPU": self.gpus}
+        return {name: amount for name, amount in wanted.items() if amount}
+
+
+USUAL = Limits()
 
 
 @dataclass(frozen=True)
@@ -35,18 +64,19 @@ class Ended:
     last: str
 
 
-def run_command(
-    command: Sequence[str], environment: Mapping[str, str], folder: str, log: str, threads: int, limit: float
-) -> Ended:
-    """Run a command in a folder, all that it prints in a log; after the limit (seconds) it is stopped.
+def run_command(command: Sequence[str], environment: Mapping[str, str], folder: str, log: str, limits: Limits) -> Ended:
+    """Run a command in a folder, all that it prints in a log; beyond a limit it is stopped.
 
     The thread pools of TensorFlow and OpenMP are bounded where it starts, as no engine does that.
     """
     began = time.monotonic()
-    if not Path(log).parent.is_dir():
-        return Ended(2, 0.0, f"The folder {Path(log).parent} is not seen here; share it with this worker.")
+    for path in (Path(log).parent, Path(folder), Path(command[0])):
+        if not path.exists():
+            return Ended(
+                2, 0.0, f"error: {path} is not seen by this worker; share it with the worker, under this name."
+            )
     pools = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-    own = {**dict.fromkeys(pools, str(threads)), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    own = {**dict.fromkeys(pools, str(limits.threads)), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     with Path(log).open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
             command,
@@ -55,24 +85,51 @@ def run_command(
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
+            user=environment.get(USER) or None,
         )
         _children.add(process.pid)
         try:
-            process.wait(limit)
-        except subprocess.TimeoutExpired:
-            stop(process.pid)
-            process.wait()
-            stream.write(f"\nStopped after {limit:.0f} s, the limit of this study.\n")
+            code = _watch(process, limits, began)
         finally:
             _children.discard(process.pid)
-            code = STOPPED if process.pid in _stopped else process.wait()
+        if why := _stopped.pop(process.pid, ""):
+            code = STOPPED
+            stream.write(f"\nerror: Stopped, {why}.\n")
     lines = Path(log).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return Ended(code, time.monotonic() - began, "\n".join(lines[-30:]))
 
 
-def stop(pid: int) -> None:
+def _watch(process: subprocess.Popen, limits: Limits, began: float) -> int:
+    """Wait for a command, and stop it where it takes more than it may; its exit code."""
+    if limits.file:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limits.file, limits.file))
+    while True:
+        try:
+            return process.wait(_LOOK)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() - began > limits.seconds:
+                stop(process.pid, f"as it took more than {limits.seconds:.0f} s, the LIMIT of this study")
+            elif limits.memory and (taken := _memory(process.pid)) > limits.memory:
+                said = f"{taken / 1e9:.1f} GB of memory, and MEMORY is {limits.memory / 1e9:.1f}"
+                stop(process.pid, f"as it took {said}")
+
+
+def _memory(pid: int) -> int:
+    """Sum up the bytes that a process and its children hold, without the files that they read through memory."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                held = process.memory_info()
+                total += held.rss - getattr(held, "shared", 0)
+    return total
+
+
+def stop(pid: int, why: str = "as the study was") -> None:
     """Stop a process as Ctrl-C does, and what it started with it, outright after ten seconds."""
-    _stopped.add(pid)
+    _stopped.setdefault(pid, why)
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         family = [*parent.children(recursive=True), parent]
@@ -97,10 +154,11 @@ def choose_jobs(threads: int) -> int:
 
 
 @contextmanager
-def open_engine(engine: str, jobs: int) -> Iterator[Executor]:
+def open_engine(engine: str, jobs: int, limits: Limits = USUAL) -> Iterator[Executor]:
     """Open what runs commands: "" for this machine, "dask-local:4" for so many workers, or a scheduler's address.
 
-    Raises UsageError where there is no such engine, Dask is not installed, or its scheduler does not answer.
+    Raises UsageError where there is no such engine, Dask is not installed, its scheduler does not answer, or none of
+    its workers has declared what a command may take.
     """
     if not engine:
         with ThreadPoolExecutor(jobs) as pool:
@@ -118,10 +176,21 @@ def open_engine(engine: str, jobs: int) -> Iterator[Executor]:
         ) from None
     with contextlib.ExitStack() as stack:
         if not address:
-            address = stack.enter_context(LocalCluster(n_workers=int(count), threads_per_worker=1))
+            own = LocalCluster(n_workers=int(count), threads_per_worker=1, resources=limits.resources)
+            address = stack.enter_context(own)
         try:
             client = stack.enter_context(Client(address, timeout="10s"))
         except OSError:
             raise UsageError(f"No scheduler answers at {engine}; start one with `dask scheduler`.") from None
+        _check_workers(client.scheduler_info(n_workers=-1)["workers"].values(), limits)
         print(f"Dask shows its work at {client.dashboard_link}", flush=True)
-        yield client.get_executor(pure=False, retries=2)
+        yield client.get_executor(pure=False, retries=2, resources=limits.resources)
+
+
+def _check_workers(workers: Iterable[Mapping[str, Any]], limits: Limits) -> None:
+    """Refuse what no worker that is there could ever run; those that are still to come declare what they have."""
+    there = [worker.get("resources", {}) for worker in workers]
+    fits = [all(has.get(name, 0) >= amount for name, amount in limits.resources.items()) for has in there]
+    if there and not any(fits):
+        wanted = " ".join(f"{name}={amount:.0f}" for name, amount in limits.resources.items())
+        raise UsageError(f"No worker has declared what a report may take; start one with --resources '{wanted}'.")

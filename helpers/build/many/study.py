@@ -8,19 +8,28 @@ import os
 import shlex
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from helpers.base.files import ROOT, reports_folder
+from helpers.base.files import ROOT, reports_folder, write_json
 from helpers.base.legal import near
 from helpers.base.notebook import UsageError
-from helpers.build.many.compare import write_comparison
-from helpers.build.many.engines import Ended, choose_jobs, open_engine, run_command, stop_all
-from helpers.build.plan import RECIPES
-from helpers.data.datasets import KNOWN_NAMES
+from helpers.build.many.comparison import OUTCOMES, write_comparison
+from helpers.build.many.engines import USER, USUAL, Ended, Limits, choose_jobs, open_engine, run_command, stop_all
+from helpers.build.plan import MADE_WITH, RECIPES
+from helpers.data.datasets import KNOWN_NAMES, load_dataset
+from helpers.data.sources import DatasetError
+from helpers.report.handin import VARIABLES, HandInError, read_hand_in
+
+COMBINED = ("dataset", "recipe", "seeds", "network")
+NUMBERS = ("jobs", "threads", "limit", "memory", "filesize", "gpu")
+KEYS = (*COMBINED, "engine", *NUMBERS, "questions", "language", "reports")  # of a command line and of a study's file
+# What decides in the environment how a report is made; workers elsewhere have not inherited it.
+FORWARDED = ({*MADE_WITH, *VARIABLES} - {"NETWORK", "LANGUAGE"}) | {USER, "SOURCE_DATE_EPOCH"}
 
 
 @dataclass(frozen=True)
@@ -55,10 +64,13 @@ class Outcome:
         """Say how it ended in one line."""
         if self.run:
             return f"{self.asked}: {self.run.name} in {self.ended.seconds:.0f} s"
-        errors = [line for line in self.ended.last.splitlines() if line.startswith("error:") or " Cell " in line]
-        return (
-            f"{self.asked}: failed, {(errors or self.ended.last.splitlines() or ['without a word'])[-1]} ({self.log})"
-        )
+        return f"{self.asked}: failed, {self.error()} ({self.log})"
+
+    def error(self) -> str:
+        """Say in one line what went wrong; nothing where nothing did."""
+        lines = self.ended.last.splitlines() or ["without a word"]
+        errors = [line for line in lines if line.startswith("error:") or " Cell " in line]
+        return "" if self.run else (errors or lines)[-1]
 
 
 def read_seeds(text: str) -> list[int]:
@@ -101,19 +113,18 @@ def _networks(text: str) -> Iterator[str]:
 
 
 def run_study(
-    asked: Sequence[Asked], folder: Path, engine: str = "", jobs: int = 0, threads: int = 1, limit: float = 86_400
+    asked: Sequence[Asked], folder: Path, engine: str = "", jobs: int = 0, limits: Limits = USUAL
 ) -> list[Outcome]:
     """Make the reports of a study, several at a time, and say of each how it ended; one that fails stops no other.
 
-    folder: of the study; the runs go beside it. threads: of each report; limit: seconds until one is stopped.
-    Ctrl-C stops what runs, and leaves what is finished.
+    folder: of the study; the runs go beside it. Ctrl-C stops what runs, and leaves what is finished.
     """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     began, outcomes = time.monotonic(), []
-    jobs = jobs or choose_jobs(threads)
+    jobs = jobs or choose_jobs(limits.threads)
     print(f"{len(asked)} reports, {'by ' + engine if engine else f'at most {jobs} at a time'}.", flush=True)
-    with open_engine(engine, jobs) as pool:
-        started = {_submit(pool, each, folder, threads, limit): each for each in asked}
+    with open_engine(engine, jobs, limits) as pool:
+        started = {_submit(pool, each, folder, limits): each for each in asked}
         try:
             for future in as_completed(started):
                 outcomes.append(_outcome(started[future], future, folder))
@@ -128,11 +139,11 @@ def run_study(
     return outcomes
 
 
-def _submit(pool: Executor, asked: Asked, folder: Path, threads: int, limit: float) -> Future:
-    environment = {"NETWORK": asked.network, "RUN": ""}
-    return pool.submit(
-        run_command, asked.command(folder.parent), environment, str(ROOT), str(_log(asked, folder)), threads, limit
-    )
+def _submit(pool: Executor, asked: Asked, folder: Path, limits: Limits) -> Future:
+    environment = {name: os.environ[name] for name in sorted(FORWARDED) if os.environ.get(name)}
+    environment |= {"NETWORK": asked.network, "RUN": ""}
+    log = str(_log(asked, folder))
+    return pool.submit(run_command, asked.command(folder.parent), environment, str(ROOT), log, limits)
 
 
 def _log(asked: Asked, folder: Path) -> Path:
@@ -146,38 +157,73 @@ def _outcome(asked: Asked, future: Future, folder: Path) -> Outcome:
         ended = Ended(1, 0.0, f"{type(error).__name__}: {error}")
     named = [line.strip() for line in ended.last.splitlines() if line.strip().endswith("report.pdf")]
     run = (ROOT / named[-1]).parent if named and ended.code == 0 else None
+    if run and not run.is_dir():  # made in a folder of the same name elsewhere
+        run, ended = (
+            None,
+            replace(ended, last=f"error: {run} is not seen here; share {folder.parent} with the workers."),
+        )
     return Outcome(asked, run, _log(asked, folder), ended)
+
+
+def read_study(file: Path) -> dict[str, str]:
+    """Read a study's file: the keys of the command line, in small letters, with a text, a number or a list of these.
+
+    Raises UsageError where it is no TOML, and on a key that there is not, naming one near to it.
+    """
+    try:
+        said = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise UsageError(f"There is no file {file}; write one with keys such as seeds = '0-9'.") from None
+    except ValueError as error:
+        raise UsageError(f"{file} is no TOML ({error}); write lines such as seeds = '0-9'.") from None
+    for key, value in said.items():
+        if key.lower() not in KEYS:
+            raise UsageError(f"{file} says {key!r}, which there is not; {near(key, KEYS)}")
+        if not isinstance(value, str | int | list) or isinstance(value, bool):
+            raise UsageError(f"{key} in {file} is no text, number or list of these; write, say, {key} = '...'.")
+    return {key.lower(): shlex.join(map(str, v)) if isinstance(v, list) else str(v) for key, v in said.items()}
 
 
 def main(words: Sequence[str]) -> int:
     """Run the command line; 0 if all reports were made, 1 if some were not, 2 on a wrong request."""
     parser = argparse.ArgumentParser(prog="python -m helpers study", description="Make many reports.")
-    for name in ("dataset", "recipe", "seeds", "network", "engine"):
-        parser.add_argument(f"--{name}", default="")
-    for name in ("jobs", "threads", "limit"):
+    for name in KEYS:
         parser.add_argument(f"--{name}", default="")
     parser.add_argument("--study", default="study")
-    parser.add_argument("--reports", default=reports_folder(), type=Path)
-    given = parser.parse_args(words)
+    typed = {name: value for name, value in vars(parser.parse_args(words)).items() if value}
     try:
-        asked = combine(given.dataset, given.recipe, given.seeds, given.network or os.environ.get("NETWORK", ""))
-        numbers = {name: _count(name, getattr(given, name)) for name in ("jobs", "threads", "limit")}
-        folder = given.reports.resolve() / given.study
-        options = {"jobs": numbers["jobs"], "threads": numbers["threads"] or 1, "limit": numbers["limit"] or 86_400}
-        outcomes = run_study(asked, folder, given.engine, **options)
-    except UsageError as error:
+        of_file = read_study(Path(typed["study"])) if typed["study"].endswith(".toml") else {}
+        given = dict.fromkeys(KEYS, "") | of_file | typed
+        if given["questions"]:
+            os.environ["QUESTIONS"] = given["questions"]
+        languages = read_hand_in(environment={"LANGUAGE": given["language"]}).languages
+        given["network"] = given["network"] or os.environ.get("NETWORK", "")
+        asked = combine(*(given[name] for name in COMBINED))
+        jobs, threads, limit, memory, file, gpus = (_count(name, given[name]) for name in NUMBERS)
+        limits = Limits(threads or 1, limit or 86_400, (memory or 8) * 10**9, (file or 20) * 10**9, gpus, memory > 0)
+        folder = Path(given["reports"] or reports_folder()).resolve() / Path(given["study"]).stem
+        for dataset in {each.dataset for each in asked}:  # decoded once, and not by each of them
+            load_dataset(dataset)
+        outcomes = run_study(asked, folder, given["engine"], jobs, limits)
+    except (UsageError, HandInError, DatasetError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped; the reports that were finished are kept, and the next call makes the others.", file=sys.stderr)
         return 130
-    made = [outcome.run for outcome in outcomes if outcome.run]
+    write_json(folder / OUTCOMES, {"reports": [_record(outcome) for outcome in outcomes]})
+    made = sorted({outcome.run for outcome in outcomes if outcome.run})
     if made:
-        print("\n".join(write_comparison(sorted(made), folder)))
+        print("\n".join(write_comparison(made, folder, languages, engine=given["engine"], limits=limits)))
     failed = [outcome for outcome in outcomes if not outcome.run]
     for outcome in failed:
         print(outcome.sentence(), file=sys.stderr)
     return 1 if failed else 0
+
+
+def _record(outcome: Outcome) -> dict[str, object]:
+    run = outcome.run.name if outcome.run else ""
+    return {**asdict(outcome.asked), "run": run, "seconds": round(outcome.ended.seconds, 1), "error": outcome.error()}
 
 
 def _count(name: str, text: str) -> int:

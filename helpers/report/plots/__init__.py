@@ -31,6 +31,7 @@ from helpers.report.plots.images import prediction_grid as prediction_grid
 from helpers.report.plots.intervals import accuracy_intervals as accuracy_intervals
 from helpers.report.plots.intervals import paired_differences as paired_differences
 from helpers.report.plots.intervals import reliability as reliability
+from helpers.report.plots.intervals import run_dots as run_dots
 from helpers.report.plots.layers import channel_mosaics as channel_mosaics
 from helpers.report.plots.layers import depth_profile as depth_profile
 from helpers.report.plots.layers import heatmap_grid as heatmap_grid

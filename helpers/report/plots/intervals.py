@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.base.words import show
 from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure, say
 
 
@@ -38,6 +39,28 @@ def paired_differences(groups: Mapping[str, pd.DataFrame], title: str) -> Figure
         reach = np.array([frame["value"] - frame["low"], frame["high"] - frame["value"]]).clip(min=0)
         axes.errorbar(frame["value"], heights, xerr=reach, fmt="o", color=COLOURS[place], markersize=3.5, label=label)
     figure.legend(loc="outside lower center", ncols=len(groups))
+    return figure
+
+
+@drawn
+def run_dots(names: Sequence[str], runs: Mapping[str, Sequence[np.ndarray]], means: Mapping[str, np.ndarray]) -> Figure:
+    """Draw every run as a dot, a row a group and a panel a measure, above the group's mean with its interval.
+
+    runs: measure -> the values of each group's runs (shares); means: measure -> (groups, 3), mean and interval, nan
+    where there is none.
+    """
+    figure = new_figure(0.55 + 0.36 * len(names))
+    panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+    for axes, (measure, groups) in zip(panels, runs.items()):
+        for height, values in enumerate(groups):
+            axes.plot(values, np.full(len(values), height - 0.12), "o", color=COLOURS[0], alpha=0.6, markersize=4)
+        value, low, high = means[measure].T
+        reach = np.nan_to_num(np.array([value - low, high - value])).clip(min=0)
+        axes.errorbar(value, np.arange(len(names)) + 0.16, xerr=reach, fmt="D", color="0.2", capsize=3, markersize=4)
+        axes.set(xlabel=show(measure), ylim=(len(names) - 0.5, -0.5))
+        axes.set_yticks(range(len(names)), names)
+        axes.grid(True, axis="x")
+        in_percent(axes.xaxis)
     return figure
 
 
