@@ -118,18 +118,8 @@ def differences(table: pd.DataFrame, seen: Mapping[str, Seen]) -> pd.DataFrame:
         claims += len(groups) * (len(groups) - 1) // 2
         for one, other in _pairs(part):
             if found := _compare(groups[one], groups[other], seen):
-                rows.append(
-                    [
-                        data,
-                        names[one],
-                        names[other],
-                        found.trainings,
-                        found.difference,
-                        found.low,
-                        found.high,
-                        found.p_value,
-                    ]
-                )
+                measured = [found.trainings, found.difference, found.low, found.high, found.p_value]
+                rows.append([data, names[one], names[other], *measured])
     made = pd.DataFrame(rows, columns=["data", "first", "second", "count", "mean", "low", "high", "p"])
     return made.assign(p=confusion.holm(made["p"].tolist(), claims))
 

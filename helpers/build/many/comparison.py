@@ -55,10 +55,8 @@ def write_comparison(
         with words.use(language):
             stamp = _stamp(runs, table)
             hand_in = HandIn(languages=tuple(languages))
-            files += [
-                pdf.build_report(folder, [NOTEBOOK], stamp),
-                html.build_report(folder, [NOTEBOOK], stamp, hand_in),
-            ]
+            files.append(pdf.build_report(folder, [NOTEBOOK], stamp))
+            files.append(html.build_report(folder, [NOTEBOOK], stamp, hand_in))
     return [*(f"  {line}" for line in lines), str(folder / "compare.csv"), *map(str, files)]
 
 
@@ -69,8 +67,7 @@ def _say_numbers(answer: Answer, table: pd.DataFrame, seen: Mapping[str, Seen]) 
         spread = {"count": row["count"], "sd": 100 * row["std"], "low": row["low"], "high": row["high"]}
         spread = spread if row["count"] > 1 else {}
         yield str(answer.summary("compare.summary_spread" if spread else "compare.summary", **values, **spread))
-    dots = _dots(table)
-    answer.figure("runs", plots.run_dots(*dots), "compare.runs", carries=True)
+    answer.figure("runs", plots.run_dots(*_dots(table)), "compare.runs", carries=True)
     measures = [name for name in SHARES if table[name].notna().any()]
     answer.table("shares", _summed(table, measures), "compare.shares", formats=_PERCENT)
     others = [name for name in ("parameters", "minutes") if table[name].notna().any()]
@@ -158,7 +155,7 @@ def _show_images(
         shown = {row["run"]: seen[row["run"]] for row in ordered.head(ROWS).to_dict("records")}
         first = next(iter(shown.values()))
         maps = {f"{name}: {one['method']}": one["maps"] for name, one in shown.items() if "maps" in one}
-        titles = [words.show(str(first["classes"][first["labels"][at]])) for at in first["places"]]
+        titles = [str(first["classes"][first["labels"][at]]) for at in first["places"]]
         same = all(np.array_equal(one["places"], first["places"]) for one in shown.values())
         if maps and same:
             figure = plots.explanation_sheet(first["images"], maps, {}, titles)
@@ -178,14 +175,8 @@ def _show_only_one(
         return
     alone = [np.flatnonzero(one & ~other), np.flatnonzero(other & ~one)]
     chosen = [at[np.argsort(-each["confidence"][at], kind="stable")][:ONLY_ONE] for at, each in zip(alone, both)]
-    values = {
-        "first": pair[0].name,
-        "second": pair[1].name,
-        "one": len(alone[0]),
-        "other": len(alone[1]),
-        "images": len(labels),
-    }
-    answer.say("compare.only", **values)
+    counts = dict(zip(("one", "other"), map(len, alone)))
+    answer.say("compare.only", first=pair[0].name, second=pair[1].name, images=len(labels), **counts)
     if not sum(map(len, chosen)):
         return
     asked = [int(at) for places in chosen for at in places]
@@ -205,12 +196,9 @@ def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Map
     rows = []
     for (data, network), part in own.groupby(["data", "network"], sort=False):
         mean = over_seeds(part.assign(recipe="", network=""))
-        low, high = mean.loc[0, ["low", "high"]] if len(mean) else (np.nan, np.nan)
-        if len(part) == 1:
-            low, high = part.iloc[0][["low", "high"]]
-        rows.append(
-            [data, network, part["parameters"].mean(), part["accuracy"].mean(), low, high, part["minutes"].mean()]
-        )
+        low, high = (part if len(part) == 1 or not len(mean) else mean)[["low", "high"]].iloc[0]
+        parameters, accuracy, minutes = part[["parameters", "accuracy", "minutes"]].mean()
+        rows.append([data, network, parameters, accuracy, low, high, minutes])
     columns = ["data", "network", "parameters", "accuracy", "low", "high", "minutes"]
     found = pd.DataFrame(rows, columns=columns)
     failed = pd.DataFrame({"network": sorted({*errors} - {*found["network"]})})
@@ -221,12 +209,7 @@ def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Map
     found = found.sort_values(["data", "place"], kind="stable", ignore_index=True)
     write_atomically(folder / "submissions.csv", found.to_csv(index=False).encode())
     answer.heading("compare.submissions")
-    formats = {
-        "place": ".0f",
-        "parameters": ",.0f",
-        "minutes": ".1f",
-        **dict.fromkeys(["accuracy", "low", "high"], ".1%"),
-    }
+    formats = {"place": ".0f", "parameters": ",.0f", "minutes": ".1f"} | dict.fromkeys(columns[3:6], ".1%")
     answer.table("submissions", found, "compare.submissions_table", formats=formats)
     answer.limit("compare.places")
 
@@ -234,21 +217,13 @@ def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Map
 def _stamp(runs: Sequence[Path], table: pd.DataFrame) -> dict[str, Any]:
     """Say from what the comparison was made, in the language that is spoken."""
     days = [stale.read_json(file).get("day", "") for run in runs for file in (run / "answers").glob("*.stamp.json")]
-    lists = {
-        key: [*dict.fromkeys(map(str, table[key].dropna()))]
-        for key in ("data", "fingerprint", "recipe", "seed", "machine")
-    }
+    listed = ("data", "fingerprint", "recipe", "seed", "machine")
+    lists = {key: [*dict.fromkeys(map(str, table[key].dropna()))] for key in listed}
     said_so = {key: words.format_value(values) or words.MISSING for key, values in lists.items()}
     versions = stale.package_versions(ROOT / "requirements.txt") | {"typst": metadata.version("typst")}
     title = said("compare.subtitle", count=len(runs))
-    return {
-        **said_so,
-        "dataset": said_so["data"],
-        "title": title,
-        "versions": versions,
-        "date": max(days, default="") or "1970-01-01",
-        "notes": [],
-    }
+    date = max(days, default="") or "1970-01-01"
+    return {**said_so, "dataset": said_so["data"], "title": title, "versions": versions, "date": date, "notes": []}
 
 
 def main(line: Sequence[str]) -> int:

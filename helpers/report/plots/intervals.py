@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.base.words import show
 from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure, say
 
 
@@ -57,7 +56,7 @@ def run_dots(names: Sequence[str], runs: Mapping[str, Sequence[np.ndarray]], mea
         value, low, high = means[measure].T
         reach = np.nan_to_num(np.array([value - low, high - value])).clip(min=0)
         axes.errorbar(value, np.arange(len(names)) + 0.16, xerr=reach, fmt="D", color="0.2", capsize=3, markersize=4)
-        axes.set(xlabel=show(measure), ylim=(len(names) - 0.5, -0.5))
+        axes.set(xlabel=measure, ylim=(len(names) - 0.5, -0.5))
         axes.set_yticks(range(len(names)), names)
         axes.grid(True, axis="x")
         in_percent(axes.xaxis)
