@@ -3,4 +3,4 @@
 May import `base` and `answers`.
 """
 
-__all__ = ["document", "handin", "pdf", "plots", "remarks"]
+__all__ = ["document", "handin", "html", "pdf", "plots", "remarks"]

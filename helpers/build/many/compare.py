@@ -58,22 +58,12 @@ def _row(run: Path) -> dict[str, Any]:
     found = {label: numbers.get(key, np.nan) for key, label in NUMBERS.items()}
     ranks = {key: value for key, value in numbers.items() if key.startswith(RANK)}
     training = read_training(run)
-    minutes = training.get("seconds", np.nan) / 60
-    machine = training.get("machine", "")
-    return (
-        made_with
-        | found
-        | {"minutes": minutes, "machine": machine}
-        | ranks
-        | {"fingerprint": record.get("fingerprint", "")}
-    )
+    found |= {"minutes": training.get("seconds", np.nan) / 60, "machine": training.get("machine", "")}
+    return made_with | found | ranks | {"fingerprint": record.get("fingerprint", "")}
 
 
 def read_training(run: Path) -> dict[str, Any]:
-    """Read what a run's network says of its own training, such as `seconds` and `machine`; nothing if it came trained.
-
-    No code of the network is run.
-    """
+    """Read what a run's network file says of its training, such as `seconds`, without running any code of it."""
     try:
         with zipfile.ZipFile(network_file(run) or "") as archive:
             return json.loads(archive.read("record.json"))
@@ -186,7 +176,6 @@ def _names(values: Any, known: set[str]) -> Iterator[str]:
 def unasked(runs: Sequence[Path], table: pd.DataFrame) -> pd.DataFrame:
     """Say in what runs of the same data and recipe differ that nobody asked for, one row a thing and value.
 
-    Such are versions of packages, precision, code, parameters, the data behind a name, and the machine that trained.
     Columns what, setting (of code and data the beginning of its digest) and runs, that have it.
     """
     found: dict[tuple[str, str], dict[str, set[str]]] = {}

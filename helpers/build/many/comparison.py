@@ -38,10 +38,7 @@ def write_comparison(
     engine: str = "",
     limits: Limits = USUAL,
 ) -> list[str]:
-    """Write `compare.csv`, `report.pdf` and `report.html` into a folder, and say in lines what the runs come to.
-
-    places: of the test images that are explained by each run; some are drawn where there are none.
-    """
+    """Write a comparison into a folder and say it in lines; places: of the test images that each run explains."""
     table = compare.collect(runs)
     seen = see(runs, folder / "seen", places, engine, choose_jobs(limits.threads), limits)
     write_atomically(folder / "compare.csv", table.to_csv(index=False).encode())
@@ -54,9 +51,8 @@ def write_comparison(
     for language in languages:
         with words.use(language):
             stamp = _stamp(runs, table)
-            hand_in = HandIn(languages=tuple(languages))
             files.append(pdf.build_report(folder, [NOTEBOOK], stamp))
-            files.append(html.build_report(folder, [NOTEBOOK], stamp, hand_in))
+            files.append(html.build_report(folder, [NOTEBOOK], stamp, HandIn(languages=tuple(languages))))
     return [*(f"  {line}" for line in lines), str(folder / "compare.csv"), *map(str, files)]
 
 
@@ -90,17 +86,13 @@ def _dots(table: pd.DataFrame) -> tuple[list[str], dict[str, list[np.ndarray]], 
     names = [(_full_name if table["data"].nunique() > 1 else name_of)(key, table) for key, _ in groups]
     shown = [measure for measure in SHARES[:2] if table[measure].notna().any()]
     runs = {measure: [part[measure].dropna().to_numpy() for _, part in groups] for measure in shown}
-    means = {measure: np.array([_mean(part, measure) for _, part in groups]) for measure in shown}
+    rows = {measure: [over_seeds(part, measure)[["mean", "low", "high"]] for _, part in groups] for measure in shown}
+    means = {key: np.array([[*one.to_numpy(), [np.nan] * 3][0] for one in each]) for key, each in rows.items()}
     return names, runs, means
 
 
 def _full_name(group: Sequence[Any], table: pd.DataFrame) -> str:
     return f"{group[0]} · {name_of(group, table)}"
-
-
-def _mean(part: pd.DataFrame, measure: str) -> list[float]:
-    found = over_seeds(part, measure)[["mean", "low", "high"]].to_numpy()
-    return found[0].tolist() if len(found) else [np.nan] * 3
 
 
 def _summed(table: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
@@ -161,14 +153,13 @@ def _show_images(
             figure = plots.explanation_sheet(first["images"], maps, {}, titles)
             answer.figure(f"maps{place}", figure, "compare.maps", data=data, all=len(part))
         pair = [run for name in ordered.drop_duplicates(GROUP)["run"][:2] for run in runs if run.name == name]
-        _show_only_one(answer, pair, seen, f"only{place}", folder, limits)
+        if len(pair) > 1:
+            _show_only_one(answer, pair, seen, f"only{place}", folder, limits)
 
 
 def _show_only_one(
     answer: Answer, pair: Sequence[Path], seen: Mapping[str, Seen], name: str, folder: Path, limits: Limits
 ) -> None:
-    if len(pair) < 2:
-        return
     both = [seen[run.name] for run in pair]
     labels, (one, other) = both[0]["labels"], (each["predicted"] == each["labels"] for each in both)
     if len(one) != len(other):
@@ -177,10 +168,8 @@ def _show_only_one(
     chosen = [at[np.argsort(-each["confidence"][at], kind="stable")][:ONLY_ONE] for at, each in zip(alone, both)]
     counts = dict(zip(("one", "other"), map(len, alone)))
     answer.say("compare.only", first=pair[0].name, second=pair[1].name, images=len(labels), **counts)
-    if not sum(map(len, chosen)):
-        return
     asked = [int(at) for places in chosen for at in places]
-    if pixels := see(pair[:1], folder / "seen", asked, "", 1, limits).get(pair[0].name):
+    if asked and (pixels := see(pair[:1], folder / "seen", asked, "", 1, limits).get(pair[0].name)):
         parts = np.split(pixels["images"], [len(chosen[0])])
         rows = {run.name: part for run, part in zip(pair, parts) if len(part)}
         answer.figure(name, plots.image_rows(rows), "compare.only_figure", count=ONLY_ONE)
@@ -205,8 +194,9 @@ def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Map
     found = pd.concat([found, failed], ignore_index=True) if len(failed) else found
     place = found.groupby("data", dropna=False)["accuracy"].rank(ascending=False, method="min")
     found = found.assign(error=[errors.get(name, "") for name in found["network"]])
-    found.insert(0, "place", place)
-    found = found.sort_values(["data", "place"], kind="stable", ignore_index=True)
+    found = pd.concat([place.rename("place"), found], axis=1).sort_values(
+        ["data", "place"], kind="stable", ignore_index=True
+    )
     write_atomically(folder / "submissions.csv", found.to_csv(index=False).encode())
     answer.heading("compare.submissions")
     formats = {"place": ".0f", "parameters": ",.0f", "minutes": ".1f"} | dict.fromkeys(columns[3:6], ".1%")

@@ -34,8 +34,7 @@ _stopped: dict[int, str] = {}  # of these, those that were, and why; psutil take
 class Limits:
     """What one command may take: threads, seconds, bytes of memory and of each file that it writes, a GPU or none.
 
-    memory is watched, since TensorFlow reserves far more than it uses, and 0 is no limit, as with file. asked: whether
-    a worker of Dask has to have declared the memory.
+    memory is watched, as TensorFlow reserves more than it uses; 0: no limit. asked: whether workers declare memory.
     """
 
     threads: int = 1

@@ -166,10 +166,7 @@ def _outcome(asked: Asked, future: Future, folder: Path) -> Outcome:
 
 
 def read_study(file: Path) -> dict[str, str]:
-    """Read a study's file: the keys of the command line, in small letters, with a text, a number or a list of these.
-
-    Raises UsageError where it is no TOML, and on a key that there is not, naming one near to it.
-    """
+    """Read a study's file, which has the keys of the command line; UsageError on others, naming one that is near."""
     try:
         said = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError:
