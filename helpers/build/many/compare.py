@@ -39,10 +39,7 @@ _ASKED = ("the recipe", "the seed", "the network", "the numbers of ")
 
 
 def collect(runs: Sequence[Path]) -> pd.DataFrame:
-    """Read one row a run: what it was made with, and its numbers, missing ones as NaN.
-
-    Data of one name that are not the same get the beginning of their fingerprint behind it.
-    """
+    """Read one row a run; data of one name that are not the same get the beginning of their fingerprint behind it."""
     table = pd.DataFrame([_row(run) for run in runs])
     several = table.groupby("data")["fingerprint"].transform("nunique") > 1
     table.loc[several, "data"] += " " + table["fingerprint"].str[:6]

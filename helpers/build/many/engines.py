@@ -156,8 +156,7 @@ def choose_jobs(threads: int) -> int:
 def open_engine(engine: str, jobs: int, limits: Limits = USUAL) -> Iterator[Executor]:
     """Open what runs commands: "" for this machine, "dask-local:4" for so many workers, or a scheduler's address.
 
-    Raises UsageError where there is no such engine, Dask is not installed, its scheduler does not answer, or none of
-    its workers has declared what a command may take.
+    Raises UsageError without such an engine, Dask, its scheduler, or a worker that has declared what a command takes.
     """
     if not engine:
         with ThreadPoolExecutor(jobs) as pool:

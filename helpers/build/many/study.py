@@ -117,7 +117,7 @@ def run_study(
 ) -> list[Outcome]:
     """Make the reports of a study, several at a time, and say of each how it ended; one that fails stops no other.
 
-    folder: of the study; the runs go beside it. Ctrl-C stops what runs, and leaves what is finished.
+    folder: of the study; the runs go beside it. Ctrl-C stops what runs.
     """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     began, outcomes = time.monotonic(), []
