@@ -1,0 +1,63 @@
+"""No sentence of the report comes from elsewhere than from the words, and no words are left over."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from helpers.base import words
+from helpers.base.files import ROOT
+from helpers.base.notebook import code_sources
+
+NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
+SPOKEN = {"say", "summary", "limit", "heading", "figure", "table", "stop"}
+TABLES = ("layout", "html", "script", "headlines")  # whose keys the layouts name, which are no Python
+
+
+def trees() -> Iterator[ast.Module]:
+    for path in sorted((ROOT / "helpers").rglob("*.py")):
+        yield ast.parse(path.read_text(encoding="utf-8"))
+    for path in NOTEBOOKS.values():
+        yield from map(ast.parse, code_sources(path))
+
+
+def constants(tree: ast.AST) -> set[str]:
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+TEXTS = set().union(*map(constants, trees()))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_a_notebook_says_everything_by_key(notebook: str) -> None:
+    catalogue = words.catalogue(words.PLAIN)
+    raw = []
+    for tree in map(ast.parse, code_sources(NOTEBOOKS[notebook])):
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            if not (isinstance(call.func, ast.Attribute) and call.func.attr in SPOKEN):
+                continue
+            if not (isinstance(call.func.value, ast.Name) and call.func.value.id == "answer"):
+                continue
+            captions = [word.value for word in call.keywords if word.arg == "caption"]
+            said = captions or call.args[2:3] or call.args[:1]
+            raw += [part.value for part in said if isinstance(part, ast.Constant) and _unknown(part.value, notebook)]
+    assert raw == []
+    assert f"{notebook}.title" in catalogue and f"{notebook}.question" in catalogue
+
+
+def _unknown(key: str, notebook: str) -> bool:
+    return not {key, f"{notebook}.{key}"} & set(words.catalogue(words.PLAIN))
+
+
+def is_used(key: str) -> bool:
+    """Look for a key, or what it ends with, among the texts of code, also those that code joins to others with "_"."""
+    file, last = key.partition(".")[0], key.rpartition(".")[2]
+    if file in TABLES or last in ("title", "question"):
+        return True
+    ends = {text.rpartition(".")[2] for text in TEXTS}
+    joined = (last.startswith(end) if end.endswith("_") else end[:1] == "_" and last.endswith(end) for end in ends)
+    return last in ends or {*last.split("_")} <= ends or any(joined)
+
+
+def test_no_words_are_left_over() -> None:
+    assert [key for key in words.catalogue(words.PLAIN) if not is_used(key)] == []
