@@ -52,7 +52,8 @@ def _run_all(build: Build, jobs: int, board: Board) -> list[Failure]:
             failures += [failure] if failure else []
         elif _must_run(build, name, stands, board):
             running.add(name)
-            # made here, not by the thread: Python 3.11 cannot build syntax trees in two threads at a time
+            # both here, not in the thread: Python 3.11 cannot build syntax trees in two threads at a time
+            __import__("papermill")
             made_from = build.components(name)
             Thread(target=_work, args=(build, name, made_from, finished, board), daemon=True).start()
         else:
