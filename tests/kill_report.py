@@ -37,7 +37,7 @@ KINDS = ("everything", "networks", "answers", "pdf")  # what a round removes bef
 SHARES = (0.1, 0.4, 0.3, 0.2)  # how often
 NAMES = [*find_notebooks(ROOT / "notebooks")]
 USES = {"cnn": NAMES, "cnn_second": ["01_train_cnn"], "dnn": ["02_compare_dnn"], "cnn_plain": ["02_compare_dnn"]}
-KEPT = ("answers", "figures", "tables", "report.pdf", "run.json")  # of a run's folder, what is compared
+KEPT = ("answers", "figures", "tables", "report.pdf", "report.html", "run.json")  # of a run's folder, what is compared
 PATIENCE = 7200  # seconds until a start that nobody kills counts as hanging
 
 

@@ -71,7 +71,8 @@ def why_old(run: Path) -> str | None:
         made = stale.components(ROOT / "notebooks" / f"{name}.ipynb", ROOT / "helpers", {}, asked | versions, needed)
         if reason := stale.why_stale(answer, {**made, **kept}):
             return f"to be made again ({name}: {reason})"
-    return None if (run / "report.pdf").is_file() else "without its PDF"
+    lacking = [form for form in ("pdf", "html") if not [*run.glob(f"report*.{form}")]]
+    return f"without its {' and '.join(map(str.upper, lacking))}" if lacking else None
 
 
 def _data_now(run: Path) -> str:

@@ -500,6 +500,15 @@ def test_many_folders_of_as_many_images_are_pointed_out(tmp_path: Path) -> None:
     assert any("persons rather than classes" in sentence for sentence in parts(look(str(path))[1].sentences()))
 
 
+@pytest.mark.parametrize(("names", "told"), [("AF{:02}", True), ("kind{:02}", False)])
+def test_as_many_images_under_codes_of_persons_are_pointed_out_and_under_words_are_not(
+    names: str, told: bool, tmp_path: Path
+) -> None:
+    path = build(tree({names.format(i): 30 for i in range(8)}), tmp_path)
+    said = parts(look(str(path))[1].sentences())
+    assert any("persons rather than classes" in sentence for sentence in said) == told
+
+
 def test_look_unpacks_beside_the_cache_and_not_where_the_system_keeps_scratch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Which labels are meant: those of folders, of tables beside the images, or of file names; refused where two may be."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from helpers.data.reading import SPLITS, Reading, Unused, unused
 from helpers.data.sources import FER2013_CLASSES, OTHER_SIZE, DatasetError, printable
 
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
+_PERSON, _OF_ONE = re.compile(r"[A-Za-z]{1,3}\d{1,3}"), 100  # a code such as AF01, and most images of one such person
 _MANY, _FEW = 5, 20  # so many folders of so few images each may be persons rather than classes
 _CODE = 3  # capitals, at most, of names that are initials or codes rather than words
 _SURE, _NUMBERED, _GUESSED, _ALONE = 3, 2, 1, 0  # ranks of sources
@@ -332,7 +334,8 @@ def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tu
     """Ask whether many folders of equally few images are persons."""
     counts = Counter(image.label for image in images)
     usual, number = Counter(counts.values()).most_common(1)[0] if counts else (0, 0)
-    alike = len(counts) >= _MANY and number > 0.9 * len(counts) and usual <= _FEW
+    few = _OF_ONE if all(map(_PERSON.fullmatch, counts)) else _FEW
+    alike = len(counts) >= _MANY and number > 0.9 * len(counts) and usual <= few
     named_so = not source.option.startswith("CLASS_LEVEL") or named.recognised_by or all(map(str.isdecimal, counts))
     if not alike or named_so:
         return ()
