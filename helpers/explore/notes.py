@@ -1,12 +1,12 @@
 """Figures and words that go from the page into the user's remarks, and so into the report."""
 
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from helpers.base.files import locked, write_atomically
+from helpers.explore.state import figure_png
 from helpers.report import remarks
 
 
@@ -15,14 +15,13 @@ def add_note(run: str, question: str, figure: Figure, text: str) -> Path:
 
     A remark that is there already is not added again. Raises WriteError where the disk refuses.
     """
-    file, content = remarks.notes_file(run), BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
-    name = f"explore/{sha256(content.getvalue()).hexdigest()[:16]}.png"
+    file, content = remarks.notes_file(run), figure_png(figure)
+    name = f"explore/{sha256(content).hexdigest()[:16]}.png"
     plain = text.replace("{", "{{").replace("}", "}}").translate(str.maketrans("[]\n", "() "))
     entry = f"# {question}\n\n![{plain}]({name})\n"
     with locked(file.with_name(f".{run}.lock")):
         before = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
         if entry not in before:
-            write_atomically(file.parent / name, content.getvalue())
+            write_atomically(file.parent / name, content)
             write_atomically(file, f"{before.rstrip()}\n\n{entry}".lstrip().encode())
     return file

@@ -12,12 +12,15 @@ from helpers.base import words
 from helpers.base.files import WriteError
 from helpers.base.notebook import UsageError
 from helpers.data.sources import DatasetError
+from helpers.explore.depths import Filters, Layers
 from helpers.explore.notes import add_note
 from helpers.explore.state import State
-from helpers.explore.views import VIEWS
+from helpers.explore.trials import WhatIf, YourPicture
+from helpers.explore.views import Gallery, OneImage
 from helpers.explore.worker import Stopped, Turn, Worker
 from helpers.run import Run
 
+VIEWS = (Gallery, OneImage, WhatIf, Filters, Layers, YourPicture)
 LANGUAGES = {"English": "en", "中文": "zh-Hant"}
 SENTENCES = (ValueError, WriteError, UsageError, DatasetError)  # errors whose message is a sentence for the user
 

@@ -3,21 +3,28 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
+from io import BytesIO
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
+from helpers.base import words
 from helpers.base.code import code_digest
 from helpers.base.keeper import network_digest
+from helpers.base.words import Said, said
 from helpers.build.explain.explainer import COPIES, SEGMENTS, Explainer
-from helpers.build.explain.pictures import Picture
-from helpers.data import audit
-from helpers.explain import maps, registry, superpixels
+from helpers.build.explain.pictures import Picture, read_picture
+from helpers.data import audit, decode, faces
+from helpers.explain import activations, ascent, maps, registry, superpixels
 from helpers.explain.saliency import Settings
 from helpers.explore.edits import Edit, squares
-from helpers.grade import calibration, confusion
+from helpers.grade import calibration, confusion, regions
+from helpers.networks import architectures
+from helpers.networks.layers import Layer
 from helpers.networks.logits import all_probabilities
 from helpers.run import Run
 
@@ -27,6 +34,8 @@ SLOW = 0.3  # seconds from which a result is kept in a file, and not in memory a
 REMEMBERED = 500  # results in memory
 ORDERS = ("place", "sure", "unsure", "wrong")
 MARKS = ("", "suspects", "near")
+LIGHT = ("light_x", "light_y", "brightness", "contrast")  # traits of schematic faces
+STEPS, ROUND, TOP_IMAGES, REGION_IMAGES = 190, 10, 8, 100  # of an ascent; steps between two looks; images of a filter
 PARTS = ("superpixels", "squares")
 
 
@@ -45,6 +54,15 @@ class Filter:
     mark: str = ""
 
 
+@dataclass(frozen=True)
+class Face:
+    """What a schematic face is drawn from: the person, by place in the test split, action units, and light by name."""
+
+    number: int = 0
+    units: tuple[float, ...] = (0.0,) * len(faces.ACTION_UNITS)
+    light: tuple[tuple[str, float], ...] = ()
+
+
 @dataclass
 class State:
     """What was chosen of one run, and what follows from it.
@@ -52,7 +70,8 @@ class State:
     picture: the image that all tabs are about; place: where it stands in the test split, None where it does not; label:
     the class that is explained; methods: those shown side by side; signed: for and against, or else how much; top: the
     share of the pixels that is left; edit, parts, side: what is changed of the picture, and the parts that can be
-    hidden.
+    hidden; face: what is drawn in place of the picture, if a schematic face is posed; layer, filter_number: number of
+    the convolution, from 1, and of the filter in it, from 0; depth: place in `stages`.
     """
 
     run: Run
@@ -67,6 +86,10 @@ class State:
     edit: Edit = field(default_factory=Edit)
     parts: str = PARTS[0]
     side: int = 8
+    face: Face | None = None
+    layer: int = 1
+    filter_number: int = 0
+    depth: int = 0
     memory: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -148,7 +171,7 @@ class State:
 
     def take(self, picture: Picture, place: int | None = None) -> None:
         """Choose any picture of the size that the network takes."""
-        self.picture, self.place, self.edit = picture, place, Edit()
+        self.picture, self.place, self.edit, self.face = picture, place, Edit(), None
         self.label = int(self.probabilities_of(picture.pixels).argmax())
 
     def probabilities_of(self, pixels: np.ndarray) -> np.ndarray:
@@ -204,6 +227,34 @@ class State:
 
     # What if?
 
+    @property
+    def draws_faces(self) -> bool:
+        """Say whether the images are schematic faces, which can be drawn anew."""
+        return self.run.dataset.evidence is not None and self.run.dataset.name.startswith("faces")
+
+    def own_face(self) -> Face:
+        """Say what the chosen test image, or else the face that is posed, was drawn from."""
+        if self.face or self.place is None:
+            return self.face or Face()
+        units, light = faces.describe_face("test", self.place, int(self.run.dataset.test.labels[self.place]), LIGHT)
+        return Face(self.place, tuple(units.tolist()), tuple(light.items()))
+
+    def pose(self, face: Face) -> None:
+        """Draw the picture anew as this face."""
+        self.face = face
+
+    def base(self) -> np.ndarray:
+        """Give the picture before anything was changed of it, or the face that is posed: (H, W, C) uint8."""
+        if self.face is None:
+            return self.picture.pixels
+        drawn = faces.draw_again("test", self.face.number, np.array(self.face.units), dict(self.face.light))
+        side = self.picture.pixels.shape[0]
+        return drawn if side == faces.SIZE else decode.scale(drawn[np.newaxis], side)[0]
+
+    def adopt(self, name: str) -> None:
+        """Take the changed image for the picture that all tabs are about."""
+        self.take(Picture(name, self.edited()))
+
     def part_map(self) -> np.ndarray:
         """Cut the picture into the parts that can be hidden: (H, W) int64."""
         pixels = self.picture.pixels
@@ -213,11 +264,115 @@ class State:
 
     def edited(self) -> np.ndarray:
         """Give the picture with what was changed of it: (H, W, C) uint8."""
-        return self.edit.apply(self.picture.pixels, self.part_map())
+        return self.edit.apply(self.base(), self.part_map())
 
     def hide_at(self, row: int, column: int) -> None:
         """Hide the part that is seen at a pixel of the changed picture, or show it again."""
         self.edit = self.edit.toggle(int(self.edit.move_parts(self.part_map())[row, column]))
+
+    # Filters and layers.
+
+    @property
+    def convolutions(self) -> list[Layer]:
+        """The convolutions of the network, in order."""
+        return architectures.convolutions(self.model)
+
+    @property
+    def convolution(self) -> Layer:
+        """The convolution that is looked into."""
+        return self.convolutions[self.layer - 1]
+
+    def climb(self, look: Callable[[np.ndarray], None], again: bool = False) -> np.ndarray:
+        """Give the image (H, W, C) uint8 that raises the filter most, found from noise or, again, from the picture.
+
+        look: is given the image after every ROUND of steps, and may end the ascent by raising an error.
+        """
+        layer, chosen, pixels = self.convolution, [self.filter_number], self.picture.pixels
+        start = pixels.astype(np.float32) if again else ascent.grey_noise(pixels.shape, self.run.seed)
+
+        def compute() -> np.ndarray:
+            image = start
+            for number in range(STEPS // ROUND):
+                found = ascent.maximise_filters(self.model, layer, chosen, ROUND, seed=number, start=image)
+                image = found.images[0]
+                look(image.round().astype(np.uint8))
+            return image.round().astype(np.uint8)
+
+        return self._once("climb", (self.layer, self.filter_number, start), compute)
+
+    def responses(self, look: Callable[[], None]) -> np.ndarray:
+        """Give each filter's mean output on each test image: (N, F) float32; look: may end this by raising an error."""
+        images, layer = self.run.dataset.test.images, self.convolution
+
+        def compute() -> np.ndarray:
+            found = []
+            for first in range(0, len(images), 256):
+                look()
+                found += ascent.filter_responses(self.model, [layer], images[first : first + 256])
+            return np.concatenate(found)
+
+        return self._once("responses", (self.layer,), compute)
+
+    def favourites(self, look: Callable[[], None]) -> np.ndarray:
+        """Name the test images that the filter answers most, the strongest first: (TOP_IMAGES,) int64."""
+        return np.argsort(-self.responses(look)[:, self.filter_number], kind="stable")[:TOP_IMAGES]
+
+    def filter_map(self) -> np.ndarray:
+        """Give the filter's output on the picture, after its activation: (h, w) float32."""
+        layer = ascent.rectified(self.model, self.convolution)
+        return ascent.filter_outputs(self.model, layer, self.picture.pixels)[self.filter_number]
+
+    def sought(self, made: np.ndarray, look: Callable[[], None]) -> Said:
+        """Say what the filter seeks: the pattern of the image made for it, regions, and classes."""
+        asked = self.layer, self.filter_number
+        attended = self._once("attended", asked, self._attended)
+        own = self.responses(look)[:, self.filter_number]
+        liked = regions.preferred(own, self.run.dataset.test.labels, self.names)[:3]
+        texture = ascent.texture(made[np.newaxis].astype(np.float32)).iloc[0]
+        place = said("explore.filters.place", layer=self.layer, number=self.filter_number)
+        return regions.filter_sentence(place, texture, regions.stand_out(attended), liked)
+
+    def _attended(self) -> pd.DataFrame:
+        drawn = self.run.random_sample(REGION_IMAGES, bounded=True)
+        layer = ascent.rectified(self.model, self.convolution)
+        outputs = ascent.filter_maps(self.model, layer, drawn.images)[..., [self.filter_number]]
+        return regions.filter_attention(outputs, regions.find_regions(self.run.dataset, drawn))
+
+    @property
+    def stages(self) -> list[str]:
+        """The layers that rectify or pool a map, in order."""
+        return activations.stages(self.model)
+
+    def layer_maps(self) -> np.ndarray:
+        """Give what the layer at the depth makes of the picture: (channels, h, w) float32."""
+        layer, pixels = self.model.get_layer(self.stages[self.depth]), self.picture.pixels
+        compute = partial(ascent.filter_outputs, self.model, layer, pixels)
+        return self._once("layer", (self.depth, pixels), compute)
+
+    # A picture of one's own.
+
+    def upload(self, name: str, content: bytes) -> None:
+        """Take a file for the picture, read as the run's data were. Raises ValueError where it is no picture."""
+        found = read_picture(name, lambda: BytesIO(content), self.run.dataset)
+        if isinstance(found, str):
+            raise ValueError(found)
+        self.take(found)
+
+    def explained(self) -> dict[str, Any]:
+        """Explain the picture as `make explain` does, in the language that is spoken: its page, and "png"."""
+
+        def compute() -> dict[str, Any]:
+            numbers, figure = self.explainer.explain(self.picture)
+            return self.explainer.page(numbers) | {"png": np.frombuffer(figure_png(figure), np.uint8)}
+
+        return self._once("page", (self.picture.pixels, self.picture.name, words.language()), compute)
+
+
+def figure_png(figure: Figure) -> bytes:
+    """Draw a figure as PNG."""
+    content = BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
 
 
 def _told(value: Any) -> Any:

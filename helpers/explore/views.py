@@ -8,6 +8,7 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
+from helpers.base.words import Said
 from helpers.explore.state import MARKS, ORDERS, PAGE, State
 from helpers.explore.tiles import Tiles
 from helpers.grade.confusion import row_shares
@@ -333,14 +334,11 @@ class OneImage(View):
                 said.value = ""
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:
-        maps = {name: state.map_of(name)[np.newaxis] for name in state.methods}
+        maps: dict[str | Said, np.ndarray] = {name: state.map_of(name)[np.newaxis] for name in state.methods}
         first = next(iter(maps))
         mask = state.top_share(maps[first][0])[0][np.newaxis]
         images = state.picture.pixels[np.newaxis]
-        kept = {self.say("image.mask", method=first, top=state.top): mask}
+        kept: dict[str | Said, np.ndarray] = {self.say("image.mask", method=first, top=state.top): mask}
         figure = plots.explanation_sheet(images, maps, kept, [state.picture.name])
         values = {"picture": state.picture.name, "label": state.names[state.label], "methods": [*maps]}
         return figure, self.say("image.kept", **values), "4"
-
-
-VIEWS: tuple[type[View], ...] = (Gallery, OneImage)

@@ -114,7 +114,7 @@ def source(regions: Regions) -> Said:
     return said(f"regions.sources.{regions.source}")
 
 
-def filter_sentence(place: str, texture: pd.Series, found: pd.DataFrame, classes: Sequence[str]) -> Said:
+def filter_sentence(place: str | Said, texture: pd.Series, found: pd.DataFrame, classes: Sequence[str]) -> Said:
     """Say what a filter seeks.
 
     place: of the filter in its grid; texture: its row of `ascent.texture`; found: the regions that stand out in its

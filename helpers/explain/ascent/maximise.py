@@ -48,14 +48,15 @@ def maximise_filters(
     *,
     keep: Sequence[int] = (),
     seed: int = 0,
+    start: np.ndarray | None = None,
 ) -> Ascent:
     """Find, for each filter, an image that makes its mean output large, by gradient ascent from grey noise.
 
     layer: a layer of model with output (N, h, w, F). Give a Conv2D before its ReLU: where a ReLU is zero
     on the whole starting image its gradient is zero too, and the ascent could never leave. filters:
     indices, all when None. Every filter starts from the same noise, so that two images differ by their
-    filters only. keep: numbers of steps after which the images are kept as snapshots. The objective is
-    that of the images as they are, unshifted, after every step or, where steps alternate with moved views,
+    filters only; start: another image (H, W, C) in 0..255 to begin with. keep: numbers of steps after which
+    the images are kept as snapshots. The objective is that of the images as they are, unshifted, after every step or, where steps alternate with moved views,
     every second one and the last. Raises ValueError on an unknown filter, a layer of another model, or
     settings out of range. Erhan et al., 2009; jitter as in Mahendran and Vedaldi, 2016; frequencies as
     in Olah et al., 2017.
@@ -63,7 +64,8 @@ def maximise_filters(
     chosen = _check_filters(layer, filters)
     check_steps(steps, keep)
     check_layers(model, layer)
-    climb, noise = _filter_climb(model, layer, settings), grey_noise(model.input_shape[1:], seed)
+    climb = _filter_climb(model, layer, settings)
+    noise = grey_noise(model.input_shape[1:], seed) if start is None else start
     batches = [chosen[chunk] for chunk in chunks(len(chosen), gradient_bytes(model, model.input_shape[1:]))]
     parts = [climb_with_stops(climb, noise, _targets(layer, some), len(some), steps, keep, seed) for some in batches]
     kept = {stop: np.concatenate([snapshots[stop] for snapshots, _ in parts]) for stop in parts[0][0]}

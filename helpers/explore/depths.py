@@ -1,0 +1,167 @@
+"""The tabs on the inside of the network: single filters, and all layers."""
+
+import html
+from functools import partial
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from helpers.base import words
+from helpers.explain import activations
+from helpers.explore.state import State
+from helpers.explore.tiles import Tiles
+from helpers.explore.views import MAP, View, column, picture, row
+from helpers.explore.worker import Turn
+from helpers.report import plots
+
+CHANNELS = 64  # most channels of a layer that are shown
+
+
+class Filters(View):
+    """A filter: what raises it most, what it answers, and where."""
+
+    key = "filters"
+
+    @classmethod
+    def fits(cls, state: State) -> bool:
+        """A network without convolutions has no filters."""
+        return bool(state.convolutions)
+
+    def build(self) -> widgets.Widget:
+        """Make the choice of layer and filter, and places for what is known of it."""
+        numbers = [(self.say("filters.convolution", number=n), n) for n in range(1, len(self.state.convolutions) + 1)]
+        self.layer = self.labelled(widgets.Dropdown, "layer", self._layer, options=numbers, value=self.state.layer)
+        self.number = self.labelled(
+            widgets.BoundedIntText, "number", self._number, value=self.state.filter_number, min=0
+        )
+        self.made, self.answer, self.again = picture(MAP), picture(MAP), picture(MAP)
+        self.favourites = Tiles(rows=1, columns=8, width=560, label=self.say("filters.favourites"))
+        self.favourites.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")
+        self.told = widgets.HTML()
+        climb = self.button("climb", self._climb, "arrow-up")
+        places = [("made", self.made), ("map", self.answer), ("again", self.again)]
+        shown = row(*(column(widgets.HTML(html.escape(self.say(f"filters.{name}"))), one) for name, one in places))
+        best = column(widgets.HTML(html.escape(self.say("filters.favourites"))), self.favourites)
+        keep = self.page.keep_button(self._figure)
+        return column(row(self.layer, self.number, climb, keep), self.told, shown, best)
+
+    def refresh(self) -> None:
+        """Show the filter's map on the picture at once, and the rest when it is there."""
+        self.number.max = self.state.convolution.output.shape[-1] - 1
+        self.again.layout.visibility = "hidden"
+        self.page.ask("map", lambda state, turn: self._map(state), self._show_map)
+        self.page.ask("filter", self._found, self._show)
+
+    def _map(self, state: State) -> bytes:
+        values = state.filter_map()
+        return plots.as_png(plots.in_colours(values.clip(min=0) / max(float(values.max()), 1e-30), False), MAP)
+
+    def _show_map(self, png: bytes) -> None:
+        self.answer.value, self.answer.label = png, self.say("filters.map")
+
+    def _found(self, state: State, turn: Turn) -> dict[str, Any]:
+        made = state.climb(partial(self._look, turn, self.made))
+        places, test = state.favourites(turn.check), state.run.dataset.test
+        sheet = plots.framed_mosaic(np.asarray(test.images[places]), np.zeros(len(places), bool), 8, 1)
+        with words.use(self.page.language):
+            told = words.show(state.sought(made, turn.check))
+        names = [
+            self.say("filters.favourite", place=int(place), label=state.names[test.labels[place]]) for place in places
+        ]
+        return {"made": made, "sheet": sheet, "names": names, "told": told, "places": places}
+
+    def _look(self, turn: Turn, there: Tiles, image: np.ndarray) -> None:
+        turn.check()
+        there.value = plots.as_png(image, MAP)
+
+    def _show(self, found: dict[str, Any]) -> None:
+        self.made.value, self.made.label = plots.as_png(found["made"], MAP), self.say("filters.made")
+        with self.favourites.hold_sync():
+            self.favourites.value, self.favourites.names = plots.as_png(found["sheet"]), found["names"]
+        self.places = found["places"]
+        self.told.value = f'<div role="status">{html.escape(found["told"])}</div>'
+
+    def _climb(self) -> None:
+        self.again.layout.visibility, self.again.label = "visible", self.say("filters.again")
+        look = partial(self._look, there=self.again)
+        job = lambda state, turn: state.climb(lambda image: look(turn, image=image), again=True)  # noqa: E731
+        self.page.ask("climb", job, lambda image: setattr(self.again, "value", plots.as_png(image, MAP)))
+
+    def _layer(self, number: int) -> None:
+        self.state.layer, self.state.filter_number = number, 0
+        self.number.value = 0
+        self.refresh()
+
+    def _number(self, number: int) -> None:
+        self.state.filter_number = number
+        self.refresh()
+
+    def _picked(self, picked: dict[str, Any]) -> None:
+        if picked["kind"] == "pick":
+            self.state.choose(int(self.places[picked["column"]]))
+            self.page.changed()
+
+    def _figure(self, state: State) -> tuple[Figure, str, str]:
+        made, places = state.climb(lambda image: None), state.favourites(lambda: None)[:4]
+        images = np.stack([made, state.picture.pixels, *np.asarray(state.run.dataset.test.images[places])])
+        titles = [self.say("filters.made"), state.picture.name, *(f"test:{place}" for place in places)]
+        with words.use(self.page.language):
+            told = words.show(state.sought(made, lambda: None))
+        values = {"layer": state.layer, "number": state.filter_number, "told": told}
+        return plots.image_grid(images, titles, columns=6), self.say("filters.kept", **values), "5"
+
+
+class Layers(View):
+    """The picture on its way through the network."""
+
+    key = "layers"
+
+    @classmethod
+    def fits(cls, state: State) -> bool:
+        """A network whose layers give no maps has none to show."""
+        return bool(state.stages)
+
+    def build(self) -> widgets.Widget:
+        """Make the slider of the depth, and places for the channels and their mean."""
+        names = activations.layer_labels(self.state.model)
+        options = [(self.page.name(names[name]), place) for place, name in enumerate(self.state.stages)]
+        self.depth = self.labelled(widgets.SelectionSlider, "depth", self._set, options=options, value=self.state.depth)
+        self.depth.layout.width = "500px"
+        self.sheet, self.mean, self.told = picture(560), picture(280), widgets.HTML()
+        keep = self.page.keep_button(self._figure)
+        return column(row(self.depth, keep), self.told, row(self.sheet, self.mean))
+
+    def refresh(self) -> None:
+        """Show the layer at the depth."""
+        self.page.ask("layers", lambda state, turn: self._drawn(state), self._show)
+
+    def _set(self, depth: int) -> None:
+        self.state.depth = depth
+        self.refresh()
+
+    def _drawn(self, state: State) -> dict[str, Any]:
+        outputs, pixels = state.layer_maps(), state.picture.pixels
+        side = int(np.ceil(np.sqrt(min(CHANNELS, len(outputs)))))
+        high = max(float(np.percentile(outputs, 99.5)), 1e-30)
+        sheet = plots.mosaic(
+            outputs[:CHANNELS].clip(min=0) / high, side, max(1, outputs.shape[1] // 12), fill_value=0.5
+        )
+        mean = activations.heatmap(np.moveaxis(outputs, 0, -1), pixels.shape[:2])
+        over = 0.6 * plots.in_colours(mean / max(float(mean.max()), 1e-30), False) + 0.4 * pixels
+        silent = float((outputs <= 0).all(axis=(1, 2)).mean())
+        values = {"channels": len(outputs), "height": outputs.shape[1], "width": outputs.shape[2], "silent": silent}
+        told = self.say("layers.told", shown=min(CHANNELS, len(outputs)), **values)
+        found = {"sheet": plots.as_png(plots.in_colours(sheet.clip(0, 1), False), 560), "told": told}
+        return found | {"mean": plots.as_png(over.astype(np.uint8), 280)}
+
+    def _show(self, found: dict[str, Any]) -> None:
+        self.sheet.value, self.mean.value = found["sheet"], found["mean"]
+        self.sheet.label, self.mean.label = found["told"], self.say("layers.mean")
+        self.told.value = f'<div role="status">{html.escape(found["told"])}</div>'
+
+    def _figure(self, state: State) -> tuple[Figure, str, str]:
+        name = activations.layer_labels(state.model)[state.stages[state.depth]]
+        figure = plots.channel_mosaics({name: np.moveaxis(state.layer_maps(), 0, -1)})
+        return figure, self.say("layers.kept", layer=name, picture=state.picture.name), "7"

@@ -1,0 +1,217 @@
+"""The tabs that change the picture: what if a part were hidden or a face moved, and a picture of one's own."""
+
+import html
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from helpers.base import words
+from helpers.data import faces
+from helpers.explain.substrates import SUBSTRATES
+from helpers.explore.edits import Edit
+from helpers.explore.state import LIGHT, PARTS, State
+from helpers.explore.tiles import Tiles
+from helpers.explore.views import View, bars, column, row
+from helpers.explore.views import picture as place_of
+from helpers.report import plots
+
+SIDE = 384  # pixels of the image that is changed
+MOVES = {"brightness": 100, "right": 12, "down": 12, "turn": 45}  # of an edit, with the furthest that each goes
+
+
+class WhatIf(View):
+    """The picture changed by hand, and how the probabilities follow."""
+
+    key = "whatif"
+
+    def build(self) -> widgets.Widget:
+        """Make the image whose parts are hidden by a click, the sliders, and the table of probabilities."""
+        self.shown = Tiles(width=SIDE, label=self.say("whatif.image"))
+        self.shown.observe(self.page.does(lambda change: self._hide(change["new"])), "picked")
+        self.told, self.table = widgets.HTML(), widgets.HTML()
+        parts = [(self.say(f"whatif.{name}"), name) for name in PARTS]
+        fills = [(self.say(f"whatif.{name}"), name) for name in SUBSTRATES]
+        buttons = widgets.ToggleButtons
+        self.parts = self.labelled(buttons, "parts", self._cut("parts"), options=parts)
+        self.side = self.labelled(widgets.IntSlider, "side", self._cut("side"), value=self.state.side, min=2, max=24)
+        self.fill = self.labelled(buttons, "fill", self._change("fill"), options=fills)
+        for one in (self.parts, self.fill):
+            one.style.button_width = "auto"
+        self.moves = {
+            name: self.labelled(widgets.IntSlider, name, self._change(name), min=-most, max=most)
+            for name, most in MOVES.items()
+        }
+        self.mirror = self.labelled(widgets.Checkbox, "mirror", self._change("mirror"), indent=False)
+        acts = row(self.button("reset", self._reset), self.button("adopt", self._adopt))
+        middle = column(self.parts, self.side, self.fill, *self.moves.values(), self.mirror, acts)
+        left = column(self.shown, self.page.keep_button(self._figure))
+        return column(self.told, row(left, middle, column(self.table, *self._face())))
+
+    def refresh(self) -> None:
+        """Show the changed image, and set the sliders to what was changed."""
+        edit = self.state.edit
+        for name, slider in self.moves.items():
+            slider.value = int(getattr(edit, name))
+        self.mirror.value, self.fill.value = edit.mirror, edit.fill
+        if self.state.draws_faces:
+            self._set_face()
+        self._ask()
+
+    def _ask(self) -> None:
+        self.page.ask("whatif", self._drawn, self._show)
+
+    def _drawn(self, state: State, turn: Any) -> tuple[bytes, str, str, list[int]]:
+        edited = state.edited()
+        before, after = state.probabilities_of(state.picture.pixels), state.probabilities_of(edited)
+        order = np.argsort(-before, kind="stable")
+        named = [(self.page.name(state.names[one]), [float(before[one]), float(after[one])]) for one in order]
+        table = bars(named, [self.say("whatif.before"), self.say("whatif.after")])
+        return plots.as_png(edited, SIDE), self._tell(state, before, after), table, [*edited.shape[:2]]
+
+    def _show(self, found: tuple[bytes, str, str, list[int]]) -> None:
+        with self.shown.hold_sync():
+            self.shown.value, told, self.table.value, (self.shown.rows, self.shown.columns) = found
+        self.told.value = f'<div role="status">{html.escape(told)}</div>'
+
+    def _tell(self, state: State, before: np.ndarray, after: np.ndarray) -> str:
+        edit, label, changes = state.edit, state.names[state.label], []
+        if edit.hidden:
+            parts = int(state.part_map().max()) + 1
+            changes.append(self.say(f"whatif.hid_{state.parts}", count=len(edit.hidden), all=parts))
+        changes += [
+            self.say(f"whatif.did_{name}", by=int(getattr(edit, name))) for name in MOVES if getattr(edit, name)
+        ]
+        changes += [self.say("whatif.did_mirror")] if edit.mirror else []
+        changes += [self.say("whatif.did_face")] if state.face else []
+        if not changes:
+            return self.say("whatif.nothing", label=label, before=float(before[state.label]))
+        first, now = (state.names[int(found.argmax())] for found in (before, after))
+        values = {"changes": changes, "label": label, "before": float(before[state.label])}
+        kind = "same" if first == now else "other"
+        answers = {"answer": now} if first == now else {"first": first, "answer": now}
+        return self.say(f"whatif.{kind}", after=float(after[state.label]), **values, **answers)
+
+    def _hide(self, picked: dict[str, Any]) -> None:
+        if picked["kind"] == "pick":
+            self.state.hide_at(picked["row"], picked["column"])
+            self._ask()
+
+    def _cut(self, name: str) -> Callable[[Any], None]:
+        def cut(value: Any) -> None:
+            setattr(self.state, name, value)
+            self.state.edit = replace(self.state.edit, hidden=frozenset())
+            self._ask()
+
+        return cut
+
+    def _change(self, name: str) -> Callable[[Any], None]:
+        def change(value: Any) -> None:
+            self.state.edit = replace(self.state.edit, **{name: value})
+            self._ask()
+
+        return change
+
+    def _reset(self) -> None:
+        self.state.edit, self.state.face = Edit(), None
+        self.refresh()
+
+    def _adopt(self) -> None:
+        self.state.adopt(self.say("whatif.name", picture=self.state.picture.name))
+        self.page.changed()
+
+    def _face(self) -> list[widgets.Widget]:
+        """Make the sliders of the action units, the person and the light, where the images are schematic faces."""
+        if not self.state.draws_faces:
+            return []
+        slider, last = widgets.FloatSlider, len(self.state.run.dataset.test.labels) - 1
+        self.person = self.labelled(widgets.IntSlider, "person", lambda value: self._pose(), min=0, max=last)
+        self.units = [
+            self.labelled(slider, f"unit_{unit}", lambda value: self._pose(), min=0, max=1, step=0.05)
+            for unit in faces.ACTION_UNITS
+        ]
+        self.light = [
+            self.labelled(slider, name, lambda value: self._pose(), min=low, max=high, step=(high - low) / 40)
+            for name, (low, high) in ((name, faces.VARIATION[name]) for name in LIGHT)
+        ]
+        for one in (self.person, *self.units, *self.light):
+            one.layout.width = "330px"
+        half = len(self.units) // 2 + 1
+        return [row(column(*self.units[:half]), column(*self.units[half:], self.person, *self.light))]
+
+    def _set_face(self) -> None:
+        """Set the sliders to the face that is shown, which draws nothing anew."""
+        own, self.quiet = self.state.own_face(), True
+        self.person.value = own.number
+        for one, value in zip(self.units, own.units):
+            one.value = value
+        for one, (_, value) in zip(self.light, own.light):
+            one.value = value
+        self.quiet = False
+
+    def _pose(self) -> None:
+        if not self.quiet:
+            units, light = (tuple(one.value for one in sliders) for sliders in (self.units, self.light))
+            own = self.state.own_face()
+            self.state.pose(replace(own, number=self.person.value, units=units, light=tuple(zip(LIGHT, light))))
+            self._ask()
+
+    def _figure(self, state: State) -> tuple[Figure, str, str]:
+        edited = state.edited()
+        before, after = state.probabilities_of(state.picture.pixels), state.probabilities_of(edited)
+        titles = [
+            self.say(f"whatif.kept_{name}", label=state.names[state.label], value=float(found[state.label]))
+            for name, found in (("before", before), ("after", after))
+        ]
+        figure = plots.image_grid(np.stack([state.picture.pixels, edited]), titles, columns=4)
+        return figure, self.say("whatif.kept", picture=state.picture.name, told=self._tell(state, before, after)), "4"
+
+
+class YourPicture(View):
+    """A file of the user's own, explained as `make explain` does."""
+
+    key = "own"
+
+    def build(self) -> widgets.Widget:
+        """Make the button to choose a file, and the place of its page."""
+        self.file = widgets.FileUpload(
+            accept="image/*", description=self.say("own.file"), tooltip=self.say("own.file_tip")
+        )
+        self.file.layout.width = "auto"
+        self.file.observe(self.page.does(lambda change: self._take(change["new"])), "value")
+        self.told, self.figure = widgets.HTML(), place_of(900)
+        acts = row(self.file, self.button("explain", self._ask), self.page.keep_button(self._figure))
+        return column(acts, self.told, self.figure)
+
+    def refresh(self) -> None:
+        """Explain a picture of the user's own; a test image only when asked to, as this takes long."""
+        if self.state.place is None:
+            self._ask()
+        else:
+            self.figure.layout.display, self.told.value = "none", html.escape(self.say("own.none"))
+
+    def _ask(self) -> None:
+        self.page.ask("own", lambda state, turn: self._page(state), self._show)
+
+    def _page(self, state: State) -> dict[str, Any]:
+        with words.use(self.page.language):
+            return state.explained()
+
+    def _show(self, found: dict[str, Any]) -> None:
+        said = [found["lead"], *found["sentences"], *found["notes"]]
+        self.told.value = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in said)
+        self.figure.layout.display = ""
+        self.figure.value, self.figure.label = found["png"].tobytes(), found["lead"]
+
+    def _take(self, files: Any) -> None:
+        if files:
+            self.state.upload(files[0]["name"], bytes(files[0]["content"]))
+            self.page.changed()
+
+    def _figure(self, state: State) -> tuple[Figure, str, str]:
+        with words.use(self.page.language):
+            numbers, figure = state.explainer.explain(state.picture)
+            return figure, state.explainer.page(numbers)["lead"], "4"
