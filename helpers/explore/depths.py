@@ -145,9 +145,7 @@ class Layers(View):
         outputs, pixels = state.layer_maps(), state.picture.pixels
         side = int(np.ceil(np.sqrt(min(CHANNELS, len(outputs)))))
         high = max(float(np.percentile(outputs, 99.5)), 1e-30)
-        sheet = plots.mosaic(
-            outputs[:CHANNELS].clip(min=0) / high, side, max(1, outputs.shape[1] // 12), fill_value=0.5
-        )
+        sheet = plots.mosaic(outputs[:CHANNELS].clip(min=0) / high, side, max(1, outputs.shape[1] // 12))
         mean = activations.heatmap(np.moveaxis(outputs, 0, -1), pixels.shape[:2])
         over = 0.6 * plots.in_colours(mean / max(float(mean.max()), 1e-30), False) + 0.4 * pixels
         silent = float((outputs <= 0).all(axis=(1, 2)).mean())

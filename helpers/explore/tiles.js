@@ -3,6 +3,7 @@ function render({ model, el }) {
   const box = document.createElement("div"), image = document.createElement("img");
   const frame = document.createElement("span"), said = document.createElement("p");
   box.className = "explore-tiles";
+  frame.hidden = true;
   box.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes the arrow keys
   said.setAttribute("aria-live", "polite");
   image.draggable = false;

@@ -13,7 +13,7 @@ from helpers.base import words
 from helpers.data import faces
 from helpers.explain.substrates import SUBSTRATES
 from helpers.explore.edits import Edit
-from helpers.explore.state import LIGHT, PARTS, State
+from helpers.explore.state import LIGHT, PARTS, Face, State
 from helpers.explore.tiles import Tiles
 from helpers.explore.views import View, bars, column, row
 from helpers.explore.views import picture as place_of
@@ -47,9 +47,10 @@ class WhatIf(View):
         }
         self.mirror = self.labelled(widgets.Checkbox, "mirror", self._change("mirror"), indent=False)
         acts = row(self.button("reset", self._reset), self.button("adopt", self._adopt))
+        self.table.layout.width = "340px"
         middle = column(self.parts, self.side, self.fill, *self.moves.values(), self.mirror, acts)
         left = column(self.shown, self.page.keep_button(self._figure))
-        return column(self.told, row(left, middle, column(self.table, *self._face())))
+        return column(self.told, row(left, middle, self.table), *self._face())
 
     def refresh(self) -> None:
         """Show the changed image, and set the sliders to what was changed."""
@@ -138,25 +139,27 @@ class WhatIf(View):
             for name, (low, high) in ((name, faces.VARIATION[name]) for name in LIGHT)
         ]
         for one in (self.person, *self.units, *self.light):
-            one.layout.width = "330px"
-        half = len(self.units) // 2 + 1
-        return [row(column(*self.units[:half]), column(*self.units[half:], self.person, *self.light))]
+            one.layout.width, one.style.description_width = "340px", "150px"
+        groups = self.units[:5], self.units[5:10], self.units[10:], [self.person, *self.light]
+        return [row(*(column(*group) for group in groups))]
 
     def _set_face(self) -> None:
         """Set the sliders to the face that is shown, which draws nothing anew."""
         own, self.quiet = self.state.own_face(), True
-        self.person.value = own.number
-        for one, value in zip(self.units, own.units):
-            one.value = value
-        for one, (_, value) in zip(self.light, own.light):
+        self.own = [own.number, *own.units, *(value for _, value in own.light)]
+        for one, value in zip((self.person, *self.units, *self.light), self.own):
             one.value = value
         self.quiet = False
 
     def _pose(self) -> None:
-        if not self.quiet:
-            units, light = (tuple(one.value for one in sliders) for sliders in (self.units, self.light))
-            own = self.state.own_face()
-            self.state.pose(replace(own, number=self.person.value, units=units, light=tuple(zip(LIGHT, light))))
+        sliders = [self.person, *self.units, *self.light]
+        moved = [abs(one.value - value) > 0.6 * one.step for one, value in zip(sliders, self.own)]
+        if not self.quiet and (
+            self.state.face or any(moved)
+        ):  # else the browser has but rounded a value to the slider's step
+            units = tuple(one.value for one in self.units)
+            light = tuple((name, one.value) for name, one in zip(LIGHT, self.light))
+            self.state.pose(Face(self.person.value, units, light))
             self._ask()
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:

@@ -239,11 +239,13 @@ class OneImage(View):
         chosen = [*state.methods, *[""] * 4][:4]
         self.columns = [self._column(place, known, name) for place, name in enumerate(chosen)]
         left = column(self.shown, widgets.HTML(html.escape(self.say("image.arrows"))), self.table)
+        left.layout.width = "300px"
         keep = self.page.keep_button(self._figure)
         right = column(
             row(self.label, self.signed, self.overlay, self.top, keep), row(*(column(*one) for one in self.columns))
         )
-        return widgets.HBox([left, right], layout=widgets.Layout(grid_gap="24px", flex_flow="row wrap"))
+        right.layout.flex = "1 1 500px"
+        return row(left, right)
 
     def refresh(self) -> None:
         """Show the picture and its probabilities at once, and the maps when they are there."""

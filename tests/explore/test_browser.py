@@ -10,7 +10,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from helpers.base.files import ROOT
 
@@ -136,6 +138,10 @@ class Lab:
         self.page.get_by_role("tab", name=title, exact=True).click()
         until(lambda: self.read("page.worker.wait()") == "True")
 
+    def choose(self, label: str, option: str) -> None:
+        """Choose from a list by its label."""
+        self.page.locator(".widget-dropdown:visible", has_text=label).locator("select").select_option(option)
+
     @property
     def head(self) -> str:
         """What the page says that it is about."""
@@ -169,3 +175,93 @@ def test_arrow_keys_choose_an_image_and_enter_opens_it(lab: Lab) -> None:
     grid.focus()
     lab.page.keyboard.press("Enter")
     until(lambda: lab.read("page.tabs.selected_index") == "1")
+
+
+def test_the_class_and_the_methods_are_chosen_and_shown(lab: Lab) -> None:
+    lab.tab("One image")
+    lab.choose("Class to explain", "happy")
+    until(lambda: "explained class: happy" in lab.head)
+    assert lab.read("page.state.names[page.state.label]") == "happy"
+    lab.choose("Map 4", "integrated gradients")
+    assert lab.read("page.worker.wait(), page.state.methods[-1]") == "(True, 'integrated gradients')"
+    lab.page.get_by_role("img", name="Map of integrated gradients for happy").wait_for()
+
+
+def test_a_click_hides_a_superpixel_and_the_probabilities_follow(lab: Lab) -> None:
+    lab.tab("What if?")
+    told = lab.page.locator(".explore [role=status]:visible", has_text="the probability of")
+    assert "Nothing is changed" in told.inner_text()
+    lab.page.locator(".explore-tiles:visible").first.click(position={"x": 150, "y": 150})
+    told.filter(has_text="superpixels hidden").wait_for()
+    assert (
+        lab.read("len(page.state.edit.hidden), (page.state.edited() != page.state.picture.pixels).any()") == "(1, True)"
+    )
+    lab.page.locator(".explore-tiles:visible").first.press("Enter")  # the same part, by keys
+    told.filter(has_text="Nothing is changed").wait_for()
+    assert lab.read("len(page.state.edit.hidden)") == "0"
+
+
+def test_a_moved_action_unit_draws_the_face_anew_by_keys_alone(lab: Lab) -> None:
+    handle = lab.page.locator(".widget-slider", has_text="Jaw drop").locator("[role=slider]")
+    handle.focus()
+    for _ in range(4):
+        lab.page.keyboard.press("ArrowRight")
+    lab.page.locator(".explore [role=status]:visible", has_text="the face drawn anew").wait_for()
+    unit, differs = lab.read("page.state.face.units[-1], (page.state.base() != page.state.picture.pixels).any()")[
+        1:-1
+    ].split(", ")
+    assert float(unit) > 0.1 and differs == "True"
+    lab.page.get_by_role("button", name="Undo all").click()
+    until(lambda: lab.read("page.state.face") == "None")
+
+
+def test_a_filter_and_a_depth_are_looked_into(lab: Lab) -> None:
+    lab.tab("Filters")
+    lab.page.locator(".explore [role=status]:visible", has_text="convolution 1").wait_for()
+    assert lab.read("(page.state.layer, len(page.views[3].favourites.names))") == "(1, 8)"
+    lab.tab("Layers")
+    handle = lab.page.locator(".explore [role=slider]:visible").first
+    handle.focus()
+    lab.page.keyboard.press("ArrowRight")
+    until(lambda: lab.read("page.state.depth") == "1")
+
+
+def test_a_picture_is_uploaded_and_one_that_is_none_is_told(lab: Lab, tmp_path: Path) -> None:
+    lab.tab("Your picture")
+    (tmp_path / "note.png").write_text("no picture")
+    upload = lab.page.locator("input[type=file]")
+    upload.set_input_files(tmp_path / "note.png")
+    lab.page.locator(".explore [role=alert]", has_text="note.png cannot be explained").wait_for()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)).save(tmp_path / "mine.png")
+    upload.set_input_files(tmp_path / "mine.png")
+    until(lambda: "mine.png" in lab.head)
+    assert lab.read("page.state.picture.name, page.state.place") == "('mine.png', None)"
+    lab.page.get_by_text("LIME cuts the picture").wait_for(timeout=1000 * START)
+
+
+def test_a_figure_goes_into_the_notes(lab: Lab, tmp_path: Path) -> None:
+    folder = str(tmp_path / "notes")
+    lab.read(
+        f"setattr(__import__('helpers.report.remarks').report.remarks, 'FOLDER', __import__('pathlib').Path({folder!r}))"
+    )
+    lab.tab("Layers")
+    lab.page.locator(".explore button:visible", has_text="Add to my report").click()
+    lab.page.locator(".explore [role=status]", has_text="Added to").wait_for()
+    (note,) = (tmp_path / "notes").glob("*.md")
+    assert note.read_text().startswith("# 7\n") and len([*(tmp_path / "notes" / "explore").iterdir()]) == 1
+
+
+def test_the_page_speaks_chinese(lab: Lab) -> None:
+    lab.page.get_by_role("button", name="中文").click()
+    lab.page.get_by_role("tab", name="圖庫").wait_for()
+    assert lab.read("page.language, page.tabs.titles[1]") == "('zh-Hant', '單張影像')"
+
+
+def test_a_restarted_kernel_brings_the_page_back(lab: Lab) -> None:
+    lab.menu("Kernel", "Restart Kernel and Run All Cells…")
+    lab.page.get_by_role("button", name="Restart", exact=True).or_(
+        lab.page.get_by_text("Restart", exact=True)
+    ).last.click()
+    lab.page.get_by_role("tab", name="Gallery").wait_for(timeout=1000 * START)
+    lab.page.locator(".explore-tiles:visible img").first.wait_for(timeout=1000 * START)
+    assert lab.read("page.worker.wait(), page.language") == "(True, 'en')"

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import toy_dataset
+from scipy import ndimage
 
-from helpers.explain import superpixels
+from helpers.data.faces import ACTION_UNITS, REGIONS, describe_face, draw_again, draw_regions, generate
+from helpers.explain import ascent, superpixels
 from helpers.explore import edits, worker
 from helpers.explore.edits import Edit, squares
 from helpers.explore.notes import add_note
@@ -115,6 +117,64 @@ def test_a_click_hides_the_part_that_is_seen_there_and_a_second_one_shows_it(sta
     assert changed.any() and not changed[6:].any() and not changed[:, 6:].any()
     state.hide_at(0, 0)
     assert np.array_equal(state.edited(), before)
+
+
+def test_an_action_unit_changes_the_face_only_where_it_should() -> None:
+    test, rest = generate((0, 0, 40))["test"], (0.0,) * 15
+    mouth, eyes, brows = ((REGIONS.index(name),) for name in ("mouth", "eyes", "brows"))
+    for place in range(5):
+        parts = draw_regions("test", np.array([place]), test[1][[place]])[0]
+        for unit, seen in ((12, mouth), (5, eyes), (4, brows)):
+            moved = [1.0 if name == unit else 0.0 for name in ACTION_UNITS]
+            changed = draw_again("test", place, np.array(rest), {}) != draw_again("test", place, np.array(moved), {})
+            near = ndimage.binary_dilation(np.isin(parts, seen), iterations=9)
+            assert changed.any() and not changed[..., 0][~near].any(), (place, unit)
+
+
+def test_a_face_is_drawn_again_as_it_was_but_for_noise_and_light_is_what_is_asked_for() -> None:
+    images, labels, _ = generate((0, 0, 8))["test"]
+    for place in range(8):
+        units, light = describe_face("test", place, int(labels[place]), ("brightness", "light_x"))
+        again = draw_again("test", place, units, light).astype(float)
+        assert (
+            np.abs(again - images[place]).mean() < 8 and np.corrcoef(again.ravel(), images[place].ravel())[0, 1] > 0.9
+        )
+        lighter = draw_again("test", place, units, light | {"brightness": light["brightness"] + 20}).astype(float)
+        inside = (again > 0) & (again < 230)
+        assert np.median((lighter - again)[inside]) == pytest.approx(20, abs=1)
+
+
+def test_an_ascent_from_the_picture_raises_the_filter_and_can_be_ended(state: State) -> None:
+    state.layer, state.filter_number, seen = len(state.convolutions), 1, []
+
+    def look(image: np.ndarray) -> None:
+        seen.append(image)
+        if len(seen) == 2:
+            raise worker.Stopped
+
+    with pytest.raises(worker.Stopped):
+        state.climb(look, again=True)
+    made = state.climb(lambda image: None, again=True)  # what was ended was not kept
+    images = np.stack([state.picture.pixels, seen[0], made])
+    (before, _, after) = ascent.filter_responses(state.model, [state.convolution], images)[0][:, 1]
+    assert len(seen) == 2 and after > before
+
+
+def test_the_favourites_of_a_filter_are_those_that_it_answers_most(state: State) -> None:
+    state.layer, state.filter_number = 1, 2
+    found = state.favourites(lambda: None)
+    own = ascent.filter_responses(state.model, [state.convolution], DATA.test.images)[0][:, 2]
+    assert own[found].min() >= np.delete(own, found).max() and (np.diff(own[found]) <= 0).all()
+
+
+def test_a_file_that_is_no_picture_is_told_in_a_sentence_and_a_picture_is_taken(state: State) -> None:
+    before = state.picture
+    with pytest.raises(ValueError, match="note.txt cannot be explained"):
+        state.upload("note.txt", b"no picture")
+    assert state.picture is before
+    state.upload("mine.png", plots.as_png(DATA.test.images[7]))
+    assert (state.picture.name, state.place) == ("mine.png", None)
+    assert np.array_equal(state.picture.pixels, DATA.test.images[7])
 
 
 def test_another_picture_forgets_what_was_changed(state: State) -> None:

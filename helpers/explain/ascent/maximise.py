@@ -56,10 +56,10 @@ def maximise_filters(
     on the whole starting image its gradient is zero too, and the ascent could never leave. filters:
     indices, all when None. Every filter starts from the same noise, so that two images differ by their
     filters only; start: another image (H, W, C) in 0..255 to begin with. keep: numbers of steps after which
-    the images are kept as snapshots. The objective is that of the images as they are, unshifted, after every step or, where steps alternate with moved views,
-    every second one and the last. Raises ValueError on an unknown filter, a layer of another model, or
-    settings out of range. Erhan et al., 2009; jitter as in Mahendran and Vedaldi, 2016; frequencies as
-    in Olah et al., 2017.
+    the images are kept as snapshots. The objective is that of the images as they are, unshifted, after every step or,
+    where steps alternate with moved views, every second one and the last. Raises ValueError on an unknown filter, a
+    layer of another model, or settings out of range. Erhan et al., 2009; jitter as in Mahendran and Vedaldi, 2016;
+    frequencies as in Olah et al., 2017.
     """
     chosen = _check_filters(layer, filters)
     check_steps(steps, keep)

@@ -48,9 +48,10 @@ def framed_mosaic(images: np.ndarray, marked: np.ndarray, columns: int, rows: in
 
 
 def in_colours(values: np.ndarray, signed: bool) -> np.ndarray:
-    """Colour a map (H, W) in -1..1, or in 0..1 where it is not signed, as figures do: (H, W, 3) uint8."""
+    """Colour a map (H, W) in -1..1, or in 0..1 where it is not signed, as figures do, nan white: (H, W, 3) uint8."""
     share = values / 2 + 0.5 if signed else values
-    return colormaps[DIVERGING if signed else SEQUENTIAL](share, bytes=True)[..., :3]
+    coloured = colormaps[DIVERGING if signed else SEQUENTIAL](share, bytes=True)[..., :3]
+    return np.where(np.isnan(values)[..., np.newaxis], np.uint8(255), coloured)
 
 
 def hide_axes(axes: Axes, title: str = "") -> None:
