@@ -5,4 +5,4 @@ May import every room but `bench`; only this room knows widgets.
 
 from helpers.explore.page import explore as explore
 
-__all__ = []
+__all__ = ["page", "state"]

@@ -36,7 +36,7 @@ class Filters(View):
         self.number = self.labelled(
             widgets.BoundedIntText, "number", self._number, value=self.state.filter_number, min=0
         )
-        self.made, self.answer, self.again = picture(MAP), picture(MAP), picture(MAP)
+        self.made, self.answer, self.again = (picture(MAP, self.say(f"filters.{n}")) for n in ("made", "map", "again"))
         self.favourites = Tiles(rows=1, columns=8, width=560, label=self.say("filters.favourites"))
         self.favourites.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")
         self.told = widgets.HTML()
@@ -59,7 +59,7 @@ class Filters(View):
         return plots.as_png(plots.in_colours(values.clip(min=0) / max(float(values.max()), 1e-30), False), MAP)
 
     def _show_map(self, png: bytes) -> None:
-        self.answer.value, self.answer.label = png, self.say("filters.map")
+        self.answer.value = png
 
     def _found(self, state: State, turn: Turn) -> dict[str, Any]:
         made = state.climb(partial(self._look, turn, self.made))
@@ -72,19 +72,19 @@ class Filters(View):
         ]
         return {"made": made, "sheet": sheet, "names": names, "told": told, "places": places}
 
-    def _look(self, turn: Turn, there: Tiles, image: np.ndarray) -> None:
+    def _look(self, turn: Turn, there: widgets.Image, image: np.ndarray) -> None:
         turn.check()
         there.value = plots.as_png(image, MAP)
 
     def _show(self, found: dict[str, Any]) -> None:
-        self.made.value, self.made.label = plots.as_png(found["made"], MAP), self.say("filters.made")
+        self.made.value = plots.as_png(found["made"], MAP)
         with self.favourites.hold_sync():
             self.favourites.value, self.favourites.names = plots.as_png(found["sheet"]), found["names"]
         self.places = found["places"]
         self.told.value = f'<div role="status">{html.escape(found["told"])}</div>'
 
     def _climb(self) -> None:
-        self.again.layout.visibility, self.again.label = "visible", self.say("filters.again")
+        self.again.layout.visibility = "visible"
         look = partial(self._look, there=self.again)
         job = lambda state, turn: state.climb(lambda image: look(turn, image=image), again=True)  # noqa: E731
         self.page.ask("climb", job, lambda image: setattr(self.again, "value", plots.as_png(image, MAP)))
@@ -129,7 +129,8 @@ class Layers(View):
         options = [(self.page.name(names[name]), place) for place, name in enumerate(self.state.stages)]
         self.depth = self.labelled(widgets.SelectionSlider, "depth", self._set, options=options, value=self.state.depth)
         self.depth.layout.width = "500px"
-        self.sheet, self.mean, self.told = picture(560), picture(280), widgets.HTML()
+        self.sheet, self.mean = picture(560, self.say("layers.sheet")), picture(280, self.say("layers.mean"))
+        self.told = widgets.HTML()
         keep = self.page.keep_button(self._figure)
         return column(row(self.depth, keep), self.told, row(self.sheet, self.mean))
 
@@ -156,7 +157,6 @@ class Layers(View):
 
     def _show(self, found: dict[str, Any]) -> None:
         self.sheet.value, self.mean.value = found["sheet"], found["mean"]
-        self.sheet.label, self.mean.label = found["told"], self.say("layers.mean")
         self.told.value = f'<div role="status">{html.escape(found["told"])}</div>'
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:

@@ -64,7 +64,10 @@ class Page(widgets.VBox):
         """Show the tab that is open anew, after another picture or class was chosen."""
         self._message("")
         self.head.value = self._headline()
-        self.views[self.tabs.selected_index or 0].refresh()
+        opened = self.tabs.selected_index or 0
+        if not self.tabs.children[opened].children:  # a tab is built when it is first opened
+            self.tabs.children[opened].children = [self.views[opened].build()]
+        self.views[opened].refresh()
 
     def go(self, view: str) -> None:
         """Turn to a tab, by its key."""
@@ -102,7 +105,7 @@ class Page(widgets.VBox):
         chosen.observe(self.does(lambda change: self._speak(change["new"])), "value")
         self.views = [kind(self) for kind in VIEWS if kind.fits(self.state)]
         titles = [self.say(f"{view.key}.title") for view in self.views]
-        self.tabs = widgets.Tab([view.build() for view in self.views], titles=titles)
+        self.tabs = widgets.Tab([widgets.VBox() for _ in self.views], titles=titles, selected_index=0)
         self.tabs.observe(self.does(lambda _: self.changed()), "selected_index")
         top = widgets.HBox([self.head, widgets.HBox([self.busy, self.stop, chosen])])
         top.layout.justify_content, top.layout.flex_flow = "space-between", "row wrap"

@@ -3,12 +3,13 @@ function render({ model, el }) {
   const box = document.createElement("div"), image = document.createElement("img");
   const frame = document.createElement("span"), said = document.createElement("p");
   box.className = "explore-tiles";
-  frame.hidden = true;
+  box.tabIndex = 0;
+  box.setAttribute("role", "application");
   box.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes the arrow keys
   said.setAttribute("aria-live", "polite");
   image.draggable = false;
   box.append(image, frame);
-  el.append(box);
+  el.append(box, said);
   let count = 0, address = "";
 
   const sizes = () => [model.get("rows"), model.get("columns")];
@@ -28,7 +29,7 @@ function render({ model, el }) {
     said.textContent = model.get("names")[row * columns + column] ?? "";
   }
   function label() {
-    if (model.get("picks")) box.setAttribute("aria-label", model.get("label"));
+    box.setAttribute("aria-label", model.get("label"));
     image.alt = model.get("label");
     box.style.width = `${model.get("width")}px`;
   }
@@ -37,14 +38,6 @@ function render({ model, el }) {
     model.set("picked", { row, column, kind, count: ++count + Date.now() });
     model.save_changes();
   }
-  model.on("change:value", show);
-  model.on("change:label change:width", label);
-  show(), label();
-  if (!model.get("picks")) return;
-
-  box.tabIndex = 0;
-  box.setAttribute("role", "application");
-  el.append(said);
   box.addEventListener("click", (event) => {
     const [rows, columns] = sizes(), [left, top, right, bottom] = inset(), area = image.getBoundingClientRect();
     const across = ((event.clientX - area.left) / area.width - left) / (1 - left - right);
@@ -63,7 +56,10 @@ function render({ model, el }) {
     if (down >= 0 && across >= 0 && down < rows && across < columns) pick(down, across, "move");
     else pick(...steps, "step"); // beyond the border
   });
+  model.on("change:value", show);
+  model.on("change:label change:width", label);
   model.on("change:cursor change:names change:rows change:columns change:inset", place);
-  place();
+  show(), label(), place();
+  return () => URL.revokeObjectURL(address);
 }
 export default { render };

@@ -1,7 +1,4 @@
-"""The one widget of our own: a picture with a text in its place, of which one cell can be picked, by mouse or by keys.
-
-The picture of ipywidgets 8.1 has no text in its place, and fails in the browser where its tooltip changes.
-"""
+"""The one widget of our own: a picture of which one cell can be picked, by mouse or by keys."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,7 @@ import traitlets
 class Tiles(anywidget.AnyWidget):
     """A picture in rows and columns.
 
-    value: PNG; label: what it shows; picks: whether cells can be picked; rows, columns: of cells; inset: shares of the
+    value: PNG; label: what it shows; rows, columns: of cells; inset: shares of the
     picture left, above, right and below them; names: what each cell is, row by row, which is also read aloud; cursor:
     the cell that is framed; width: in pixels of the page; picked: row, column, and kind of what happened: "pick" (by
     click or Enter), "move" (of the cursor, by an arrow key) or "step" (by an arrow key beyond the border, of which row
@@ -23,7 +20,6 @@ class Tiles(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("tiles.js")
     _css = Path(__file__).with_name("tiles.css")
     value = traitlets.Bytes(b"").tag(sync=True)
-    picks = traitlets.Bool(True).tag(sync=True)
     label = traitlets.Unicode("").tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     rows = traitlets.Int(1).tag(sync=True)

@@ -185,7 +185,7 @@ class YourPicture(View):
         )
         self.file.layout.width = "auto"
         self.file.observe(self.page.does(lambda change: self._take(change["new"])), "value")
-        self.told, self.figure = widgets.HTML(), place_of(900)
+        self.told, self.figure = widgets.HTML(), place_of(900, self.say("own.page"))
         acts = row(self.file, self.button("explain", self._ask), self.page.keep_button(self._figure))
         return column(acts, self.told, self.figure)
 
@@ -207,7 +207,7 @@ class YourPicture(View):
         said = [found["lead"], *found["sentences"], *found["notes"]]
         self.told.value = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in said)
         self.figure.layout.display = ""
-        self.figure.value, self.figure.label = found["png"].tobytes(), found["lead"]
+        self.figure.value = found["png"].tobytes()
 
     def _take(self, files: Any) -> None:
         if files:

@@ -68,9 +68,13 @@ class View:
         return [*first, *((self.page.name(name), place) for place, name in enumerate(self.state.names))]
 
 
-def picture(width: int) -> Tiles:
-    """Make a place for a PNG of a width in pixels, of which nothing can be picked."""
-    return Tiles(width=width, picks=False, layout=widgets.Layout(max_width="100%"))
+def picture(width: int, label: str) -> widgets.Image:
+    """Make a place for a PNG of a width in pixels, of which nothing can be picked.
+
+    label: what it shows; that stays, since ipywidgets 8.1 fails in the browser where the tooltip of an image changes.
+    """
+    blank = plots.as_png(np.full((1, 1, 1), 255, np.uint8))
+    return widgets.Image(value=blank, format="png", tooltip=label, layout=widgets.Layout(width=f"{width}px"))
 
 
 def row(*children: widgets.Widget) -> widgets.HBox:
@@ -264,7 +268,8 @@ class OneImage(View):
         chosen.description = self.say("image.method", number=place + 1)
         chosen.style.description_width, chosen.layout.width = "initial", f"{MAP + 20}px"
         chosen.observe(self.page.does(lambda change: choose(change["new"])), "value")
-        return chosen, picture(MAP), picture(MAP), widgets.HTML(layout=widgets.Layout(width=f"{MAP}px"))
+        pictures = [picture(MAP, self.say(f"image.{kind}", number=place + 1)) for kind in ("map", "left")]
+        return chosen, *pictures, widgets.HTML(layout=widgets.Layout(width=f"{MAP}px"))
 
     def _set(self, name: str) -> Callable[[Any], None]:
         def change(value: Any) -> None:
@@ -329,9 +334,6 @@ class OneImage(View):
                 one.layout.display = "" if there else "none"
             if there:
                 upper.value, lower.value, said.value = there[0], there[1], f"<small>{html.escape(there[2])}</small>"
-                label = self.page.name(self.state.names[self.state.label])
-                upper.label = self.say("image.map", method=chosen.value, label=label)
-                lower.label = self.say("image.left", method=chosen.value, top=self.state.top)
             else:
                 said.value = ""
 
