@@ -17,7 +17,7 @@ from PIL import Image
 from helpers.base.files import ROOT
 
 TOKEN = "a-token-of-the-tests"  # JupyterLab asks for it on loopback
-START, PATIENCE = 120, 60  # seconds that a server or a training, and anything else, may take on a busy machine
+START, PATIENCE = 300, 60  # seconds that a server or a training, and anything else, may take on a busy machine
 
 
 @pytest.fixture(scope="module")
