@@ -261,7 +261,7 @@ def test_a_figure_goes_into_the_notes(lab: Lab, tmp_path: Path) -> None:
 def test_the_page_speaks_chinese(lab: Lab) -> None:
     lab.page.get_by_role("button", name="中文").click()
     lab.page.get_by_role("tab", name="圖庫").wait_for()
-    assert lab.read("page.language, page.tabs.titles[1]") == "('zh-Hant', '單張影像')"
+    assert lab.read("page.language, page.tabs.titles[1]") == "('zh-Hant', '單張圖片')"
 
 
 def test_a_restarted_kernel_brings_the_page_back(lab: Lab) -> None:
