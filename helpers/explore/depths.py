@@ -12,7 +12,7 @@ from helpers.base import words
 from helpers.explain import activations
 from helpers.explore.state import State
 from helpers.explore.tiles import Tiles
-from helpers.explore.views import MAP, View, column, picture, row
+from helpers.explore.views import MAP, Picture, View, column, row
 from helpers.explore.worker import Turn
 from helpers.report import plots
 
@@ -36,7 +36,7 @@ class Filters(View):
         self.number = self.labelled(
             widgets.BoundedIntText, "number", self._number, value=self.state.filter_number, min=0
         )
-        self.made, self.answer, self.again = (picture(MAP, self.say(f"filters.{n}")) for n in ("made", "map", "again"))
+        self.made, self.answer, self.again = (Picture(MAP, self.say(f"filters.{n}")) for n in ("made", "map", "again"))
         self.favourites = Tiles(rows=1, columns=8, width=560, label=self.say("filters.favourites"))
         self.favourites.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")
         self.told = widgets.HTML()
@@ -59,7 +59,7 @@ class Filters(View):
         return plots.as_png(plots.in_colours(values.clip(min=0) / max(float(values.max()), 1e-30), False), MAP)
 
     def _show_map(self, png: bytes) -> None:
-        self.answer.value = png
+        self.answer.show(png)
 
     def _found(self, state: State, turn: Turn) -> dict[str, Any]:
         made = state.climb(partial(self._look, turn, self.made))
@@ -72,12 +72,12 @@ class Filters(View):
         ]
         return {"made": made, "sheet": sheet, "names": names, "told": told, "places": places}
 
-    def _look(self, turn: Turn, there: widgets.Image, image: np.ndarray) -> None:
+    def _look(self, turn: Turn, there: Picture, image: np.ndarray) -> None:
         turn.check()
-        there.value = plots.as_png(image, MAP)
+        there.show(plots.as_png(image, MAP))
 
     def _show(self, found: dict[str, Any]) -> None:
-        self.made.value = plots.as_png(found["made"], MAP)
+        self.made.show(plots.as_png(found["made"], MAP))
         with self.favourites.hold_sync():
             self.favourites.value, self.favourites.names = plots.as_png(found["sheet"]), found["names"]
         self.places = found["places"]
@@ -87,7 +87,7 @@ class Filters(View):
         self.again.layout.visibility = "visible"
         look = partial(self._look, there=self.again)
         job = lambda state, turn: state.climb(lambda image: look(turn, image=image), again=True)  # noqa: E731
-        self.page.ask("climb", job, lambda image: setattr(self.again, "value", plots.as_png(image, MAP)))
+        self.page.ask("climb", job, lambda image: self.again.show(plots.as_png(image, MAP)))
 
     def _layer(self, number: int) -> None:
         self.state.layer, self.state.filter_number = number, 0
@@ -129,7 +129,7 @@ class Layers(View):
         options = [(self.page.name(names[name]), place) for place, name in enumerate(self.state.stages)]
         self.depth = self.labelled(widgets.SelectionSlider, "depth", self._set, options=options, value=self.state.depth)
         self.depth.layout.width = "500px"
-        self.sheet, self.mean = picture(560, self.say("layers.sheet")), picture(280, self.say("layers.mean"))
+        self.sheet, self.mean = Picture(560, self.say("layers.sheet")), Picture(280, self.say("layers.mean"))
         self.told = widgets.HTML()
         keep = self.page.keep_button(self._figure)
         return column(row(self.depth, keep), self.told, row(self.sheet, self.mean))
@@ -156,7 +156,8 @@ class Layers(View):
         return found | {"mean": plots.as_png(over.astype(np.uint8), 280)}
 
     def _show(self, found: dict[str, Any]) -> None:
-        self.sheet.value, self.mean.value = found["sheet"], found["mean"]
+        self.sheet.show(found["sheet"])
+        self.mean.show(found["mean"])
         self.told.value = f'<div role="status">{html.escape(found["told"])}</div>'
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:

@@ -15,8 +15,7 @@ from helpers.explain.substrates import SUBSTRATES
 from helpers.explore.edits import Edit
 from helpers.explore.state import LIGHT, PARTS, Face, State
 from helpers.explore.tiles import Tiles
-from helpers.explore.views import View, bars, column, row
-from helpers.explore.views import picture as place_of
+from helpers.explore.views import Picture, View, bars, column, row
 from helpers.report import plots
 
 SIDE = 384  # pixels of the image that is changed
@@ -140,14 +139,17 @@ class WhatIf(View):
         ]
         for one in (self.person, *self.units, *self.light):
             one.layout.width, one.style.description_width = "340px", "150px"
+        self._set_face()  # before a browser has seen them
         groups = self.units[:5], self.units[5:10], self.units[10:], [self.person, *self.light]
         return [row(*(column(*group) for group in groups))]
 
     def _set_face(self) -> None:
         """Set the sliders to the face that is shown, which draws nothing anew."""
         own, self.quiet = self.state.own_face(), True
-        self.own = [own.number, *own.units, *(value for _, value in own.light)]
-        for one, value in zip((self.person, *self.units, *self.light), self.own):
+        sliders, values = (self.person, *self.units, *self.light), (own.number, *own.units, *dict(own.light).values())
+        # on the slider's own steps, to which a browser would round them
+        self.own = [one.min + round((value - one.min) / one.step) * one.step for one, value in zip(sliders, values)]
+        for one, value in zip(sliders, self.own):
             one.value = value
         self.quiet = False
 
@@ -185,7 +187,7 @@ class YourPicture(View):
         )
         self.file.layout.width = "auto"
         self.file.observe(self.page.does(lambda change: self._take(change["new"])), "value")
-        self.told, self.figure = widgets.HTML(), place_of(900, self.say("own.page"))
+        self.told, self.figure = widgets.HTML(), Picture(900, self.say("own.page"))
         acts = row(self.file, self.button("explain", self._ask), self.page.keep_button(self._figure))
         return column(acts, self.told, self.figure)
 
@@ -207,7 +209,7 @@ class YourPicture(View):
         said = [found["lead"], *found["sentences"], *found["notes"]]
         self.told.value = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in said)
         self.figure.layout.display = ""
-        self.figure.value = found["png"].tobytes()
+        self.figure.show(found["png"].tobytes())
 
     def _take(self, files: Any) -> None:
         if files:

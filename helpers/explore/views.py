@@ -1,6 +1,7 @@
 """The tabs, one class each: widgets that change the state, and that show what it gives."""
 
 import html
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +69,17 @@ class View:
         return [*first, *((self.page.name(name), place) for place, name in enumerate(self.state.names))]
 
 
-def picture(width: int, label: str) -> widgets.Image:
-    """Make a place for a PNG of a width in pixels, of which nothing can be picked.
+class Picture(widgets.HTML):
+    """A PNG of a width in pixels, with a text in its place, which the image of ipywidgets 8.1 cannot have."""
 
-    label: what it shows; that stays, since ipywidgets 8.1 fails in the browser where the tooltip of an image changes.
-    """
-    blank = plots.as_png(np.full((1, 1, 1), 255, np.uint8))
-    return widgets.Image(value=blank, format="png", tooltip=label, layout=widgets.Layout(width=f"{width}px"))
+    def __init__(self, width: int, label: str) -> None:
+        super().__init__()
+        self.width, self.label = width, label
+
+    def show(self, png: bytes) -> None:
+        """Show a PNG."""
+        source = f"data:image/png;base64,{b64encode(png).decode()}"
+        self.value = f'<img width={self.width} alt="{html.escape(self.label)}" src="{source}">'
 
 
 def row(*children: widgets.Widget) -> widgets.HBox:
@@ -268,7 +273,7 @@ class OneImage(View):
         chosen.description = self.say("image.method", number=place + 1)
         chosen.style.description_width, chosen.layout.width = "initial", f"{MAP + 20}px"
         chosen.observe(self.page.does(lambda change: choose(change["new"])), "value")
-        pictures = [picture(MAP, self.say(f"image.{kind}", number=place + 1)) for kind in ("map", "left")]
+        pictures = [Picture(MAP, self.say(f"image.{kind}", number=place + 1)) for kind in ("map", "left")]
         return chosen, *pictures, widgets.HTML(layout=widgets.Layout(width=f"{MAP}px"))
 
     def _set(self, name: str) -> Callable[[Any], None]:
@@ -333,7 +338,9 @@ class OneImage(View):
             for one in (upper, lower):
                 one.layout.display = "" if there else "none"
             if there:
-                upper.value, lower.value, said.value = there[0], there[1], f"<small>{html.escape(there[2])}</small>"
+                upper.show(there[0])
+                lower.show(there[1])
+                said.value = f"<small>{html.escape(there[2])}</small>"
             else:
                 said.value = ""
 

@@ -102,9 +102,7 @@ class Lab:
         self.page, self.wrong = page, []
         page.on(
             "console",
-            lambda message: (
-                self.wrong.append(f"{message.text} {message.location}") if message.type == "error" else None
-            ),
+            lambda message: self.wrong.append(message.text) if message.type == "error" else None,
         )
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.goto(f"{address}/lab/tree/explore.ipynb?token={TOKEN}")
@@ -195,7 +193,7 @@ def test_the_class_and_the_methods_are_chosen_and_shown(lab: Lab) -> None:
     assert lab.read("page.state.names[page.state.label]") == "happy"
     lab.choose("Map 4", "integrated gradients")
     assert lab.read("page.worker.wait(), page.state.methods[-1]") == "(True, 'integrated gradients')"
-    assert lab.page.get_by_title("Map 4, by the method above it").locator("visible=true").count() == 1
+    assert lab.page.get_by_alt_text("Map 4, by the method above it").locator("visible=true").count() == 1
 
 
 def test_a_click_hides_a_superpixel_and_the_probabilities_follow(lab: Lab) -> None:
@@ -266,7 +264,11 @@ def test_the_page_speaks_chinese(lab: Lab) -> None:
 
 def test_a_restarted_kernel_brings_the_page_back(lab: Lab) -> None:
     lab.menu("Kernel", "Restart Kernel and Run All Cells…")
+    before = [*lab.wrong]
     lab.page.locator(".jp-Dialog").get_by_text("Restart", exact=True).click()
     lab.page.get_by_role("tab", name="Gallery").wait_for(timeout=1000 * START)
+    # JupyterLab draws the old output once more while its widgets are gone already, and says so in the console.
+    lost = [text for text in lab.wrong[len(before) :] if not text.startswith("Could not create a view for model id")]
+    lab.wrong[:] = [*before, *lost]
     lab.page.locator(".explore-tiles:visible img").first.wait_for(timeout=1000 * START)
     assert lab.read("page.worker.wait(), page.language") == "(True, 'en')"
