@@ -267,7 +267,7 @@ def test_a_restarted_kernel_brings_the_page_back(lab: Lab) -> None:
     before = [*lab.wrong]
     lab.page.locator(".jp-Dialog").get_by_text("Restart", exact=True).click()
     lab.page.get_by_role("tab", name="Gallery").wait_for(timeout=1000 * START)
-    # JupyterLab draws the old output once more while its widgets are gone already, and says so in the console.
+    # While the kernel restarts, views of widgets that went with it cannot be made, which the console tells.
     lost = [text for text in lab.wrong[len(before) :] if not text.startswith("Could not create a view for model id")]
     lab.wrong[:] = [*before, *lost]
     lab.page.locator(".explore-tiles:visible img").first.wait_for(timeout=1000 * START)
