@@ -203,7 +203,8 @@ def test_a_click_hides_a_superpixel_and_the_probabilities_follow(lab: Lab) -> No
     lab.page.locator(".explore-tiles:visible").first.click(position={"x": 150, "y": 150})
     told.filter(has_text="superpixels hidden").wait_for()
     assert (
-        lab.read("len(page.state.edit.hidden), (page.state.edited() != page.state.picture.pixels).any()") == "(1, np.True_)"
+        lab.read("len(page.state.edit.hidden), (page.state.edited() != page.state.picture.pixels).any()")
+        == "(1, np.True_)"
     )
     lab.page.locator(".explore-tiles:visible").first.press("Enter")  # the same part, by keys
     told.filter(has_text="Nothing is changed").wait_for()
