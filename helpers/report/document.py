@@ -29,6 +29,9 @@ TALLEST_FIGURE_MM = 215.0  # leaves room for a caption of five lines
 TRUST, TRUST_TABLE = "shared.trust", "trust"  # the heading that verdicts stand under, and the table of grades there
 STAMP_KEYS = ("dataset", "title", "fingerprint", "seed", "recipe", "versions", "date", "notes", "machine")
 NO_BREAK = "\N{NO-BREAK SPACE}"
+# Of the sentences on the grades, those that the page on trust has, and those that begin a paragraph anywhere.
+_VERDICTS = ("trust", "care", "distrust", "first", "gains", "favoured", "same_image", "proof", "no_proof", "stays")
+_OPENERS = ("care", "distrust", "first", "right", "proof", "no_proof", "mass", "stays", "undecided", "changes")
 
 
 class ReportError(ValueError):
@@ -170,10 +173,15 @@ def _grades(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _trust(number: str, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Gather the sentences and tables that an answer has under the heading of trust, without the table of grades."""
-    shown = [block for block in _under(TRUST, answer["blocks"]) if block["kind"] in ("text", "table")]
-    chosen = [block for block in shown if block not in _grades(answer)]
-    return _section(number, answer, chosen)
+    """Gather the sentences that an answer has under the heading of trust; of those on grades, the verdicts."""
+    said = [block for block in _under(TRUST, answer["blocks"]) if block["kind"] == "text"]
+    return _section(number, answer, [block for block in said if _of_grades(block) in ("", *_VERDICTS)])
+
+
+def _of_grades(block: Mapping[str, Any]) -> str:
+    """Give the last part of the key of a sentence on grades, whether what it says is clear or tied; "" of any other."""
+    file, _, last = block["key"].partition(".")
+    return last.removesuffix("_tied") if file == "grades" else ""
 
 
 def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -187,10 +195,14 @@ def _under(heading: str, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Mappin
 
 
 def _parts(answer: Mapping[str, Any], kind: str, blocks: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Set a run of blocks of one kind; sentences that follow each other make one paragraph, a summary its own."""
+    """Set a run of blocks of one kind; sentences that follow each other make a paragraph, unless one begins anew."""
     if kind == "text":
-        paragraphs = groupby(blocks, key=lambda block: "summary" in block)
-        return [{**_paragraph(answer, [*sentences]), "summary": summary} for summary, sentences in paragraphs]
+        paragraphs: list[list[Mapping[str, Any]]] = []
+        for before, block in zip([None, *blocks], blocks):
+            if before is None or ("summary" in before) != ("summary" in block) or _of_grades(block) in _OPENERS:
+                paragraphs.append([])
+            paragraphs[-1].append(block)
+        return [{**_paragraph(answer, said), "summary": "summary" in said[0]} for said in paragraphs]
     return [{"kind": kind, **_sentence(answer, block), **_content(answer, block)} for block in blocks]
 
 

@@ -215,8 +215,8 @@ def test_grades_stand_on_the_summary_page_and_on_a_page_of_their_own(tmp_path: P
     contents, summary, trust, *sections = pages(build_report(tmp_path, ["04_saliency_maps", *TITLES], STAMP))
     assert "1,000" in summary and "The grades of 2 methods." in summary and "0.250" in summary
     printed = " ".join(trust.split())
-    assert words.text(TRUST) in printed and "gradient does worse than the edge map." in printed and "studied" in printed
-    for text in ("Before the grades", "After the grades", "The curves", "The grades of 2 methods"):
+    assert words.text(TRUST) in printed and "gradient does worse than the edge map." in printed
+    for text in ("studied", "Before the grades", "After the grades", "The curves", "The grades of 2 methods"):
         assert text not in printed
     assert "Table 1 The grades of 2 methods." in " ".join(sections[0].split())
     assert [title in contents for title in ("Maps", *TITLES.values())] == [True] * 3
@@ -297,3 +297,28 @@ def test_a_heading_with_nothing_left_under_it_is_not_set(tmp_path: Path) -> None
     answer.save()
     (part,) = compose([load_answer(tmp_path, "01_train_cnn")], STAMP, HandIn(detail="short"))["appendix"]
     assert [block["text"] for block in part["blocks"]] == ["Filled", "Second."]
+
+
+def test_verdicts_on_methods_stand_on_the_page_of_trust_each_a_paragraph_and_what_else_was_graded_does_not(
+    tmp_path: Path,
+) -> None:
+    answer = Answer(tmp_path, "04_saliency_maps", "Maps", "Where does it look?")
+    answer.heading(TRUST)
+    answer.say("grades.trust", methods=["LIME"])
+    answer.say("grades.care", methods=["RISE"])
+    answer.say("grades.worse", worse=["gradient"])
+    answer.save()
+    ((part,),) = ([part["blocks"] for part in compose([load_answer(tmp_path, "04_saliency_maps")], STAMP)["trust"]],)
+    assert [text.split()[0] for text in (block["text"] for block in part)] == ["Trust", "Read"]
+
+
+def test_a_short_answer_a_little_too_long_for_its_page_is_set_with_smaller_figures(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
+    answer.summary("It is right.")
+    for name in ("one", "two"):
+        answer.figure(name, draw(6, 4.4), f"The caption of {name}.", carries=True)
+    answer.limit("One training.")
+    answer.save()
+    (page,) = PdfReader(build_report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short"))).pages[1:]
+    left, _, right, _ = figure_box(page)
+    assert "One training." in page.extract_text() and 0.79 * 6 * 72 < right - left < 0.96 * 6 * 72

@@ -1,6 +1,7 @@
 """No sentence of the report comes from elsewhere than from the words, and no words are left over."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from helpers.base import words
 from helpers.base.files import ROOT
 from helpers.base.notebook import code_sources
+from helpers.report.document import STAMP_KEYS
+from helpers.report.handin import HandIn
 
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
 SPOKEN = {"say", "summary", "limit", "heading", "figure", "table", "stop"}
@@ -52,11 +55,35 @@ def _unknown(key: str, notebook: str) -> bool:
 def is_used(key: str) -> bool:
     """Look for a key, or what it ends with, among the texts of code, also those that code joins to others with "_"."""
     file, last = key.partition(".")[0], key.rpartition(".")[2]
-    if file in TABLES or last in ("title", "question"):
+    if file in TABLES:
+        return file == "headlines" or is_laid_out(key, last)
+    if last in ("title", "question"):
         return True
     ends = {text.rpartition(".")[2] for text in TEXTS}
     joined = (last.startswith(end) if end.endswith("_") else end[:1] == "_" and last.endswith(end) for end in ends)
     return last in ends or {*last.split("_")} <= ends or any(joined)
+
+
+LAYOUTS = "\n".join(
+    (ROOT / "helpers" / "report" / name).read_text(encoding="utf-8") for name in ("html.jinja", "html.js", "pdf.typ")
+)
+
+
+def is_laid_out(key: str, last: str) -> bool:
+    """Look for a word of the layouts in them, or in the code that fills them."""
+    if key.startswith(("layout.stamp.", "layout.hand_in.")):
+        return last in STAMP_KEYS or hasattr(HandIn(), last)
+    return re.search(rf"\b(words|said|SAID)\.{last}\b", LAYOUTS) is not None or key in TEXTS
+
+
+def is_named(name: str) -> bool:
+    """Look for a name among the texts of code, or for its words: those of the places of superpixels are joined."""
+    return name in TEXTS or all(any(part in text for text in TEXTS) for part in name.split())
+
+
+def test_every_name_is_one_that_code_has_for_something() -> None:
+    assert [name for name in words.names() if not is_named(name)] == []
+    assert not is_named("zygomorphic thing") and not is_laid_out("layout.nothing", "nothing")
 
 
 def test_no_words_are_left_over() -> None:

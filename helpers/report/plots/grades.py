@@ -89,7 +89,7 @@ def cascade_lines(
         axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
         axes.set(ylim=(None, 1.02), xlabel=say("randomised"))
         axes.grid(True, axis="y")
-    figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=5)
+    figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4)
     return figure
 
 
