@@ -5,6 +5,7 @@ in it and the pictures as data. Without its script all of it can be read.
 """
 
 import io
+import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from helpers.report.handin import HandIn
 
 MOST_ROWS = 400  # of a table that is shown whole, so that a page of many classes still opens at once
 MOST_BYTES = 5_000_000
+FONT = Path(__file__).parent / "fonts" / "NotoSansCJKtc.ttf"
+_CHINESE = 0x2E80  # where the characters of Chinese begin, and its punctuation
 _MARKUP_BYTES = 1_000_000  # of these, for all that is no picture
 # Qualities of WebP, each with the largest width in pixels; the first with which all pictures have room is taken.
 _FORMS = ((90, 1600), (80, 1200), (65, 1000), (50, 800), (35, 640))
@@ -61,8 +64,26 @@ def _render(document: Mapping[str, Any], pictures: Mapping[str, Picture], others
     environment = Environment(loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined)
     codes = sorted({document["language"], *others})
     languages = [{"code": code, "file": report_name(code, "html"), "name": _name(code)} for code in codes]
-    page = environment.get_template(template.name).render(doc=document, pictures=pictures, languages=languages)
-    return page.encode()
+    said = {"doc": document, "languages": languages}
+    font = _font(json.dumps(said, ensure_ascii=False))
+    return environment.get_template(template.name).render(**said, pictures=pictures, font=font).encode()
+
+
+def _font(text: str) -> str:
+    """Give the Chinese characters of a text in the shipped font, as a data URI of WOFF; "" where it has none."""
+    wanted = sorted({character for character in text if ord(character) >= _CHINESE})
+    if not wanted:
+        return ""
+    from fontTools import subset  # takes a moment to import, and most English reports do without it
+
+    options = subset.Options(flavor="woff", layout_features=[], notdef_outline=True, recalc_timestamp=False)
+    with subset.load_font(FONT, options) as font:
+        cut = subset.Subsetter(options)
+        cut.populate(text="".join(wanted))
+        cut.subset(font)
+        stream = io.BytesIO()
+        font.save(stream)
+    return f"data:font/woff;base64,{b64encode(stream.getvalue()).decode()}"
 
 
 def _name(language: str) -> str:

@@ -2,14 +2,17 @@
 
 import html as escaping
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from fontTools.ttLib import TTFont
 from matplotlib.figure import Figure
 
 from helpers.answers import Answer, render_block
@@ -397,3 +400,11 @@ def test_in_print_only_the_report_is_left_and_pictures_keep_white_paper(opened) 
         assert not opened.locator(hidden).first.is_visible()
     assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert escaping.unescape(opened.title()).endswith(STAMP["title"])
+
+
+def test_chinese_characters_come_with_the_page_in_a_font_of_theirs_and_no_other_page_has_one(tmp_path: Path) -> None:
+    assert "data:font" not in build_report(save_large(tmp_path, 3), NOTEBOOKS[:1], STAMP).read_text(encoding="utf-8")
+    page = build_report(tmp_path, NOTEBOOKS[:1], STAMP, HandIn(author="林昀妤")).read_text(encoding="utf-8")
+    data = page.partition("data:font/woff;base64,")[2].partition(")")[0]
+    shipped = TTFont(BytesIO(b64decode(data))).getBestCmap()
+    assert {ord(character) for character in "林昀妤"} <= shipped.keys() and ord("貓") not in shipped
