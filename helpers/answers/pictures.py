@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PNG_DPI = 150
-PDF_IMAGE_DPI = 300
+PDF_IMAGE_DPI = 180  # more cannot be told from it in print, and takes megabytes
 COLUMNS = 6  # images beside each other
 TILE = 64  # pixels a side, at most, of the images behind a cell
 

@@ -26,7 +26,7 @@ FONT = Path(__file__).parent / "fonts" / "NotoSansCJKtc.ttf"
 _CHINESE = 0x2E80  # where the characters of Chinese begin, and its punctuation
 _MARKUP_BYTES = 1_000_000  # of these, for all that is no picture
 # Qualities of WebP, each with the largest width in pixels; the first with which all pictures have room is taken.
-_FORMS = ((90, 1600), (80, 1200), (65, 1000), (50, 800), (35, 640))
+_FORMS = ((75, 1200), (65, 1000), (50, 800), (35, 640))
 
 
 @dataclass(frozen=True)
