@@ -14,10 +14,10 @@ from helpers.base.runs import DEFAULTS
 CHECKED = "# NBVAL_CHECK_OUTPUT"
 COMMON_LINES = """\
 DATASET = "faces"  # data set: "faces", "fer2013", or a path to an archive or a folder of images
-RECIPE = "quick"  # training budget: "quick" (minutes), "cpu" or "full" (hours), or "pretrained" (shipped for FER2013)
+RECIPE = "quick"  # "quick" (minutes), "cpu" or "full" (hours), "pretrained" (shipped for FER2013)
 SEED = 0  # seed of every random number; any whole number, 0 or more
 REPORTS = "reports"  # folder that holds the run folders; relative to the repository root
-IMAGE_SIZE = 0  # pixels a side of the images; 24 to 512, or 0 for 48 (faces, FER2013) or 64 (all others)"""
+IMAGE_SIZE = 0  # pixels a side of the images; 24 to 512, or 0 for the data's own default"""
 PARAMETER_LINE = re.compile(r"[A-Z][A-Z0-9_]* = .+  # \S+( \S+){2,}")
 
 Notebook = nbformat.NotebookNode
@@ -91,6 +91,10 @@ def test_code_cells_are_short(notebook: Notebook) -> None:
             statements = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.stmt)]
             assert len(statements) <= 9, cell.source
             assert len(cell.source.splitlines()) <= 40, cell.source
+
+
+def test_no_line_of_code_is_wider_than_a_page_beside_the_files(notebook: Notebook) -> None:
+    assert [line for cell in code(notebook) for line in cell.source.splitlines() if len(line) > 100] == []
 
 
 def test_no_more_than_two_code_cells_follow_each_other(notebook: Notebook) -> None:
