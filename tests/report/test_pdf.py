@@ -322,3 +322,14 @@ def test_a_short_answer_a_little_too_long_for_its_page_is_set_with_smaller_figur
     (page,) = PdfReader(build_report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short"))).pages[1:]
     left, _, right, _ = figure_box(page)
     assert "One training." in page.extract_text() and 0.79 * 6 * 72 < right - left < 0.96 * 6 * 72
+
+
+def test_a_figure_that_fits_below_the_text_of_a_short_answer_comes_before_one_that_does_not(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
+    answer.summary("It is right.")
+    answer.figure("one", draw(6, 8), "The tall one.", carries=True)
+    answer.figure("two", draw(6, 4), "The other.", carries=True)
+    answer.limit("One training.")
+    answer.save()
+    first, second = pages(build_report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short")))[1:]
+    assert "One training." in first and "The other." in first and "The tall one." in second
