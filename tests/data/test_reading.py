@@ -55,7 +55,7 @@ def test_the_words_of_readings_are_all_said() -> None:
 def test_what_files_are_called_is_never_translated() -> None:
     names = {"column": "images", "tables": ["test", "true"]}
     with words.use("zh-Hant"):
-        assert words.show(said("data.labels.column", **names)) == "test和true 的「images」欄"
+        assert words.show(said("data.labels.column", **names)) == "test 和 true 的「images」欄"
 
 
 def test_a_reading_survives_its_file(reading: Reading) -> None:
