@@ -382,6 +382,32 @@ def test_at_any_width_nothing_leaves_the_window_and_axe_finds_nothing_serious(op
     assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")] == []
 
 
+@pytest.mark.parametrize("width", [360, 1400])
+def test_the_chinese_page_is_switched_to_and_has_no_fault(browser, report: Path, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    both = HandIn(languages=("en", "zh-Hant"))
+    with words.use("zh-Hant"):
+        chinese, skip, trust = (
+            build_report(report.parent, NOTEBOOKS, STAMP, both),
+            words.text("html.skip"),
+            words.text(TRUST),
+        )
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    wrong = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(chinese.as_uri())
+    assert page.locator("html").get_attribute("lang") == "zh-Hant" and page.locator(".skip").inner_text() == skip
+    assert page.locator(f"h2:has-text('{trust}')").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    found = axe.Axe().run(page).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    page.locator("nav a[hreflang='en']").click()
+    page.wait_for_url("**/report.html")
+    assert page.locator("html").get_attribute("lang") == "en" and wrong == []
+    page.close()
+
+
 def test_without_its_script_all_of_it_is_shown(browser, report: Path) -> None:
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(report.as_uri())
