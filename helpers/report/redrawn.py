@@ -30,7 +30,7 @@ def _redraw(folder: Path, block: dict[str, Any]) -> dict[str, Any]:
 
     drawing = (folder / block["drawing"]).read_bytes()
     spoken = repr(sorted(words.catalogue(words.language()).items())) + repr(sorted(words.names().items()))
-    made_from = sha256(b"\0".join([drawing, spoken.encode(), code_digest(plots.draw_again).encode()]))
+    made_from = sha256(b"\0".join([drawing, spoken.encode(), code_digest(plots.draw_again, as_pdf, as_png).encode()]))
     stem = f"figures/{words.language()}/{Path(block['file']).stem}-{made_from.hexdigest()[:12]}"
     files = {"file": f"{stem}.pdf", "png": f"{stem}.png"}
     if not all((folder / name).is_file() for name in files.values()):
