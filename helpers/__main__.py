@@ -157,7 +157,7 @@ def run_python(*arguments: str) -> Callable[[list[str]], int]:
 
 
 TESTS = "-m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200"
-COMMANDS = {
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "look": run_look,
     "report": run_report,
     "study": run_study,

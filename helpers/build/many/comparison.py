@@ -146,7 +146,9 @@ def _show_images(
         ordered = part.assign(turn=part.groupby(GROUP, dropna=False).cumcount()).sort_values("turn", kind="stable")
         shown = {row["run"]: seen[row["run"]] for row in ordered.head(ROWS).to_dict("records")}
         first = next(iter(shown.values()))
-        maps = {f"{name}: {one['method']}": one["maps"] for name, one in shown.items() if "maps" in one}
+        maps: dict[str | Said, np.ndarray] = {
+            f"{name}: {one['method']}": one["maps"] for name, one in shown.items() if "maps" in one
+        }
         titles = [str(first["classes"][first["labels"][at]]) for at in first["places"]]
         same = all(np.array_equal(one["places"], first["places"]) for one in shown.values())
         if maps and same:
