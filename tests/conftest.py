@@ -1,6 +1,7 @@
 import os
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,18 @@ def write_fer2013_table(path: Path, usages: Sequence[str], each: int = 21) -> Pa
     lines = (f"{label},{' '.join(map(str, pixels))},{usage}" for label, pixels, usage in rows)
     path.write_text("\n".join(["emotion,pixels,Usage", *lines, ""]))
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """Chromium, where there is one on this machine."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: pip install -e .[browser]"
+    )
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("there is no Chromium on this machine; install one, as with apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,7 +1,6 @@
 """The live notebook in a real JupyterLab, with a real kernel, in a real browser."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,20 +17,6 @@ from helpers.base.files import ROOT
 
 TOKEN = "a-token-of-the-tests"  # JupyterLab asks for it on loopback
 START, PATIENCE = 300, 60  # seconds that a server or a training, and anything else, may take on a busy machine
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install -e .[browser]"
-    )
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("there is no Chromium on this machine; install one, as with apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

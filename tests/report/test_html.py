@@ -1,7 +1,6 @@
 """The HTML: what it holds, how large it grows, and what it does in a browser."""
 
 import html as escaping
-import shutil
 from base64 import b64decode
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -244,20 +243,6 @@ def test_a_short_report_has_its_appendix_and_the_authors_name_and_remarks(tmp_pa
 
 
 # What follows needs a browser.
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install -e .[browser]"
-    )
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("there is no Chromium on this machine; install one, as with apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
