@@ -33,8 +33,9 @@ COLLABORATORS =
 QUESTIONS  =
 DETAIL     =
 LANGUAGE   =
-# Of a study: lists in place of single values, where the reports are made, and what bounds each.
+# How often each compared network is trained (0: as the recipe says), and of a study, its seeds.
 SEEDS   = 0
+# Of a study: where the reports are made, and what bounds each.
 ENGINE  =
 JOBS    =
 THREADS = 1
@@ -77,7 +78,7 @@ run   := .venv/bin/python
 help:
 	@echo 'make report   run the notebooks and write reports/<run>/report.pdf and report.html'
 	@echo '                DATASET=faces   faces, fer2013, food11, or a path to an archive or a folder of images'
-	@echo '                RECIPE=quick    quick (minutes), cpu (about thirteen hours on two cores), full (the same, and'
+	@echo '                RECIPE=quick    quick (minutes), cpu (about fifteen hours on two cores), full (the same, and'
 	@echo '                                larger networks for the ensemble, for a GPU) or pretrained (FER2013 only: those shipped)'
 	@echo '                SEED=0          seed of every random number'
 	@echo '                IMAGE_SIZE=0    pixels a side of the images; 0 for 48 (faces, FER2013) or 64 (others)'
@@ -94,6 +95,8 @@ help:
 	@echo '                PRECISION=auto  auto (bfloat16 where it pays, if the processor has it), float32 or bfloat16'
 	@echo '                ACCELERATE=1    0 to train and predict by plain Keras in float32, several times slower'
 	@echo '                BALANCE=0       1 to weigh classes in training, so that a rare one counts as much as a common one'
+	@echo '                SEEDS=0         how often each network of question 2 is trained, each time with another seed;'
+	@echo '                                0 for once, and five times in cpu and full'
 	@echo '                TENSORBOARD=0   1 to log trainings under reports/<run>/tensorboard'
 	@echo '                AUTHOR="..." STUDENT_ID="..." COURSE="..." COLLABORATORS="1: Ann; 4: Bob"   who hands it in'
 	@echo '                QUESTIONS="1 2 3"   notebooks that are handed in, in this order; all of this also in report.toml'
@@ -118,13 +121,13 @@ help:
 	@echo '                STUDY=study     folder of its logs and of the comparison; or a file study.toml with all of these'
 	@echo 'make compare  set RUNS="a b c" (or those of STUDY) side by side in a report, as a study does at its end'
 	@echo '                IMAGES=test:17,42   the images that each run explains; otherwise some are drawn'
-	@echo 'make train    train the networks of a recipe without a report, on all training images; takes DATASET, RECIPE, SEED'
-	@echo '                NETWORKS="cnn dnn"   only these'
+	@echo 'make train    train the networks of a recipe without a report, on all training images; takes DATASET, RECIPE,'
+	@echo '                SEED, SEEDS; NETWORKS="cnn dnn"   only these'
 	@echo 'make data     download DATASET=fer2013 or food11 into data/ and check it'
 	@echo 'make test     run every test, the notebooks among them'
 	@echo 'make bench    compare the speed of training and of the explanations with other ways to do the same'
 	@echo 'make kill     kill reports at 50 random moments and check that each next one recovers (an hour)'
-	@echo 'make lab      open JupyterLab on the notebooks, which follow DATASET, RECIPE, SEED, IMAGE_SIZE and NETWORK'
+	@echo 'make lab      open JupyterLab on the notebooks, which follow DATASET, RECIPE, SEED, SEEDS, IMAGE_SIZE, NETWORK'
 	@echo 'make explore  open the live page on images, explanations and filters in JupyterLab; takes the same'
 	@echo 'make setup    make .venv from requirements.txt (the others do so when needed)'
 	@echo 'make runs     list the runs: data, recipe, seed, day, size, numbers, and whether they are up to date'

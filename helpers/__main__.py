@@ -33,7 +33,16 @@ TAKES = {
     "test": (),
     "kill": (),
 }
-SHARED = ("PRECISION", "TENSORBOARD", "KERAS_BACKEND", "ACCELERATE", "BALANCE", "SOURCE_DATE_EPOCH", *VARIABLES)
+SHARED = (
+    "PRECISION",
+    "TENSORBOARD",
+    "KERAS_BACKEND",
+    "ACCELERATE",
+    "BALANCE",
+    "SEEDS",
+    "SOURCE_DATE_EPOCH",
+    *VARIABLES,
+)
 SHARED += ("USER_OF_RUNS", "NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS")
 SHARED += ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS", "DETAIL")
 NAMES = sorted({*SHARED, *(name for names in TAKES.values() for name in names)})
@@ -102,7 +111,7 @@ def run_bench(words: list[str]) -> int:
 
 def lab_variables(words: Sequence[str]) -> dict[str, str]:
     """Say in variables of the environment which run notebooks follow; ValueError on values that do not exist."""
-    from helpers.base.runs import DEFAULTS, LAB_PREFIX
+    from helpers.base.runs import DEFAULTS, LAB_PREFIX, chosen_trainings
     from helpers.build.plan import RECIPES
     from helpers.data.datasets import KNOWN_NAMES
 
@@ -112,6 +121,7 @@ def lab_variables(words: Sequence[str]) -> dict[str, str]:
     for name in ("SEED", "IMAGE_SIZE"):
         if not chosen.get(name, "0").isdecimal():
             raise ValueError(f"{name}={chosen[name]} is no whole number of at least 0; choose one, such as 0.")
+    chosen_trainings(chosen.get("RECIPE", ""))
     if (data := chosen.get("DATASET", "faces")) not in KNOWN_NAMES:
         if not Path(data).exists():
             raise ValueError(f"There is no data set {data}; {near(data, KNOWN_NAMES)} Or give a path that exists.")

@@ -75,17 +75,14 @@ class Run:
         names = self.shipped.manifest["ensemble"] if self.shipped else self.recipe.ensemble
         return {shown_name(name, place): self.network(name) for place, name in enumerate(names, 1)}
 
-    def compared_cnn(self) -> Trained:
-        """Give the CNN that is compared with a DNN and taken apart; the headline CNN, unless another is shipped."""
-        return self.network(self.shipped.manifest["compared"] if self.shipped else self.recipe.compared or "cnn")
+    def compared(self, name: str = "cnn") -> list[Trained]:
+        """Give every training of a network that is compared; they differ in the seed alone.
 
-    def dnn(self) -> Trained:
-        """Give the plain DNN with as many parameters as the CNN that it is compared with."""
-        return self.network("dnn")
-
-    def ablation(self, name: str) -> Trained:
-        """Give the compared CNN without augmentation and with what else ABLATIONS says, on the same budget."""
-        return self.network(f"cnn_{name}")
+        name: "cnn", the headline CNN unless the recipe compares another; "dnn", of its size; or "cnn_plain" and so on.
+        """
+        if name == "cnn":
+            name = self.shipped.manifest["compared"] if self.shipped else self.recipe.compared or name
+        return [self.network(one) for one in recipes.repeats(name, self.recipe.trainings)]
 
     def missing_ablations(self) -> Mapping[str, object]:
         """Name the ablations that cannot be made of the CNN, each with the reason."""
@@ -202,6 +199,10 @@ class Run:
         return self.keeper.keep(
             f"probabilities_{split}", made_from, lambda: softmax(predict_logits(trained.model, images))
         )
+
+    def predict_each(self, trainings: Sequence[Trained], split: str = "test") -> np.ndarray:
+        """Give the probabilities of several trainings for a split: (trainings, N, classes) float32."""
+        return np.stack([self.predict(one, split) for one in trainings])
 
     def predict_views(
         self, trained: Trained, split: str, views: Callable[[np.ndarray], Iterable[np.ndarray]] = image_views.four_crops
@@ -327,8 +328,7 @@ class Run:
 
         bounded: fewer where they are larger than 64 by 64 pixels, which take as long to explain as `count` of these.
         """
-        if bounded:
-            count = as_many_as_last(count, self.dataset.image_shape)
+        count = as_many_as_last(count, self.dataset.image_shape) if bounded else count
         random = np.random.default_rng([self.seed, zlib.crc32(b"random")])
         available = len(self.split(split).labels)
         return self.sample_of(random.choice(available, min(count, available), replace=False), split)
@@ -394,7 +394,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     if shipped:
         shipped.check(loaded)
     plots.missing_characters("".join(loaded.class_names))  # has fonts of this machine help out in figures
-    named, balance = label(source, recipe), balances(recipe)
-    folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size, named, balance=balance)
+    place, often, balance = runs.place_of(reports), runs.chosen_trainings(recipe), balances(recipe)
+    folder = claim_run(loaded, recipe, seed, place, image_size, label(source, recipe), often, balance=balance)
     write_skipped(folder / "skipped.csv", loaded.skipped)
     return Run(folder, loaded, chosen, seed, shipped, None if isinstance(source, str) else source)

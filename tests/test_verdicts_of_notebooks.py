@@ -19,11 +19,13 @@ NAMES = np.array(["happy", "sad"])
 
 
 def concluded(tmp_path: Path, notebook: str, cell: str, **given: Any) -> str:
-    """Run one cell of a notebook on made data, and give what it says."""
+    """Run one cell of a notebook, or some, on made data, and give what they say."""
     cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
-    (source,) = ("".join(one["source"]) for one in cells if one["id"] == cell)
+    source = "\n".join("".join(one["source"]) for one in cells if one["id"] in cell.split())
     answer = Answer(tmp_path, notebook, "Title", "Question?")
-    exec(source, {"answer": answer, "np": np, "display": lambda shown: None, "regions": regions, "said": said, **given})
+    exec(
+        source, {"answer": answer, "np": np, "display": lambda *shown: None, "regions": regions, "said": said, **given}
+    )
     return " ".join(render_block(block) for block, _ in answer._blocks)
 
 
@@ -71,12 +73,44 @@ def test_which_filters_answer_to_a_region(tmp_path: Path, notebook: str, cell: s
 
 
 @pytest.mark.parametrize(("right", "apart"), [(38, True), (22, False)])
-def test_the_best_class_is_told_from_the_worst_where_the_intervals_part(
-    tmp_path: Path, right: int, apart: bool
-) -> None:
-    labels = np.repeat([0, 1], IMAGES)
-    found = np.where(np.tile(np.arange(IMAGES), 2) < np.repeat([right, 20], IMAGES), labels, 1 - labels)
-    given = {"confusion": confusion, "test": SimpleNamespace(labels=labels), "names": list(NAMES)}
-    given |= {"probabilities": np.eye(2)[found], "best": 0, "worst": 1, "worst_rival": 0, "together": []}
-    text = concluded(tmp_path, "06_lime", "c29b", **given)
-    assert "The network finds happy best" in text and ("cannot be told apart" not in text) == apart
+def test_a_class_is_called_best_only_where_the_next_is_told_from_it(tmp_path: Path, right: int, apart: bool) -> None:
+    counts = np.array([[right, IMAGES - right], [20, IMAGES - 20]])
+    ends = {
+        "highest": confusion.extreme_recall(counts, NAMES, 1),
+        "lowest": confusion.extreme_recall(counts, NAMES, -1),
+    }
+    text = concluded(tmp_path, "06_lime", "c29b", **ends, names=list(NAMES), best=0, worst=1, together=[])
+    assert ("The class that is found most often is happy" in text) == apart
+    assert ("Which class is found most often is not clear" in text) == (not apart)
+    assert ("do not say that the network finds happy better than sad" in text) == (not apart)
+
+
+def ingredients(tmp_path: Path, trainings: int, spread: float, gap: float) -> str:
+    """Let notebook 02 judge a CNN with and without its ingredients, whose trainings differ in accuracy by so much."""
+    skills = 0.6 + spread * np.linspace(-1, 1, trainings)[:, None] if trainings > 1 else np.array([[0.6 + spread]])
+    places, labels = np.linspace(0, 1, 2000, endpoint=False), np.zeros(2000, int)
+
+    def answers(skill: np.ndarray) -> np.ndarray:
+        return np.eye(2)[(places > skill).astype(int)]
+
+    known = {"cnn": answers(skills), "plain": answers(skills[::-1] - gap - (2 * spread if trainings == 1 else 0))}
+    given = {"answers": known, "labels": labels, "versions": known, "often": trainings, "confusion": confusion}
+    given |= {"cnn": SimpleNamespace(history=[0] * 9), "SMALLEST": 1.0, "SIGNIFICANCE": 0.05}
+    given["difference"] = confusion.compare(labels, known["cnn"].argmax(-1), known["plain"].argmax(-1))
+    return concluded(tmp_path, "02_compare_dnn", "c26 c27 c29", **given)
+
+
+def test_after_one_training_notebook_02_speaks_of_these_networks_and_of_their_epochs(tmp_path: Path) -> None:
+    text = ingredients(tmp_path, 1, 0.03, 0.0)
+    assert "This network with augmentation against the one without, after 9 epochs: +6.0 points" in text
+    assert "more than chance explains" in text and "Each version was trained once" in text
+    assert "each trained" not in text and "holds for 9 epochs" in text
+
+
+def test_after_several_trainings_notebook_02_claims_what_outweighs_their_luck_and_no_more(tmp_path: Path) -> None:
+    lucky, sure = ingredients(tmp_path, 5, 0.08, 0.05), ingredients(tmp_path, 5, 0.004, 0.05)
+    assert "no difference can be claimed" in lucky and "more than chance explains" not in lucky
+    assert "more than chance explains" in sure and "no difference" not in sure
+    for text in (lucky, sure):
+        assert "The CNN with augmentation against the same without, each trained 5 times, after 9 epochs" in text
+        assert "This network" not in text and "trained once" not in text

@@ -26,14 +26,36 @@ DEFAULTS: dict[str, str | int] = {
 COMMON = tuple(DEFAULTS)
 
 
-def name_run(data: str, recipe: str, seed: int, image_size: int = 0, network: str = "", balance: bool = False) -> str:
-    """Name a run's folder: the data, then recipe, seed, size (0: usual), network, balance where you chose these."""
+_NAMED = ("fingerprint", "recipe", "seed", "image_size", "network", "trainings")  # what sets runs of one name apart
+SEEDS_VARIABLE = "SEEDS"  # of the environment: how often each compared network is trained; "0": as the recipe says
+
+
+def chosen_trainings(recipe: str = "", trained: bool = False) -> int:
+    """Say how often each compared network is to be trained, from the environment; 0 where the recipe decides.
+
+    trained: whether the network that all is about came trained. Raises UsageError on what is no number from 0 to 99,
+    and where nothing is trained that often.
+    """
+    text = os.environ.get(SEEDS_VARIABLE) or "0"
+    if not text.isdecimal() or int(text) > 99:
+        raise UsageError(f"SEEDS={text} is no whole number from 0 to 99: how often is each compared network trained?")
+    if int(text) and (recipe == "pretrained" or trained):
+        why = "RECIPE=pretrained trains nothing" if recipe == "pretrained" else "a NETWORK that came trained is not"
+        raise UsageError(f"SEEDS={text} has networks trained so many times, and {why}: leave one out.")
+    return int(text)
+
+
+def name_run(
+    data: str, recipe: str, seed: int, image_size: int = 0, network: str = "", balance: bool = False, trainings: int = 0
+) -> str:
+    """Name a run's folder: the data, then recipe, seed, size (0: usual), network and so on where you chose these."""
     parts = [
         recipe if recipe != "quick" else "",
         f"seed{seed}" if seed else "",
         f"{image_size}px" if image_size else "",
         network,
         "balanced" if balance else "",
+        f"{trainings}seeds" if trainings else "",
     ]
     return "-".join([data, *filter(None, parts)])
 
@@ -62,14 +84,14 @@ def claim(reports: Path, name: str, record: Mapping[str, Any]) -> Path:
     """Give the folder of a run and write its record there; where it holds other data, one beside it, and say so.
 
     name: by `name_run`; the environment's RUN goes before it. record: what the run is, with `fingerprint`, `recipe`,
-    `seed`, `image_size` and `network`. Raises UsageError where RUN names the folder of another run.
+    `seed`, `image_size`, `network` and `trainings`. Raises UsageError where RUN names the folder of another run.
     """
     own = os.environ.get(RUN_VARIABLE, "")
     if own and Path(own).name != own:
         raise UsageError(f"RUN={own} is no name of a folder; choose one without slashes.")
     with locked(reports / ".runs.lock"):
         folder = reports / (own or name)
-        if own and (other := _difference(folder, record, ("fingerprint", "recipe", "seed", "image_size", "network"))):
+        if own and (other := _difference(folder, record, _NAMED)):
             raise UsageError(f"{folder} holds another run ({other}); choose another name than RUN={own}.")
         if not own and (other := _difference(folder, record, ("fingerprint",))):
             folder = reports / f"{name}-{record['fingerprint'][:6]}"

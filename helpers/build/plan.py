@@ -12,7 +12,7 @@ from pathlib import Path
 from helpers.base.files import ROOT, cache_folder, cache_notes, write_atomically
 from helpers.base.legal import check_values, near
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
-from helpers.base.runs import COMMON, RUN_VARIABLE
+from helpers.base.runs import COMMON, RUN_VARIABLE, SEEDS_VARIABLE, chosen_trainings
 from helpers.base.words import show
 from helpers.build import stale
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
@@ -29,7 +29,15 @@ from helpers.training.batches import balances
 RECIPES = ("quick", "full", "cpu", "pretrained", "tiny")
 
 # Variables of the environment that decide how a run is made, and their values where that is left as it is.
-MADE_WITH = {"PRECISION": "auto", "ACCELERATE": "1", "BALANCE": "0", NETWORK: "", CUSTOM: "", PREPROCESS: ""}
+MADE_WITH = {
+    "PRECISION": "auto",
+    "ACCELERATE": "1",
+    "BALANCE": "0",
+    SEEDS_VARIABLE: "0",
+    NETWORK: "",
+    CUSTOM: "",
+    PREPROCESS: "",
+}
 MADE_WITH |= dict.fromkeys(VARIABLES, "")
 
 
@@ -157,6 +165,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         "the precision": _precision(),
         "the network": _network(arguments.recipe, loaded, arguments.reports.resolve()),
         **({"the balance of classes": "1"} if _balances(arguments.recipe) else {}),
+        **({"the trainings of each network": str(often)} if (often := _trainings(arguments.recipe)) else {}),
         **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
     }
     day = _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
@@ -210,11 +219,11 @@ def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size
     """Give the run's folder, which is made here, once all else is known to be right."""
     os.environ[RUN_VARIABLE] = arguments.run  # which the kernels go by as well
     path = arguments.dataset if arguments.dataset in KNOWN_NAMES else str(Path(arguments.dataset).resolve())
-    named = label(read_source(arguments.recipe), arguments.recipe)
+    named, often = label(read_source(arguments.recipe), arguments.recipe), _trainings(arguments.recipe)
     chosen = {name: os.environ.get(name) or usual for name, usual in MADE_WITH.items()}
     facts = {"balance": balances(), "environment": {name: v for name, v in chosen.items() if v != MADE_WITH[name]}}
     return claim_run(
-        loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, named, source=path, **facts
+        loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, named, often, source=path, **facts
     )
 
 
@@ -283,6 +292,11 @@ def _precision() -> str:
         return describe_precision()
     except ValueError as error:
         raise UsageError(error) from None
+
+
+def _trainings(recipe: str) -> int:
+    source = read_source(recipe)
+    return chosen_trainings(recipe, not isinstance(source, str) and source.trained)
 
 
 def _balances(recipe: str) -> bool:

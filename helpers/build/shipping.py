@@ -18,7 +18,7 @@ import numpy as np
 
 from helpers.answers import AnswerError, load_answer
 from helpers.base.files import ROOT, write_atomically
-from helpers.base.runs import name_run
+from helpers.base.runs import chosen_trainings, name_run
 from helpers.data.datasets import load_dataset
 from helpers.data.sources import DatasetError
 from helpers.grade.confusion import accuracy_table
@@ -28,7 +28,7 @@ from helpers.training import pretrained
 from helpers.training.loop import Trained, TrainingError
 from helpers.training.networks import recipe_about
 from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
-from helpers.training.recipes import RECIPES, get_recipe
+from helpers.training.recipes import RECIPES, get_recipe, names_of_seeds
 from helpers.training.stored import read_record
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
@@ -60,7 +60,8 @@ def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "
         raise NetworkError(f"NETWORK={own.path} is trained already; give a Python file that builds a network.")
     chosen, side = recipe_about(get_recipe(recipe), source), preferred_side(recipe)
     usual = load_dataset(dataset, image_size=side or None)
-    folder = reports / name_run(usual.name, recipe, seed, side, label(source, recipe))
+    named = label(source, recipe)
+    folder = reports / name_run(usual.name, recipe, seed, side, named, trainings=chosen_trainings(recipe))
     if usual.missing != ("test",):
         return Run(folder, usual, chosen, seed, own=own)
     kept = load_dataset(dataset, image_size=side or None, keep_training=True)
@@ -88,7 +89,8 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
     ensemble: names of its members, at most five, by default those of the recipe that are trained. Raises
     PretrainedError if what a report needs is not trained, or too large.
     """
-    stored = {name: path for name in run.networks if (path := run.stored(name))}
+    wanted = [name for name in run.networks if "_seed" not in name or name in names_of_seeds(run.recipe)]
+    stored = {name: path for name in wanted if (path := run.stored(name))}
     trained = {name: read_record(path) for name, path in stored.items()}
     seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
     usual = [name for name in run.recipe.ensemble if name in trained]
@@ -111,7 +113,7 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
         "compared": compared,
         "networks": {name: _pack_one(run, folder, name, record) for name, record in trained.items()},
     }
-    for name in run.networks.keys() - trained.keys():
+    for name in {*wanted} - trained.keys():
         print(f"{name} is not trained, and so not packed")
     return pretrained.finish(folder, manifest)
 

@@ -109,7 +109,14 @@ class Dataset:
 
 
 def claim_run(
-    dataset: Dataset, recipe: str, seed: int, reports: Path, image_size: int, network: str = "", **facts: object
+    dataset: Dataset,
+    recipe: str,
+    seed: int,
+    reports: Path,
+    image_size: int,
+    network: str = "",
+    trainings: int = 0,
+    **facts: object,
 ) -> Path:
     """Give the folder of the run of these data, recipe, seed, size and network, with its record; see `runs.claim`."""
     usual = FER2013_SIZE if dataset.title == "FER2013" or dataset.evidence is not None else OTHER_SIZE
@@ -122,8 +129,8 @@ def claim_run(
         "title": plain("title", dataset.title),
     }
     record |= {"notes": plain("notes", dataset.reading.sentences()), "fingerprint": dataset.fingerprint}
-    record |= {"reading": dataset.reading.as_json(), "network": network, **facts}
-    name = runs.name_run(dataset.name, recipe, seed, size, network, bool(facts.get("balance")))
+    record |= {"reading": dataset.reading.as_json(), "network": network, "trainings": trainings, **facts}
+    name = runs.name_run(dataset.name, recipe, seed, size, network, bool(facts.get("balance")), trainings)
     return runs.claim(reports, name, record)
 
 

@@ -41,11 +41,16 @@ class ConfusedPair:
 
 
 def accuracy_interval(labels: np.ndarray, predicted: np.ndarray) -> Interval:
-    """Give the share of correct predictions, with Wilson's 95 % interval for a proportion.
+    """Give the share of correct predictions, with its 95 % interval; of several trainings, their mean.
 
-    labels, predicted: (N,) int. Raises ValueError when there are no images. Wilson, 1927.
+    labels: (N,) int; predicted: (N,) int, or (trainings, N). Of one training the interval is Wilson's (1927), of
+    several that of `compare`, over trainings and images. Raises ValueError when there are no images.
     """
-    return _share_interval(int(np.sum(labels == predicted)), len(labels))
+    predicted = np.atleast_2d(predicted)
+    if len(predicted) == 1 or not len(labels):
+        return _share_interval(int(np.sum(labels == predicted)), len(labels))
+    mean = compare(labels, predicted, np.full(len(labels), -1))  # who is never right
+    return Interval(mean.difference, max(0.0, mean.low), mean.high)
 
 
 def recall_interval(counts: np.ndarray, label: int) -> Interval:
@@ -234,10 +239,14 @@ class Verdict:
     said: Said
 
 
-def judge(compared: Mapping[str, Comparison], smallest: float, significance: float = 0.05) -> dict[str, Verdict]:
+def judge(
+    compared: Mapping[str, Comparison], smallest: float, significance: float = 0.05, epochs: int = 0
+) -> dict[str, Verdict]:
     """Say of each difference of a notebook what may be claimed: the one rule for accuracies of this report.
 
-    compared: by a name of CLAIMS; smallest: the smallest difference of interest, in points. Called different are two
+    compared: by a name of CLAIMS; smallest: the smallest difference of interest, in points; epochs: after how many it
+    was measured, which is said with it; 0 where that is not known. A name of networks that were trained several times
+    stands for a way to train, and of one that were trained once for these networks alone. Called different are two
     whose paired interval leaves out zero after Holm's correction over all CLAIMS of the report. A notebook knows its
     own p-values alone, so those of others count as 1, which is conservative and needs no second pass over the report.
     "small": different, by less than is of interest; "alike": not called different, and the interval leaves out all
@@ -247,12 +256,18 @@ def judge(compared: Mapping[str, Comparison], smallest: float, significance: flo
         raise ValueError(f"{unknown[0]!r} is none of the report's claims: add it to CLAIMS, so that it is corrected.")
     corrected = holm([one.p_value for one in compared.values()], len(CLAIMS))
     return {
-        name: _verdict(name, one, p_value, smallest, significance)
+        name: _verdict(_what(name, one, epochs), one, p_value, smallest, significance)
         for (name, one), p_value in zip(compared.items(), corrected)
     }
 
 
-def _verdict(name: str, one: Comparison, p_value: float, smallest: float, significance: float) -> Verdict:
+def _what(name: str, one: Comparison, epochs: int) -> Said:
+    ways = one.trainings > 1
+    what = said(f"differences.trained.{name}", count=one.trainings) if ways else said(f"differences.compared.{name}")
+    return said("differences.after", what=what, epochs=epochs) if epochs else what
+
+
+def _verdict(what: Said, one: Comparison, p_value: float, smallest: float, significance: float) -> Verdict:
     points = {"points": 100 * one.difference, "low": 100 * one.low, "high": 100 * one.high}
     within = max(abs(points["low"]), abs(points["high"])) < smallest
     if p_value < significance:
@@ -261,7 +276,7 @@ def _verdict(name: str, one: Comparison, p_value: float, smallest: float, signif
         key = "alike" if within else "open"
     p = said("differences.p", value=p_value) if p_value >= LEAST_P else said("differences.p_below", value=LEAST_P)
     values = points | ({"smallest": smallest} if key in ("small", "alike") else {})
-    return Verdict(key, values, said(f"differences.{key}", what=said(f"differences.compared.{name}"), p=p, **values))
+    return Verdict(key, values, said(f"differences.{key}", what=what, p=p, **values))
 
 
 @dataclass(frozen=True)
@@ -311,7 +326,8 @@ def _extreme(
 ) -> Extreme:
     if not names:
         raise ValueError("The highest share needs at least one class with images.")
-    first = max(range(len(names)), key=lambda place: sign * shares[place][0] / shares[place][1])
+    # of equal ones the first is the highest and the last the lowest, so that these are two
+    first = max(range(len(names))[::sign], key=lambda place: sign * shares[place][0] / shares[place][1])
     others = [place for place in range(len(names)) if place != first]
     same = [bool(rows) and rows[place] == rows[first] for place in others]
     corrected = holm([_share_p(shares[first], shares[place], one) for place, one in zip(others, same)])
@@ -335,16 +351,17 @@ def accuracy_table(
 ) -> pd.DataFrame:
     """Give each network's accuracy on the same images, with its 95 % interval, one row a network.
 
-    labels: (N,) int; probabilities: (N, classes) by name of the network; without_twin: (N,) bool, the images that are
-    identical to no training image. Where some are, three more columns give the accuracy on the others.
+    labels: (N,) int; probabilities: by name of the network, (N, classes), or (trainings, N, classes), of which the
+    mean is given; without_twin: (N,) bool, the images that are identical to no training image. Where some are, three
+    more columns give the accuracy on the others.
     """
     told_apart = without_twin is not None and not without_twin.all()
     rows = []
     for name, given in probabilities.items():
-        predicted = given.argmax(axis=1)
+        predicted = given.argmax(axis=-1)
         row: dict[str, str | float | None] = {"network": name, **_columns(labels, predicted, "")}
         if told_apart:
-            row.update(_columns(labels[without_twin], predicted[without_twin], "twin-free "))
+            row.update(_columns(labels[without_twin], predicted[..., without_twin], "twin-free "))
         rows.append(row)
     return pd.DataFrame(rows)
 

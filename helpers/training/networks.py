@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from helpers.base.runs import chosen_trainings
 from helpers.base.words import Said, said
 from helpers.data.datasets import Dataset
 from helpers.networks.architectures import build_cnn, build_dnn, convolutions, get_architecture
@@ -23,6 +24,7 @@ from helpers.training.recipes import (
     Recipe,
     get_recipe,
     names_of_seeds,
+    repeats,
     slow_down,
     transferred,
     with_dnn,
@@ -62,7 +64,7 @@ class Networks:
         recipe = replace(self.recipe, plan=self.plan)
         if self.opened:
             return {"dnn": Network(self._build_dnn, slow_down(recipe.plan))}
-        return {
+        networks = {
             "cnn": self._cnn(recipe.plan),
             "cnn_second": self._cnn(recipe.second_plan, draw=1),
             **({recipe.compared: self._other(recipe.compared, recipe.usual_plan)} if recipe.compared else {}),
@@ -75,6 +77,13 @@ class Networks:
             **{name: self._cnn(recipe.plan, draw=i) for i, name in enumerate(names_of_seeds(recipe)) if i},
             **{name: self._member(member) for name, member in recipe.members.items()},
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
+        }
+        compared = (recipe.compared or "cnn", "dnn", *map("cnn_{}".format, ABLATIONS))
+        again = {name: repeats(name, recipe.trainings) for name in compared if name in networks}
+        return networks | {
+            name: replace(networks[first], draw=draw)
+            for first, names in again.items()
+            for draw, name in enumerate(names)
         }
 
     @cached_property
@@ -156,8 +165,10 @@ def recipe_about(recipe: Recipe, source: Source | str) -> Recipe:
     """Give a recipe whose CNN, which all is about, is this network: a named one, or one of the user's.
 
     What a recipe trains besides, of other architectures, is then left out. Raises NetworkError where a Python file's
-    `plan()` gives no plan, and where the recipe trains nothing.
+    `plan()` gives no plan, and where the recipe trains nothing. How often networks are trained, SEEDS may say.
     """
+    trained = isinstance(source, Source) and source.trained
+    recipe = replace(recipe, trainings=chosen_trainings(recipe.name, trained) or recipe.trainings)
     if not source:
         return recipe
     if recipe.name == "pretrained":
@@ -167,7 +178,7 @@ def recipe_about(recipe: Recipe, source: Source | str) -> Recipe:
         get_architecture(source)  # which names those that there are
         return replace(alone, cnn=source)
     if source.trained:
-        return replace(alone, ensemble=("cnn",))
+        return replace(alone, trainings=1, ensemble=("cnn",))
     make = source.offers("plan")
     plan = make() if make else recipe.plan
     if not isinstance(plan, Plan):

@@ -80,6 +80,7 @@ class Recipe:
     others: Mapping[str, Plan] = field(default_factory=dict)  # further architectures, each with its matched DNN
     members: Mapping[str, Member] = field(default_factory=dict)  # further networks for the ensemble, by name
     ensemble: tuple[str, ...] = ("cnn", "cnn_second")  # names of the networks whose answers are averaged
+    trainings: int = 1  # how often each network is trained that is compared with another, to judge ways to train
 
     @property
     def second_plan(self) -> Plan:
@@ -208,6 +209,7 @@ CPU_RECIPE = Recipe(
     3,
     "vgg9_small",
     CPU_COMPARED_PLAN,
+    trainings=5,
     others={"vgg9": CPU_VGG9_PLAN, "vgg12": CPU_VGG12_PLAN, "wide5": CPU_WIDE5_PLAN},
     members={"student": Member("wide8", CPU_STUDENT_PLAN)},
     ensemble=("cnn", "cnn_second", "student"),
@@ -252,7 +254,12 @@ def get_recipe(name: str) -> Recipe:
 
 def names_of_seeds(recipe: Recipe) -> list[str]:
     """Name the headline CNN's trainings, which differ in the seed alone; the first is the CNN."""
-    return ["cnn", *(f"cnn_seed{i}" for i in range(1, recipe.seeds))]
+    return repeats("cnn", max(recipe.seeds, 1 if recipe.compared else recipe.trainings))
+
+
+def repeats(name: str, count: int) -> list[str]:
+    """Name the trainings of a network that differ in the seed alone; the first has the network's own name."""
+    return [name, *(f"{name}_seed{i}" for i in range(1, count))]
 
 
 def shown_name(name: str, place: int) -> str:

@@ -158,7 +158,7 @@ def test_the_work_of_a_run_is_what_it_has_not_trained(tmp_path: Path, monkeypatc
     work = count_work(common)
     assert work["images"] == len(load_dataset("faces").test.labels)
     assert {"cnn", "cnn_second", "dnn", "cnn_bare"} <= work["networks"].keys()
-    open_run("faces", "tiny", 0, str(tmp_path)).dnn()
+    open_run("faces", "tiny", 0, str(tmp_path)).compared("dnn")
     assert work["networks"].keys() - count_work(common)["networks"].keys() == {"dnn"}
     kind, amount, size = work["networks"]["dnn"]
     assert timings._known()[kind][0][0] == pytest.approx(amount)  # what was trained is what was foreseen

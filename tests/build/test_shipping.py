@@ -138,9 +138,9 @@ def test_shipped_networks_fit_data_with_and_without_private_test(
     assert run.tested_splits == tested
     assert len(run.dataset.train.labels) == 210 and run.plan["batch_size"] == 64
     assert [*run.members()] == ["CNN", "member 2"] and len(run.seeds()) == 2
-    weights = run.compared_cnn().model.get_weights()
+    weights = run.compared()[0].model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(weights, shipped.load("cnn")[0].get_weights()))
-    assert [*run.others()] == ["vgg12"] and len(run.ablation("bare").history) == 2
+    assert [*run.others()] == ["vgg12"] and len(run.compared("cnn_bare")[0].history) == 2
     assert run.without_twin("test").sum() == len(run.dataset.test.labels) - 1
     notes = json.loads((run.folder / "run.json").read_text())["notes"]
     assert any("flatter" in note for note in notes) == (kind == "without")

@@ -149,7 +149,10 @@ def test_the_best_class_is_named_only_where_the_next_is_told_from_it() -> None:
     sure = np.array([[190, 10, 0], [60, 140, 0], [0, 60, 140]])
     best = confusion.extreme_recall(sure, names, 1)
     assert (best.name, best.tied, best.images) == ("a", [], 200) and best.share.low > 0.9
-    assert confusion.extreme_recall(sure, names, -1).tied == ["c"]
+    lowest = confusion.extreme_recall(sure, names, -1)
+    assert (lowest.name, lowest.tied) == ("c", ["b"])
+    alike = np.full((3, 3), 5)
+    assert [confusion.extreme_recall(alike, names, sign).name for sign in (1, -1)] == ["a", "c"]  # two, even so
     few = np.array([[9, 1, 0], [30, 70, 0], [0, 30, 70]])  # of ten images, 90 % may be 70 %
     assert confusion.extreme_recall(few, names, 1).tied == ["b", "c"]
     assert confusion.extreme_recall(np.array([[5, 0], [0, 0]]), ("a", "b"), 1).tied == []
@@ -180,3 +183,58 @@ def test_how_often_the_extremes_of_equal_classes_are_told_apart() -> None:
         counts[0, 0], counts[0, 1] = right[0], 100 - right[0]
         told += not confusion.extreme_recall(counts, tuple("abcdefg"), 1).tied
     assert told / 200 <= 0.02
+
+
+def spread_out(trainings: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the answers, 0 where right, of equal networks whose trainings turn out well or badly by luck."""
+    skills = np.linspace(0.4, 0.6, trainings)  # of the second, the same in another order
+    places = np.linspace(0, 1, 2000, endpoint=False)
+    first = (places > skills[:, None]).astype(int)
+    return first, (places > np.roll(skills, 1)[:, None]).astype(int)
+
+
+def test_the_luck_of_a_seed_is_never_told_as_what_a_way_to_train_does() -> None:
+    once = compare(LABELS, *(each[-1] for each in spread_out(5)))
+    often = compare(LABELS, *spread_out(5))
+    said_once, said_often = (judge({"augmentation": one}, smallest=1.0)["augmentation"] for one in (once, often))
+    assert said_once.key == "different" and said_often.key == "open"
+    assert str(said_once.said).startswith("This network") and "each trained" not in str(said_once.said)
+    assert "each trained 5 times" in str(said_often.said) and "This network" not in str(said_often.said)
+
+
+def test_one_network_trained_once_is_enough_to_speak_of_this_network_alone() -> None:
+    first, second = spread_out(4)
+    for one, other in ((first[:1], second), (first, second[:1]), (first[0], second[0])):
+        assert "This network" in str(judge({"augmentation": compare(LABELS, one, other)}, 1.0)["augmentation"].said)
+
+
+def test_a_difference_says_after_how_many_epochs_where_that_is_known() -> None:
+    found = {"dnn": differing(2000, 120, 20)}
+    assert "after 9 epochs" in str(judge(found, 1.0, epochs=9)["dnn"].said)
+    assert "after 1 epoch:" in str(judge(found, 1.0, epochs=1)["dnn"].said)
+    assert "epoch" not in str(judge(found, 1.0)["dnn"].said)
+
+
+def test_the_interval_of_a_mean_over_trainings_holds_the_truth_as_often_as_it_says() -> None:
+    random, held, alone = np.random.default_rng(0), 0, 0
+    for _ in range(200):
+        skills = np.clip(random.normal(0.6, 0.04, 5), 0, 1)
+        predicted = (random.random((5, 600)) > skills[:, None]).astype(int)
+        found = confusion.accuracy_interval(np.zeros(600, int), predicted)
+        assert found.value == pytest.approx(1 - predicted.mean())
+        held += found.low <= 0.6 <= found.high
+        first = confusion.accuracy_interval(np.zeros(600, int), predicted[0])
+        alone += first.low <= 0.6 <= first.high
+    assert 0.91 <= held / 200 <= 0.99
+    assert alone / 200 < 0.8  # of one network, the interval holds its own accuracy, not that of its kind
+
+
+def test_the_table_of_accuracies_gives_the_mean_of_trainings_and_of_one_what_it_always_gave() -> None:
+    labels, fresh = np.array([0, 1] * 50), np.arange(100) < 60
+    wrong = np.eye(2)[1 - labels]
+    wrong[:80] = np.eye(2)[labels[:80]]
+    once = confusion.accuracy_table(labels, {"a": wrong}, fresh)
+    assert once.equals(confusion.accuracy_table(labels, {"a": wrong[None]}, fresh))
+    often = confusion.accuracy_table(labels, {"a": np.stack([wrong, np.eye(2)[labels]])}, fresh).iloc[0]
+    assert often["accuracy"] == pytest.approx(0.9) and often["twin-free accuracy"] == pytest.approx(1.0)
+    assert often["low"] < 0.8 and often["high"] == 1.0

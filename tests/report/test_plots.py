@@ -339,3 +339,15 @@ def test_what_a_figure_is_given_is_spoken_wherever_it_stands() -> None:
     assert spoken["嘴巴"][:2] == ("圖片數", ["快樂"]) and spoken["n"] == 3
     assert [*spoken["嘴巴"][2]] == ["難過", "of mine"]
     assert [*spoken["frame"].index] == ["嘴巴", "of mine"] and [*spoken["frame"]["class"]] == ["快樂", "of mine"]
+
+
+def test_each_training_is_a_dot_and_one_training_is_none_beside_its_own_mean() -> None:
+    ends = np.array([0.5, 0.6]), np.array([0.4, 0.5]), np.array([0.6, 0.7])
+    several = [np.array([0.45, 0.55]), np.array([0.6, 0.62, 0.58])]
+
+    def dots(*each: list[np.ndarray]) -> list[float]:
+        lines = plots.accuracy_intervals(["a", "b"], *ends, *each).axes[0].lines
+        return [x for line in lines if line.get_fillstyle() == "none" for x in np.ravel(line.get_xdata())]
+
+    assert dots(several) == [0.45, 0.55, 0.6, 0.62, 0.58]
+    assert dots() == dots([np.array([0.5]), np.array([0.6])]) == []

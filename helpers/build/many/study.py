@@ -18,6 +18,7 @@ from pathlib import Path
 from helpers.base.files import ROOT, reports_folder, write_json
 from helpers.base.legal import near
 from helpers.base.notebook import UsageError
+from helpers.base.runs import SEEDS_VARIABLE
 from helpers.build.many.comparison import OUTCOMES, write_comparison
 from helpers.build.many.engines import USER, USUAL, Ended, Limits, choose_jobs, open_engine, run_command, stop_all
 from helpers.build.plan import MADE_WITH, RECIPES
@@ -187,6 +188,7 @@ def main(words: Sequence[str]) -> int:
     for name in KEYS:
         parser.add_argument(f"--{name}", default="")
     parser.add_argument("--study", default="study")
+    os.environ.pop(SEEDS_VARIABLE, None)  # of a study the seeds themselves, and of a report how many
     typed = {name: value for name, value in vars(parser.parse_args(words)).items() if value}
     try:
         of_file = read_study(Path(typed["study"])) if typed["study"].endswith(".toml") else {}

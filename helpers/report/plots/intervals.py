@@ -11,11 +11,21 @@ from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure, s
 
 
 @drawn
-def accuracy_intervals(names: Sequence[str], values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> Figure:
-    """Draw accuracies as dots with their intervals, one row each, the first on top."""
-    figure = new_figure(0.45 + 0.27 * len(names))
+def accuracy_intervals(
+    names: Sequence[str], values: np.ndarray, lows: np.ndarray, highs: np.ndarray, each: Sequence[np.ndarray] = ()
+) -> Figure:
+    """Draw accuracies as dots with their intervals, one row each, the first on top.
+
+    each: where some are means of several trainings, the accuracies of these by row, drawn as open dots above the mean.
+    """
+    several = any(len(trainings) > 1 for trainings in each)
+    figure = new_figure(0.45 + (0.36 if several else 0.27) * len(names))
     axes = _rows(figure, names, say("accuracy_interval"))
     heights = np.arange(len(names))
+    if several:
+        for height, trainings in enumerate(each):
+            above = np.full(len(trainings), height - 0.25)
+            axes.plot(trainings, above, "o", color=COLOURS[1], markersize=3.5, fillstyle="none")
     axes.errorbar(
         values, heights, xerr=[values - lows, highs - values], fmt="o", color=COLOURS[0], capsize=3, markersize=5
     )

@@ -1,0 +1,91 @@
+"""SEEDS says how often each compared network is trained; the trainings differ in the seed alone."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.base import runs
+from helpers.base.notebook import UsageError
+from helpers.data.datasets import Dataset, Split
+from helpers.run import Run
+from helpers.training.networks import Networks, recipe_about
+from helpers.training.recipes import get_recipe, names_of_seeds, repeats
+
+COMPARED = ("cnn", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare")
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    images = np.zeros((8, 48, 48, 1), np.uint8)
+    split = Split(images, np.arange(8) % 7)
+    return Dataset("toy", tuple("abcdefg"), split, split, split, "toy", "Toy", (), None)
+
+
+@pytest.mark.parametrize("text", ["three", "-1", "0-9", "2.5", "100"])
+def test_what_is_no_number_of_trainings_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEDS", text)
+    with pytest.raises(UsageError, match=f"SEEDS={text} is no whole number"):
+        recipe_about(get_recipe("quick"), "")
+
+
+def test_where_nothing_is_trained_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEDS", "2")
+    with pytest.raises(UsageError, match="RECIPE=pretrained trains nothing"):
+        runs.chosen_trainings("pretrained")
+    with pytest.raises(UsageError, match="came trained"):
+        runs.chosen_trainings("quick", trained=True)
+    monkeypatch.setenv("SEEDS", "0")
+    assert runs.chosen_trainings("pretrained") == runs.chosen_trainings("quick", trained=True) == 0
+
+
+@pytest.mark.parametrize(("recipe", "usual"), [("quick", 1), ("tiny", 1), ("pretrained", 1), ("cpu", 5), ("full", 5)])
+def test_a_recipe_has_its_own_number_and_seeds_goes_before_it(
+    recipe: str, usual: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEEDS", raising=False)
+    assert recipe_about(get_recipe(recipe), "").trainings == usual
+    if recipe != "pretrained":
+        monkeypatch.setenv("SEEDS", "3")
+        assert recipe_about(get_recipe(recipe), "").trainings == 3
+
+
+def test_every_compared_network_is_there_so_often_and_differs_in_the_draw_alone(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = Networks(dataset, get_recipe("tiny")).by_name
+    monkeypatch.setenv("SEEDS", "3")
+    often = Networks(dataset, recipe_about(get_recipe("tiny"), "")).by_name
+    assert set(often) - set(once) == {name for first in COMPARED for name in repeats(first, 3)[1:]}
+    for first in COMPARED:
+        trainings = [often[name] for name in repeats(first, 3)]
+        assert [each.draw for each in trainings] == [0, 1, 2]
+        assert all(asdict(each.plan) == asdict(once[first].plan) for each in trainings)
+        configurations = [[layer.get_config() for layer in each.build(0).layers] for each in trainings]
+        assert all(str(each) == str(configurations[0]) for each in configurations)
+    assert names_of_seeds(recipe_about(get_recipe("tiny"), "")) == repeats("cnn", 3)
+
+
+def test_teachers_stay_who_they_are_whatever_seeds_says(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEDS", "9")
+    networks = Networks(dataset, recipe_about(get_recipe("cpu"), "")).by_name
+    assert networks["student"].teachers == ("cnn", "cnn_seed1", "cnn_seed2")
+    assert "vgg9_small_seed8" in networks and "dnn_seed8" in networks and "cnn_seed3" not in networks
+
+
+def test_a_run_gives_all_trainings_of_a_network_each_of_its_own_seed(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEDS", "2")
+    run = Run(tmp_path, dataset, recipe_about(get_recipe("tiny"), ""), 5)
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(
+        "helpers.run.load_or_train", lambda *parts, name, seed, **others: asked.append((name, seed)) or name
+    )
+    assert [*run.compared(), *run.compared("cnn_plain")] == [*repeats("cnn", 2), *repeats("cnn_plain", 2)]
+    assert asked == [("cnn", 5), ("cnn_seed1", 1005), ("cnn_plain", 5), ("cnn_plain_seed1", 1005)]
+
+
+def test_a_run_is_named_after_it_and_is_another_than_without(tmp_path: Path) -> None:
+    assert runs.name_run("faces", "cpu", 1, trainings=3) == "faces-cpu-seed1-3seeds"
