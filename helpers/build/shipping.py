@@ -171,7 +171,7 @@ def tabulate(run: Path, shipped: PretrainedNetworks) -> str:
     manifest gives only how a network was trained. Raises AnswerError where there is no such report.
     """
     tested = _tested(run)
-    columns = ["network", "parameters", f"{tested}, all", f"{tested}, without twins", "epochs, time", "machine"]
+    columns = ["network", "parameters", f"{tested}, all", f"{tested}, without copies", "epochs, time", "machine"]
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     lines += [_line(row, shipped) for row in _measured(run, shipped)]
     if tested == "PublicTest":

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.base import words
 from helpers.base.words import parts
 from helpers.data import audit
 from helpers.data.datasets import Dataset, load_dataset
@@ -40,6 +41,8 @@ def test_every_finding_is_counted_where_it_was_planted(planted) -> None:
     table = audit.audit(*planted)
     assert list(table.columns) == ["finding", "train", "validation", "test", "all"]
     assert table["finding"].is_unique
+    for language in words.languages():
+        assert {*table.columns, *table["finding"]} <= {*words._names(language)}
     assert counted(table, "images") == [40, 20, 20, 80]
     assert counted(table, "blank images") == [1, 0, 1, 2]
     assert counted(table, "copies of another") == [2, 0, 1, 5]

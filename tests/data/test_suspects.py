@@ -1,10 +1,15 @@
 """Wrong labels that were planted are found among the first suspects, and what only one side doubts is no suspect."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
+from helpers.base.words import names
 from helpers.data import faces
 from helpers.data.audit import suspects
+from helpers.data.datasets import Split
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +58,14 @@ def test_classes_with_too_few_images_are_not_judged() -> None:
     labels = np.array([0] * 10 + [2] * 10 + [1] * 4)
     found = suspects.find_suspects(images, labels, np.full((24, 3), 1 / 3), seed=0)
     assert found.judged == 20 and not found.table["place"].isin(range(20, 24)).any()
+
+
+def test_suspects_are_named_by_their_files_or_by_their_places_where_they_are_drawn() -> None:
+    table = pd.DataFrame({"place": [1], "label": [0], "suggested": [1], "probability": [0.9], "margin": [0.8]})
+    found = suspects.Suspects(table, 2, 0.5)
+    split = Split(np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.int64))
+    drawn = found.named(split, ["cat", "dog"])
+    assert drawn.columns[0] == "image" and drawn.iloc[0].tolist() == [1, "cat", "dog", 0.9, 0.8]
+    read = found.named(replace(split, names=np.array([b"a.png", b"cat/b.png"])), ["cat", "dog"])
+    assert read.columns[0] == "file" and read["file"].tolist() == ["cat/b.png"]
+    assert {*drawn.columns, *read.columns} <= {*names()}

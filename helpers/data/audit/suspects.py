@@ -36,11 +36,15 @@ class Suspects:
     accuracy: float
 
     def named(self, split: Split, class_names: Sequence[str]) -> pd.DataFrame:
-        """Give the table of a split's suspects as a reader wants it: with the file and the names of the classes."""
+        """Give the table of a split's suspects as a reader wants it: with the file and the names of the classes.
+
+        Images that are drawn have no file, and are known by their place, in the column image.
+        """
         names = np.array(class_names, object)
         named = {column: names[self.table[column].to_numpy(int)] for column in ("label", "suggested")}
-        files = [split.name(place) for place in self.table["place"]]
-        return pd.DataFrame({"file": files, **named}).join(self.table[["probability", "margin"]])
+        places = self.table["place"]
+        image = {"image": places} if split.names is None else {"file": [*map(split.name, places)]}
+        return pd.DataFrame({**image, **named}).join(self.table[["probability", "margin"]])
 
 
 def out_of_fold(images: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
