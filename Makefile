@@ -158,7 +158,7 @@ chosen = $(if $(filter file,$(origin $(1))),,$(1)="$$$(1)")
 study: $(ready)
 	@$(run) -m helpers study $(call chosen,DATASET) $(call chosen,RECIPE) SEEDS="$$SEEDS" NETWORK="$$NETWORK" ENGINE="$$ENGINE" \
 	  JOBS="$$JOBS" THREADS="$$THREADS" LIMIT="$$LIMIT" MEMORY="$$MEMORY" FILESIZE="$$FILESIZE" GPU="$$GPU" \
-	  QUESTIONS="$$QUESTIONS" LANGUAGE="$$LANGUAGE" STUDY="$$STUDY" REPORTS="$$REPORTS"
+	  IMAGE_SIZE="$$IMAGE_SIZE" QUESTIONS="$$QUESTIONS" LANGUAGE="$$LANGUAGE" STUDY="$$STUDY" REPORTS="$$REPORTS"
 
 compare: $(ready)
 	@$(run) -m helpers compare RUNS="$$RUNS" STUDY="$$STUDY" IMAGES="$$IMAGES" LANGUAGE="$$LANGUAGE" REPORTS="$$REPORTS"

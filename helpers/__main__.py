@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from helpers.base.files import REPORTS_VARIABLE, ROOT
@@ -25,7 +26,7 @@ TAKES = {
     "bench": (),
     "study": (
         *("DATASET", "RECIPE", "SEEDS", "NETWORK", "ENGINE", "JOBS", "THREADS", "LIMIT", "MEMORY", "FILESIZE", "GPU"),
-        *("QUESTIONS", "LANGUAGE", "STUDY", "REPORTS"),
+        *("IMAGE_SIZE", "QUESTIONS", "LANGUAGE", "STUDY", "REPORTS"),
     ),
     "compare": ("RUNS", "STUDY", "IMAGES", "LANGUAGE", "REPORTS"),
     "lab": (*OPTIONS, "IMAGE_SIZE"),
@@ -48,58 +49,15 @@ SHARED += ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS", "DETA
 NAMES = sorted({*SHARED, *(name for names in TAKES.values() for name in names)})
 
 
-def run_look(words: list[str]) -> int:
-    from helpers.data.look import main
-
-    return main(words)
-
-
-def run_report(words: list[str]) -> int:
-    from helpers.build.report import main
-
-    return main(["report", *words])
-
-
-def run_explain(words: list[str]) -> int:
-    from helpers.build.explain.command import main
-
-    return main(words)
-
-
-def run_study(words: list[str]) -> int:
-    from helpers.build.many.study import main
-
-    return main(words)
-
-
-def run_compare(words: list[str]) -> int:
-    from helpers.build.many.comparison import main
-
-    return main(words)
-
-
-def run_shipping(command: str) -> Callable[[list[str]], int]:
-    def run(words: list[str]) -> int:
-        from helpers.build.shipping import main
-
-        return main([command, *words])
-
-    return run
+def command_of(module: str, *first: str) -> Callable[[list[str]], int]:
+    """Give the command line of a module, which is imported only when it runs."""
+    return lambda words: import_module(module).main([*first, *words])
 
 
 def run_data(words: list[str]) -> int:
     from helpers.data.download import main
 
     return main(words[1:])  # --dataset NAME, of which it takes the name alone
-
-
-def run_runs(command: str) -> Callable[[list[str]], int]:
-    def run(words: list[str]) -> int:
-        from helpers.build.runs import main
-
-        return main([command, *words])
-
-    return run
 
 
 def run_bench(words: list[str]) -> int:
@@ -167,18 +125,22 @@ def run_python(*arguments: str) -> Callable[[list[str]], int]:
 
 
 TESTS = "-m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200"
+# The module whose command line a word is, and the first word that it takes.
+MODULES = {
+    "look": ("helpers.data.look",),
+    "report": ("helpers.build.report", "report"),
+    "study": ("helpers.build.many.study",),
+    "compare": ("helpers.build.many.comparison",),
+    "explain": ("helpers.build.explain.command",),
+    "train": ("helpers.build.shipping", "train"),
+    "pack": ("helpers.build.shipping", "pack"),
+    "table": ("helpers.build.shipping", "table"),
+    "runs": ("helpers.build.runs", "list"),
+    "clean": ("helpers.build.runs", "clean"),
+}
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "look": run_look,
-    "report": run_report,
-    "study": run_study,
-    "compare": run_compare,
-    "explain": run_explain,
-    "train": run_shipping("train"),
-    "pack": run_shipping("pack"),
-    "table": run_shipping("table"),
+    **{word: command_of(*entry) for word, entry in MODULES.items()},
     "data": run_data,
-    "runs": run_runs("list"),
-    "clean": run_runs("clean"),
     "bench": run_bench,
     "lab": run_lab,
     "explore": partial(run_lab, notebook="explore"),

@@ -23,6 +23,7 @@ from PIL import Image
 from helpers.answers import Answer, AnswerError, load_answer
 from helpers.base.files import WriteError, locked, write_atomically
 from helpers.base.keeper import Keeper
+from helpers.build.many.study import Asked, run_study
 from helpers.data.datasets import load_dataset
 from helpers.report.document import STAMP_KEYS
 from helpers.report.pdf import build_report
@@ -144,6 +145,22 @@ def test_a_kept_result(refused: Callable, tmp_path: Path) -> None:
     assert all(is_sentence(error, tmp_path / "kept") for error in errors) and not drafts(tmp_path)
     count = len(made)
     assert keeper.keep("value", 1, lambda: pytest.fail("made again")) == 7 and count  # it was kept by the last time
+
+
+def test_a_study(refused: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Asked, "command", lambda *_: [shutil.which("echo"), str(tmp_path / "report.pdf")])
+
+    def make() -> None:
+        shutil.rmtree(tmp_path / "study", ignore_errors=True)
+        outcomes = run_study([Asked("faces", "tiny", seed) for seed in range(3)], tmp_path / "study", jobs=1)
+        failed = [outcome.error() for outcome in outcomes if not outcome.run]
+        assert len(failed) <= 1 < len(outcomes)  # the others go on
+        if failed:
+            raise WriteError(failed[0].removeprefix("error: "))
+
+    errors = [*refused(make)]
+    assert len(errors) == 2 + 3  # two folders, and a log of each
+    assert all(is_sentence(error, tmp_path / "study") for error in errors)
 
 
 def test_the_cache(refused: Callable, tmp_path: Path) -> None:

@@ -2,10 +2,16 @@
 
 import json
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -113,28 +119,135 @@ def test_commands_that_run_are_stopped_together(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_there_is_not_is_one_sentence() -> None:
-    with pytest.raises(UsageError, match="There is no ENGINE=dsk"), engines.open_engine("dsk", 1):
+    with pytest.raises(UsageError, match="There is no ENGINE=dsk"), engines.open_engine("dsk", 1, Path()):
         pass
 
 
-def test_workers_of_dask_make_the_same(tmp_path: Path) -> None:
-    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    script = f"""
+MADE = """
+import signal, sys
 from pathlib import Path
-from helpers.build.many.study import Asked, run_study
+from helpers.build.many import study
 if __name__ == "__main__":
-    (Path({str(tmp_path)!r}) / "report.py").write_text({REPORT!r})
-    Asked.command = lambda asked, reports: [
-        {sys.executable!r}, {str(tmp_path / "report.py")!r}, f"SEED={{asked.seed}}", f"REPORTS={{reports}}"]
-    asked = [Asked("faces", "tiny", seed) for seed in range(3)]
-    outcomes = run_study(asked, Path({str(tmp_path / "reports" / "study")!r}), "dask-local:2")
-    print(sorted(outcome.run.name for outcome in outcomes if outcome.run))
+    folder, engine, seeds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    study.Asked.command = lambda asked, reports: [
+        sys.executable, str(folder / "report.py"), f"SEED={asked.seed}", f"REPORTS={reports}"]
+    study.load_dataset = study.write_comparison = lambda *_, **__: ()
+    words = ["--seeds", f"0-{seeds - 1}", "--jobs", "2", "--engine", engine, "--reports", str(folder / "reports")]
+    sys.exit(study.main(words))
 """
-    (tmp_path / "run.py").write_text(script)
+SLOW = """
+import os, subprocess, sys, time
+from helpers.build.many.engines import _ENDING
+if "SEED=0" not in sys.argv:
+    if "sleep" not in sys.argv:  # starts one that ends with it, as a report's kernels do
+        subprocess.Popen([*_ENDING, str(os.getpid()), sys.executable, __file__, "sleep"])
+    time.sleep(1000)
+"""
+needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="the extra `cluster` is not installed")
+ENGINES = ["", pytest.param("dask-local:2", marks=needs_dask)]
+
+
+@dataclass(frozen=True)
+class OfStudy:
+    """Studies of a script in place of `make report`, each a process of its own."""
+
+    folder: Path
+
+    def start(self, report: str, engine: str = "", seeds: int = 3) -> subprocess.Popen[str]:
+        """Start a study of a report's script."""
+        (self.folder / "report.py").write_text(report)
+        (self.folder / "run.py").write_text(MADE)
+        command = [sys.executable, str(self.folder / "run.py"), str(self.folder), engine, str(seeds)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, **pipes)
+
+    def left(self) -> list[psutil.Process]:
+        """List what runs of it: reports and what these started name its folder."""
+        found = psutil.process_iter(["cmdline"])
+        return [process for process in found if str(self.folder / "report.py") in (process.info["cmdline"] or ())]
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        until = time.monotonic() + 120
+        while not done():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def of_study(tmp_path: Path) -> Iterator[OfStudy]:
+    """Give studies of scripts, and end what they leave."""
+    yield (studies := OfStudy(tmp_path))
+    for process in studies.left():
+        process.kill()
+
+
+@needs_dask
+def test_workers_of_dask_make_the_same(of_study: OfStudy) -> None:
+    process = of_study.start(REPORT, "dask-local:2")
+    out, error = process.communicate(timeout=300)
+    assert process.returncode == 1 and "seed 1: failed, error: The disk is full" in error
+    assert "faces-seed0" in out and "faces-seed2" in out
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_study_that_is_stopped_leaves_what_is_finished_and_no_process(
+    of_study: OfStudy, engine: str, how: signal.Signals
+) -> None:
+    process = of_study.start(REPORT.replace("import os", SLOW + "import os"), engine)
+    made = of_study.folder / "reports" / "faces-seed0" / "run.json"
+    of_study.wait(lambda: made.is_file() and len(of_study.left()) >= 4)  # two reports, and what each has started
+    process.send_signal(how)
+    error = process.communicate(timeout=120)[1]
+    of_study.wait(lambda: not of_study.left())
+    assert made.is_file()
+    assert (process.returncode, "Stopped; the reports" in error) == (
+        (-9, False) if how == signal.SIGKILL else (130, True)
+    )
+
+
+@needs_dask
+def test_a_scheduler_that_ends_in_the_middle_is_one_sentence_and_the_next_call_ends_the_study(
+    of_study: OfStudy,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        engine = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(tmp_path / "run.py")]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
-    assert "['faces-seed0', 'faces-seed2']" in ended.stdout, ended.stderr
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.dask_{words[0]}", *words[1:], "--no-dashboard"]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+    def serve() -> list[subprocess.Popen[bytes]]:
+        scheduler = start("scheduler", "--host", "127.0.0.1", "--port", engine.rpartition(":")[2])
+        return [scheduler, start("worker", engine, "--nthreads", "2", "--no-nanny")]
+
+    made = of_study.folder / "reports" / "faces-seed0" / "run.json"
+    servers = serve()
+    try:
+        process = of_study.start(REPORT.replace("import os", SLOW + "import os"), engine)
+        of_study.wait(lambda: made.is_file() and len(of_study.left()) >= 4)
+        servers[0].kill()
+        error = process.communicate(timeout=120)[1]
+        assert process.returncode == 2 and made.is_file()
+        assert error.splitlines()[-1].startswith(f"error: The scheduler {engine} ended before") and "Trace" not in error
+        servers[1].kill()
+        of_study.wait(lambda: not of_study.left())
+        servers += serve()
+        out = of_study.start(REPORT, engine).communicate(timeout=120)[0]
+        assert "faces-seed0" in out and "faces-seed2" in out
+    finally:
+        for server in servers:
+            server.kill()
+
+
+def test_one_that_is_killed_or_fails_in_a_cell_is_named_with_it(made_up: Path, tmp_path: Path) -> None:
+    failure = "03_confusion_matrix failed in cell 4 (faces = load()): ValueError: no"
+    for code, said in [("os.kill(os.getpid(), 9)", "Killed by another"), (f"print({failure!r}); exit(1)", failure)]:
+        (tmp_path / "report.py").write_text(f"import os\n{code}")
+        (outcome,) = run_study([Asked("faces", "tiny", 0)], made_up, jobs=1)
+        assert said in outcome.sentence() and str(outcome.log) in outcome.sentence()
 
 
 def table(gap: float, noise: float, seeds: int = 6) -> pd.DataFrame:
@@ -308,7 +421,10 @@ def test_a_file_cannot_grow_beyond_its_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may start another user's process")
-def test_a_command_is_another_user_s_where_one_is_named(tmp_path: Path) -> None:
+def test_a_command_is_another_user_s_where_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (everyone_s := shutil.which("python3", path="/usr/bin")):
+        pytest.skip("root's own Python is not for others")
+    monkeypatch.setattr(engines, "_ENDING", [everyone_s, *engines._ENDING[1:]])
     command = ["/bin/sh", "-c", "id -un"]
     ended = engines.run_command(command, {engines.USER: "nobody"}, "/", str(tmp_path / "log"), Limits())
     assert ended.last == "nobody"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers.answers import Answer
 from helpers.base import words
-from helpers.base.files import ROOT, reports_folder, write_atomically
+from helpers.base.files import ROOT, WriteError, reports_folder, write_atomically
 from helpers.base.notebook import UsageError
 from helpers.base.runs import read_run
 from helpers.base.words import Said, said
@@ -235,7 +235,7 @@ def main(line: Sequence[str]) -> int:
             raise UsageError(f"IMAGES={wrong[0]} is no place of a test image; write, say, IMAGES=test:17,42.")
         languages = read_hand_in(environment={"LANGUAGE": given.get("--language", "")}).languages
         print("\n".join(write_comparison(runs, folder, languages, [*map(int, places)])))
-    except (UsageError, HandInError) as error:
+    except (UsageError, HandInError, WriteError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -4,29 +4,33 @@ A command line, its environment and a shared folder cross the wire, and no model
 """
 
 import contextlib
+import logging
 import os
 import resource
 import signal
 import subprocess
-import threading
+import sys
+import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from helpers.base.files import ROOT, writing
 from helpers.base.machine import free_memory, usable_cores
 from helpers.base.notebook import UsageError
+from helpers.build import kernel
 
 REPORT_BYTES = 4_000_000_000  # that one report with one notebook at a time may take
 STOPPED = 124  # the exit code of a command that was stopped, as that of `timeout`
 USER = "USER_OF_RUNS"  # of the environment: the user whose the processes of a study are
 _LOOK = 0.5  # seconds between two looks at what a command has taken
-_children: set[int] = set()  # of this process, so that they can be stopped
+_ENDING = (sys.executable, "-IS", kernel.__file__, "--command")  # what starts a command, so that none is left behind
+_children: dict[int, str] = {}  # of this process, and where they log, so that they can be stopped
 _stopped: dict[int, str] = {}  # of these, those that were, and why; psutil takes their exit codes
 
 
@@ -64,21 +68,20 @@ class Ended:
 
 
 def run_command(command: Sequence[str], environment: Mapping[str, str], folder: str, log: str, limits: Limits) -> Ended:
-    """Run a command in a folder, all that it prints in a log; beyond a limit it is stopped.
+    """Run a command in a folder, all that it prints in a log; beyond a limit, or with this process, it is stopped.
 
-    The thread pools of TensorFlow and OpenMP are bounded where it starts, as no engine does that.
+    The thread pools of TensorFlow and OpenMP are bounded where it starts. Raises WriteError for the log.
     """
     began = time.monotonic()
-    for path in (Path(log).parent, Path(folder), Path(command[0])):
-        if not path.exists():
-            return Ended(
-                2, 0.0, f"error: {path} is not seen by this worker; share it with the worker, under this name."
-            )
+    if unseen := _unseen(Path(log).parent, Path(folder), Path(command[0])):
+        return Ended(2, 0.0, f"error: {unseen}")
     pools = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     own = {**dict.fromkeys(pools, str(limits.threads)), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    with Path(log).open("w", encoding="utf-8") as stream:
+    with contextlib.ExitStack() as stack:
+        with writing(Path(log)):
+            stream = stack.enter_context(Path(log).open("w", encoding="utf-8"))
         process = subprocess.Popen(
-            command,
+            [*_ENDING, str(os.getpid()), *command],
             cwd=folder,
             env={**os.environ, **own, **environment},
             stdin=subprocess.DEVNULL,
@@ -86,16 +89,24 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], folder: 
             stderr=subprocess.STDOUT,
             user=environment.get(USER) or None,
         )
-        _children.add(process.pid)
+        _children[process.pid] = log
         try:
             code = _watch(process, limits, began)
         finally:
-            _children.discard(process.pid)
+            _children.pop(process.pid)
         if why := _stopped.pop(process.pid, ""):
             code = STOPPED
             stream.write(f"\nerror: Stopped, {why}.\n")
+        elif code < 0:
+            stream.write(f"\nerror: Killed by another process or the system (signal {-code}); start again.\n")
     lines = Path(log).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return Ended(code, time.monotonic() - began, "\n".join(lines[-30:]))
+
+
+def _unseen(*paths: Path) -> str:
+    """Say which of these paths this worker does not see; nothing where it sees them all."""
+    said = "is not seen by this worker; share it with the worker, under this name."
+    return next((f"{path} {said}" for path in paths if not path.exists()), "")
 
 
 def _watch(process: subprocess.Popen, limits: Limits, began: float) -> int:
@@ -138,13 +149,11 @@ def stop(pid: int, why: str = "as the study was") -> None:
                 process.kill()
 
 
-def stop_all() -> None:
-    """Stop all commands that this process runs."""
-    stopping = [threading.Thread(target=stop, args=(pid,)) for pid in [*_children]]
-    for thread in stopping:
-        thread.start()
-    for thread in stopping:
-        thread.join()
+def stop_all(folder: str = "") -> None:
+    """Stop all commands that this process runs, or those alone that log inside a folder."""
+    of_folder = [pid for pid, log in [*_children.items()] if log.startswith(folder)]
+    with ThreadPoolExecutor(len(of_folder) or 1) as pool:
+        pool.map(stop, of_folder)
 
 
 def choose_jobs(threads: int) -> int:
@@ -152,15 +161,21 @@ def choose_jobs(threads: int) -> int:
     return int(max(1, min(usable_cores() // threads, free_memory() // REPORT_BYTES)))
 
 
-@contextmanager
-def open_engine(engine: str, jobs: int, limits: Limits = USUAL) -> Iterator[Executor]:
+@contextlib.contextmanager
+def open_engine(engine: str, jobs: int, folder: Path, limits: Limits = USUAL) -> Iterator[Executor]:
     """Open what runs commands: "" for this machine, "dask-local:4" for so many workers, or a scheduler's address.
 
-    Raises UsageError without such an engine, Dask, its scheduler, or a worker that has declared what a command takes.
+    folder: where the commands log, which all workers have to see. Ctrl-C stops these commands, wherever they run.
+    Raises UsageError without such an engine, Dask, its scheduler to the end, or workers for such commands.
     """
     if not engine:
         with ThreadPoolExecutor(jobs) as pool:
-            yield pool
+            try:
+                yield pool
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                stop_all(str(folder))
+                raise
         return
     address = engine if "://" in engine else ""
     count = engine.removeprefix("dask-local:")
@@ -169,9 +184,8 @@ def open_engine(engine: str, jobs: int, limits: Limits = USUAL) -> Iterator[Exec
     try:
         from distributed import Client, LocalCluster
     except ImportError:
-        raise UsageError(
-            "ENGINE needs Dask, which is not installed; run .venv/bin/python -m pip install -e '.[cluster]'."
-        ) from None
+        install = ".venv/bin/python -m pip install -e '.[cluster]'"
+        raise UsageError(f"ENGINE needs Dask, which is not installed; run {install}.") from None
     with contextlib.ExitStack() as stack:
         if not address:
             own = LocalCluster(n_workers=int(count), threads_per_worker=1, resources=limits.resources)
@@ -180,15 +194,30 @@ def open_engine(engine: str, jobs: int, limits: Limits = USUAL) -> Iterator[Exec
             client = stack.enter_context(Client(address, timeout="10s"))
         except OSError:
             raise UsageError(f"No scheduler answers at {engine}; start one with `dask scheduler`.") from None
-        _check_workers(client.scheduler_info(n_workers=-1)["workers"].values(), limits)
+        _check_workers(client, limits, folder)
         print(f"Dask shows its work at {client.dashboard_link}", flush=True)
-        yield client.get_executor(pure=False, retries=2, resources=limits.resources)
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it tells is told below, in a sentence
+        executor = client.get_executor(pure=False, retries=2, resources=limits.resources)
+        try:
+            yield executor
+        except KeyboardInterrupt:
+            executor.shutdown(wait=False)
+            client.run(stop_all, str(folder))
+            raise
+        except CancelledError:
+            again = "start it and its workers, then the study again: what is finished is kept."
+            raise UsageError(f"The scheduler {engine} ended before the study did; {again}") from None
 
 
-def _check_workers(workers: Iterable[Mapping[str, Any]], limits: Limits) -> None:
-    """Refuse what no worker that is there could ever run; those that are still to come declare what they have."""
-    there = [worker.get("resources", {}) for worker in workers]
+def _check_workers(client: Any, limits: Limits, folder: Path) -> None:
+    """Refuse what no worker could run, and one that does not see a file of the moment: it would fail all in no time."""
+    there = [worker.get("resources", {}) for worker in client.scheduler_info(n_workers=-1)["workers"].values()]
     fits = [all(has.get(name, 0) >= amount for name, amount in limits.resources.items()) for has in there]
-    if there and not any(fits):
+    if there and not any(fits):  # those that are still to come declare what they have
         wanted = " ".join(f"{name}={amount:.0f}" for name, amount in limits.resources.items())
         raise UsageError(f"No worker has declared what a report may take; start one with --resources '{wanted}'.")
+    with writing(folder), tempfile.NamedTemporaryFile(dir=folder) as file:
+        found = client.run(_unseen, Path(file.name), ROOT, Path(sys.executable), on_error="return")
+    for worker, unseen in found.items():
+        if unseen:
+            raise UsageError(f"Worker {worker}: {str(unseen).replace(file.name, str(folder))}")

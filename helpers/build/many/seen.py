@@ -39,7 +39,7 @@ def see(
     missing = [run for run, target in targets.items() if not target.is_file()]
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        with open_engine(engine, jobs, limits) as pool:
+        with open_engine(engine, jobs, folder, limits) as pool:
             for future in [pool.submit(*_asking(run, targets[run], places, limits)) for run in missing]:
                 future.exception()  # a run that cannot be seen is compared by its answers alone
     return {run.name: dict(np.load(target, allow_pickle=False)) for run, target in targets.items() if target.is_file()}

@@ -5,32 +5,35 @@ What is finished is kept, so a study that was stopped is taken up by asking for 
 
 import argparse
 import os
+import re
 import shlex
+import signal
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from helpers.base.files import ROOT, reports_folder, write_json
+from helpers.base.files import ROOT, WriteError, reports_folder, write_json, writing
 from helpers.base.legal import near
 from helpers.base.notebook import UsageError
 from helpers.base.runs import SEEDS_VARIABLE
 from helpers.build.many.comparison import OUTCOMES, write_comparison
-from helpers.build.many.engines import USER, USUAL, Ended, Limits, choose_jobs, open_engine, run_command, stop_all
+from helpers.build.many.engines import USER, USUAL, Ended, Limits, choose_jobs, open_engine, run_command
 from helpers.build.plan import MADE_WITH, RECIPES
 from helpers.data.datasets import KNOWN_NAMES, load_dataset
 from helpers.data.sources import DatasetError
 from helpers.report.handin import VARIABLES, HandInError, read_hand_in
 
 COMBINED = ("dataset", "recipe", "seeds", "network")
-NUMBERS = ("jobs", "threads", "limit", "memory", "filesize", "gpu")
+NUMBERS = ("image_size", "jobs", "threads", "limit", "memory", "filesize", "gpu")
 KEYS = (*COMBINED, "engine", *NUMBERS, "questions", "language", "reports")  # of a command line and of a study's file
 # What decides in the environment how a report is made; workers elsewhere have not inherited it.
 FORWARDED = ({*MADE_WITH, *VARIABLES} - {"NETWORK", "LANGUAGE"}) | {USER, "SOURCE_DATE_EPOCH"}
+_FAILURE = re.compile(r"error: |\d\d_\w+ failed ")  # how a line begins that says what went wrong, and in which cell
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Asked:
     recipe: str
     seed: int
     network: str = ""
+    image_size: int = 0
 
     def __str__(self) -> str:
         data = self.dataset if self.dataset in KNOWN_NAMES else Path(self.dataset).name
@@ -49,7 +53,7 @@ class Asked:
     def command(self, reports: Path) -> list[str]:
         """Give the command line that makes it, with one notebook at a time."""
         words = [f"DATASET={self.dataset}", f"RECIPE={self.recipe}", f"SEED={self.seed}", f"REPORTS={reports}"]
-        return [sys.executable, "-m", "helpers", "report", *words, "--jobs", "1"]
+        return [sys.executable, "-m", "helpers", "report", *words, f"IMAGE_SIZE={self.image_size}", "--jobs", "1"]
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,7 @@ class Outcome:
     def error(self) -> str:
         """Say in one line what went wrong; nothing where nothing did."""
         lines = self.ended.last.splitlines() or ["without a word"]
-        errors = [line for line in lines if line.startswith("error:") or " Cell " in line]
-        return "" if self.run else (errors or lines)[-1]
+        return "" if self.run else "; ".join(filter(_FAILURE.match, lines)) or lines[-1]
 
 
 def read_seeds(text: str) -> list[int]:
@@ -118,25 +121,20 @@ def run_study(
 ) -> list[Outcome]:
     """Make the reports of a study, several at a time, and say of each how it ended; one that fails stops no other.
 
-    folder: of the study; the runs go beside it. Ctrl-C stops what runs.
+    folder: of the study; the runs go beside it. Ctrl-C stops what runs. Raises UsageError and WriteError.
     """
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    with writing(folder / "logs"):
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
     began, outcomes = time.monotonic(), []
     jobs = jobs or choose_jobs(limits.threads)
     print(f"{len(asked)} reports, {'by ' + engine if engine else f'at most {jobs} at a time'}.", flush=True)
-    with open_engine(engine, jobs, limits) as pool:
+    with open_engine(engine, jobs, folder / "logs", limits) as pool:
         started = {_submit(pool, each, folder, limits): each for each in asked}
-        try:
-            for future in as_completed(started):
-                outcomes.append(_outcome(started[future], future, folder))
-                left = (time.monotonic() - began) / len(outcomes) * (len(asked) - len(outcomes))
-                told = f"; about {left / 60:.0f} min left" if len(outcomes) < len(asked) else ""
-                print(f"[{len(outcomes)}/{len(asked)}] {outcomes[-1].sentence()}{told}", flush=True)
-        except KeyboardInterrupt:
-            for future in started:
-                future.cancel()
-            stop_all()
-            raise
+        for future in as_completed(started):
+            outcomes.append(_outcome(started[future], future, folder))
+            left = (time.monotonic() - began) / len(outcomes) * (len(asked) - len(outcomes))
+            told = f"; about {left / 60:.0f} min left" if len(outcomes) < len(asked) else ""
+            print(f"[{len(outcomes)}/{len(asked)}] {outcomes[-1].sentence()}{told}", flush=True)
     return outcomes
 
 
@@ -154,15 +152,15 @@ def _log(asked: Asked, folder: Path) -> Path:
 def _outcome(asked: Asked, future: Future, folder: Path) -> Outcome:
     try:
         ended = future.result()
-    except (Exception, CancelledError) as error:  # of the engine, such as a worker that was killed again and again
-        ended = Ended(1, 0.0, f"{type(error).__name__}: {error}")
+    except CancelledError:
+        raise  # as the engine itself has ended
+    except Exception as error:  # of the disk, or of the engine, such as a worker that was killed again and again
+        ended = Ended(1, 0.0, f"{'error' if isinstance(error, WriteError) else type(error).__name__}: {error}")
     named = [line.strip() for line in ended.last.splitlines() if line.strip().endswith("report.pdf")]
     run = (ROOT / named[-1]).parent if named and ended.code == 0 else None
     if run and not run.is_dir():  # made in a folder of the same name elsewhere
-        run, ended = (
-            None,
-            replace(ended, last=f"error: {run} is not seen here; share {folder.parent} with the workers."),
-        )
+        last = f"error: {run} is not seen here; share {folder.parent} with the workers."
+        run, ended = None, replace(ended, last=last)
     return Outcome(asked, run, _log(asked, folder), ended)
 
 
@@ -183,40 +181,48 @@ def read_study(file: Path) -> dict[str, str]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the command line; 0 if all reports were made, 1 if some were not, 2 on a wrong request."""
+    """Run the command line; 0 if all reports were made, 1 if some were not, 2 on a wrong request or a full disk."""
     parser = argparse.ArgumentParser(prog="python -m helpers study", description="Make many reports.")
     for name in KEYS:
-        parser.add_argument(f"--{name}", default="")
+        parser.add_argument("--" + name.replace("_", "-"), default="")
     parser.add_argument("--study", default="study")
     os.environ.pop(SEEDS_VARIABLE, None)  # of a study the seeds themselves, and of a report how many
     typed = {name: value for name, value in vars(parser.parse_args(words)).items() if value}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        of_file = read_study(Path(typed["study"])) if typed["study"].endswith(".toml") else {}
-        given = dict.fromkeys(KEYS, "") | of_file | typed
-        if given["questions"]:
-            os.environ["QUESTIONS"] = given["questions"]
-        languages = read_hand_in(environment={"LANGUAGE": given["language"]}).languages
-        given["network"] = given["network"] or os.environ.get("NETWORK", "")
-        asked = combine(*(given[name] for name in COMBINED))
-        jobs, threads, limit, memory, file, gpus = (_count(name, given[name]) for name in NUMBERS)
-        limits = Limits(threads or 1, limit or 86_400, (memory or 8) * 10**9, (file or 20) * 10**9, gpus, memory > 0)
-        folder = Path(given["reports"] or reports_folder()).resolve() / Path(given["study"]).stem
-        for dataset in {each.dataset for each in asked}:  # decoded once, and not by each of them
-            load_dataset(dataset)
-        outcomes = run_study(asked, folder, given["engine"], jobs, limits)
-    except (UsageError, HandInError, DatasetError) as error:
+        return _make(typed)
+    except (UsageError, HandInError, DatasetError, WriteError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Stopped; the reports that were finished are kept, and the next call makes the others.", file=sys.stderr)
         return 130
-    write_json(folder / OUTCOMES, {"reports": [_record(outcome) for outcome in outcomes]})
-    made = sorted({outcome.run for outcome in outcomes if outcome.run})
-    if made:
-        print("\n".join(write_comparison(made, folder, languages, engine=given["engine"], limits=limits)))
+
+
+def _make(typed: Mapping[str, str]) -> int:
+    """Make the reports that a command line asks for, compare them, and list those that failed; the exit code."""
+    of_file = read_study(Path(typed["study"])) if typed["study"].endswith(".toml") else {}
+    given = dict.fromkeys(KEYS, "") | of_file | dict(typed)
+    if given["questions"]:
+        os.environ["QUESTIONS"] = given["questions"]
+    languages = read_hand_in(environment={"LANGUAGE": given["language"]}).languages
+    given["network"] = given["network"] or os.environ.get("NETWORK", "")
+    asked = combine(*(given[name] for name in COMBINED))
+    size, jobs, threads, limit, memory, file, gpus = (_count(name, given[name]) for name in NUMBERS)
+    asked = [replace(each, image_size=size) for each in asked]
+    limits = Limits(threads or 1, limit or 86_400, (memory or 8) * 10**9, (file or 20) * 10**9, gpus, memory > 0)
+    folder = Path(given["reports"] or reports_folder()).resolve() / Path(given["study"]).stem
+    for dataset in {each.dataset for each in asked}:  # decoded once, and not by each of them
+        load_dataset(dataset, image_size=size or None)
+    outcomes = run_study(asked, folder, given["engine"], jobs, limits)
     failed = [outcome for outcome in outcomes if not outcome.run]
-    for outcome in failed:
-        print(outcome.sentence(), file=sys.stderr)
+    try:
+        write_json(folder / OUTCOMES, {"reports": [_record(outcome) for outcome in outcomes]})
+        if made := sorted({outcome.run for outcome in outcomes if outcome.run}):
+            print("\n".join(write_comparison(made, folder, languages, engine=given["engine"], limits=limits)))
+    finally:
+        for outcome in failed:
+            print(outcome.sentence(), file=sys.stderr)
     return 1 if failed else 0
 
 
