@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from helpers.base.words import Said, plain, said
+from helpers.data.labels.words import quoted
 from helpers.data.reading import OTHER_SPLIT_NAMES, SPLITS, Reading, count
 from helpers.data.sources import DatasetError
 
 _TRAIN, _VALIDATION, _TEST = range(len(SPLITS))
 _WIDEST = 0.1  # interval of an accuracy that is still good enough to choose by
 _SPLIT_SEED = 0
+_NAMED = 12  # classes that a refusal names
 
 
 def drop_empty_classes(
@@ -139,7 +141,7 @@ def _check_classes(path: Path, names: Sequence[str], labels: np.ndarray, splits:
     for split, kind in ((_TRAIN, "training"), (_TEST, "test")):
         lacking = np.setdiff1d(labels, labels[splits == split])
         if len(lacking):
-            named = ", ".join(repr(names[label]) for label in lacking)
+            named = quoted((names[label] for label in lacking), _NAMED)
             raise DatasetError(f"{path} has no {kind} image of {named}; add some, or take that class out.")
 
 

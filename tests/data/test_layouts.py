@@ -223,6 +223,39 @@ def faces_table(name: str, count: int, classes: int, header: Sequence[str] = ("e
     return make
 
 
+def skin_of_two_parts(folder: Path) -> None:
+    """Two parts whose names have a number of the set, as HAM10000's have."""
+    names = [
+        *put(folder / "HAM10000_images_part_1", 20, "I0{}.jpg"),
+        *put(folder / "HAM10000_images_part_2", 20, "I1{}.jpg"),
+    ]
+    table(
+        folder / "metadata.csv", ["image_id", "dx"], [[Path(n).stem, ("nv", "mel")[i % 2]] for i, n in enumerate(names)]
+    )
+
+
+def written_in(encoding: str, classes: Sequence[str]) -> Maker:
+    """Make a table as a program for sheets of another country writes it."""
+
+    def make(folder: Path) -> None:
+        names = put(folder / "\u5716\u7247", 40, "\u5716{}.jpg")
+        rows = [f"{name};{classes[i % 2]}" for i, name in enumerate(names)]
+        (folder / "t.csv").write_bytes("\n".join(["\u6a94\u540d;\u985e\u5225", *rows]).encode(encoding))
+
+    return make
+
+
+def boxes(same: bool) -> Maker:
+    """Make a table of three boxes an image, of which the labels are the same or not."""
+
+    def make(folder: Path) -> None:
+        names = put(folder / "images", 40, "p{}.jpg")
+        rows = [[n, pets(i + (not same and box)), 5 * box] for i, n in enumerate(names) for box in range(3)]
+        table(folder / "boxes.csv", ["image", "label", "left"], rows)
+
+    return make
+
+
 def count_off(folder: Path, number: int) -> None:
     rows = [[f"p{i}.png", i % number] for i in range(36)]
     table(folder / f"{number}.csv", ["file", "label"], rows)
@@ -244,6 +277,8 @@ def text(file: str, content: str) -> Maker:
 
 
 PETS, DIGITS = ("cat", "dog"), ("0", "1", "2")
+TRAINING, TESTING = "\u8a13\u7df4\u8cc7\u6599\u96c6", "\u6e2c\u8a66\u96c6"
+HOUND_AND_CAT, HOUND_AND_CAT_SIMPLY = ("\u72d7", "\u8c93"), ("\u72d7", "\u732b")
 SPLIT_PETS = {"cat": 10, "dog": 10}
 
 PARTS = (("train", 12), ("test", 5))
@@ -286,6 +321,24 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
     "persons above classes": (
         tree({f"subject{i:02}/{c}": 4 for c in ("happy", "sad") for i in range(8)}), ("happy", "sad"), 64, None),
     "images and masks": (masks, ("benign", "malignant"), 24, None),
+    "two parts and a table that have a number": (skin_of_two_parts, ("mel", "nv"), 40, None),
+    "names in capitals that a table spells small": (
+        both(tree({"images*IMG_{}.JPG": 40}), lambda f: table(f / "t.csv", ["file", "label"], [
+            [f"img_{i}.jpg", pets(i)] for i in range(40)])), PETS, 40, None),
+    "names that differ by their capitals alone": (
+        both(tree({"images*a{}.png": 12, "images*A{}.png": 12}), lambda f: table(f / "t.csv", ["file", "label"], [
+            [f"{'aA'[i % 2]}{i // 2}.png", pets(i)] for i in range(24)])), PETS, 24, None),
+    "splits in traditional Chinese": (
+        tree({f"{s}/{c}": n for s, n in ((TRAINING, 12), (TESTING, 5)) for c in PETS}),
+        PETS, 34, 10),
+    "a table in Big5": (written_in("big5", HOUND_AND_CAT), HOUND_AND_CAT, 40, None),
+    "a table in GBK": (written_in("gb18030", HOUND_AND_CAT_SIMPLY), HOUND_AND_CAT_SIMPLY, 40, None),
+    "a table in UTF-16": (written_in("utf-16", HOUND_AND_CAT), HOUND_AND_CAT, 40, None),
+    "several rows an image that agree": (boxes(same=True), PETS, 40, None),
+    "class folders and boxes of other labels": (
+        both(tree({"images/cat*c{}.jpg": 20, "images/dog*d{}.jpg": 20}), lambda f: table(f / "b.csv", ["file", "label"],
+             [[f"{'cd'[i % 2]}{i // 2}.jpg", ("eye", "ear")[box]] for i in range(40) for box in range(2)])),
+        PETS, 40, None),
     "lists in MATLAB's files": (flowers, ("1", "2"), 40, 10),
     "a list for validation beside folders for training": (tiny, ("goldfish", "newt"), 34, 10),
     "paths of another machine": (
@@ -566,6 +619,20 @@ def test_annotations_of_objects_are_refused_by_name(form: str, file: str, conten
     with pytest.raises(DatasetError, match=f"in the form of {form}, such as {file}, and no class") as caught:
         look(str(path))
     assert str(caught.value).count(".") < 8 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "refusal"),
+    [
+        (boxes(same=False), "boxes.csv, of which 40 images have rows with different labels, such as images/p0.jpg"),
+        (flat_with_table(("image", "labels"), lambda i: ("scab", "rust", "scab rust")[i % 3]), "13 rows have several"),
+        (both(tree({"images": 12}), text("grades.xlsx", "PK")), "grades.xlsx, a workbook, which is not read"),
+    ],
+)
+def test_several_labels_and_workbooks_are_refused_by_name(make: Maker, refusal: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        look(str(build(make, tmp_path)))
+    assert refusal in str(caught.value)
 
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "cases" / "layouts.py"

@@ -1,10 +1,12 @@
-"""How the names in a zip are written where it does not say: the script whose common characters they are."""
+"""How names in a zip and texts are written where nothing says: the script whose common characters they are."""
 
+import codecs
 import math
 import unicodedata
 import zipfile
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 from chardet.big5freq import BIG5_CHAR_TO_FREQ_ORDER
 from chardet.chardistribution import (
@@ -29,6 +31,7 @@ _SCRIPTS: dict[str, tuple[str, str, CharDistributionAnalysis, Sequence[int], flo
     "cp949": ("EUC-KR", "euc_kr", EUCKRDistributionAnalysis(), EUCKR_CHAR_TO_FREQ_ORDER, 120),
 }
 _ACCENTED, _DRAWN = 9.0, 20.0  # surprise at a letter of the West, and at a sign for drawing frames, in a name
+_SAMPLED = 1_000  # lines of a text by which its encoding is told
 _RAREST = 8_000  # rank of a character that is in no list
 
 
@@ -49,6 +52,17 @@ def decode_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[S
     return names, (said("data.notes.encoding", encoding=_SCRIPTS[encoding][0]),)
 
 
+def decode_text(data: bytes) -> str:
+    """Read a text, such as a table that a program for sheets has written: UTF-8, UTF-16 with its mark, or likeliest."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    if _is_legal({data}, "utf-8"):
+        return data.decode("utf-8-sig")
+    legal = [encoding for encoding in ("cp1252", *_SCRIPTS) if _is_legal({data}, encoding)]
+    sample = {*islice((line for line in data.splitlines() if not line.isascii()), _SAMPLED)}
+    return data.decode(min(legal, key=partial(_surprise, sample), default="utf-8"), errors="replace")
+
+
 def _is_legal(names: set[bytes], encoding: str) -> bool:
     try:
         return all(name.decode(encoding) is not None for name in names)
@@ -59,7 +73,7 @@ def _is_legal(names: set[bytes], encoding: str) -> bool:
 def _surprise(parts: set[bytes], encoding: str) -> float:
     """Give minus the log likelihood of the characters of names, a character a time."""
     characters = [character for part in parts for character in part.decode(encoding) if not character.isascii()]
-    if encoding == "cp437":
+    if encoding not in _SCRIPTS:
         return sum(
             _ACCENTED if unicodedata.name(character, "").startswith("LATIN") else _DRAWN for character in characters
         )

@@ -14,7 +14,7 @@ from helpers.data.labels.folders import FolderReading, Labels, Level, cross, fol
 from helpers.data.labels.groups import Image, group
 from helpers.data.labels.known import FOOD11_CLASSES, find_known
 from helpers.data.labels.names import name_classes, read_names
-from helpers.data.labels.tables import Table, read_tables, refuse_columns
+from helpers.data.labels.tables import SHEETS, Table, read_tables, refuse_columns
 from helpers.data.labels.words import quoted
 from helpers.data.options import Options
 from helpers.data.reading import SPLITS, Reading, Unused, unused
@@ -203,6 +203,17 @@ def _refuse_nothing(path: str, members: Members, images: Sequence[str], tables: 
     for table in tables:
         if len(table.rivals) > 1:
             refuse_columns(path, table.name, table.rivals)
+        if table.several:
+            raise DatasetError(
+                f"{path} holds the table {printable(table.name)}, of which {len(table.several):,} images have rows "
+                f"with different labels, such as {printable(min(table.several))}; keep one row an image."
+            )
+    for name in members.files:
+        if name.lower().endswith(SHEETS):
+            raise DatasetError(
+                f"{path} has images, and {printable(name)}, a workbook, which is not read; if it labels the images, "
+                "save its sheet as a CSV file beside it."
+            )
     form, example = find_objects(members, images)
     if form:
         raise DatasetError(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from helpers.data.containers import decode_text
 from helpers.data.labels import words
 from helpers.data.sources import Opener, UnreadableError
 
@@ -31,7 +32,7 @@ def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
             return None
         if ending == ".parquet":
             return _as_text(pd.read_parquet(io.BytesIO(data)))
-        text = data.decode("utf-8-sig", errors="replace")
+        text = decode_text(data)
         if ending not in (".json", ".jsonl", ".ndjson"):
             return _read_cells(text, ending == ".txt")
         rows = json.loads(text if ending == ".json" else f"[{','.join(filter(str.strip, text.splitlines()))}]")

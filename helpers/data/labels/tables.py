@@ -3,9 +3,11 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
+from unicodedata import normalize
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json", ".txt")
-_SHEETS = (".xlsx", ".xls", ".ods")
+SHEETS = (".xlsx", ".xls", ".ods")
 _SURE_NAMES = ("label", "labels", "class", "classes", "target", "category", "class name", "label name")
 _LABEL_NAMES = (
     *_SURE_NAMES, "classname", "category name", "diagnosis", "dx", "classid", "class id", "label id", "category id",
@@ -39,6 +41,7 @@ _NAMED, _LISTED = 3, 12  # columns that a sentence proposes, and those that it l
 _PARTITION = {"0": "train", "1": "validation", "2": "test"}  # as CelebA and others count them
 _IS_TRAIN, _FLAG = {"train", "training"}, {"0": "test", "1": "train"}  # a column that tells whether an image is
 _OF_SPLITS = {"split", "splits", "partition", "folds"}  # words in the name of a list that should not be passed over
+_MARKS = ("|", ";", ", ", ",", " ")  # between several labels of one image
 _SUBMISSION = re.compile(r"submi(t|ssion)", re.IGNORECASE)
 
 Index = Mapping[str, Sequence[str]]  # name of an image without folders, ending and zeros in front -> its paths
@@ -57,7 +60,8 @@ class Table(NamedTuple):
 
     labelled_by: the column of labels; "" where there is none, or where each class has one. strong: whether its name
     says so; otherwise it is the only one that could be. of_split: the split that the table's name tells, or ""; group:
-    a further column, or ""; rivals: columns of which each could be the labels, where the table does not say which are.
+    a further column, or ""; rivals: columns of which each could be the labels, where the table does not say which are;
+    several: images without a label since they have rows with different ones.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Table(NamedTuple):
     of_split: str
     group: str
     rivals: Sequence[str]
+    several: AbstractSet[str]
 
     @property
     def labels(self) -> dict[str, str]:
@@ -85,7 +90,7 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
         index[_stem(name)].append(name)
     names = [name for name in members.files if name.lower().endswith(_ENDINGS)]
     names = [name for name in names if not (name.lower().endswith(".txt") and _stem(name) in index)]  # one an image
-    others = [n for n in members.files if n.lower().endswith(_SHEETS) or (n in names and _SUBMISSION.search(n))]
+    others = [n for n in members.files if n.lower().endswith(SHEETS) or (n in names and _SUBMISSION.search(n))]
     names = [name for name in names if name not in others]
     chosen = _find_chosen(path, names, options.labels)
     frames = {name: frame for name in chosen or names if (frame := read_frame(members.files[name], name)) is not None}
@@ -128,11 +133,16 @@ def _find_chosen(path: str, names: Sequence[str], wanted: str) -> list[str]:
 
 
 def _stem(name: str) -> str:
-    """Spell the name of an image without its folders, its ending and the zeros in front of a number."""
+    """Spell the name of an image as all systems do: small, without folders, ending and a number's zeros in front."""
+    stem = normalize("NFC", _own(name)).casefold()
+    return stem.lstrip("0") or "0" if stem.isdecimal() else stem
+
+
+def _own(name: str) -> str:
+    """Give the name of an image without its folders and its ending."""
     last = name.strip().replace("\\", "/").rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")
-    stem = stem if dot and ending and not ending.isdecimal() and len(ending) < 6 else last
-    return stem.lstrip("0") or "0" if stem.isdecimal() else stem
+    return stem if dot and ending and not ending.isdecimal() and len(ending) < 6 else last
 
 
 def _follow_numbers(frames: "dict[str, pd.DataFrame]", index: Index) -> None:
@@ -173,12 +183,16 @@ def _understand(
     group = _find_group(frame, spelled, options.group)
     of_table = words.find_split(PurePosixPath(name).stem)
     rows: dict[str, Row] = {}
+    several: set[str] = set()
     blank = [""] * len(frame)
     columns = frame[file], values, frame[split] if split else blank, frame[group] if group else blank
     for value, text, said, owner in zip(*columns, strict=True):
         if image := _find_image(value, index, name, of_table):
-            rows[image] = Row(printable(text), _split_of(split, said), f"{group} {owner}" if owner else "")
-    return Table(name, rows, label, strong, of_table, group, rivals)
+            row = Row(printable(text), _split_of(split, said), f"{group} {owner}" if owner else "")
+            several |= {image} if rows.setdefault(image, row).label != row.label else set()
+            rows[image] = row
+    rows |= {image: rows[image]._replace(label="") for image in several}
+    return Table(name, rows, label, strong, of_table, group, rivals, several)
 
 
 def _columns(frame: "pd.DataFrame") -> list[str]:
@@ -189,8 +203,8 @@ def _find_file(frame: "pd.DataFrame", index: Index) -> str | None:
     """Find the column with the names of images."""
     found = {column: sum(_stem(value) in index for value in frame[column]) for column in _columns(frame)}
     best = max(found, key=lambda column: (found[column], frame[column].nunique()), default=None)
-    enough = _FOUND * len(frame)
-    return best if best is not None and found[best] >= enough and frame[best].nunique() > enough else None
+    enough = _FOUND * min(len(frame), len(index))  # an image may have several rows
+    return best if best is not None and found[best] >= _FOUND * len(frame) and frame[best].nunique() > enough else None
 
 
 def _find_label(
@@ -253,8 +267,8 @@ def refuse_columns(path: str, name: str, columns: Sequence[str]) -> None:
 
 def _one_label(path: str, name: str, values: "pd.Series") -> Sequence[str]:
     """Give a column's labels; DatasetError where many rows have several at once."""
-    single = {value for value in values if "|" not in value}
-    several = [value for value in values if "|" in value and {*value.split("|")} <= single]
+    known = {*values}
+    several = [v for v in values if any(len(parts := v.split(mark)) > 1 and {*parts} <= known for mark in _MARKS)]
     if len(several) > (1 - _ENTIRE) * len(values):
         raise DatasetError(
             f"{path} holds the table {printable(name)}, of which {len(several):,} rows have several labels, such as "
@@ -309,13 +323,14 @@ def _find_image(value: str, index: Index, table: str, split: str) -> str | None:
         return found[0] if found else None
     named, folder = PurePosixPath(value.replace("\\", "/")), PurePosixPath(table).parent.parts
 
-    def fit(name: str) -> tuple[int, int, bool, bool]:
+    def fit(name: str) -> tuple[bool, int, int, bool, bool]:
         own = PurePosixPath(name)
         *parents, _ = own.parts
         pairs = zip(reversed(parents), reversed(named.parts[:-1]))
         same = len([*takewhile(lambda pair: pair[0] == pair[1], pairs)])
         below = len(folder) * (own.parts[: len(folder)] == folder)
-        return same, below, bool(split) and split in map(words.find_split, parents), own.suffix == named.suffix
+        in_split = bool(split) and split in map(words.find_split, parents)
+        return _own(name) == _own(value), same, below, in_split, own.suffix == named.suffix
 
     best = sorted(found, key=fit, reverse=True)
     return best[0] if fit(best[0]) > fit(best[1]) else None

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from helpers.base.words import Said, some
 
 _SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training", "trn", "训练"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "验证"), "validation"),
-    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout", "测试"), "test"),
+    **dict.fromkeys(("train", "training", "trn", "训练", "訓練"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "验证", "驗證"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout", "测试", "測試"), "test"),
 }
-_AFTER_SPLIT = r"(?:sets?|data|images?|imgs?|pics?|pictures|photos|folder|dir|labels?|ing|集)?"
+_AFTER_SPLIT = (
+    r"(?:sets?|data|images?|imgs?|pics?|pictures|photos|folder|dir|labels?|ing|(?:資料|数据|圖片|图片|影像)?集?)?"
+)
 _GLUED = re.compile(rf"({'|'.join(_SPLIT_WORDS)}){_AFTER_SPLIT}")
 _PLAIN = frozenset((
     "all", "archive", "archives", "augmented", "batch", "batches", "color", "colour", "cropped", "data",
@@ -80,7 +82,8 @@ def are_numbered(names: Iterable[str]) -> bool:
     if all({*words(name)} & _SOURCES for name in names):
         return True
     beginnings = {re.sub(r"[\W_]*\d+$", "", name).lower() for name in names}
-    return len(names) > 2 and len(beginnings) == 1 and all(name[-1:].isdigit() for name in names)
+    several = len(names) > 2 or {*words(names[0])} & _PLAIN  # "skin_part_1" and "skin_part_2"
+    return bool(several) and len(beginnings) == 1 and all(name[-1:].isdigit() for name in names)
 
 
 def quoted(names: Iterable[str], most: int = 3) -> str:
