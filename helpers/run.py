@@ -86,7 +86,7 @@ class Run:
 
     def missing_ablations(self) -> Mapping[str, object]:
         """Name the ablations that cannot be made of the CNN, each with the reason."""
-        return {} if self.shipped else self._networks.missing
+        return self.shipped.missing if self.shipped else self._networks.missing
 
     def others(self) -> dict[str, Trained]:
         """Give the further networks of the recipe by name, such as other architectures with DNNs of their sizes."""

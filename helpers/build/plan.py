@@ -141,7 +141,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     """Turn the command line into a build; UsageError on a value that does not exist, DatasetError on unusable data."""
     if arguments.recipe not in RECIPES:
         raise UsageError(f"There is no recipe {arguments.recipe!r}; choose one of {', '.join(RECIPES)}.")
-    seed = _seed(arguments.seed)
+    seed, often = _seed(arguments.seed), _trainings(arguments.recipe)
     image_size = _image_size(arguments.image_size) or preferred_side(arguments.recipe)
     data = identify(arguments.dataset, image_size=image_size or None)
     settings = [word for text in arguments.set for word in _words(text)]
@@ -165,7 +165,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         "the precision": _precision(),
         "the network": _network(arguments.recipe, loaded, arguments.reports.resolve()),
         **({"the balance of classes": "1"} if _balances(arguments.recipe) else {}),
-        **({"the trainings of each network": str(often)} if (often := _trainings(arguments.recipe)) else {}),
+        **({"the trainings of each network": str(often)} if often else {}),
         **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
     }
     day = _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
@@ -219,7 +219,7 @@ def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size
     """Give the run's folder, which is made here, once all else is known to be right."""
     os.environ[RUN_VARIABLE] = arguments.run  # which the kernels go by as well
     path = arguments.dataset if arguments.dataset in KNOWN_NAMES else str(Path(arguments.dataset).resolve())
-    named, often = label(read_source(arguments.recipe), arguments.recipe), _trainings(arguments.recipe)
+    named, often = label(read_source(arguments.recipe), arguments.recipe), chosen_trainings(arguments.recipe)
     chosen = {name: os.environ.get(name) or usual for name, usual in MADE_WITH.items()}
     facts = {"balance": balances(), "environment": {name: v for name, v in chosen.items() if v != MADE_WITH[name]}}
     return claim_run(

@@ -16,7 +16,10 @@ from helpers.base.words import Said, said, some
 
 _IN_CELLS = 20  # most classes whose confusion matrix is told as numbers
 # Which accuracies are called different or not, in all notebooks together: what Holm's correction is over.
-CLAIMS = ("ensemble", "four_crops", "dnn", "augmentation", "per_image_normalization", "batch_normalization")
+CLAIMS = (
+    *("ensemble", "four_crops", "dnn", "augmentation", "per_image_normalization"),
+    *("batch_normalization", "batch_normalization_alone"),
+)
 LEAST_P = 0.001  # smaller p-values are told as smaller than this
 _ENDS = 2  # classes with the highest and with the lowest recall that are named where there are too many
 

@@ -30,11 +30,12 @@ from helpers.training.recipes import (
     with_dnn,
 )
 
-# What is left out of the CNN in each ablation; none of them sees changed images.
+# What is left out of the CNN in each ablation, and whether steps are small then; none of them sees changed images.
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "plain": {"normalization": "none", "batch_norm": True},
-    "normalized": {"normalization": "per_image", "batch_norm": True},
-    "bare": {"normalization": "none", "batch_norm": False},
+    "plain": {"normalization": "none", "batch_norm": True, "slow": False},
+    "normalized": {"normalization": "per_image", "batch_norm": True, "slow": False},
+    "bare": {"normalization": "none", "batch_norm": False, "slow": True},
+    "bare_fast": {"normalization": "none", "batch_norm": False, "slow": False},
 }
 
 
@@ -108,8 +109,11 @@ class Networks:
         if self.opened:
             return dict.fromkeys(ABLATIONS, said("02_compare_dnn.why.given"))
         if isinstance(self.own, Backbone):
-            return dict.fromkeys(("normalized", "bare"), said("02_compare_dnn.why.imagenet"))
-        return built.missing_parts(self._build_cnn(0)) if self.own else {}
+            return dict.fromkeys(("normalized", "bare", "bare_fast"), said("02_compare_dnn.why.imagenet"))
+        missing = built.missing_parts(self._build_cnn(0)) if self.own else {}
+        if self.recipe.trainings == 1:  # of these, `bare` alone has to do
+            missing |= {"bare_fast": said("02_compare_dnn.why.once")}
+        return missing | ({"bare_fast": missing["bare"]} if "bare" in missing else {})
 
     def headline(self) -> keras.Model:
         """Build the headline CNN, or give it where it came trained."""
@@ -140,8 +144,8 @@ class Networks:
     def _build_dnn(self, seed: int, like: str = "") -> keras.Model:
         return build_dnn(self._build_cnn(0, like), seed=seed)
 
-    def _ablated(self, plan: Plan, **parts: Any) -> Network:
-        plan = slow_down(plan) if self._is_slow or not parts["batch_norm"] else plan
+    def _ablated(self, plan: Plan, slow: bool, **parts: Any) -> Network:
+        plan = slow_down(plan) if self._is_slow or slow else plan
         build = partial(self._build_cnn, name=self.recipe.compared, augmented=False, **parts)
         return Network(build, plan, source=self._digest)
 

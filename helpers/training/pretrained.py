@@ -18,6 +18,7 @@ import numpy as np
 from ml_dtypes import bfloat16
 
 from helpers.base.files import ROOT, write_atomically, write_json
+from helpers.base.words import Said, said
 from helpers.data.datasets import Dataset
 
 if TYPE_CHECKING:  # what takes seconds to import is imported where a network is opened
@@ -52,8 +53,19 @@ class PretrainedNetworks:
     @property
     def others(self) -> tuple[str, ...]:
         """Name the networks that have no part in the report's comparisons."""
-        used = {*REQUIRED, *self.manifest["ensemble"], *self.manifest["seeds"], self.manifest["compared"]}
+        used = {
+            *REQUIRED,
+            "cnn_bare_fast",
+            *self.manifest["ensemble"],
+            *self.manifest["seeds"],
+            self.manifest["compared"],
+        }
         return tuple(name for name in self.names if name not in used)
+
+    @property
+    def missing(self) -> dict[str, Said]:
+        """Name the ablations that are not shipped, each with the reason; see `Networks.missing`."""
+        return {} if "cnn_bare_fast" in self.names else {"bare_fast": said("02_compare_dnn.why.unshipped")}
 
     def record(self, name: str) -> Mapping[str, Any]:
         """Give what the manifest says about one network; PretrainedError naming what there is if it is not shipped."""

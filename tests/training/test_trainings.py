@@ -10,10 +10,11 @@ from helpers.base import runs
 from helpers.base.notebook import UsageError
 from helpers.data.datasets import Dataset, Split
 from helpers.run import Run
+from helpers.training import pretrained
 from helpers.training.networks import Networks, recipe_about
-from helpers.training.recipes import get_recipe, names_of_seeds, repeats
+from helpers.training.recipes import get_recipe, names_of_seeds, repeats, slow_down
 
-COMPARED = ("cnn", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare")
+COMPARED = ("cnn", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare", "cnn_bare_fast")
 
 
 @pytest.fixture
@@ -57,13 +58,15 @@ def test_every_compared_network_is_there_so_often_and_differs_in_the_draw_alone(
     once = Networks(dataset, get_recipe("tiny")).by_name
     monkeypatch.setenv("SEEDS", "3")
     often = Networks(dataset, recipe_about(get_recipe("tiny"), "")).by_name
-    assert set(often) - set(once) == {name for first in COMPARED for name in repeats(first, 3)[1:]}
+    new = {name for first in COMPARED for name in repeats(first, 3)[1:]} | {"cnn_bare_fast"}
+    assert set(often) - set(once) == new
     for first in COMPARED:
         trainings = [often[name] for name in repeats(first, 3)]
         assert [each.draw for each in trainings] == [0, 1, 2]
-        assert all(asdict(each.plan) == asdict(once[first].plan) for each in trainings)
+        assert all(asdict(each.plan) == asdict(trainings[0].plan) for each in trainings)
         configurations = [[layer.get_config() for layer in each.build(0).layers] for each in trainings]
         assert all(str(each) == str(configurations[0]) for each in configurations)
+    assert all(often[name].plan == once[name].plan for name in COMPARED if name in once)
     assert names_of_seeds(recipe_about(get_recipe("tiny"), "")) == repeats("cnn", 3)
 
 
@@ -89,3 +92,20 @@ def test_a_run_gives_all_trainings_of_a_network_each_of_its_own_seed(
 
 def test_a_run_is_named_after_it_and_is_another_than_without(tmp_path: Path) -> None:
     assert runs.name_run("faces", "cpu", 1, trainings=3) == "faces-cpu-seed1-3seeds"
+
+
+def test_two_networks_differ_in_batch_normalization_alone_and_two_in_their_steps_as_well(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEDS", "2")
+    networks = Networks(dataset, recipe_about(get_recipe("tiny"), "")).by_name
+    plain, slow, fast = (networks[f"cnn_{name}"] for name in ("plain", "bare", "bare_fast"))
+    assert fast.plan == plain.plan and slow.plan == slow_down(plain.plan)
+    kinds = {name: {type(layer).__name__ for layer in networks[name].build(0).layers} for name in COMPARED}
+    assert kinds["cnn_bare"] == kinds["cnn_bare_fast"] == kinds["cnn_plain"] - {"BatchNormalization"}
+
+
+def test_what_is_not_trained_is_told_with_its_reason(dataset: Dataset) -> None:
+    networks = Networks(dataset, get_recipe("tiny"))
+    assert "cnn_bare_fast" not in networks.by_name and "SEEDS" in str(networks.missing["bare_fast"])
+    assert set(pretrained.open_pretrained().missing) == {"bare_fast"}
