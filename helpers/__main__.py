@@ -54,19 +54,6 @@ def command_of(module: str, *first: str) -> Callable[[list[str]], int]:
     return lambda words: import_module(module).main([*first, *words])
 
 
-def run_data(words: list[str]) -> int:
-    from helpers.data.download import main
-
-    return main(words[1:])  # --dataset NAME, of which it takes the name alone
-
-
-def run_bench(words: list[str]) -> int:
-    from helpers.bench.turns import main
-
-    main()
-    return 0
-
-
 def lab_variables(words: Sequence[str]) -> dict[str, str]:
     """Say in variables of the environment which run notebooks follow; ValueError on values that do not exist."""
     from helpers.base.runs import DEFAULTS, LAB_PREFIX, chosen_trainings
@@ -84,11 +71,8 @@ def lab_variables(words: Sequence[str]) -> dict[str, str]:
         if not Path(data).exists():
             raise ValueError(f"There is no data set {data}; {near(data, KNOWN_NAMES)} Or give a path that exists.")
         chosen["DATASET"] = str(Path(data).resolve())
-    own = {
-        name: str(Path(value).resolve())
-        for name in ("NETWORK", "CUSTOM")
-        if Path(value := os.environ.get(name, "")).is_file()
-    }
+    named = {name: Path(os.environ.get(name, "")) for name in ("NETWORK", "CUSTOM")}
+    own = {name: str(path.resolve()) for name, path in named.items() if path.is_file()}
     chosen.pop("REPORTS", "")  # which the environment names already
     return {LAB_PREFIX + name: value for name, value in chosen.items() if value != str(DEFAULTS[name])} | own
 
@@ -135,13 +119,13 @@ MODULES = {
     "train": ("helpers.build.shipping", "train"),
     "pack": ("helpers.build.shipping", "pack"),
     "table": ("helpers.build.shipping", "table"),
+    "data": ("helpers.data.download",),
+    "bench": ("helpers.bench.turns",),
     "runs": ("helpers.build.runs", "list"),
     "clean": ("helpers.build.runs", "clean"),
 }
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     **{word: command_of(*entry) for word, entry in MODULES.items()},
-    "data": run_data,
-    "bench": run_bench,
     "lab": run_lab,
     "explore": partial(run_lab, notebook="explore"),
     "test": run_python(*TESTS.split(), "-m", "not slow", "tests", "notebooks"),

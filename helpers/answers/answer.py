@@ -66,19 +66,18 @@ class Answer:
         other values or after a change, first takes back its sentences, headings, figures and tables of the last time.
         Raises ValueError, naming the value, where one is missing, unused or does not fit its format.
         """
-        block = text_block("text", self._said(key, values))
-        self._add(block)
-        return Sentence(render_block(block))
+        return self._sentence(key, values, {})
 
     def summary(self, key: str | Said, /, **values: Any) -> Sentence:
         """Add a sentence of the answer to the question as it was asked; as `say`, but set first, as one paragraph."""
-        block = text_block("text", self._said(key, values)) | {"summary": True}
-        self._add(block)
-        return Sentence(render_block(block))
+        return self._sentence(key, values, {"summary": True})
 
     def limit(self, key: str | Said, /, **values: Any) -> Sentence:
         """Add a sentence on what the answer does not show; as `say`, and a short answer has it, too."""
-        block = text_block("text", self._said(key, values)) | {"limit": True}
+        return self._sentence(key, values, {"limit": True})
+
+    def _sentence(self, key: str | Said, values: Mapping[str, Any], marks: Mapping[str, Any]) -> Sentence:
+        block = text_block("text", self._said(key, values)) | {**marks}
         self._add(block)
         return Sentence(render_block(block))
 
@@ -106,12 +105,7 @@ class Answer:
         block |= {"carries": True} if carries else {}
         stem = self._stem("figures", name)
         width, height = figure.get_size_inches() * MM_PER_INCH
-        block |= {
-            "file": f"{stem}.pdf",
-            "png": f"{stem}.png",
-            "width_mm": float(width),
-            "height_mm": float(height),
-        }
+        block |= {"file": f"{stem}.pdf", "png": f"{stem}.png", "width_mm": float(width), "height_mm": float(height)}
         self._files[block["file"]] = as_pdf(figure)
         self._files[block["png"]] = as_png(figure)
         if drawing := getattr(figure, "drawing", b""):

@@ -38,7 +38,8 @@ def save_answer(folder: Path, answer: Mapping[str, Any], files: Mapping[str, byt
             _write(staging, written)
             leftover = _saved_files(path) - set(files)
             _rename(staging, folder, written)
-            _remove(folder, leftover)
+            for name in leftover:
+                (folder / name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return path
@@ -83,11 +84,6 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-
-
-def _remove(folder: Path, names: Iterable[str]) -> None:
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
 
 
 def _rename(source: Path, target: Path, names: Iterable[str]) -> None:

@@ -17,7 +17,8 @@ def table_block(name: str, frame: "pd.DataFrame", formats: Mapping[str, str]) ->
     """Make the columns, rows, formats and alignment of a table's block; ValueError on a format without its column."""
     tidy = _columns_only(frame)
     columns = [str(column) for column in tidy.columns]
-    _check_formats(name, columns, formats)
+    if unknown := [column for column in formats if column not in columns]:
+        raise ValueError(f"The table {name!r} has no column {unknown[0]!r} to format; it has {', '.join(columns)}.")
     present = tidy.astype(object).where(tidy.notna(), None)
     by_column = [plain(column, present.iloc[:, place].tolist()) for place, column in enumerate(columns)]
     specs = [formats.get(column, _default_format(cells)) for column, cells in zip(columns, by_column, strict=True)]
@@ -83,12 +84,6 @@ def _columns_only(frame: "pd.DataFrame") -> "pd.DataFrame":
         return frame
     unnamed = frame.index.nlevels == 1 and frame.index.name is None
     return frame.rename_axis("").reset_index() if unnamed else frame.reset_index()
-
-
-def _check_formats(name: str, columns: list[str], formats: Mapping[str, str]) -> None:
-    for column in formats:
-        if column not in columns:
-            raise ValueError(f"The table {name!r} has no column {column!r} to format; it has {', '.join(columns)}.")
 
 
 def _is_number(cell: Any) -> bool:

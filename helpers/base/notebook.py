@@ -55,7 +55,10 @@ def find_notebooks(folder: Path) -> dict[str, Place]:
     for name, place in places.items():
         if unknown := sorted({*place.needs} - {*names}):
             raise UsageError(f"{name} needs {unknown[0]}, which is not there; choose from {', '.join(names)}.")
-    _check_order(places)
+    try:
+        TopologicalSorter({name: place.needs for name, place in places.items()}).prepare()
+    except CycleError as error:
+        raise UsageError(f"The notebooks {', '.join(error.args[1])} wait for each other; correct 'needs'.") from None
     return places
 
 
@@ -68,13 +71,6 @@ def _place(path: Path) -> Place:
         legal = ", ".join(each.name for each in fields(Place))
         raise UsageError(f"The metadata 'report' of {path.stem} may only hold {legal}; correct them.") from None
     return place
-
-
-def _check_order(places: Mapping[str, Place]) -> None:
-    try:
-        TopologicalSorter({name: place.needs for name, place in places.items()}).prepare()
-    except CycleError as error:
-        raise UsageError(f"The notebooks {', '.join(error.args[1])} wait for each other; correct 'needs'.") from None
 
 
 def read_cells(path: Path) -> list[dict]:
@@ -111,19 +107,14 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
     tagged = [cell for cell in read_cells(path) if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
         raise UsageError(f"{path} has {len(tagged)} cells tagged 'parameters'; tag exactly one of them.")
+    text = source(tagged[0])
     try:
-        declared = _declarations(source(tagged[0]))
+        declared = [_declaration(statement, text.splitlines()) for statement in ast.parse(text).body]
     except (SyntaxError, ValueError):
         raise UsageError(
             f"The parameters cell of {path} may only hold lines like `NAME = 1  # meaning`; correct it."
         ) from None
     return {parameter.name: parameter for parameter in declared}
-
-
-def _declarations(text: str) -> list[Parameter]:
-    """Read `NAME = literal  # note` lines; ValueError on any other statement."""
-    lines = text.splitlines()
-    return [_declaration(statement, lines) for statement in ast.parse(text).body]
 
 
 def _declaration(statement: ast.stmt, lines: list[str]) -> Parameter:

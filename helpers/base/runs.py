@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,8 @@ RUN_VARIABLE = "RUN"  # of the environment: a name of one's own for the run's fo
 BUILD_VARIABLE = "REPORT_OF"  # of a kernel's environment: the run whose report is under way
 LAB_PREFIX = "LAB_"  # of the environment: the run that JupyterLab was opened on, such as LAB_RECIPE
 # Parameters that every notebook has, with what they are where nobody chose; they name the run.
-DEFAULTS: dict[str, str | int] = {
-    "DATASET": "faces",
-    "RECIPE": "quick",
-    "SEED": 0,
-    "REPORTS": "reports",
-    "IMAGE_SIZE": 0,
-}
+DEFAULTS: dict[str, str | int] = {"DATASET": "faces", "RECIPE": "quick", "SEED": 0, "REPORTS": "reports"}
+DEFAULTS["IMAGE_SIZE"] = 0
 COMMON = tuple(DEFAULTS)
 
 
@@ -49,14 +45,9 @@ def name_run(
     data: str, recipe: str, seed: int, image_size: int = 0, network: str = "", balance: bool = False, trainings: int = 0
 ) -> str:
     """Name a run's folder: the data, then recipe, seed, size (0: usual), network and so on where you chose these."""
-    parts = [
-        recipe if recipe != "quick" else "",
-        f"seed{seed}" if seed else "",
-        f"{image_size}px" if image_size else "",
-        network,
-        "balanced" if balance else "",
-        f"{trainings}seeds" if trainings else "",
-    ]
+    parts = [recipe if recipe != "quick" else "", f"seed{seed}" if seed else ""]
+    parts += [f"{image_size}px" if image_size else "", network, "balanced" if balance else ""]
+    parts.append(f"{trainings}seeds" if trainings else "")
     return "-".join([data, *filter(None, parts)])
 
 
@@ -124,11 +115,8 @@ def _difference(folder: Path, record: Mapping[str, Any], keys: tuple[str, ...]) 
     before = read_run(folder)
     if not before:
         return "made without this program" if (folder / "report.pdf").exists() else ""
-    found = [
-        key
-        for key in keys
-        if str(before.get(key) or "").removesuffix("-kept") != str(record.get(key) or "").removesuffix("-kept")
-    ]
+    old, new = ([str(one.get(key) or "").removesuffix("-kept") for key in keys] for one in (before, record))
+    found = [key for key, one, other in zip(keys, old, new) if one != other]
     return ", ".join(f"{key} {before.get(key)} and not {record.get(key)}" for key in found)
 
 
@@ -172,11 +160,8 @@ def folder_of_answer(run: Path, notebook: str, recipe: str, own: Mapping[str, An
 
 def _usual_parameters(run: Path, notebook: str, recipe: str) -> list[dict[str, Any]]:
     """List the parameters with which an answer is the report's: those of its answer, or the notebook's defaults."""
-    try:
-        made_with = json.loads((run / "answers" / f"{notebook}.json").read_text(encoding="utf-8"))["parameters"]
-        return [made_with]
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return [json.loads((run / "answers" / f"{notebook}.json").read_text(encoding="utf-8"))["parameters"]]
     declared = read_parameters(notebook_file(notebook))
     defaults = {name: one.default for name, one in declared.items() if name not in COMMON}
     preset = find_notebooks(ROOT / "notebooks")[notebook].recipes.get(recipe, {})

@@ -54,7 +54,7 @@ def gestures(state: State) -> dict[str, Callable[[], object]]:
             state.map_of(name)
 
     def unit() -> None:
-        state.pose(Face(units=(next(units) % 100 / 100,) * len(faces.ACTION_UNITS)))
+        state.face = Face(units=(next(units) % 100 / 100,) * len(faces.ACTION_UNITS))
         state.probabilities_of(state.edited())
 
     acts: list[Callable[[], object]] = [lambda: image(FEW), label, lambda: image(("LIME",)), unit]

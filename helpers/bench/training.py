@@ -5,7 +5,6 @@ is measured by switching it off. The PyTorch rows run in processes of their own,
 the package is missing.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from helpers.bench.turns import Worker, alternate, comparison, missing, serve
+from helpers.bench.turns import alternate, comparison, missing, worker
 from helpers.networks.architectures import ARCHITECTURES, build_cnn, multiplications
 from helpers.networks.fast import PARTS, accelerate
 from helpers.networks.precision import Precision, choose_precision, policy, supports_bfloat16
@@ -176,15 +175,11 @@ def torch_workers(task: str) -> Iterator[Runs]:
             print(f'PyTorch is left out: {reason}; .venv/bin/python -m pip install -e ".[bench]" brings it.')
             yield {}
             return
-        command = [sys.executable, "-m", "helpers.bench.training", task]
-        yield {
-            f"PyTorch {precision}": stack.enter_context(Worker([*command, precision]))
-            for precision in ("float32", "bfloat16")
-        }
+        yield {f"PyTorch {one}": stack.enter_context(worker(torch_run, task, one)) for one in ("float32", "bfloat16")}
 
 
-def serve_torch(task: str, precision: str) -> None:
-    """Do the task with PyTorch in this process, at each call of its worker; bfloat16 has the channels last."""
+def torch_run(task: str, precision: str) -> Callable[[], object]:
+    """Give what does the task with PyTorch in this process; bfloat16 has the channels last."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -213,7 +208,7 @@ def serve_torch(task: str, precision: str) -> None:
             logits(batch)
 
     network.train(task == "training")
-    serve(train if task == "training" else predict)
+    return train if task == "training" else predict
 
 
 def torch_network() -> Any:
@@ -235,4 +230,4 @@ def torch_network() -> Any:
 
 
 if __name__ == "__main__":
-    serve_torch(*sys.argv[1:]) if len(sys.argv) > 1 else main()
+    main()

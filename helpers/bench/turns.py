@@ -1,4 +1,4 @@
-"""Compare the speed of candidates that do the same work: `python -m helpers.bench.turns` runs every bench there is.
+"""Compare the speed of candidates that do the same work: `make bench` runs every bench there is.
 
 A bench is a module `helpers/bench/<subject>.py` with a function `main()` that measures and prints, in three lines:
 
@@ -9,35 +9,33 @@ A bench is a module `helpers/bench/<subject>.py` with a function `main()` that m
 Other programs slow a machine down for seconds at a time. The candidates therefore take turns, and a ratio is the
 median over the rounds of the ratio within a round, so that what slows a whole round down leaves it as it is.
 
-A candidate that needs a process of its own, such as another framework with threads of its own, is a `Worker`. One
-whose packages are missing is left out with a reason, which `missing` gives.
+A candidate that needs a process of its own, such as another framework with threads of its own, has one from `worker`.
+One whose packages are missing is left out with a reason, which `missing` gives.
 """
 
 import importlib
-import os
 import pkgutil
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
-from types import TracebackType
-from typing import Self
+from multiprocessing import get_context
+from pathlib import Path
 
 import pandas as pd
 
-READY = "ready"
+_prepared: list[Callable[[], object]] = []  # in the process of a worker: what it does at each call
 
 
-def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int = 5, warmup: int = 1) -> pd.DataFrame:
+def alternate(candidates: Mapping[str, Callable[[], object]], rounds: int = 5) -> pd.DataFrame:
     """Time the candidates in turns: seconds, one row a round and one column a candidate.
 
-    Each is called `warmup` times first without being timed, since the first call compiles. Every second round goes
-    backwards, so that none always runs after the same other one.
+    Each is called once first without being timed, since the first call compiles. Every second round goes backwards,
+    so that none always runs after the same other one.
     """
     for run in candidates.values():
-        for _ in range(warmup):
-            run()
+        run()
     rows = []
     for number in range(rounds):
         order = [*candidates] if number % 2 == 0 else [*candidates][::-1]
@@ -84,56 +82,28 @@ def missing(*packages: str) -> str | None:
     return f"{', '.join(absent)} not installed" if absent else None
 
 
-class Worker:
-    """A candidate in a process of its own: each call has it do its work once, and waits.
+@contextmanager
+def worker(prepare: Callable[..., Callable[[], object]], *arguments: object) -> Iterator[Callable[[], object]]:
+    """Give a candidate in a process of its own, which calls `prepare` once for what it then does at each call.
 
-    The process runs `command`, prepares itself, and then calls `serve(run)`. Use as a context manager; raises
-    RuntimeError when the process ends before its work is done.
+    What it raises is raised here; BrokenProcessPool where the process ends before its work is done.
     """
-
-    def __init__(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
-        )
-        assert self._process.stdin and self._process.stdout  # both are pipes
-        self._requests, self._answers = self._process.stdin, self._process.stdout
-        self._command = command
-        self._wait()
-
-    def __call__(self) -> None:
-        self._requests.write("run\n")
-        self._requests.flush()
-        self._wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._requests.close()  # the worker reads no further line, and ends
-        self._process.wait()
-
-    def _wait(self) -> None:
-        """Wait for the worker's next answer; what else it prints is passed over."""
-        for line in self._answers:
-            if line.strip() == READY:
-                return
-        raise RuntimeError(f"The worker {' '.join(self._command)} ended with code {self._process.wait()}.")
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        pool.submit(_prepare, prepare, *arguments).result()
+        yield lambda: pool.submit(_work).result()
 
 
-def serve(run: Callable[[], object]) -> None:
-    """Do the work of a `Worker` once for each line that comes in, in the worker's process, until no more come."""
-    print(READY, flush=True)
-    for _ in sys.stdin:
-        run()
-        print(READY, flush=True)
+def _prepare(prepare: Callable[..., Callable[[], object]], *arguments: object) -> None:
+    _prepared.append(prepare(*arguments))
 
 
-def main() -> None:
+def _work() -> None:
+    _prepared[0]()
+
+
+def main(words: Sequence[str] = ()) -> int:
     """Run every bench, one after the other."""
-    import helpers.bench
-
-    for module in sorted(module.name for module in pkgutil.iter_modules(helpers.bench.__path__)):
-        if module not in ("turns", "__main__"):
+    for module in sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])):
+        if module != "turns":
             importlib.import_module(f"helpers.bench.{module}").main()
+    return 0

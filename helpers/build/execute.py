@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOBase
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
 MARKER = "training "
+ADDED = {"injected-parameters", "papermill-error-cell-tag"}  # tags of cells that papermill adds
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -135,33 +137,13 @@ def kernel_environment() -> dict[str, str]:
 def describe_failure(finished: Path, error: Exception) -> Failure:
     """Describe the error that ended a notebook's run, by the cell in which it arose."""
     partial = partial_path(finished)
-    cells = _readable_cells(partial)
+    cells: list[dict] = []
+    with suppress(UsageError, OSError):  # where the disk was full it may be cut short
+        cells = [cell for cell in read_cells(partial) if not ADDED & {*cell["metadata"].get("tags", [])}]
     kind = getattr(error, "ename", type(error).__name__)
     message = _COLOUR.sub("", str(getattr(error, "evalue", error))).strip()
-    last = max((i for i, cell in enumerate(cells) if _was_started(cell)), default=None)
-    if last is None:
-        return Failure(finished.stem, 0, "", kind, message, partial)
-    return Failure(finished.stem, _source_number(cells, last), _first_line(cells[last]), kind, message, partial)
-
-
-def _readable_cells(partial: Path) -> list[dict]:
-    """Read what there is of a partial notebook; where the disk was full it may be cut short."""
-    try:
-        return read_cells(partial)
-    except (UsageError, OSError):
-        return []
-
-
-def _was_started(cell: Mapping) -> bool:
-    times = cell["metadata"].get("papermill", {})
-    return cell["cell_type"] == "code" and bool(times.get("start_time"))
-
-
-def _source_number(cells: list[dict], index: int) -> int:
-    """Count a cell's place from 1 without the cells that papermill added before it."""
-    added = {"injected-parameters", "papermill-error-cell-tag"}
-    return sum(not added & set(cell["metadata"].get("tags", [])) for cell in cells[: index + 1])
-
-
-def _first_line(cell: Mapping) -> str:
-    return source(cell).strip().split("\n")[0]
+    codes = {number: cell for number, cell in enumerate(cells, start=1) if cell["cell_type"] == "code"}
+    started = [number for number, cell in codes.items() if cell["metadata"].get("papermill", {}).get("start_time")]
+    last = max(started, default=0)
+    first_line = source(cells[last - 1]).strip().split("\n")[0] if last else ""
+    return Failure(finished.stem, last, first_line, kind, message, partial)

@@ -21,7 +21,7 @@ from helpers.networks.own import opening
 from helpers.networks.own.backbone import Backbone
 from helpers.networks.own.source import CUSTOM, NETWORK, PREPROCESS, WEIGHTS, label, preferred_side, read_source
 from helpers.networks.precision import describe_precision
-from helpers.report.handin import HandIn, HandInError, read_hand_in
+from helpers.report.handin import HandIn, read_hand_in
 from helpers.training import pretrained
 from helpers.training.batches import balances
 
@@ -93,11 +93,7 @@ class Build:
         """List what a notebook's answer would be made from now."""
         needed = [self.answer(other) for other in self.places[name].needs]
         return stale.components(
-            self.notebook(name),
-            self.package,
-            self.chosen.get(name, {}),
-            {**self.facts, **self.versions},
-            needed,
+            self.notebook(name), self.package, self.chosen.get(name, {}), {**self.facts, **self.versions}, needed
         )
 
 
@@ -141,11 +137,18 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     """Turn the command line into a build; UsageError on a value that does not exist, DatasetError on unusable data."""
     if arguments.recipe not in RECIPES:
         raise UsageError(f"There is no recipe {arguments.recipe!r}; choose one of {', '.join(RECIPES)}.")
-    seed, often = _seed(arguments.seed), _trainings(arguments.recipe)
-    image_size = _image_size(arguments.image_size) or preferred_side(arguments.recipe)
+    for name, text in (("seed", arguments.seed), ("image size", arguments.image_size)):
+        if not text.isdecimal():
+            raise UsageError(f"The {name} {text!r} is no whole number of at least 0; choose one, such as 0.")
+    seed, often = int(arguments.seed), _trainings(arguments.recipe)
+    image_size = int(arguments.image_size) or preferred_side(arguments.recipe)
     data = identify(arguments.dataset, image_size=image_size or None)
     settings = [word for text in arguments.set for word in _words(text)]
-    hand_in = _hand_in(arguments.language)
+    try:  # the shell's own LANGUAGE is another program's
+        hand_in = read_hand_in(environment={**os.environ, "LANGUAGE": arguments.language})
+        precision, balanced = describe_precision(), balances(arguments.recipe)
+    except ValueError as error:
+        raise UsageError(error) from None
     printed, places = choose_questions(hand_in.questions, find_notebooks(notebooks))
     chosen = parse_settings(settings, notebooks, places)
     for sentence in (*cache_notes(), *map(show, look(arguments.dataset, image_size=image_size or None)[1].sentences())):
@@ -162,9 +165,9 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         "the decoded data": f"sha256:{loaded.content}",
         "the recipe": arguments.recipe,
         "the seed": str(seed),
-        "the precision": _precision(),
+        "the precision": precision,
         "the network": _network(arguments.recipe, loaded, arguments.reports.resolve()),
-        **({"the balance of classes": "1"} if _balances(arguments.recipe) else {}),
+        **({"the balance of classes": "1"} if balanced else {}),
         **({"the trainings of each network": str(often)} if often else {}),
         **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
     }
@@ -190,14 +193,6 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         hand_in=hand_in,
         questions=printed,
     )
-
-
-def _hand_in(language: str) -> HandIn:
-    # the shell's own LANGUAGE is another program's
-    try:
-        return read_hand_in(environment={**os.environ, "LANGUAGE": language})
-    except HandInError as error:
-        raise UsageError(error) from None
 
 
 def choose_questions(questions: Sequence[str], places: Mapping[str, Place]) -> tuple[tuple[str, ...], dict[str, Place]]:
@@ -273,12 +268,6 @@ def _check_fonts(names: Sequence[str]) -> None:
                 raise PdfError(report.describe_missing(missing, name))
 
 
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise UsageError(f"The seed {text!r} is no whole number of at least 0; choose one, such as 0.")
-    return int(text)
-
-
 def _day(epoch: str) -> str:
     """Give the day of a time in seconds since 1970, as reproducible builds are told it; today if there is none."""
     try:
@@ -287,29 +276,9 @@ def _day(epoch: str) -> str:
         raise UsageError(f"SOURCE_DATE_EPOCH={epoch} is no time; give seconds since 1970, or leave it out.") from None
 
 
-def _precision() -> str:
-    try:
-        return describe_precision()
-    except ValueError as error:
-        raise UsageError(error) from None
-
-
 def _trainings(recipe: str) -> int:
     source = read_source(recipe)
     return chosen_trainings(recipe, not isinstance(source, str) and source.trained)
-
-
-def _balances(recipe: str) -> bool:
-    try:
-        return balances(recipe)
-    except ValueError as error:
-        raise UsageError(error) from None
-
-
-def _image_size(text: str) -> int:
-    if not text.isdecimal():
-        raise UsageError(f"The image size {text!r} is no whole number; choose one, such as 96, or 0 for the default.")
-    return int(text)
 
 
 def _words(text: str) -> list[str]:

@@ -13,7 +13,6 @@ from helpers.base.notebook import UsageError
 from helpers.build import stale
 from helpers.build.execute import say
 from helpers.build.plan import Build, PdfError
-from helpers.report.handin import HandIn
 from helpers.report.remarks import RemarkError, read_remarks, remarks_digest
 
 
@@ -36,8 +35,10 @@ def set_reports(build: Build) -> list[Path]:
 
 def _set(build: Build, path: Path, form: str) -> Path:
     stamp, remarks = report_stamp(build), author_remarks(build)
+    # only the HTML names the other languages
+    author = build.hand_in if form == "html" else replace(build.hand_in, languages=())
     now = report_components(build, form, stamp)
-    now |= {"the author's remarks": remarks_digest(remarks), "who hands it in": str(_handed_in(build, form))}
+    now |= {"the author's remarks": remarks_digest(remarks), "who hands it in": str(author)}
     reason = stale.why_stale(path, now)
     say(f"{path.name}: set, {reason}" if reason else f"{path.name}: skipped, nothing changed")
     if reason:
@@ -48,11 +49,6 @@ def _set(build: Build, path: Path, form: str) -> Path:
             raise PdfError(error) from error
         stale.write_stamp(path, now)
     return path
-
-
-def _handed_in(build: Build, form: str) -> HandIn:
-    """Give what the author added; only the HTML names the other languages."""
-    return build.hand_in if form == "html" else replace(build.hand_in, languages=())
 
 
 def author_remarks(build: Build) -> dict[str, list[tuple[str, Path]]]:

@@ -51,8 +51,10 @@ def sole_build(run: Path) -> Iterator[None]:
     lock = FileLock(run / ".lock")
     with writing(run):
         run.mkdir(parents=True, exist_ok=True)
-        free = _try_to_acquire(lock)
-    if not free:
+    try:
+        with writing(run):
+            lock.acquire(timeout=0)
+    except Timeout:
         say(f"Another build of {run} is under way; this one waits until it ends.")
         lock.acquire()
     try:
@@ -61,14 +63,6 @@ def sole_build(run: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _try_to_acquire(lock: FileLock) -> bool:
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    return True
 
 
 def _report_failures(build: Build, failures: list[Failure]) -> int:
@@ -90,9 +84,7 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m helpers", description="Make a run's report.")
     commands = parser.add_subparsers(required=True, metavar="report")
     report = commands.add_parser("report", help="run the stale notebooks and set the PDF and the HTML")
-    report.add_argument(
-        "--dataset", default="faces", help="faces, fer2013, food11, or a path to an archive or a folder"
-    )
+    report.add_argument("--dataset", default="faces", help="faces, fer2013, food11, or an archive or a folder")
     report.add_argument("--recipe", default="quick", help=" or ".join(RECIPES))
     report.add_argument("--seed", default="0", help="seed of every random number, at least 0")
     report.add_argument("--reports", default=reports_folder(), type=Path, help="folder of the run folders")
@@ -100,9 +92,7 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     report.add_argument("--image-size", default="0", help="pixels a side of the images; 0 for the data set's default")
     report.add_argument("--set", default=[], action="append", metavar="'NOTEBOOK.NAME=VALUE ...'")
     report.add_argument("--language", default="", help="languages of the report: " + " ".join(languages()))
-    report.add_argument(
-        "--jobs", default=0, type=int, help="notebooks that run at a time; 0: as memory and cores allow"
-    )
+    report.add_argument("--jobs", default=0, type=int, help="notebooks at a time; 0: as memory and cores allow")
     return parser.parse_args(words)
 
 

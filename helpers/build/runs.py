@@ -32,17 +32,9 @@ def describe(run: Path) -> str:
     """Say in one line what a run is of, when and how large it is, its numbers, and whether it is up to date."""
     record, answers = read_run(run), [stale.read_json(run / "answers" / f"{name}.json") for name in _names()]
     days = [stale.read_json(path).get("day", "") for path in (run / "answers").glob("*.stamp.json")]
-    words = [
-        show(stored(record.get("title", "?"))),
-        f"recipe {record.get('recipe', '?')}",
-        f"seed {record.get('seed', '?')}",
-    ]
-    words += [
-        max(days, default="not finished"),
-        size_text(_size(run)),
-        *_numbers(answers),
-        why_old(run) or "up to date",
-    ]
+    words = [show(stored(record.get("title", "?"))), *(f"{key} {record.get(key, '?')}" for key in ("recipe", "seed"))]
+    words += [max(days, default="not finished"), size_text(_size(run)), *_numbers(answers)]
+    words.append(why_old(run) or "up to date")
     return f"{run.name}: {', '.join(words)}"
 
 

@@ -95,7 +95,9 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
     seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
     usual = [name for name in run.recipe.ensemble if name in trained]
     compared = run.recipe.compared or "cnn"
-    members = _members(ensemble or usual)
+    members = [*(ensemble or usual)]
+    if len(members) > LARGEST_ENSEMBLE:
+        raise PretrainedError(f"The ensemble may have {LARGEST_ENSEMBLE} members, not {len(members)}; leave some out.")
     for name in (*pretrained.REQUIRED, *members, compared):
         if name not in trained:
             raise PretrainedError(
@@ -116,12 +118,6 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
     for name in {*wanted} - trained.keys():
         print(f"{name} is not trained, and so not packed")
     return pretrained.finish(folder, manifest)
-
-
-def _members(names: Sequence[str]) -> list[str]:
-    if len(names) > LARGEST_ENSEMBLE:
-        raise PretrainedError(f"The ensemble has {len(names)} members and may have {LARGEST_ENSEMBLE}; leave some out.")
-    return list(names)
 
 
 def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,16 +148,11 @@ def _measure(run: Run, trained: Trained) -> dict[str, Any]:
     """Measure a network on the split that it was chosen on: on all images, and on those without a twin in training."""
     labels, alone = run.split("validation").labels, run.without_twin("validation")
     probabilities = run.predict(trained, "validation")
-    (row,) = accuracy_table(labels, {"all": probabilities}).to_dict("records")
-    (free,) = accuracy_table(labels[alone], {"all": probabilities[alone]}).to_dict("records")
-    name = "PublicTest" if run.dataset.title == "FER2013" else "validation"
-    kinds = {"all": (row, len(labels)), "twin_free": (free, int(alone.sum()))}
-    return {
-        name: {
-            kind: {"images": images, **{key: found[key] for key in ("accuracy", "low", "high")}}
-            for kind, (found, images) in kinds.items()
-        }
-    }
+    measured = {}
+    for kind, chosen in (("all", np.ones(len(labels), bool)), ("twin_free", alone)):
+        (row,) = accuracy_table(labels[chosen], {"all": probabilities[chosen]}).to_dict("records")
+        measured[kind] = {"images": int(chosen.sum()), **{key: row[key] for key in ("accuracy", "low", "high")}}
+    return {"PublicTest" if run.dataset.title == "FER2013" else "validation": measured}
 
 
 def tabulate(run: Path, shipped: PretrainedNetworks) -> str:

@@ -57,11 +57,7 @@ def _version(package: str) -> str | None:
 
 
 def components(
-    notebook: Path,
-    package: Path,
-    parameters: Mapping[str, object],
-    facts: Mapping[str, str],
-    needed: Iterable[Path],
+    notebook: Path, package: Path, parameters: Mapping[str, object], facts: Mapping[str, str], needed: Iterable[Path]
 ) -> dict[str, str]:
     """List what an answer is made from.
 

@@ -22,29 +22,16 @@ from helpers.data import cache as store
 from helpers.data import faces, readers
 from helpers.data.containers import list_members, refuse_foreign_members
 from helpers.data.options import Options, read_options
-from helpers.data.reading import Reading, from_json
-from helpers.data.sources import (
-    FER2013_SIZE,
-    OTHER_SIZE,
-    PREVIEWED,
-    SPLITS,
-    Contents,
-    DatasetError,
-    Record,
-    printable,
-    reading_from,
-)
+from helpers.data.reading import SPLITS, Reading, from_json, printable
+from helpers.data.sources import FER2013_SIZE, OTHER_SIZE, PREVIEWED, Contents, DatasetError, Record, reading_from
 from helpers.data.splits import plan
 
 KNOWN_NAMES = ("faces", "fer2013", "food11")
 
+_ENDINGS = (".zip", "", ".csv", ".csv.gz", ".csv.zip", ".tar.gz")
 _KNOWN_FILES = {
-    "fer2013": tuple(
-        f"{stem}{ending}"
-        for stem in ("fer2013", "icml_face_data")
-        for ending in (".zip", "", ".csv", ".csv.gz", ".csv.zip", ".tar.gz")
-    ),
-    "food11": ("food11.zip", "food11"),
+    "fer2013": [f"{stem}{ending}" for stem in ("fer2013", "icml_face_data") for ending in _ENDINGS],
+    "food11": ["food11.zip", "food11"],
 }
 _TAKEN_NAMES = ("faces", "sample", "")  # of run folders; only a whole disk has no name
 _ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv", ".parquet"}
@@ -121,15 +108,14 @@ def claim_run(
     """Give the folder of the run of these data, recipe, seed, size and network, with its record; see `runs.claim`."""
     usual = FER2013_SIZE if dataset.title == "FER2013" or dataset.evidence is not None else OTHER_SIZE
     size = 0 if image_size == usual else image_size
-    record = {
-        "dataset": dataset.name,
-        "recipe": recipe,
-        "seed": seed,
-        "image_size": size,
-        "title": plain("title", dataset.title),
+    record = {"dataset": dataset.name, "recipe": recipe, "seed": seed, "image_size": size, "network": network}
+    record |= {"title": plain("title", dataset.title), "notes": plain("notes", dataset.reading.sentences())}
+    record |= {
+        "fingerprint": dataset.fingerprint,
+        "reading": dataset.reading.as_json(),
+        "trainings": trainings,
+        **facts,
     }
-    record |= {"notes": plain("notes", dataset.reading.sentences()), "fingerprint": dataset.fingerprint}
-    record |= {"reading": dataset.reading.as_json(), "network": network, "trainings": trainings, **facts}
     name = runs.name_run(dataset.name, recipe, seed, size, network, bool(facts.get("balance")), trainings)
     return runs.claim(reports, name, record)
 
@@ -171,7 +157,7 @@ def load_dataset(
     Raises DatasetError where there is no such data, or where they cannot be used.
     """
     cache = cache or cache_folder()
-    options = (options or read_options()).with_size(image_size)
+    options = replace(options or read_options(), image_size=image_size)
     source = identify(name_or_path, cache, image_size, options)
     folder = cache / source.fingerprint
     facts = keep_folder(folder, room_digest("data"), lambda draft: _write(draft, source.path, options))
@@ -194,7 +180,8 @@ def identify(
         program = sorted(Path(faces.__file__).parent.glob("*.py"))
         digest, chosen = store.digest_lines(f"{file.name} {file_digest(file)}" for file in program), ""
     else:
-        chosen = (options or read_options()).as_text()
+        # the same text where all is left as it is, whatever options there are
+        chosen = " ".join(f"{name}={value}" for name, value in (options or read_options()).chosen().items())
         with reading_from(path):
             digest = store.content_digest(path, cache or cache_folder())
     fingerprint = hashlib.sha256(f"{digest} {image_size} {chosen}".encode()).hexdigest()[:16]
@@ -211,7 +198,7 @@ def look(
     shift a few from split to split. Arguments and errors are those of load_dataset.
     """
     cache = cache or cache_folder()
-    options = (options or read_options()).with_size(image_size)
+    options = replace(options or read_options(), image_size=image_size)
     source = identify(name_or_path, cache, image_size, options)
     if source.path is None or kept_facts(cache / source.fingerprint, room_digest("data")):
         dataset = load_dataset(name_or_path, cache, image_size, options=options)

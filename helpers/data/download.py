@@ -4,13 +4,12 @@ The copy comes from Kaggle by `kagglehub`, which needs no account for it. A down
 it stopped. What came is opened as a report would open it, and its images are counted, before it gets its place.
 """
 
-import argparse
 import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from helpers.base.files import ROOT, WriteError, writing
 from helpers.data.datasets import Dataset, load_dataset
@@ -20,8 +19,7 @@ from helpers.data.sources import DatasetError
 DATA = ROOT / "data"
 
 
-@dataclass(frozen=True)
-class PublicCopy:
+class PublicCopy(NamedTuple):
     """A data set on Kaggle: its handle there, and how many images each split is known to have."""
 
     handle: str
@@ -81,9 +79,9 @@ def _fetch(name: str, scratch: Path) -> Path:
             f"stopped, or download https://www.kaggle.com/datasets/{handle} elsewhere and save the archive as "
             f"data/{name}.zip."
         ) from error
-    except WriteError:
-        raise
     except Exception as error:  # kagglehub has a dozen errors of its own, without a common base
+        if isinstance(error, WriteError):
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DownloadError(f"Kaggle did not give {handle} ({reason}); run {again} again later.") from error
 
@@ -97,8 +95,7 @@ def check(name: str, path: Path, cache: Path | None = None) -> Dataset:
     expected = PUBLIC_COPIES[name].images
     found = {split: len(getattr(dataset, split).labels) for split in SPLITS}
     unreadable = len(dataset.skipped)
-    too_many = any(found[split] > expected[split] for split in SPLITS)
-    if too_many or sum(found.values()) + unreadable != sum(expected.values()):
+    if any(found[one] > expected[one] for one in SPLITS) or sum(found.values()) + unreadable != sum(expected.values()):
         raise DownloadError(
             f"{path} holds {_listed(found)} images instead of {_listed(expected)}, so it is not {name} as published; "
             f"remove it and run `make data DATASET={name}` again."
@@ -110,21 +107,14 @@ def _listed(images: Mapping[str, int]) -> str:
     return " + ".join(f"{images[split]:,}" for split in SPLITS)
 
 
-def main(words: list[str] | None = None) -> int:
-    """Run the command line; 0 if the data set is there, 2 with one sentence if it is not."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.data.download", description=__doc__.splitlines()[0])
-    parser.add_argument("name", help=" or ".join(PUBLIC_COPIES))
-    arguments = parser.parse_args(words)
+def main(words: list[str]) -> int:
+    """Download the data set that the last word names; 0 if it is there, 2 with one sentence if it is not."""
+    name = words[-1]  # as in --dataset NAME
     try:
-        path = download(arguments.name)
+        path = download(name)
     except (DownloadError, WriteError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    images = PUBLIC_COPIES[arguments.name].images
-    print(f"{path} is {arguments.name}: {_listed(images)} images to train, validate and test on, as published.")
-    print(f"Go on with `make report DATASET={arguments.name}`.")
+    print(f"{path} is {name}: {_listed(PUBLIC_COPIES[name].images)} images to train, validate and test on.")
+    print(f"Go on with `make report DATASET={name}`.")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

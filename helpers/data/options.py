@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 
 from helpers.data.sources import DatasetError
 
@@ -39,14 +39,6 @@ class Options:
             for field in fields(self)
             if field.name != "image_size" and getattr(self, field.name) != getattr(usual, field.name)
         }
-
-    def with_size(self, image_size: int | None) -> "Options":
-        """Give the same options for images of another size."""
-        return replace(self, image_size=image_size)
-
-    def as_text(self) -> str:
-        """Spell the options for a fingerprint; the same text where all is left as it is, whatever options there are."""
-        return " ".join(f"{name}={value}" for name, value in self.chosen().items())
 
 
 VARIABLES = tuple(name.upper() for name in asdict(Options()) if name != "image_size")

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from itertools import filterfalse, pairwise
-from typing import Any
 
 import keras
 import numpy as np
@@ -16,19 +15,10 @@ from helpers.networks.chunks import chunks, gradient_bytes
 from helpers.networks.layers import ACTIVATIONS, CONVOLUTIONS, POOLINGS
 
 ROLES = {
-    "Conv2D": "conv",
-    "DepthwiseConv2D": "depthwise",
-    "SeparableConv2D": "separable",
-    "GroupNormalization": "norm",
-    "LayerNormalization": "norm",
-    "BatchNormalization": "norm",
-    "ReLU": "relu",
-    "MaxPooling2D": "pool",
-    "AveragePooling2D": "pool",
-    "GlobalAveragePooling2D": "average",
-    "Dropout": "dropout",
-    "UpSampling2D": "enlarge",
-}
+    "Conv2D": "conv", "DepthwiseConv2D": "depthwise", "SeparableConv2D": "separable", "GroupNormalization": "norm",
+    "LayerNormalization": "norm", "BatchNormalization": "norm", "ReLU": "relu", "MaxPooling2D": "pool",
+    "AveragePooling2D": "pool", "GlobalAveragePooling2D": "average", "Dropout": "dropout", "UpSampling2D": "enlarge",
+}  # fmt: skip
 RECTIFIED = ("ReLU", "LeakyReLU", "PReLU", "ELU", "Activation")  # kinds of layers that bend what comes
 
 
@@ -52,7 +42,7 @@ def gradients(model: keras.Model, image: np.ndarray, label: int) -> dict[str, np
     if not 0 <= label < classes:
         raise ValueError(f"Class {label} is unknown to the model: give one of 0 to {classes - 1}.")
     scored = keras.Model(model.input, model.output)
-    scored.compile(loss=_chosen_logit)
+    scored.compile(loss=lambda target, logits: keras.ops.sum(target * logits, axis=-1))
     target = keras.ops.one_hot([label], classes)
     found = keract.get_gradients_of_activations(scored, image[np.newaxis].astype(np.float32), target)
     return _without_input(model, found)
@@ -119,28 +109,20 @@ def layer_statistics(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
     (correlation of the layer's output before and after the image is moved right by one pixel, mean over the
     images; 1 says that the layer does not notice).
     """
-    held = 2 * gradient_bytes(model, images.shape[1:])  # all layers' outputs, before and after the shift
-    sums = [_batch_sums(model, images[chunk]) for chunk in chunks(len(images), held)]
-    kinds = {layer.name: type(layer).__name__ for layer in model.layers}
-    rows = {name: _row(kinds[name], [batch[name] for batch in sums], len(images)) for name in sums[0]}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
-
-
-def _batch_sums(model: keras.Model, images: np.ndarray) -> dict[str, dict]:
     moved = np.roll(images, 1, axis=2)
     moved[:, :, 0] = images[:, :, 0]
-    still, shifted = activations(model, images), activations(model, moved)
-    return {name: _layer_sums(still[name], shifted[name]) for name in still}
-
-
-def _layer_sums(values: np.ndarray, shifted: np.ndarray) -> dict:
-    zero = values == 0
-    return {
-        "shape": (1, 1, *values.shape[1:])[-3:],
-        "silent": zero.reshape(len(zero), -1).mean(axis=1).sum(),
-        "quiet": zero.all(axis=tuple(range(zero.ndim - 1))),
-        "shift": _correlation(values, shifted).sum(),
-    }
+    sums: dict[str, list[dict]] = {}
+    held = 2 * gradient_bytes(model, images.shape[1:])  # all layers' outputs, before and after the shift
+    for chunk in chunks(len(images), held):
+        shifted = activations(model, moved[chunk])
+        for name, values in activations(model, images[chunk]).items():
+            zero = values == 0
+            silent, quiet = zero.reshape(len(zero), -1).mean(axis=1).sum(), zero.all(axis=tuple(range(zero.ndim - 1)))
+            found = {"silent": silent, "quiet": quiet, "shift": _correlation(values, shifted[name]).sum()}
+            sums.setdefault(name, []).append(found | {"shape": (1, 1, *values.shape[1:])[-3:]})
+    kinds = {layer.name: type(layer).__name__ for layer in model.layers}
+    rows = {name: _row(kinds[name], batches, len(images)) for name, batches in sums.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
 
 
 def _row(kind: str, batches: list[dict], images: int) -> dict:
@@ -162,10 +144,6 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return np.divide((a * b).sum(axis=1), norms, out=np.ones_like(norms), where=norms > 0)
-
-
-def _chosen_logit(target: Any, logits: Any) -> Any:
-    return keras.ops.sum(target * logits, axis=-1)
 
 
 def _without_input(model: keras.Model, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -14,7 +14,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keract import keract as internals
-from keras.backend import is_keras_tensor
 
 __all__ = ["keract"]
 
@@ -33,30 +32,19 @@ def evaluate(
 def gradients(model: keras.Model, x: Any, y: Any, nodes: Mapping) -> OrderedDict:
     """Give the gradient of a compiled model's loss with respect to each node, in inference mode.
 
-    nodes: name -> symbolic tensor of the model, or variable; one that the loss does not depend on has
-    gradient 0. Raises ValueError where the model is not compiled, since the loss is then unknown.
+    nodes: name -> symbolic tensor of the model; one that the loss does not depend on has gradient 0. Raises
+    ValueError where the model is not compiled, since the loss is then unknown.
     """
     if not model.compiled:
         raise ValueError(f"Model {model.name!r} has no loss to take the gradient of: compile it first.")
-    tensors = [node for node in nodes.values() if is_keras_tensor(node)]
-    traced = keras.Model(_alone(model.inputs), [*tensors, *model.outputs])
+    traced = keras.Model(_alone(model.inputs), [*nodes.values(), *model.outputs])
     inputs = keras.tree.map_structure(lambda array: tf.convert_to_tensor(array, tf.float32), x)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         values = traced(inputs, training=False)
-        loss = model.compute_loss(x=inputs, y=y, y_pred=_alone(values[len(tensors) :]))
-    traced_values = iter(values)
-    sources = [next(traced_values) if is_keras_tensor(node) else node.value for node in nodes.values()]
-    found = tape.gradient(loss, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        loss = model.compute_loss(x=inputs, y=y, y_pred=_alone(values[len(nodes) :]))
+    found = tape.gradient(loss, values[: len(nodes)], unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return OrderedDict((name, np.asarray(gradient)) for name, gradient in zip(nodes, found, strict=True))
-
-
-def gradients_of_weights(model: keras.Model, x: Any, y: Any) -> OrderedDict:
-    """Give the gradient of the loss for each trainable weight, by its path.
-
-    In Keras 3 every kernel is named `kernel`, so that keract's own dictionary by name would hold one of them.
-    """
-    return gradients(model, x, y, OrderedDict((weight.path, weight) for weight in model.trainable_weights))
 
 
 def is_input(node: object) -> bool:
@@ -72,5 +60,3 @@ def _alone(tensors: list) -> Any:
 internals._evaluate = evaluate
 internals._get_gradients = gradients
 internals.is_placeholder = is_input
-internals.get_gradients_of_trainable_weights = gradients_of_weights
-keract.get_gradients_of_trainable_weights = gradients_of_weights

@@ -7,15 +7,13 @@ tables, curves, the cascade, the digest of what is kept and the bench go through
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 Function = Callable[..., np.ndarray]
-OF_SUBSTRATE = (
-    "substrate"  # the baseline of methods that take as `baseline` what hides the pixels where they are graded
-)
+OF_SUBSTRATE = "substrate"  # the baseline of methods that take as `baseline` what hides pixels where they are graded
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class Method:
     function: Function
     signed: bool
     passes: Literal["few", "many"]
-    baseline: str | None
     source: str
+    baseline: str | None = None
     refused: Callable[[keras.Model], str] = lambda model: ""
 
     def explain(
@@ -72,21 +70,13 @@ class Method:
 METHODS: dict[str, Method] = {}  # by name, in the order of reports
 
 
-def method(
-    name: str,
-    *,
-    signed: bool,
-    passes: Literal["few", "many"],
-    source: str,
-    baseline: str | None = None,
-    refused: Callable[[keras.Model], str] = lambda model: "",
-) -> Callable[[Function], Function]:
-    """Register a function as a method; see `Method` for the arguments. Raises ValueError on a name that is taken."""
+def method(name: str, **facts: Any) -> Callable[[Function], Function]:
+    """Register a function as a method; facts: other fields of `Method`. Raises ValueError on a name that is taken."""
 
     def register(function: Function) -> Function:
         if name in METHODS and _origin(METHODS[name].function) != _origin(function):
             raise ValueError(f"There is a method {name!r} already: register {function.__name__} under another name.")
-        METHODS[name] = Method(name, function, signed, passes, baseline, source, refused)
+        METHODS[name] = Method(name, function, **facts)
         return function
 
     return register

@@ -3,16 +3,15 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
-from skimage.color import gray2rgb
 from skimage.segmentation import slic
 
+from helpers.base.checks import require
 from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.logits import all_logits, softmax
 
@@ -20,10 +19,11 @@ with warnings.catch_warnings():
     # lime imports a progress bar that asks for notebook widgets; it is not used here.
     warnings.simplefilter("ignore")
     from lime.lime_base import LimeBase
-    from lime.lime_image import LimeImageExplainer
+    from lime.lime_image import LimeImageExplainer as LimeImageExplainer
 
 FILLS = ("image mean", "superpixel mean", "black")
 SIDES = {"for": 1, "against": -1}
+KERNEL_WIDTH = 0.25  # lime's own
 LAB_RANGE = 200  # colours of a photo lie up to about 200 apart in Lab, greys of an image up to 1
 
 
@@ -127,20 +127,17 @@ def explain_labels(
     image itself; seed: of their choice; fill: what hides a superpixel, one of FILLS. Returns an Explanation a
     label. Raises ValueError on an unknown class or fill, or on fewer than two samples. Ribeiro et al., 2016.
     """
-    _check(model, labels, samples, fill)
-    explainer = _BatchedExplainer(image.shape[2], random_state=seed, feature_selection="none")
-    found = explainer.explain_instance(
-        gray2rgb(image[..., 0]) if image.shape[2] == 1 else image,
-        classifier_fn=lambda copies: all_logits(model, copies),  # of which one class's gain is not another's loss
-        labels=labels,
-        top_labels=None,
-        # For lime, None is the superpixel's own mean.
-        hide_color={"image mean": image.mean(axis=(0, 1)), "superpixel mean": None, "black": 0}[fill],
-        num_samples=samples,
-        batch_size=forward_bytes(model, image.shape),
-        segmentation_fn=lambda rgb: segment(rgb[..., : image.shape[2]], segments, compactness),
-    )
-    return [_explanation(explainer, found, int(label)) for label in labels]
+    classes = model.output_shape[-1]
+    for label in labels:
+        require(0 <= label < classes, f"Class {label} is unknown to the model: give one of 0 to {classes - 1}.")
+    require(samples >= 2, f"{samples} samples cannot be fitted: give at least 2, better 20 a superpixel.")
+    require(fill in FILLS, f"Fill {fill!r} is unknown: give one of {', '.join(FILLS)}.")
+    cut = segment(image, segments, compactness)
+    keep = draw_copies(seed, samples, cut.max() + 1)
+    answers = copy_logits(model, image, fill_image(image, cut, fill), cut, keep)  # one class's gain is no other's loss
+    fits, shares = [fit_weights(keep, answers[:, label]) for label in labels], softmax(answers[:1])[0]
+    pairs = zip(labels, fits, strict=True)
+    return [Explanation(cut, int(k), weights.astype(np.float32), r2, float(shares[k])) for k, (weights, r2) in pairs]
 
 
 def explain_images(
@@ -233,57 +230,35 @@ def grades(explanations: Sequence[Explanation], top: int, evidence: np.ndarray |
     return frame.assign(overlap=np.where(present, overlap, np.nan), chance=np.where(present, chance, np.nan))
 
 
-class _ScoredBase(LimeBase):
-    """lime's linear model, keeping the R2 of every label where lime keeps that of the last one."""
+def draw_copies(seed: int, count: int, superpixels: int) -> np.ndarray:
+    """Draw which superpixels stay in each copy, as lime does: (count, superpixels) of 0 and 1, the first row all 1.
 
-    def explain_instance_with_data(
-        self, data: Any, labels: Any, distances: Any, label: int, num_features: int, **options: Any
-    ) -> Any:
-        fit = super().explain_instance_with_data(data, labels, distances, label, num_features, **options)
-        self.scores[label], self.probabilities[label] = float(fit[2]), float(softmax(labels[0])[label])
-        return fit
-
-
-class _BatchedExplainer(LimeImageExplainer):
-    """lime's explainer, which hides superpixels one image after the other, hiding them in whole batches."""
-
-    base: LimeBase
-
-    def __init__(self, channels: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.channels = channels  # lime sees a grey image in three equal ones
-        self.base = _ScoredBase(self.base.kernel_fn, random_state=self.random_state)
-        self.base.scores, self.base.probabilities = {}, {}
-
-    def data_labels(
-        self,
-        image: np.ndarray,
-        fudged_image: np.ndarray,
-        segments: np.ndarray,
-        classifier_fn: Any,
-        num_samples: int,
-        batch_size: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        # What lime calls the size of a batch is what one copy takes in memory here.
-        keep = self.random_state.randint(0, 2, (num_samples, segments.max() + 1))
-        keep[0] = 1
-        masked = partial(mask_out, image[..., : self.channels], fudged_image[..., : self.channels], segments)
-        cuts = chunks(num_samples, batch_size)
-        return keep, np.concatenate([classifier_fn(masked(keep[chunk])) for chunk in cuts])
+    The first copies are those of a smaller draw.
+    """
+    random = np.random.RandomState(seed)
+    random.randint(1000)  # lime first draws a seed for a segmentation of its own, which is not used
+    keep = random.randint(0, 2, (count, superpixels))
+    keep[0] = 1
+    return keep
 
 
-def _explanation(explainer: _BatchedExplainer, found: Any, label: int) -> Explanation:
-    weights = np.array([weight for _, weight in sorted(found.local_exp[label])], np.float32)
-    base = explainer.base
-    return Explanation(found.segments, label, weights, base.scores[label], base.probabilities[label])
+def copy_logits(
+    model: keras.Model, image: np.ndarray, hidden: np.ndarray, segments: np.ndarray, keep: np.ndarray
+) -> np.ndarray:
+    """Compute the logits (N, classes) float32 of copies of an image, as `mask_out` makes them."""
+    cuts = chunks(len(keep), forward_bytes(model, image.shape))
+    return np.concatenate([all_logits(model, mask_out(image, hidden, segments, keep[chunk])) for chunk in cuts])
 
 
-def _check(model: keras.Model, labels: Sequence[int], samples: int, fill: str) -> None:
-    classes = model.output_shape[-1]
-    for label in labels:
-        if not 0 <= label < classes:
-            raise ValueError(f"Class {label} is unknown to the model: give one of 0 to {classes - 1}.")
-    if samples < 2:
-        raise ValueError(f"{samples} samples cannot be fitted: give at least 2, better 20 a superpixel.")
-    if fill not in FILLS:
-        raise ValueError(f"Fill {fill!r} is unknown: give one of {', '.join(FILLS)}.")
+def fit_weights(keep: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, float]:
+    """Fit lime's linear model: a ridge regression in which copies near the whole image count most.
+
+    keep: (N, n) of 0 and 1, the first row all 1; answers: (N,). Returns the weights (n,) and the weighted R2.
+    """
+    base = LimeBase(lambda distance: np.sqrt(np.exp(-(distance**2) / KERNEL_WIDTH**2)))
+    distance = 1 - np.sqrt(keep.mean(axis=1))  # cosine distance to a row of ones
+    _, found, r2, _ = base.explain_instance_with_data(
+        keep, answers[:, np.newaxis], distance, 0, keep.shape[1], feature_selection="none"
+    )
+    # Of answers that never change, rounding decides whether scikit-learn calls the fit perfect or worthless.
+    return np.array([weight for _, weight in sorted(found)]), float(r2) if np.ptp(answers) > 0 else 0.0

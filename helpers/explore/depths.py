@@ -30,12 +30,10 @@ class Filters(View):
         return bool(state.convolutions)
 
     def build(self) -> widgets.Widget:
-        """Make the choice of layer and filter, and places for what is known of it."""
         numbers = [(self.say("filters.convolution", number=n), n) for n in range(1, len(self.state.convolutions) + 1)]
         self.layer = self.labelled(widgets.Dropdown, "layer", self._layer, options=numbers, value=self.state.layer)
-        self.number = self.labelled(
-            widgets.BoundedIntText, "number", self._number, value=self.state.filter_number, min=0
-        )
+        number = self.state.filter_number
+        self.number = self.labelled(widgets.BoundedIntText, "number", self._number, value=number, min=0)
         self.made, self.answer, self.again = (Picture(MAP, self.say(f"filters.{n}")) for n in ("made", "map", "again"))
         self.favourites = Tiles(rows=1, columns=8, width=560, label=self.say("filters.favourites"))
         self.favourites.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")
@@ -48,18 +46,14 @@ class Filters(View):
         return column(row(self.layer, self.number, climb, keep), self.told, shown, best)
 
     def refresh(self) -> None:
-        """Show the filter's map on the picture at once, and the rest when it is there."""
         self.number.max = self.state.convolution.output.shape[-1] - 1
         self.again.layout.visibility = "hidden"
-        self.page.ask("map", lambda state, turn: self._map(state), self._show_map)
+        self.page.ask("map", lambda state, turn: state.filter_map(), self._show_map)
         self.page.ask("filter", self._found, self._show)
 
-    def _map(self, state: State) -> bytes:
-        values = state.filter_map()
-        return plots.as_png(plots.in_colours(values.clip(min=0) / max(float(values.max()), 1e-30), False), MAP)
-
-    def _show_map(self, png: bytes) -> None:
-        self.answer.show(png)
+    def _show_map(self, values: np.ndarray) -> None:
+        scaled = values.clip(min=0) / max(float(values.max()), 1e-30)
+        self.answer.show(plots.as_png(plots.in_colours(scaled, False), MAP))
 
     def _found(self, state: State, turn: Turn) -> dict[str, Any]:
         made = state.climb(partial(self._look, turn, self.made))
@@ -67,9 +61,8 @@ class Filters(View):
         sheet = plots.framed_mosaic(np.asarray(test.images[places]), np.zeros(len(places), bool), 8, 1)
         with words.use(self.page.language):
             told = words.show(state.sought(made, turn.check))
-        names = [
-            self.say("filters.favourite", place=int(place), label=state.names[test.labels[place]]) for place in places
-        ]
+        labels = [state.names[label] for label in test.labels[places]]
+        names = [self.say("filters.favourite", place=p, label=label) for p, label in zip(places.tolist(), labels)]
         return {"made": made, "sheet": sheet, "names": names, "told": told, "places": places}
 
     def _look(self, turn: Turn, there: Picture, image: np.ndarray) -> None:
@@ -124,7 +117,6 @@ class Layers(View):
         return bool(state.stages)
 
     def build(self) -> widgets.Widget:
-        """Make the slider of the depth, and places for the channels and their mean."""
         names = activations.layer_labels(self.state.model)
         options = [(self.page.name(names[name]), place) for place, name in enumerate(self.state.stages)]
         self.depth = self.labelled(widgets.SelectionSlider, "depth", self._set, options=options, value=self.state.depth)
@@ -135,7 +127,6 @@ class Layers(View):
         return column(row(self.depth, keep), self.told, row(self.sheet, self.mean))
 
     def refresh(self) -> None:
-        """Show the layer at the depth."""
         self.page.ask("layers", lambda state, turn: self._drawn(state), self._show)
 
     def _set(self, depth: int) -> None:

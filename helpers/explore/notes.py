@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from helpers.answers import as_png
 from helpers.base.files import locked, write_atomically
-from helpers.explore.state import figure_png
 from helpers.report import remarks
 
 
@@ -15,7 +15,7 @@ def add_note(run: str, question: str, figure: Figure, text: str) -> Path:
 
     A remark that is there already is not added again. Raises WriteError where the disk refuses.
     """
-    file, content = remarks.notes_file(run), figure_png(figure)
+    file, content = remarks.notes_file(run), as_png(figure)
     name = f"explore/{sha256(content).hexdigest()[:16]}.png"
     plain = text.replace("{", "{{").replace("}", "}}").translate(str.maketrans("[]\n", "() "))
     entry = f"# {question}\n\n![{plain}]({name})\n"

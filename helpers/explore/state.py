@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
+from helpers.answers import as_png
 from helpers.base import words
 from helpers.base.code import code_digest
 from helpers.base.keeper import network_digest
@@ -194,10 +194,6 @@ class State:
         images = pixels[np.newaxis]
         return method.explain(self.model, images, np.array([label]), self.settings, signed=signed)[0]
 
-    def grade(self, name: str) -> float | None:
-        """Give a method's mean rank among all orders of pixels, as notebook 04 graded it; None where it has not."""
-        return self.explainer.ranks.get(name)
-
     def top_share(self, values: np.ndarray) -> tuple[np.ndarray, float]:
         """Mark the top pixels of a map (H, W): bool; and say which share of the relevance they hold."""
         mask = maps.top_fraction_mask(values[np.newaxis], self.top)
@@ -239,10 +235,6 @@ class State:
         units, light = faces.describe_face("test", self.place, int(self.run.dataset.test.labels[self.place]), LIGHT)
         return Face(self.place, tuple(units.tolist()), tuple(light.items()))
 
-    def pose(self, face: Face) -> None:
-        """Draw the picture anew as this face."""
-        self.face = face
-
     def base(self) -> np.ndarray:
         """Give the picture before anything was changed of it, or the face that is posed: (H, W, C) uint8."""
         if self.face is None:
@@ -250,10 +242,6 @@ class State:
         drawn = faces.draw_again("test", self.face.number, np.array(self.face.units), dict(self.face.light))
         side = self.picture.pixels.shape[0]
         return drawn if side == faces.SIZE else decode.scale(drawn[np.newaxis], side)[0]
-
-    def adopt(self, name: str) -> None:
-        """Take the changed image for the picture that all tabs are about."""
-        self.take(Picture(name, self.edited()))
 
     def part_map(self) -> np.ndarray:
         """Cut the picture into the parts that can be hidden: (H, W) int64."""
@@ -358,21 +346,15 @@ class State:
             raise ValueError(found)
         self.take(found)
 
-    def explained(self) -> dict[str, Any]:
-        """Explain the picture as `make explain` does, in the language that is spoken: its page, and "png"."""
+    def explained(self, language: str) -> dict[str, Any]:
+        """Explain the picture as `make explain` does, in a language: its page, and "png"."""
 
         def compute() -> dict[str, Any]:
             numbers, figure = self.explainer.explain(self.picture)
-            return self.explainer.page(numbers) | {"png": np.frombuffer(figure_png(figure), np.uint8)}
+            return self.explainer.page(numbers) | {"png": np.frombuffer(as_png(figure), np.uint8)}
 
-        return self._once("page", (self.picture.pixels, self.picture.name, words.language()), compute)
-
-
-def figure_png(figure: Figure) -> bytes:
-    """Draw a figure as PNG."""
-    content = BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
-    return content.getvalue()
+        with words.use(language):
+            return self._once("page", (self.picture.pixels, self.picture.name, language), compute)
 
 
 def _told(value: Any) -> Any:

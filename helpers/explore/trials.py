@@ -1,8 +1,8 @@
 """The tabs that change the picture: what if a part were hidden or a face moved, and a picture of one's own."""
 
 import html
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.base import words
+from helpers.build.explain import pictures
 from helpers.data import faces
 from helpers.explain.substrates import SUBSTRATES
 from helpers.explore.edits import Edit
@@ -28,23 +29,24 @@ class WhatIf(View):
     key = "whatif"
 
     def build(self) -> widgets.Widget:
-        """Make the image whose parts are hidden by a click, the sliders, and the table of probabilities."""
         self.shown = Tiles(width=SIDE, label=self.say("whatif.image"))
         self.shown.observe(self.page.does(lambda change: self._hide(change["new"])), "picked")
         self.told, self.table = widgets.HTML(), widgets.HTML()
         parts = [(self.say(f"whatif.{name}"), name) for name in PARTS]
         fills = [(self.say(f"whatif.{name}"), name) for name in SUBSTRATES]
         buttons = widgets.ToggleButtons
-        self.parts = self.labelled(buttons, "parts", self._cut("parts"), options=parts)
-        self.side = self.labelled(widgets.IntSlider, "side", self._cut("side"), value=self.state.side, min=2, max=24)
-        self.fill = self.labelled(buttons, "fill", self._change("fill"), options=fills)
+        self.parts = self.labelled(buttons, "parts", partial(self._cut, "parts"), options=parts)
+        self.side = self.labelled(
+            widgets.IntSlider, "side", partial(self._cut, "side"), value=self.state.side, min=2, max=24
+        )
+        self.fill = self.labelled(buttons, "fill", partial(self._change, "fill"), options=fills)
         for one in (self.parts, self.fill):
             one.style.button_width = "auto"
+        slider = widgets.IntSlider
         self.moves = {
-            name: self.labelled(widgets.IntSlider, name, self._change(name), min=-most, max=most)
-            for name, most in MOVES.items()
+            n: self.labelled(slider, n, partial(self._change, n), min=-most, max=most) for n, most in MOVES.items()
         }
-        self.mirror = self.labelled(widgets.Checkbox, "mirror", self._change("mirror"), indent=False)
+        self.mirror = self.labelled(widgets.Checkbox, "mirror", partial(self._change, "mirror"), indent=False)
         acts = row(self.button("reset", self._reset), self.button("adopt", self._adopt))
         self.table.layout.width = "340px"
         middle = column(self.parts, self.side, self.fill, *self.moves.values(), self.mirror, acts)
@@ -52,7 +54,6 @@ class WhatIf(View):
         return column(self.told, row(left, middle, self.table), *self._face())
 
     def refresh(self) -> None:
-        """Show the changed image, and set the sliders to what was changed."""
         edit = self.state.edit
         for name, slider in self.moves.items():
             slider.value = int(getattr(edit, name))
@@ -82,9 +83,8 @@ class WhatIf(View):
         if edit.hidden:
             parts = int(state.part_map().max()) + 1
             changes.append(self.say(f"whatif.hid_{state.parts}", count=len(edit.hidden), all=parts))
-        changes += [
-            self.say(f"whatif.did_{name}", by=int(getattr(edit, name))) for name in MOVES if getattr(edit, name)
-        ]
+        moved = {name: int(getattr(edit, name)) for name in MOVES if getattr(edit, name)}
+        changes += [self.say(f"whatif.did_{name}", by=by) for name, by in moved.items()]
         changes += [self.say("whatif.did_mirror")] if edit.mirror else []
         changes += [self.say("whatif.did_face")] if state.face else []
         if not changes:
@@ -100,27 +100,21 @@ class WhatIf(View):
             self.state.hide_at(picked["row"], picked["column"])
             self._ask()
 
-    def _cut(self, name: str) -> Callable[[Any], None]:
-        def cut(value: Any) -> None:
-            setattr(self.state, name, value)
-            self.state.edit = replace(self.state.edit, hidden=frozenset())
-            self._ask()
+    def _cut(self, name: str, value: Any) -> None:
+        setattr(self.state, name, value)
+        self._change("hidden", frozenset())
 
-        return cut
-
-    def _change(self, name: str) -> Callable[[Any], None]:
-        def change(value: Any) -> None:
-            self.state.edit = replace(self.state.edit, **{name: value})
-            self._ask()
-
-        return change
+    def _change(self, name: str, value: Any) -> None:
+        self.state.edit = replace(self.state.edit, **{name: value})
+        self._ask()
 
     def _reset(self) -> None:
         self.state.edit, self.state.face = Edit(), None
         self.refresh()
 
     def _adopt(self) -> None:
-        self.state.adopt(self.say("whatif.name", picture=self.state.picture.name))
+        name = self.say("whatif.name", picture=self.state.picture.name)
+        self.state.take(pictures.Picture(name, self.state.edited()))
         self.page.changed()
 
     def _face(self) -> list[widgets.Widget]:
@@ -129,13 +123,13 @@ class WhatIf(View):
             return []
         slider, last = widgets.FloatSlider, len(self.state.run.dataset.test.labels) - 1
         self.person = self.labelled(widgets.IntSlider, "person", lambda value: self._pose(), min=0, max=last)
-        self.units = [
-            self.labelled(slider, f"unit_{unit}", lambda value: self._pose(), min=0, max=1, step=0.05)
-            for unit in faces.ACTION_UNITS
-        ]
+        pose = lambda value: self._pose()  # noqa: E731
+        unit = {"min": 0, "max": 1, "step": 0.05}
+        self.units = [self.labelled(slider, f"unit_{number}", pose, **unit) for number in faces.ACTION_UNITS]
+        ranges = {name: faces.VARIATION[name] for name in LIGHT}
         self.light = [
-            self.labelled(slider, name, lambda value: self._pose(), min=low, max=high, step=(high - low) / 40)
-            for name, (low, high) in ((name, faces.VARIATION[name]) for name in LIGHT)
+            self.labelled(slider, name, pose, min=low, max=high, step=(high - low) / 40)
+            for name, (low, high) in ranges.items()
         ]
         for one in (self.person, *self.units, *self.light):
             one.layout.width, one.style.description_width = "340px", "150px"
@@ -156,12 +150,11 @@ class WhatIf(View):
     def _pose(self) -> None:
         sliders = [self.person, *self.units, *self.light]
         moved = [abs(one.value - value) > 0.6 * one.step for one, value in zip(sliders, self.own)]
-        if not self.quiet and (
-            self.state.face or any(moved)
-        ):  # else the browser has but rounded a value to the slider's step
+        # else the browser has but rounded a value to the slider's step
+        if not self.quiet and (self.state.face or any(moved)):
             units = tuple(one.value for one in self.units)
             light = tuple((name, one.value) for name, one in zip(LIGHT, self.light))
-            self.state.pose(Face(self.person.value, units, light))
+            self.state.face = Face(self.person.value, units, light)
             self._ask()
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:
@@ -181,10 +174,8 @@ class YourPicture(View):
     key = "own"
 
     def build(self) -> widgets.Widget:
-        """Make the button to choose a file, and the place of its page."""
-        self.file = widgets.FileUpload(
-            accept="image/*", description=self.say("own.file"), tooltip=self.say("own.file_tip")
-        )
+        said = {"description": self.say("own.file"), "tooltip": self.say("own.file_tip")}
+        self.file = widgets.FileUpload(accept="image/*", **said)
         self.file.layout.width = "auto"
         self.file.observe(self.page.does(lambda change: self._take(change["new"])), "value")
         self.told, self.figure = widgets.HTML(), Picture(900, self.say("own.page"))
@@ -199,11 +190,7 @@ class YourPicture(View):
             self.figure.layout.display, self.told.value = "none", html.escape(self.say("own.none"))
 
     def _ask(self) -> None:
-        self.page.ask("own", lambda state, turn: self._page(state), self._show)
-
-    def _page(self, state: State) -> dict[str, Any]:
-        with words.use(self.page.language):
-            return state.explained()
+        self.page.ask("own", lambda state, turn: state.explained(self.page.language), self._show)
 
     def _show(self, found: dict[str, Any]) -> None:
         said = [found["lead"], *found["sentences"], *found["notes"]]

@@ -3,6 +3,8 @@
 import html
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
@@ -22,7 +24,7 @@ COLUMNS, TILE, MAP = 8, 68, 200  # tiles of a row of the gallery; pixels of a ti
 
 
 class View:
-    """A tab: `key` names it and its words; `build` makes its widgets, `refresh` shows the state as it is."""
+    """A tab: `key` names it and its words; `build` makes its widgets, `refresh` shows the state as it is now."""
 
     key = ""
 
@@ -111,12 +113,11 @@ class Gallery(View):
     key = "gallery"
 
     def build(self) -> widgets.Widget:
-        """Make the choices, the grid and the matrix."""
         every, state = (self.say("gallery.all"), None), self.state
         answers = [every, (self.say("gallery.right"), True), (self.say("gallery.wrong"), False)]
         marks = [(self.say(f"gallery.mark_{mark or 'none'}"), mark) for mark in MARKS]
         orders = [(self.say(f"gallery.order_{order}"), order) for order in ORDERS]
-        dropdown, narrow = widgets.Dropdown, self._narrow
+        dropdown, narrow = widgets.Dropdown, partial(partial, self._narrow)
         self.choices = {
             "true": self.labelled(dropdown, "true", narrow("true"), options=self.class_options(every)),
             "predicted": self.labelled(dropdown, "predicted", narrow("predicted"), options=self.class_options(every)),
@@ -124,10 +125,8 @@ class Gallery(View):
             "mark": self.labelled(dropdown, "mark", narrow("mark"), options=marks),
             "order": self.labelled(dropdown, "order", narrow("order"), options=orders, value=state.order),
         }
-        self.sure = self.labelled(
-            widgets.FloatRangeSlider, "sure", self._sure, value=(0.0, 1.0), min=0, max=1, step=0.01,
-            readout_format=".0%", continuous_update=False,
-        )  # fmt: skip
+        reach = {"value": (0.0, 1.0), "min": 0, "max": 1, "step": 0.01, "readout_format": ".0%"}
+        self.sure = self.labelled(widgets.FloatRangeSlider, "sure", self._sure, continuous_update=False, **reach)
         self.grid = Tiles(columns=COLUMNS, rows=PAGE // COLUMNS, width=COLUMNS * TILE, label=self.say("gallery.grid"))
         self.grid.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")
         self.matrix = Tiles(label=self.say("gallery.matrix"), width=400)
@@ -139,7 +138,6 @@ class Gallery(View):
         return column(choices, row(*turns, self.counted, keep), row(column(self.grid), column(self.matrix)))
 
     def refresh(self) -> None:
-        """Show the page that is open, and the matrix with the cell that the filter stands for."""
         self.page.ask("gallery", lambda state, turn: (self._drawn(state), self._matrix(state)), self._show)
 
     def _drawn(self, state: State) -> dict[str, Any]:
@@ -160,11 +158,8 @@ class Gallery(View):
     def _matrix(self, state: State) -> dict[str, Any]:
         counts, names = state.counts, [self.page.name(name) for name in state.names]
         png, inset = plots.confusion_cells(counts, row_shares(counts), names, self.say("gallery.axes").split("|"))
-        pairs = [(true, said) for true in range(len(names)) for said in range(len(names))]
-        told = [
-            self.say("gallery.cell", true=names[true], predicted=names[said], count=int(counts[true, said]))
-            for true, said in pairs
-        ]
+        pairs = zip(product(names, names), counts.ravel().tolist())
+        told = [self.say("gallery.cell", true=true, predicted=said, count=count) for (true, said), count in pairs]
         return {"value": png, "inset": inset, "rows": len(names), "columns": len(names), "names": told}
 
     def _show(self, found: tuple[dict[str, Any], dict[str, Any]]) -> None:
@@ -177,12 +172,9 @@ class Gallery(View):
             for name, value in matrix.items():
                 setattr(self.matrix, name, value)
 
-    def _narrow(self, name: str) -> Callable[[Any], None]:
-        def narrow(value: Any) -> None:
-            self.state.narrow(**{name: value})
-            self.refresh()
-
-        return narrow
+    def _narrow(self, name: str, value: Any) -> None:
+        self.state.narrow(**{name: value})
+        self.refresh()
 
     def _sure(self, ends: tuple[float, float]) -> None:
         self.state.narrow(low=ends[0], high=ends[1])
@@ -226,38 +218,31 @@ class OneImage(View):
     key = "image"
 
     def build(self) -> widgets.Widget:
-        """Make the picture, the table of probabilities, and up to four columns of a method each."""
         state, none = self.state, (self.say("image.none"), "")
         self.shown = Tiles(width=MAP, label=self.say("image.picture"))
         self.shown.observe(self.page.does(lambda change: self._step(change["new"])), "picked")
         self.table = widgets.HTML()
-        self.label = self.labelled(
-            widgets.Dropdown, "label", self._label, options=self.class_options(), value=state.label
-        )
+        classes = self.class_options()
+        self.label = self.labelled(widgets.Dropdown, "label", self._label, options=classes, value=state.label)
         forms = [(self.say("image.signed"), True), (self.say("image.absolute"), False)]
-        self.signed = self.labelled(widgets.ToggleButtons, "form", self._set("signed"), options=forms)
+        self.signed = self.labelled(widgets.ToggleButtons, "form", partial(self._set, "signed"), options=forms)
         self.signed.style.button_width = "auto"
-        self.overlay = self.labelled(
-            widgets.Checkbox, "overlay", self._set("overlay"), value=state.overlay, indent=False
-        )
-        self.top = self.labelled(
-            widgets.FloatSlider, "top", self._set("top"), value=state.top, min=0.01, max=0.5, step=0.01,
-            readout_format=".0%",
-        )  # fmt: skip
+        shown = {"value": state.overlay, "indent": False}
+        self.overlay = self.labelled(widgets.Checkbox, "overlay", partial(self._set, "overlay"), **shown)
+        reach = {"value": state.top, "min": 0.01, "max": 0.5, "step": 0.01, "readout_format": ".0%"}
+        self.top = self.labelled(widgets.FloatSlider, "top", partial(self._set, "top"), **reach)
         known = [none, *((self.page.name(name), name) for name in state.known_methods)]
         chosen = [*state.methods, *[""] * 4][:4]
         self.columns = [self._column(place, known, name) for place, name in enumerate(chosen)]
         left = column(self.shown, widgets.HTML(html.escape(self.say("image.arrows"))), self.table)
         left.layout.width = "300px"
         keep = self.page.keep_button(self._figure)
-        right = column(
-            row(self.label, self.signed, self.overlay, self.top, keep), row(*(column(*one) for one in self.columns))
-        )
+        choices = row(self.label, self.signed, self.overlay, self.top, keep)
+        right = column(choices, row(*(column(*one) for one in self.columns)))
         right.layout.flex = "1 1 500px"
         return row(left, right)
 
     def refresh(self) -> None:
-        """Show the picture and its probabilities at once, and the maps when they are there."""
         state = self.state
         self.label.value = state.label
         self.page.ask("picture", self._probabilities, self._show_picture)
@@ -276,12 +261,9 @@ class OneImage(View):
         pictures = [Picture(MAP, self.say(f"image.{kind}", number=place + 1)) for kind in ("map", "left")]
         return chosen, *pictures, widgets.HTML(layout=widgets.Layout(width=f"{MAP}px"))
 
-    def _set(self, name: str) -> Callable[[Any], None]:
-        def change(value: Any) -> None:
-            setattr(self.state, name, value)
-            self.page.ask("maps", self._maps, self._show_maps)
-
-        return change
+    def _set(self, name: str, value: Any) -> None:
+        setattr(self.state, name, value)
+        self.page.ask("maps", self._maps, self._show_maps)
 
     def _label(self, label: int) -> None:
         if label != self.state.label:
@@ -326,7 +308,7 @@ class OneImage(View):
                 coloured = (0.6 * coloured + 0.4 * state.picture.pixels).astype(np.uint8)
             left = plots.masked(state.picture.pixels[np.newaxis], mask[np.newaxis])[0].astype(np.uint8)
             said = self.say("image.share", top=state.top, share=share)
-            rank = state.grade(name)
+            rank = state.explainer.ranks.get(name)  # as notebook 04 graded it
             said += " " + (self.say("image.ungraded") if rank is None else self.say("image.graded", rank=rank))
             found.append((name, plots.as_png(coloured, MAP), plots.as_png(left, MAP), said))
         return found

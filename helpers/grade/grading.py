@@ -1,7 +1,7 @@
 """Grade every method on one network: insertion and deletion, random weights, another class, the evidence."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -103,17 +103,17 @@ def grade(
     and what hides their pixels, which must not show the class that the network gave, both (N, H, W, C) uint8, or None.
     Raises ValueError on an unknown name.
     """
-    chosen = registry.choose(methods, model)
-    classes = probabilities.argmax(axis=1)
+    grader, classes = _Grader(model, registry.choose(methods, model), settings), probabilities.argmax(axis=1)
     correct, few = classes == labels, slice(0, settings.randomised)
-    names = [*(one.name for one in chosen), *insertion.BASELINES]
+    names = [*(one.name for one in grader.chosen), *insertion.BASELINES]
     random = _Ties(settings.seed)
     gains, curves, found, kept = [], [], [], []
-    for part in _slices(images, len(names)):
+    # as many images as have their maps, and the ranks of these, in memory at once
+    for part in chunks(len(images), 4 * len(names) * 4 * images[0, ..., 0].size):
         shown, asked = images[part], classes[part]
         with bfloat16():  # the methods that average hundreds of passes gain, and the order of pixels hardly moves
-            signed, graded = _explain(model, shown, asked, chosen, settings)
-            own = _explain_from(model, shown, asked, chosen, settings)
+            signed, graded = grader.explain(shown, asked)
+            own = grader.explain_from(shown, asked)
         drawn = insertion.baselines(shown, random["baselines"])
         signed, graded = signed | drawn, graded | drawn
         hidden = {kind: insertion.substrate(shown, kind) for kind in insertion.SUBSTRATES}
@@ -124,13 +124,16 @@ def grade(
         found.append(_against_evidence(signed, None if evidence is None else evidence[part], correct[part]))
         kept.append({name: values[: max(0, settings.randomised - part.start)] for name, values in signed.items()})
     few_maps = {name: np.concatenate([part[name] for part in kept]) for name in names}
-    steps = np.concatenate(curves, axis=3)
-    layers, likeness, entropies = _randomise(model, images[few], classes[few], few_maps, chosen, settings)
+    steps, known = np.concatenate(curves, axis=3), labels if evidence is None else labels[evidence.any(axis=(1, 2))]
+    proof = np.full((3, len(images)), np.nan, np.float32)
+    if evidence is not None and redrawn is not None:
+        proof = faithfulness.prove(model, images, labels, evidence, redrawn[0])
+    layers, likeness, entropies = grader.randomise(images[few], classes[few], few_maps)
     return Grades(
-        methods=np.array([one.name for one in chosen]),
+        methods=np.array([one.name for one in grader.chosen]),
         names=np.array(names),
-        baselines=np.array([*(one.baseline or "" for one in chosen), *[""] * len(insertion.BASELINES)]),
-        signed=np.array([*(one.signed for one in chosen), *[True] * len(insertion.BASELINES)]),
+        baselines=np.array([*(one.baseline or "" for one in grader.chosen), *[""] * len(insertion.BASELINES)]),
+        signed=np.array([*(one.signed for one in grader.chosen), *[True] * len(insertion.BASELINES)]),
         correct=correct,
         substrates=np.array([*hidden]),
         gains=np.concatenate(gains, axis=-1).astype(np.float32),
@@ -138,11 +141,11 @@ def grade(
         layers=layers,
         likeness=likeness,
         entropies=entropies,
-        sensitivity=_compare_rivals(model, images[few], probabilities[few], few_maps, chosen, settings),
+        sensitivity=grader.compare_rivals(images[few], probabilities[few], few_maps),
         evidence=np.concatenate([grades for grades, _ in found], axis=-1),
         chance=np.concatenate([chance for _, chance in found]),
-        proof=_prove(model, images, labels, evidence, redrawn),
-        blind=_commonest_share(labels if evidence is None else labels[evidence.any(axis=(1, 2))]),
+        proof=proof,
+        blind=float(np.bincount(known).max() / len(known)) if len(known) else float("nan"),
     )
 
 
@@ -161,33 +164,64 @@ class _Ties(dict[str, np.random.Generator]):
         return self.setdefault(purpose, np.random.default_rng(self.seed))
 
 
-def _slices(images: np.ndarray, names: int) -> Iterator[slice]:
-    """Cut the images into slices of which as many maps, and the ranks of their pixels, fit in memory at once."""
-    return chunks(len(images), 4 * names * 4 * images[0, ..., 0].size)
+@dataclass(frozen=True)
+class _Grader:
+    """Explains images (N, H, W, C) on one network by the chosen methods."""
 
+    model: keras.Model
+    chosen: Sequence[Method]
+    settings: Settings
 
-def _explain(
-    model: keras.Model, images: np.ndarray, classes: np.ndarray, chosen: Sequence[Method], settings: Settings
-) -> tuple[Maps, Maps]:
-    """Give the signed maps, and those by which pixels are ordered: as each method is registered."""
-    signed = {one.name: one.explain(model, images, classes, settings, signed=True) for one in chosen}
-    graded = dict(signed)
-    for one in chosen:
-        if not one.signed:  # of one channel, the largest magnitude is that of the sum
-            grey = images.shape[-1] == 1
-            graded[one.name] = np.abs(signed[one.name]) if grey else one.explain(model, images, classes, settings)
-    return signed, graded
+    def explain(self, images: np.ndarray, classes: np.ndarray) -> tuple[Maps, Maps]:
+        """Give the signed maps, and those by which pixels are ordered: as each method is registered."""
+        task = self.model, images, classes, self.settings
+        signed = {one.name: one.explain(*task, signed=True) for one in self.chosen}
+        graded = dict(signed)
+        for one in self.chosen:
+            if not one.signed:  # of one channel, the largest magnitude is that of the sum
+                graded[one.name] = np.abs(signed[one.name]) if images.shape[-1] == 1 else one.explain(*task)
+        return signed, graded
 
+    def explain_from(self, images: np.ndarray, classes: np.ndarray) -> dict[str, Maps]:
+        """Explain anew with each further substrate as baseline, by the methods that can be asked for it."""
+        asked = [one for one in self.chosen if one.baseline == OF_SUBSTRATE]
+        task = self.model, images, classes, self.settings
+        kinds = insertion.SUBSTRATES[1:]  # the first is the baseline by default
+        return {kind: {one.name: one.explain(*task, baseline=kind) for one in asked} for kind in kinds}
 
-def _explain_from(
-    model: keras.Model, images: np.ndarray, classes: np.ndarray, chosen: Sequence[Method], settings: Settings
-) -> dict[str, Maps]:
-    """Explain anew with each further substrate as baseline, by the methods that can be asked for it."""
-    asked = [one for one in chosen if one.baseline == OF_SUBSTRATE]
-    return {
-        kind: {one.name: one.explain(model, images, classes, settings, baseline=kind) for one in asked}
-        for kind in insertion.SUBSTRATES[1:]  # the first is the baseline by default
-    }
+    def randomise(
+        self, images: np.ndarray, classes: np.ndarray, before: Maps
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Explain on networks with random weights: at all depths once, and at half and all of it with every draw."""
+        layers, copy = sanity.cascade_layers(self.model), copy_of(self.model)  # one copy: nothing is traced anew
+        trained, draws = copy.get_weights(), self.settings.draws
+        likeness = np.full((len(FORMS), len(before), draws, len(layers)), np.nan, np.float32)
+        entropies = np.empty((2, len(before), draws), np.float32)
+        entropies[0] = [[sanity.entropy(values).mean()] for values in before.values()]
+        for draw in range(draws):
+            copy.set_weights(trained)
+            seed = [self.settings.seed, draw]
+            for depth, (_, randomised) in enumerate(sanity.cascade(self.model, seed, copy)):
+                asked = [one for one in self.chosen if depth in _depths(layers) or (draw == 0 and one.passes == "few")]
+                if not asked:
+                    continue
+                with bfloat16():
+                    after, _ = replace(self, model=randomised, chosen=asked).explain(images, classes)
+                after |= insertion.baselines(images, np.random.default_rng([*seed, depth]))
+                for place, name in enumerate(before):
+                    if name in after:
+                        pair = before[name], after[name]
+                        likeness[0, place, draw, depth] = sanity.rank_correlation(*pair).mean()
+                        likeness[1, place, draw, depth] = sanity.rank_correlation(*np.abs(pair)).mean()
+                if depth == len(layers) - 1:
+                    entropies[1, :, draw] = [sanity.entropy(after[name]).mean() for name in before]
+        return np.array(layers), likeness, entropies
+
+    def compare_rivals(self, images: np.ndarray, probabilities: np.ndarray, maps: Maps) -> np.ndarray:
+        """Correlate the maps with those for the class with the second highest probability."""
+        with bfloat16():
+            rivals, _ = self.explain(images, sanity.runner_up(probabilities))
+        return np.array([sanity.rank_correlation(maps[name], values) for name, values in rivals.items()], np.float32)
 
 
 def _insertion_deletion(
@@ -203,9 +237,8 @@ def _insertion_deletion(
     ranks = {name: insertion.pixel_ranks(values, random[name]) for name, values in maps.items()}
     found = []
     for kind, pixels in hidden.items():
-        others = {
-            name: insertion.pixel_ranks(values, random[f"{name}, {kind}"]) for name, values in own.get(kind, {}).items()
-        }
+        pairs = own.get(kind, {}).items()
+        others = {name: insertion.pixel_ranks(values, random[f"{name}, {kind}"]) for name, values in pairs}
         found.append(insertion.insertion_deletion(model, images, classes, ranks | others, pixels))
     return [[each[name] for each in found] for name in maps]
 
@@ -219,71 +252,9 @@ def _depths(layers: Sequence[str] | np.ndarray) -> tuple[int, int]:
     return (len(layers) + 1) // 2 - 1, len(layers) - 1
 
 
-def _randomise(
-    model: keras.Model,
-    images: np.ndarray,
-    classes: np.ndarray,
-    before: Maps,
-    chosen: Sequence[Method],
-    settings: Settings,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Explain on networks with random weights: at all depths once, and at half and all of it with every draw."""
-    layers, copy = sanity.cascade_layers(model), copy_of(model)  # one copy, so that nothing is traced anew
-    trained = copy.get_weights()
-    likeness = np.full((len(FORMS), len(before), settings.draws, len(layers)), np.nan, np.float32)
-    entropies = np.empty((2, len(before), settings.draws), np.float32)
-    entropies[0] = [[sanity.entropy(values).mean()] for values in before.values()]
-    for draw in range(settings.draws):
-        copy.set_weights(trained)
-        for depth, (_, randomised) in enumerate(sanity.cascade(model, [settings.seed, draw], copy)):
-            asked = [one for one in chosen if depth in _depths(layers) or (draw == 0 and one.passes == "few")]
-            if not asked:
-                continue
-            with bfloat16():
-                after, _ = _explain(randomised, images, classes, [*asked], settings)
-            after |= insertion.baselines(images, np.random.default_rng([settings.seed, draw, depth]))
-            for place, name in enumerate(before):
-                if name in after:
-                    pair = before[name], after[name]
-                    likeness[0, place, draw, depth] = sanity.rank_correlation(*pair).mean()
-                    likeness[1, place, draw, depth] = sanity.rank_correlation(*np.abs(pair)).mean()
-            if depth == len(layers) - 1:
-                entropies[1, :, draw] = [sanity.entropy(after[name]).mean() for name in before]
-    return np.array(layers), likeness, entropies
-
-
-def _compare_rivals(
-    model: keras.Model,
-    images: np.ndarray,
-    probabilities: np.ndarray,
-    maps: Maps,
-    chosen: Sequence[Method],
-    settings: Settings,
-) -> np.ndarray:
-    with bfloat16():
-        rivals, _ = _explain(model, images, sanity.runner_up(probabilities), chosen, settings)
-    return np.array([sanity.rank_correlation(maps[name], values) for name, values in rivals.items()], np.float32)
-
-
 def _against_evidence(maps: Maps, evidence: np.ndarray | None, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if evidence is None:
         return np.full((len(EVIDENCE), len(maps), len(correct)), np.nan, np.float32), np.full(len(correct), np.nan)
     found = np.array([[grade(values, evidence) for values in maps.values()] for grade in EVIDENCE.values()])
     chance = np.where(correct, faithfulness.chance_level(evidence), np.nan)
     return np.where(correct, found, np.nan).astype(np.float32), chance.astype(np.float32)
-
-
-def _prove(
-    model: keras.Model,
-    images: np.ndarray,
-    labels: np.ndarray,
-    evidence: np.ndarray | None,
-    redrawn: tuple[np.ndarray, np.ndarray] | None,
-) -> np.ndarray:
-    if evidence is None or redrawn is None:
-        return np.full((3, len(images)), np.nan, np.float32)
-    return faithfulness.prove(model, images, labels, evidence, redrawn[0])
-
-
-def _commonest_share(labels: np.ndarray) -> float:
-    return float(np.bincount(labels).max() / len(labels)) if len(labels) else float("nan")

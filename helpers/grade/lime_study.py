@@ -8,22 +8,18 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-from lime.lime_base import LimeBase
 from scipy.stats import spearmanr
 
 from helpers.base.words import Said, said
 from helpers.explain import superpixels
 from helpers.grade import insertion
-from helpers.networks.chunks import chunks, forward_bytes
 from helpers.networks.inference import bfloat16
-from helpers.networks.logits import all_logits
 
 SAMPLES = (250, 1000, 3000)
 SEGMENTS = (25, 50, 100)
 FORMATS = {"found": ".0f", "rank correlation": ".2f", "overlap": ".0%", "chance": ".0%", "flips": ".0%", "r2": ".2f"}
 FEWEST = 50  # images from which an overlap is told
 STABLE = 0.9  # rank correlation between two seeds from which more samples are not worth their time
-KERNEL_WIDTH = 0.25  # lime's own
 
 
 def study(
@@ -117,10 +113,10 @@ def explain_often(
     hidden = superpixels.fill_image(image, cut, fill)
     weights, r2 = [], []
     for seed in seeds:
-        keep = _draw_copies(seed, max(samples), cut.max() + 1)
+        keep = superpixels.draw_copies(seed, max(samples), cut.max() + 1)
         with precision():
-            answers = _logits(model, image, hidden, cut, keep)[:, label]
-        found = [fit_weights(keep[:count], answers[:count]) for count in samples]
+            answers = superpixels.copy_logits(model, image, hidden, cut, keep)[:, label]
+        found = [superpixels.fit_weights(keep[:count], answers[:count]) for count in samples]
         weights.append([pair[0] for pair in found])
         r2.append([pair[1] for pair in found])
     return np.array(weights), np.array(r2)
@@ -176,34 +172,6 @@ def rival_sentences(table: pd.DataFrame, name: str, rival: str) -> list[Said]:
             key = f"lime.rivals.{row['own']}_{row['rival']}_{more}"
             told.append(said(key, name=name, rival=rival, shared=shared))
     return told
-
-
-def fit_weights(keep: np.ndarray, answers: np.ndarray) -> tuple[np.ndarray, float]:
-    """Fit lime's linear model: a ridge regression in which copies near the whole image count most.
-
-    keep: (N, n) of 0 and 1, the first row all 1; answers: (N,). Returns the weights (n,) and the weighted R2.
-    """
-    base = LimeBase(lambda distance: np.sqrt(np.exp(-(distance**2) / KERNEL_WIDTH**2)))
-    distance = 1 - np.sqrt(keep.mean(axis=1))  # cosine distance to a row of ones
-    _, found, r2, _ = base.explain_instance_with_data(
-        keep, answers[:, np.newaxis], distance, 0, keep.shape[1], feature_selection="none"
-    )
-    # Of answers that never change, rounding decides whether scikit-learn calls the fit perfect or worthless.
-    return np.array([weight for _, weight in sorted(found)]), float(r2) if np.ptp(answers) > 0 else 0.0
-
-
-def _draw_copies(seed: int, count: int, superpixels: int) -> np.ndarray:
-    """Draw which superpixels stay in each copy, as lime does, so that the first copies are those of a smaller draw."""
-    random = np.random.RandomState(seed)
-    random.randint(1000)  # lime first draws a seed for a segmentation of its own, which is not used
-    keep = random.randint(0, 2, (count, superpixels))
-    keep[0] = 1
-    return keep
-
-
-def _logits(model: keras.Model, image: np.ndarray, hidden: np.ndarray, cut: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    cuts = chunks(len(keep), forward_bytes(model, image.shape))
-    return np.concatenate([all_logits(model, superpixels.mask_out(image, hidden, cut, keep[chunk])) for chunk in cuts])
 
 
 def _agreement(weights: np.ndarray, r2: np.ndarray, top: int) -> dict[str, float]:

@@ -4,15 +4,6 @@ May import `base`.
 """
 
 __all__ = [
-    "architectures",
-    "chunks",
-    "fast",
-    "inference",
-    "layers",
-    "logits",
-    "own",
-    "precision",
-    "prediction",
-    "sample",
+    "architectures", "chunks", "fast", "inference", "layers", "logits", "own", "precision", "prediction", "sample",
     "views",
-]
+]  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from keras import layers
 
-from helpers.networks.layers import AGAIN, CONVOLUTIONS
+from helpers.networks.layers import AGAIN, CONVOLUTIONS, per_image
 
 Normalization = Literal["none", "per_image"]
 NORMALIZATIONS: tuple[Normalization, ...] = ("none", "per_image")
@@ -66,10 +66,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     # Deeper and with wider units still, at twice the multiplications of wide8.
     "even10": replace(SLIM8, units=((64,) * 2, (128,) * 3, (256,) * 3, (256,) * 2), enlargement=(4, 3)),
     "vgg12": Architecture(
-        units=((32,) * 3, (64,) * 3, (128,) * 3, (256,) * 3),
-        dense=(512, 256),
-        unit_dropout=None,
-        dense_dropout=None,
+        units=((32,) * 3, (64,) * 3, (128,) * 3, (256,) * 3), dense=(512, 256), unit_dropout=None, dense_dropout=None
     ),
     "wide5": Architecture(
         units=((64,), (128,), (256,), (512,)),
@@ -183,12 +180,7 @@ def _rescale(pixels: keras.KerasTensor, normalization: Normalization) -> keras.K
     if normalization == "none":
         return layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(pixels)
     if normalization == "per_image":
-        scaled = layers.Rescaling(1 / 255, name="rescaling")(pixels)
-        # Over all axes and without learned scale, layer normalization is (x - mean) / std of each image.
-        standardize = layers.LayerNormalization(
-            axis=[1, 2, 3], center=False, scale=False, epsilon=1e-6, name="per_image"
-        )
-        return standardize(scaled)
+        return per_image("per_image")(layers.Rescaling(1 / 255, name="rescaling")(pixels))
     raise ValueError(f"There is no normalization {normalization!r}: choose one of {', '.join(NORMALIZATIONS)}.")
 
 
@@ -222,31 +214,19 @@ def _convolve(builder: _Builder, tensor: keras.KerasTensor) -> keras.KerasTensor
     return tensor
 
 
-def build_dnn(
-    like: keras.Model | None = None,
-    *,
-    widths: tuple[int, ...] | None = None,
-    image_shape: tuple[int, int, int] = (48, 48, 1),
-    classes: int = 7,
-    dropout: float = 0.0,
-    seed: int = 0,
-) -> keras.Model:
-    """Build a plain DNN without convolutions: either of as many parameters as `like`, or of the given hidden widths.
+def build_dnn(like: keras.Model, *, seed: int = 0) -> keras.Model:
+    """Build a plain DNN without convolutions, with as many parameters, image shape and classes as another network.
 
-    The model takes raw pixels (N, H, W, C) in 0..255 and gives logits (N, classes) float32. With `like`, image shape
-    and number of classes are that model's, and the parameter count is within 0.1 % of it, or where no DNN comes so
-    near, as for small networks, the nearest.
+    The model takes raw pixels (N, H, W, C) in 0..255 and gives logits (N, classes) float32. The parameter count is
+    within 0.1 % of the other's or, where no DNN comes so near, as for small networks, the nearest.
     """
-    if like is not None:
-        image_shape, classes = like.input_shape[1:], like.output_shape[-1]
-        widths = nearest_widths(int(np.prod(image_shape)), classes, like.count_params())
-    if widths is None:
-        raise ValueError("build_dnn needs a model to match (like) or the hidden widths (widths).")
+    image_shape, classes = like.input_shape[1:], like.output_shape[-1]
+    widths = nearest_widths(int(np.prod(image_shape)), classes, like.count_params())
     builder = _Builder(seed, False, Architecture(units=(), dense=widths))
     inputs = keras.Input(image_shape, name="pixels")
     tensor = layers.Flatten(name="flatten")(_rescale(inputs, "none"))
     for width in widths:
-        tensor = builder.dropout(builder.dense(tensor, width), dropout)
+        tensor = builder.dense(tensor, width)
     return keras.Model(inputs, builder.logits(tensor, classes), name="dnn")
 
 
@@ -298,22 +278,15 @@ def convolution(model: keras.Model, number: int) -> keras.layers.Layer:
 
 def layer_table(model: keras.Model) -> pd.DataFrame:
     """Describe every layer of a model, one row each: name, kind, shape of the output without the batch, parameters."""
-    return pd.DataFrame(
-        [
-            {
-                "layer": layer.name,
-                "kind": type(layer).__name__,
-                "output": _format_shape(layer.output.shape[1:]),
-                "parameters": 0 if AGAIN in layer.name else layer.count_params(),
-            }
-            for layer in model.layers
-        ]
-    )
+    counts = [0 if AGAIN in layer.name else layer.count_params() for layer in model.layers]
+    shapes = [_format_shape(layer.output.shape[1:]) for layer in model.layers]
+    rows = [(one.name, type(one).__name__, *facts) for one, *facts in zip(model.layers, shapes, counts)]
+    return pd.DataFrame(rows, columns=["layer", "kind", "output", "parameters"])
 
 
 def count_parameters(model: keras.Model) -> int:
     """Count a model's parameters; those of a layer that is called several times count once."""
-    return sum(0 if AGAIN in layer.name else layer.count_params() for layer in model.layers)
+    return int(layer_table(model)["parameters"].sum())
 
 
 def _format_shape(shape: tuple[int, ...]) -> str:
@@ -323,7 +296,7 @@ def _format_shape(shape: tuple[int, ...]) -> str:
 def parameter_shares(model: keras.Model) -> dict[str, float]:
     """Divide a model's parameters among the kinds of its layers, such as Conv2D and Dense; the shares sum to 1."""
     table = layer_table(model)
-    shares = table.groupby("kind")["parameters"].sum() / count_parameters(model)
+    shares = table.groupby("kind")["parameters"].sum() / table["parameters"].sum()
     return {str(kind): float(share) for kind, share in shares.items()}
 
 

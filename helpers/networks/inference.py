@@ -9,8 +9,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from helpers.networks.folding import FOLDABLE, affine, is_linear
-from helpers.networks.layers import Layer, weights
+from helpers.networks.layers import FOLDABLE, Layer, affine, is_linear, weights
 
 BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 
@@ -24,7 +23,8 @@ def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> 
     """
     flat = model.layers
     folded = {layer: affine(layer) for layer in flat if type(layer) is layers.BatchNormalization}
-    linear = [layer for layer in flat if _is_linear(layer) and layer is not intact]
+    # Exactly of these types: a layer that derives from them may compute otherwise.
+    linear = [layer for layer in flat if type(layer) in FOLDABLE and is_linear(layer) and layer is not intact]
     affected = {layer: weights(layer) for layer in linear} if folded else {}
     made: dict[int, tuple[tf.Tensor, Layer, tf.Tensor]] = {}
 
@@ -39,7 +39,8 @@ def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> 
         # The layer is run anew, with folded weights; its first run is dropped from the graph where nothing reads it.
         _, layer, earlier = made[id(inputs)]
         (scale, shift), (kernel, bias) = folded[norm], affected[layer]
-        outputs = _apply_kernel(layer, earlier, tf.cast(kernel * scale, inputs.dtype))
+        apply = layer.convolution_op if isinstance(layer, layers.Conv2D) else ops.matmul
+        outputs = apply(earlier, tf.cast(kernel * scale, inputs.dtype))
         return tf.nn.bias_add(outputs, tf.cast(bias * scale + shift, inputs.dtype))
 
     replaced = {layer: partial(remember, layer, layer.call) for layer in affected}
@@ -75,12 +76,3 @@ def bfloat16() -> Iterator[None]:
         yield
     finally:
         tf.config.optimizer.set_experimental_options({BFLOAT16: before})
-
-
-def _is_linear(layer: Layer) -> bool:
-    # Exactly of these types: a layer that derives from them may compute otherwise.
-    return type(layer) in FOLDABLE and is_linear(layer)
-
-
-def _apply_kernel(layer: Layer, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    return layer.convolution_op(inputs, kernel) if isinstance(layer, layers.Conv2D) else ops.matmul(inputs, kernel)

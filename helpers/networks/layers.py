@@ -1,4 +1,4 @@
-"""The layers of a network: their kinds, what follows one, and networks copied layer by layer."""
+"""The layers of a network: their kinds, what follows one, batch normalization folded, networks copied by layers."""
 
 from typing import Any, TypeAlias
 
@@ -11,6 +11,7 @@ Layer: TypeAlias = keras.layers.Layer
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D)
 AGAIN = "__"  # stands before the number of a further call of a layer that is shared, in its copy's name
+FOLDABLE = (layers.Conv2D, layers.Dense)  # what takes in a batch normalization behind it: in inference, an affine map
 ACTIVATIONS = (layers.Activation, layers.ELU, layers.LeakyReLU, layers.PReLU, layers.ReLU)
 
 
@@ -68,3 +69,21 @@ def duplicate(layer: Layer, config: dict[str, Any]) -> Layer:
             f"The layer {layer.name} ({type(layer).__name__}) cannot be made anew from its `get_config`; give it a "
             f"`get_config` that returns its arguments ({str(error).splitlines()[0]})."
         ) from None
+
+
+def per_image(name: str) -> Layer:
+    """Make the layer that gives (x - mean) / deviation of each image: normalization over all axes, without a scale."""
+    return layers.LayerNormalization(axis=[1, 2, 3], center=False, scale=False, epsilon=1e-6, name=name)
+
+
+def is_linear(layer: keras.layers.Layer) -> bool:
+    """Whether a layer has no activation, so that an affine map behind it can become part of it."""
+    return layer.activation is keras.activations.linear
+
+
+def affine(norm: layers.BatchNormalization) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Give what a batch normalization multiplies by and adds in inference: two tensors (C,) float32."""
+    scale = ops.rsqrt(ops.convert_to_tensor(norm.moving_variance) + norm.epsilon)
+    scale = scale * ops.convert_to_tensor(norm.gamma) if norm.scale else scale
+    shift = -scale * ops.convert_to_tensor(norm.moving_mean)
+    return scale, shift + ops.convert_to_tensor(norm.beta) if norm.center else shift

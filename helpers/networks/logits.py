@@ -55,10 +55,7 @@ def check(model: keras.Model, images: np.ndarray, classes: Classes) -> tuple[np.
     fits = np.ndim(images) == 4 and all(
         want in (None, have) for want, have in zip(shape, images.shape[1:], strict=True)
     )
-    require(
-        fits,
-        f"The images have shape {np.shape(images)}; {model.name} takes (N, {', '.join(map(str, shape))}).",
-    )
+    require(fits, f"The images have shape {np.shape(images)}; {model.name} takes (N, {', '.join(map(str, shape))}).")
     require(min(images.shape[1:3]) >= 1, f"The images have shape {images.shape}: they need at least one pixel.")
     classes = np.asarray(classes)
     require(np.issubdtype(classes.dtype, np.integer), f"Classes must be integers, not {classes.dtype}.")
@@ -67,11 +64,8 @@ def check(model: keras.Model, images: np.ndarray, classes: Classes) -> tuple[np.
         f"{len(images)} images have classes of shape {classes.shape}; give one per image or one for all.",
     )
     count = model.output_shape[-1]
-    wrong = np.unique(classes[(classes < 0) | (classes >= count)])
-    require(
-        wrong.size == 0,
-        f"{model.name} has no class {', '.join(map(str, wrong))}: choose classes from 0 to {count - 1}.",
-    )
+    wrong = ", ".join(map(str, np.unique(classes[(classes < 0) | (classes >= count)])))
+    require(not wrong, f"{model.name} has no class {wrong}: choose classes from 0 to {count - 1}.")
     return images, np.broadcast_to(classes.astype(np.int32), len(images))
 
 

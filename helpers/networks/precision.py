@@ -48,10 +48,10 @@ def precision_for(model: "keras.Model") -> Precision:
 def requested_precision() -> Literal["auto", "float32", "bfloat16"]:
     """Read the precision that the environment asks for; raises ValueError on one that does not exist."""
     chosen = os.environ.get(VARIABLE) or "auto"
+    if chosen == "bfloat16" and not accelerates():
+        raise ValueError("ACCELERATE=0 trains in float32: leave PRECISION=bfloat16 out, or ACCELERATE=0.")
     for choice in CHOICES:
         if chosen == choice:
-            if choice == "bfloat16" and not accelerates():
-                raise ValueError("ACCELERATE=0 trains in float32: leave PRECISION=bfloat16 out, or ACCELERATE=0.")
             return choice
     raise ValueError(f"There is no precision {chosen!r}: choose one of {', '.join(CHOICES)}.")
 

@@ -1,6 +1,8 @@
 """Candidates are timed in turns, and their ratios do not depend on what slows a whole round down."""
 
-import sys
+import os
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from helpers.bench import turns
 
 def test_the_candidates_take_turns_and_every_second_round_goes_backwards() -> None:
     calls: list[str] = []
-    times = turns.alternate({name: lambda name=name: calls.append(name) for name in "abc"}, rounds=2, warmup=1)
+    times = turns.alternate({name: lambda name=name: calls.append(name) for name in "abc"}, rounds=2)
     assert "".join(calls) == "abc" + "abc" + "cba"
     assert list(times.columns) == ["a", "b", "c"]
     assert times.shape == (2, 3)
@@ -36,27 +38,16 @@ def test_a_missing_package_is_named() -> None:
     assert turns.missing("pandas", "no_such_package") == "no_such_package not installed"
 
 
-def worker(program: str) -> turns.Worker:
-    return turns.Worker([sys.executable, "-c", program])
-
-
-def test_a_worker_does_its_work_once_a_call_in_a_process_of_its_own(tmp_path) -> None:
-    done = tmp_path / "done"
-    program = f"""
-from helpers.bench.turns import serve
-print("something else")
-serve(lambda: open({str(done)!r}, "a").write("x"))
-"""
-    with worker(program) as run:
-        assert not done.exists()
+def test_a_worker_does_its_work_once_a_call_and_raises_what_that_raises(tmp_path) -> None:
+    made = tmp_path / "made"
+    with turns.worker(partial, os.mkdir, made) as run:
+        assert not made.exists()
         run()
-        run()
-    assert done.read_text() == "xx"
+        assert made.is_dir()
+        with pytest.raises(FileExistsError):
+            run()
 
 
-def test_a_worker_that_fails_is_an_error() -> None:
-    with (
-        pytest.raises(RuntimeError, match=r"ended with code 1"),
-        worker("from helpers.bench.turns import serve; serve(lambda: exit(1))") as run,
-    ):
+def test_a_worker_is_a_process_of_its_own_whose_end_is_an_error() -> None:
+    with turns.worker(partial, os._exit, 1) as run, pytest.raises(BrokenProcessPool):
         run()

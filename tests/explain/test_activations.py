@@ -105,17 +105,6 @@ def test_gradients_of_a_logit_equal_the_tape_and_differ_between_classes(model, i
     np.testing.assert_array_equal(found[1][model.layers[-1].name], [[0, 0, 1]])
 
 
-def test_gradients_of_weights_are_kept_apart_by_path(compiled, images):
-    labels = np.array([0, 1, 2, 1])
-    found = keract.get_gradients_of_trainable_weights(compiled, images.astype(np.float32), labels)
-    with tf.GradientTape() as tape:
-        loss = compiled.loss(labels, compiled(images, training=False))
-    expected = tape.gradient(loss, [weight.value for weight in compiled.trainable_weights])
-    assert list(found) == [weight.path for weight in compiled.trainable_weights]
-    for ours, theirs in zip(found.values(), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
-
-
 def test_user_errors_are_sentences(model, images):
     with pytest.raises(ValueError, match="compile it first"):
         keract.get_gradients_of_activations(keras.Model(model.input, model.output), images, np.zeros(4))

@@ -46,13 +46,13 @@ def test_each_fit_is_the_one_that_lime_makes_of_as_many_copies(curved, images, f
 def test_a_linear_answer_is_fitted_exactly():
     keep = np.random.RandomState(0).randint(0, 2, (4000, 6))
     keep[0] = 1
-    weights, r2 = lime_study.fit_weights(keep, 0.2 + keep @ np.arange(-2, 4))
+    weights, r2 = superpixels.fit_weights(keep, 0.2 + keep @ np.arange(-2, 4))
     np.testing.assert_allclose(weights, np.arange(-2, 4), atol=0.02)
     assert r2 > 0.999
 
 
 def test_an_answer_that_never_changes_has_no_weights():
-    weights, r2 = lime_study.fit_weights(np.ones((5, 3), int), np.full(5, 0.7))
+    weights, r2 = superpixels.fit_weights(np.ones((5, 3), int), np.full(5, 0.7))
     assert not weights.any() and r2 == 0
 
 

@@ -72,7 +72,6 @@ def test_a_network_that_is_called_without_saying_so_is_not_in_training(name: str
 
 
 def test_reference_dnn_has_the_published_size() -> None:
-    assert architectures.build_dnn(widths=(1800, 1050)).count_params() == 6_047_407
     assert architectures.dnn_parameters(2304, (1800, 1050), 7) == 6_047_407
 
 
@@ -148,7 +147,6 @@ def test_dropout_grows_with_the_tensor_and_stays_within_bounds() -> None:
         (lambda: architectures.build_cnn("vgg99"), "vgg99.*vgg9, vgg9_small, slim8, wide8, even10, vgg12, wide5"),
         (lambda: architectures.build_cnn("vgg9", normalization="mean"), "mean.*none, per_image"),
         (lambda: architectures.convolution(architectures.build_cnn("wide5"), 5), "no convolution 5.*1 to 4"),
-        (lambda: architectures.build_dnn(), "like.*widths"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_names_the_legal_ones(call, sentence: str) -> None:

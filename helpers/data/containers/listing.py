@@ -62,7 +62,8 @@ def list_members(path: Path, scratch: Path | None = None) -> Members:
     """
     if path.is_dir():
         files, folders = _walk(path)
-        size = sum(file.stat().st_size for name, file in files.items() if _is_archive(name) and file.is_file())
+        archives = [file for name, file in files.items() if name.lower().endswith(_ENDINGS) and file.is_file()]
+        size = sum(file.stat().st_size for file in archives)
         found: Members | None = Members({name: partial(_open_file, file) for name, file in files.items()}, folders)
     else:
         found, size = None, path.stat().st_size
@@ -78,10 +79,6 @@ def _list_file(path: Path) -> Members:
     if head.startswith(b"PK"):
         raise zipfile.BadZipFile("its end is missing")
     return Members({_without_compression(path.name): partial(_open_packed, partial(_open_file, path))})
-
-
-def _is_archive(name: str) -> bool:
-    return name.lower().endswith(_ENDINGS)
 
 
 def _without_compression(name: str) -> str:
@@ -103,9 +100,6 @@ def _peek(file: BinaryIO) -> bytes:
 
 def _find_compression(head: bytes) -> Any:
     return next((unpack for magic, unpack in _COMPRESSED.items() if head.startswith(magic)), None)
-
-
-# Archives
 
 
 def _list_archive(label: str, file: BinaryIO, spool: "_Spool") -> Members | None:
@@ -212,15 +206,12 @@ def _visible(label: str, entries: Iterable[tuple[str, Any]]) -> list[tuple[str, 
     return [(name, entry) for name, entry in entries if not is_hidden(name)]
 
 
-# Archives in a folder or an archive
-
-
 def _with_inner_archives(path: Path, found: Members, spool: "_Spool") -> Members:
     """Put the files of every inner archive in its place, below a folder of its name unless it lies there alone."""
     files: dict[str, Opener] = {}
     folders, notes = set(found.folders), list(found.notes)
     for name, opener in found.files.items():
-        inner = _list_inner(path, name, opener, spool) if _is_archive(name) else None
+        inner = _list_inner(path, name, opener, spool) if name.lower().endswith(_ENDINGS) else None
         if inner is None:
             plain = _without_compression(name)
             kept = plain == name or plain in found.files
@@ -308,9 +299,6 @@ class _Slice(io.RawIOBase):
 
 def _open_slice(file: BinaryIO, lock: threading.Lock, start: int, size: int) -> BinaryIO:
     return io.BufferedReader(_Slice(file, lock, start, size), min(max(size, 1), _HEAD))
-
-
-# Folders
 
 
 def visible_files(folder: Path) -> dict[str, Path]:

@@ -8,68 +8,11 @@ power, pairwise sum or dot product of floating-point numbers, and half-angle tan
 """
 
 from helpers.data.faces.regions import REGIONS, draw_regions
-from helpers.data.faces.render import (
-    class_counts,
-    describe_face,
-    draw_again,
-    draw_labels,
-    generate,
-    redraw,
-    render_faces,
-)
-from helpers.data.faces.traits import (
-    BAR_SHARE,
-    BEARD_SHARE,
-    GLASSES_SHARE,
-    HAND_SHARE,
-    MOUSTACHE_SHARE,
-    VARIATION,
-    Number,
-    Traits,
-)
-from helpers.data.faces.units import (
-    ACTION_UNITS,
-    CLASS_NAMES,
-    CLASS_SHARES,
-    EVIDENCE_THRESHOLD,
-    EXPRESSIONS,
-    SIZE,
-    SPLITS,
-    STRONGEST_EXPRESSION,
-    UNIT_SPREAD,
-    WEAKEST_EXPRESSION,
-    Expression,
-    Units,
-)
+from helpers.data.faces.render import describe_face, draw_again, draw_labels, generate, redraw, render_faces
+from helpers.data.faces.traits import VARIATION
+from helpers.data.faces.units import ACTION_UNITS, CLASS_NAMES, CLASS_SHARES, SIZE
 
 __all__ = [
-    "ACTION_UNITS",
-    "BAR_SHARE",
-    "BEARD_SHARE",
-    "CLASS_NAMES",
-    "CLASS_SHARES",
-    "EVIDENCE_THRESHOLD",
-    "EXPRESSIONS",
-    "GLASSES_SHARE",
-    "HAND_SHARE",
-    "MOUSTACHE_SHARE",
-    "REGIONS",
-    "SIZE",
-    "SPLITS",
-    "STRONGEST_EXPRESSION",
-    "UNIT_SPREAD",
-    "VARIATION",
-    "WEAKEST_EXPRESSION",
-    "Expression",
-    "Number",
-    "Traits",
-    "Units",
-    "class_counts",
-    "describe_face",
-    "draw_again",
-    "draw_labels",
-    "draw_regions",
-    "generate",
-    "redraw",
-    "render_faces",
-]
+    "ACTION_UNITS", "CLASS_NAMES", "CLASS_SHARES", "REGIONS", "SIZE", "VARIATION", "describe_face", "draw_again",
+    "draw_labels", "draw_regions", "generate", "redraw", "render_faces",
+]  # fmt: skip

@@ -1,41 +1,16 @@
 """Faces from labels or from action units, one by one or a whole data set."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import numpy as np
 
+from helpers.data.faces import eyes, head, mouth, traits
 from helpers.data.faces.camera import add_light, photograph, view_of
-from helpers.data.faces.eyes import draw_brow, draw_eye, draw_glasses
-from helpers.data.faces.head import (
-    draw_cheek,
-    draw_forehead,
-    draw_fringe,
-    draw_frown,
-    draw_head,
-    draw_nose,
-    draw_person,
-)
-from helpers.data.faces.mouth import draw_beard, draw_chin, draw_moustache, draw_mouth, draw_mouth_corner
-from helpers.data.faces.traits import (
-    Traits,
-    check_seed,
-    draw_uniforms,
-    make_generators,
-    make_intensities,
-    make_traits,
-    sensor_noise,
-)
-from helpers.data.faces.units import (
-    CLASS_NAMES,
-    CLASS_SHARES,
-    EVIDENCE_THRESHOLD,
-    SIZE,
-    SPLITS,
-    Units,
-    by_unit,
-)
+from helpers.data.faces.traits import Traits, draw_uniforms, make_generators, make_intensities, make_traits
+from helpers.data.faces.units import CLASS_NAMES, CLASS_SHARES, EVIDENCE_THRESHOLD, SIZE, SPLITS, Units, by_unit
 
 SPLIT_STRIDE = 10_000_000  # the faces of split k are numbered from k times this
 BATCH = 32  # faces drawn at once: their canvases stay in the processor's cache
@@ -57,14 +32,14 @@ def generate(
         for number, (name, count) in enumerate(zip(SPLITS, counts, strict=True)):
             first = number * SPLIT_STRIDE
             labels = draw_labels(count, seed, first)
-            images, evidence = _render_in_pool(pool, labels, seed, first)
+            images, evidence = render_faces(labels, seed, first, pool.map)
             splits[name] = images, labels, evidence
     return splits
 
 
 def draw_labels(count: int, seed: int, first_index: int = 0) -> np.ndarray:
     """Shuffle `count` labels (int64) in FER2013's class proportions, to the nearest whole face."""
-    check_seed(seed)
+    traits.check_seed(seed)
     labels = np.repeat(np.arange(len(CLASS_NAMES)), class_counts(count))
     return np.random.default_rng([seed, first_index, count]).permutation(labels)
 
@@ -78,19 +53,23 @@ def class_counts(count: int) -> np.ndarray:
     return counts
 
 
-def render_faces(labels: np.ndarray, seed: int, first_index: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def render_faces(
+    labels: np.ndarray, seed: int, first_index: int = 0, each: Callable[..., Iterable] = map
+) -> tuple[np.ndarray, np.ndarray]:
     """Render a face for each label, as a camera would see it, with the evidence of its expression.
 
-    labels: (N,) int, index into CLASS_NAMES; face i depends on its label, seed and first_index + i alone.
+    labels: (N,) int, index into CLASS_NAMES; face i depends on its label, seed and first_index + i alone;
+    each: what calls a function for every batch, such as the `map` of a pool.
     Returns images (N, 48, 48, 1) uint8 and evidence (N, 48, 48) bool: the pixels that differ from the
     same face's at rest by more than EVIDENCE_THRESHOLD, before noise is added.
     Raises ValueError on a label or seed out of range.
     """
-    parts = [
-        _render_batch(labels[start : start + BATCH], seed, first_index + start)
-        for start in range(0, len(labels), BATCH)
-    ]
-    return _join(parts)
+    starts = range(0, len(labels), BATCH)
+    batches = (labels[start : start + BATCH] for start in starts)
+    parts = each(_render_batch, batches, repeat(seed), (first_index + start for start in starts))
+    nothing = np.empty((0, SIZE, SIZE, 1), np.uint8), np.empty((0, SIZE, SIZE), bool)
+    images, evidence = zip(nothing, *parts, strict=True)
+    return np.concatenate(images), np.concatenate(evidence)
 
 
 def redraw(split: str, numbers: np.ndarray, labels: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -127,7 +106,7 @@ def draw_again(
     """
     generators = make_generators(seed, SPLITS.index(split) * SPLIT_STRIDE + number, 1)
     face = make_traits(draw_uniforms(generators), chosen)
-    expression = _draw_expression(draw_person(face), face, by_unit(np.asarray(intensities)[np.newaxis]))
+    expression = _draw_expression(head.draw_person(face), face, by_unit(np.asarray(intensities)[np.newaxis]))
     return np.clip(np.rint(photograph(expression, view_of(face), face)), 0, 255).astype(np.uint8)[0, ..., np.newaxis]
 
 
@@ -135,38 +114,25 @@ def _render_batch(labels: np.ndarray, seed: int, first_index: int) -> tuple[np.n
     generators = make_generators(seed, first_index, len(labels))
     uniform = draw_uniforms(generators)
     face, intensities = make_traits(uniform), make_intensities(uniform, labels)
-    person, view = draw_person(face), view_of(face)
+    person, view = head.draw_person(face), view_of(face)
     drawn = photograph(_draw_expression(person, face, by_unit(intensities)), view, face)
     rest = photograph(_draw_expression(person, face, by_unit(0 * intensities)), view, face)
-    noisy = np.rint(drawn + face.noise * sensor_noise(generators))
+    noisy = np.rint(drawn + face.noise * traits.sensor_noise(generators))
     return np.clip(noisy, 0, 255).astype(np.uint8)[..., None], np.abs(drawn - rest) > EVIDENCE_THRESHOLD
-
-
-def _render_in_pool(pool: Executor, labels: np.ndarray, seed: int, first_index: int) -> tuple[np.ndarray, np.ndarray]:
-    starts = range(0, len(labels), BATCH)
-    batches = [labels[start : start + BATCH] for start in starts]
-    firsts = [first_index + start for start in starts]
-    return _join(pool.map(_render_batch, batches, [seed] * len(firsts), firsts))
-
-
-def _join(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    nothing = np.empty((0, SIZE, SIZE, 1), np.uint8), np.empty((0, SIZE, SIZE), bool)
-    images, evidence = zip(nothing, *parts, strict=True)
-    return np.concatenate(images), np.concatenate(evidence)
 
 
 def _draw_expression(person: np.ndarray, face: Traits, unit: Units) -> np.ndarray:
     canvas = person.copy()
-    for draw in (draw_head, draw_forehead, draw_frown):
+    for draw in (head.draw_head, head.draw_forehead, head.draw_frown):
         draw(canvas, face, unit)
     for side in (-1, 1):
-        draw_cheek(canvas, face, unit, side)
-    for draw in (draw_nose, draw_beard, draw_moustache, draw_chin, draw_mouth):
+        head.draw_cheek(canvas, face, unit, side)
+    for draw in (head.draw_nose, mouth.draw_beard, mouth.draw_moustache, mouth.draw_chin, mouth.draw_mouth):
         draw(canvas, face, unit)
     for side in (-1, 1):
-        draw_mouth_corner(canvas, face, unit, side)
-        draw_eye(canvas, face, unit, side)
-        draw_brow(canvas, face, unit, side)
-        draw_glasses(canvas, face, side)
-    draw_fringe(canvas, face)
+        mouth.draw_mouth_corner(canvas, face, unit, side)
+        eyes.draw_eye(canvas, face, unit, side)
+        eyes.draw_brow(canvas, face, unit, side)
+        eyes.draw_glasses(canvas, face, side)
+    head.draw_fringe(canvas, face)
     return add_light(canvas, face)

@@ -10,22 +10,11 @@ CLASS_SHARES = (3995, 436, 4097, 7215, 4830, 3171, 4965)  # faces a class in FER
 SPLITS = ("train", "validation", "test")
 SIZE = 48  # pixels a side of a finished image
 ACTION_UNITS: Mapping[int, str] = {
-    1: "inner brow raiser",
-    2: "outer brow raiser",
-    4: "brow lowerer",
-    5: "upper lid raiser",
-    6: "cheek raiser",
-    7: "lid tightener",
-    9: "nose wrinkler",
-    10: "upper lip raiser",
-    12: "lip corner puller",
-    15: "lip corner depressor",
-    17: "chin raiser",
-    20: "lip stretcher",
-    23: "lip tightener",
-    25: "lips part",
+    1: "inner brow raiser", 2: "outer brow raiser", 4: "brow lowerer", 5: "upper lid raiser", 6: "cheek raiser",
+    7: "lid tightener", 9: "nose wrinkler", 10: "upper lip raiser", 12: "lip corner puller",
+    15: "lip corner depressor", 17: "chin raiser", 20: "lip stretcher", 23: "lip tightener", 25: "lips part",
     26: "jaw drop",
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -45,15 +45,12 @@ def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple
     folders: dict[str, list[str]] = defaultdict(list)
     for name in images:
         folders[name.rpartition("/")[0]].append(name)
-    system = {name for folder, names in folders.items() if words.is_system(folder.split("/")) for name in names}
+    of_system = [f for f in folders if any(p.lower() in words.SYSTEM or p.startswith(".") for p in f.split("/"))]
+    system = {name for folder in of_system for name in folders[folder]}
     masks = _find_mask_folders(members, folders) - system
     masks |= _find_mask_files(members, [name for name in images if name not in system])
     again = _find_versions([name for name in images if name not in system | masks])
-    left = {
-        "system": system,
-        "masks": masks,
-        "versions": again,
-    }
+    left = {"system": system, "masks": masks, "versions": again}
     aside = tuple(part for kind, names in left.items() for part in unused(said(f"data.left.{kind}"), sorted(names)))
     out = system | masks | again
     return [name for name in images if name not in out], aside

@@ -77,9 +77,6 @@ def label(
     return reading, images, OTHER_SIZE if named.recognised_by else None
 
 
-# Which source ------------------------------------------------------------------------------------------------
-
-
 def _choose(
     path: str,
     members: Members,
@@ -95,11 +92,11 @@ def _choose(
     if options.labels in ("", "names") and not options.class_level:
         splits = {name: place.split for name, place in folders.places.items()}
         names = _of_names(images, options, [*(way.labels for way in ways), splits])
-    for place, way in enumerate(
-        ways
-    ):  # whose names may be persons' codes, while a part of the file names recurs in each
-        if all(len(name) <= _CODE and name.isupper() for name in way.labels.values()):
-            ways[place] = way._replace(rank=_GUESSED) if any(cross(way.labels, n.labels) for n in names) else way
+    for place, way in enumerate(ways):
+        # whose names may be persons' codes, while a part of the file names recurs in each
+        coded = all(len(name) <= _CODE and name.isupper() for name in way.labels.values())
+        if coded and any(cross(way.labels, other.labels) for other in names):
+            ways[place] = way._replace(rank=_GUESSED)
     sources = sorted([*of_tables, *ways, *names], key=lambda source: -source.rank)
     if options.class_level and not (ways and ways[0].rank):
         deepest = max(len(place.levels) for place in folders.places.values())
@@ -228,9 +225,6 @@ def _refuse_nothing(path: str, members: Members, images: Sequence[str], tables: 
     )
 
 
-# Splits ------------------------------------------------------------------------------------------------------
-
-
 def _split(
     path: str, images: Sequence[str], source: Source, folders: FolderReading, tables: Sequence[Table]
 ) -> tuple[list[Image], tuple[Unused, ...]]:
@@ -281,9 +275,6 @@ def _unknown_labels(path: str, labels: Labels, splits: Mapping[str, str]) -> set
         alone = len(by_split[split]) == 1
         unknown |= {(split, name) for name in strange.values() if alone or words.is_unknown(name)}
     return unknown
-
-
-# Names -------------------------------------------------------------------------------------------------------
 
 
 def _name(

@@ -27,12 +27,11 @@ _SOURCES = frozenset((
     "hospital", "hospitals", "instagram", "internet", "kaggle", "lab", "phone", "scanner", "scanners", "session",
     "sessions", "site", "sites", "source", "sources", "web", "website",
 ))  # fmt: skip
-_SYSTEM = frozenset((
+SYSTEM = frozenset((
     "@eadir", "$recycle.bin", "#recycle", "@recycle", "__macosx", "__pycache__", "lost+found", "thumbs",
     "thumbnail", "thumbnails", "system volume information", "ipynb_checkpoints",
 ))  # fmt: skip
 _UNLABELLED = frozenset(["unlabeled", "unlabelled", "unlabel", "unsorted", "unclassified", "unannotated", "nolabel"])
-_UNKNOWN = _UNLABELLED | {"unknown"}
 
 
 def words(name: str) -> list[str]:
@@ -61,11 +60,6 @@ def is_fold(name: str) -> bool:
     return bool(re.fullmatch(r"folds?[\W_]*\d+", name.lower()))
 
 
-def is_system(folder: Iterable[str]) -> bool:
-    """Tell whether a folder, given as the parts of its path, is one of a system, such as of thumbnails."""
-    return any(part.lower() in _SYSTEM or part.startswith(".") for part in folder)
-
-
 def is_unlabelled(name: str) -> bool:
     """Tell whether a folder's name says that its images have no label."""
     return "".join(words(name)) in _UNLABELLED
@@ -73,7 +67,7 @@ def is_unlabelled(name: str) -> bool:
 
 def is_unknown(name: str) -> bool:
     """Tell whether a folder's name says so of images for testing, where "unknown" is no class."""
-    return "".join(words(name)) in _UNKNOWN
+    return is_unlabelled(name) or words(name) == ["unknown"]
 
 
 def are_numbered(names: Iterable[str]) -> bool:

@@ -146,9 +146,6 @@ def _as_file(values: np.ndarray) -> BinaryIO:
     return file
 
 
-# Which is what
-
-
 def _kind_of(key: str) -> str:
     """Tell whether an array is called one of "images" or of "labels", "" if neither."""
     words = _words(key)

@@ -13,24 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.base.words import Said, said
+from helpers.data import sources
 from helpers.data.containers import Members
 from helpers.data.faces import CLASS_SHARES
 from helpers.data.labels.words import find_split
 from helpers.data.options import Options
 from helpers.data.readers.stacks import Row, Stack, is_square, read_stacks
 from helpers.data.reading import OTHER_SPLIT_NAMES, Pixels, Reading, unused
-from helpers.data.sources import (
-    FER2013_CLASSES,
-    FER2013_SIZE,
-    FER2013_SPLIT_NAMES,
-    FER2013_SPLITS,
-    Contents,
-    DatasetError,
-    Giver,
-    Opener,
-    UnreadableError,
-    printable,
-)
+from helpers.data.sources import Contents, DatasetError, Giver, Opener, UnreadableError, printable
 
 _CELL = ("pixels", "feature")
 _LABELS = ("emotion", "label", "labels", "class", "target", "digit", "letter", "y", "category")
@@ -85,7 +75,7 @@ class _Table(NamedTuple):
         if self.usage is None:
             return self.split
         usage = cells[self.usage].strip() if len(cells) > self.usage else ""
-        return FER2013_SPLITS.get(usage) or find_split(usage)
+        return sources.FER2013_SPLITS.get(usage) or find_split(usage)
 
 
 def find(path: Path, members: Members) -> list[_Table]:
@@ -145,16 +135,13 @@ def read(path: Path, members: Members, tables: Sequence[_Table], options: Option
     reading = Reading(
         title="FER2013" if by else "",
         recognised_by=by,
-        split_names=FER2013_SPLIT_NAMES if by else OTHER_SPLIT_NAMES,
+        split_names=sources.FER2013_SPLIT_NAMES if by else OTHER_SPLIT_NAMES,
         labels_from=said("data.labels.rows", tables=[printable(table.name) for table in read]),
-        unused=(
-            *unused(said("data.left.rows"), without),
-            *unused(said("data.left.beside"), others),
-        ),
+        unused=(*unused(said("data.left.rows"), without), *unused(said("data.left.beside"), others)),
     )
     size = options.image_size or min(max(side, _SIZES[0]), _SIZES[1])
     pixels = Pixels(size, colour=False, white=255) if side else None
-    return read_stacks(path, members, stacks, options, reading, FER2013_CLASSES if by else (), pixels)
+    return read_stacks(path, members, stacks, options, reading, sources.FER2013_CLASSES if by else (), pixels)
 
 
 def _stack(table: _Table, side: int) -> Stack:
@@ -170,8 +157,8 @@ def _stack(table: _Table, side: int) -> Stack:
 
 def _recognise(labels: Mapping[str, int], side: int, has_usage: bool) -> Said | None:
     """Say by what a table is recognised as FER2013; None where it is not."""
-    own = [labels.get(str(number), 0) for number in range(len(FER2013_CLASSES))]
-    if side != FER2013_SIZE or not all(own) or sum(own) < _MOST * sum(labels.values()):
+    own = [labels.get(str(number), 0) for number in range(len(sources.FER2013_CLASSES))]
+    if side != sources.FER2013_SIZE or not all(own) or sum(own) < _MOST * sum(labels.values()):
         return None
     if has_usage:
         return said("data.known_by.fer2013_usage")
@@ -183,7 +170,9 @@ def _find_side(table: _Table) -> int:
     """Give pixels a side of the first image that is square; FER2013's where there is none."""
     cells = (table.cells(line) for _, line in table.lines())
     counts = (len(row[table.pixels[0]].split()) for row in cells if len(row) > table.pixels[0])
-    return next((math.isqrt(count) for count in counts if count > 1 and math.isqrt(count) ** 2 == count), FER2013_SIZE)
+    return next(
+        (math.isqrt(count) for count in counts if count > 1 and math.isqrt(count) ** 2 == count), sources.FER2013_SIZE
+    )
 
 
 def _parse(table: _Table, side: int, line: str) -> np.ndarray:
@@ -194,7 +183,7 @@ def _parse(table: _Table, side: int, line: str) -> np.ndarray:
     if len(cells) <= max(*table.pixels, table.label or 0, table.usage or 0):
         raise UnreadableError(f"has {len(cells)} columns, too few")
     if table.usage is not None and not table.split_of(cells):
-        raise UnreadableError(f"usage {cells[table.usage].strip()!r} is none of {', '.join(FER2013_SPLITS)}")
+        raise UnreadableError(f"usage {cells[table.usage].strip()!r} is none of {', '.join(sources.FER2013_SPLITS)}")
     try:
         if not side:
             return np.array([cells[place] for place in table.pixels], np.float32)

@@ -121,9 +121,6 @@ def _givers(stacks: Sequence[Stack], form: Callable[[Giver], Giver]) -> Iterator
     return (form(giver) for stack in stacks for giver in stack.images())
 
 
-# How numbers become a picture
-
-
 def _find_form(stacks: Sequence[Stack]) -> Callable[[Giver], Giver]:
     """Decide by the first images whether numbers in a row are three planes of colour, or colours pixel by pixel."""
     flat = []

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from helpers.base.checks import require
+
 Score = Callable[..., tf.Tensor]  # images (N, H, W, C) and targets, tensors of N rows each, to (N,)
 Climb = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
@@ -29,11 +31,9 @@ class Settings:
     frequency_decay: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.step_size <= 0:
-            raise ValueError(f"The step size is {self.step_size}: it must be above 0.")
-        negative = [name for name, value in vars(self).items() if value < 0]
-        if negative:
-            raise ValueError(f"{negative[0]} is {getattr(self, negative[0])}: it must be at least 0.")
+        require(self.step_size > 0, f"The step size is {self.step_size}: it must be above 0.")
+        for name, value in vars(self).items():
+            require(value >= 0, f"{name} is {value}: it must be at least 0.")
 
 
 def ascend(images: tf.Tensor, gradient: tf.Tensor, settings: Settings) -> tf.Tensor:
@@ -43,7 +43,8 @@ def ascend(images: tf.Tensor, gradient: tf.Tensor, settings: Settings) -> tf.Ten
     direction = tf.where(stuck, 0.0, gradient)
     if settings.frequency_decay:
         direction = tf.where(stuck, 0.0, divide_by_frequency(direction, settings.frequency_decay))
-    step = settings.step_size * tf.math.divide_no_nan(direction, _root_mean_square(direction))
+    length = tf.sqrt(tf.reduce_mean(tf.square(direction), axis=(1, 2, 3), keepdims=True))
+    step = settings.step_size * tf.math.divide_no_nan(direction, length)
     return tf.clip_by_value(images + step, 0.0, 255.0)
 
 
@@ -122,16 +123,9 @@ def divide_by_frequency(gradient: tf.Tensor, power: float) -> tf.Tensor:
     All divisors are positive, so the result is still a direction in which the objective rises.
     """
     size = tf.unstack(tf.shape(gradient)[1:3])
-    scaled = _image(_spectrum(gradient) * tf.cast(_frequency(*size) ** -power, tf.complex64), size)
-    return tf.ensure_shape(scaled, gradient.shape)
-
-
-def _spectrum(images: tf.Tensor) -> tf.Tensor:
-    return tf.signal.rfft2d(tf.transpose(images, (0, 3, 1, 2)))
-
-
-def _image(spectrum: tf.Tensor, size: Sequence[tf.Tensor]) -> tf.Tensor:
-    return tf.transpose(tf.signal.irfft2d(spectrum, size), (0, 2, 3, 1))
+    spectrum = tf.signal.rfft2d(tf.transpose(gradient, (0, 3, 1, 2)))
+    scaled = tf.signal.irfft2d(spectrum * tf.cast(_frequency(*size) ** -power, tf.complex64), size)
+    return tf.ensure_shape(tf.transpose(scaled, (0, 2, 3, 1)), gradient.shape)
 
 
 def _frequency(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
@@ -145,7 +139,3 @@ def _frequencies(size: tf.Tensor) -> tf.Tensor:
     """Absolute frequency of each place of a spectrum along one side, in waves a pixel."""
     place = tf.range(size)
     return tf.cast(tf.minimum(place, size - place), tf.float32) / tf.cast(size, tf.float32)
-
-
-def _root_mean_square(images: tf.Tensor) -> tf.Tensor:
-    return tf.sqrt(tf.reduce_mean(tf.square(images), axis=(1, 2, 3), keepdims=True))

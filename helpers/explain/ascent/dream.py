@@ -56,7 +56,9 @@ def deep_dreams(
     free.set_weights(cut.get_weights())
     octaves = octaves if free.input_shape[1] is None else 1
     originals = np.asarray(images, np.float32)
-    sizes = tuple(_scaled_size(originals[0], octave_scale**octave) for octave in range(octaves))
+    height, width = originals.shape[1:3]
+    scales = [octave_scale**octave for octave in range(octaves)]
+    sizes = tuple((max(1, round(height * scale)), max(1, round(width * scale))) for scale in scales)
     change, histories, measured = np.zeros_like(originals), [], measured_steps(steps, settings)
     for octave, size in enumerate(sizes):
         base = _resize(originals, size)
@@ -85,7 +87,7 @@ def strongest_change(before: np.ndarray, after: np.ndarray, share: float = 0.1) 
 
 def dream_objective(model: keras.Model, layer: keras.layers.Layer, images: np.ndarray) -> np.ndarray:
     """Mean square of a layer's outputs on each image, the quantity that deep_dreams raises; (N,) float32."""
-    return tf.reduce_mean(tf.square(outputs(cut_model(model, layer), images)), axis=(1, 2, 3)).numpy()
+    return _mean_square(outputs(cut_model(model, layer), images)).numpy()
 
 
 @lru_cache(maxsize=8)
@@ -104,10 +106,6 @@ def _dream_climb(model: keras.Model, layer: Layer, settings: Settings) -> tuple[
 
 def _mean_square(maps: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(maps), axis=(1, 2, 3))
-
-
-def _scaled_size(image: np.ndarray, scale: float) -> tuple[int, int]:
-    return tuple(max(1, round(side * scale)) for side in image.shape[:2])
 
 
 def _resize(image: np.ndarray, size: Sequence[int]) -> np.ndarray:

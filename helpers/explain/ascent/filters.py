@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.base.checks import require
 from helpers.networks.chunks import chunks, gradient_bytes
 from helpers.networks.inference import call
 from helpers.networks.layers import Layer, activation_after, copy_of
@@ -28,18 +29,14 @@ def filter_maps(model: keras.Model, layer: keras.layers.Layer, images: np.ndarra
 
 
 def filter_responses(
-    model: keras.Model,
-    layers: Sequence[keras.layers.Layer],
-    images: np.ndarray,
-    by: str = "mean",
+    model: keras.Model, layers: Sequence[keras.layers.Layer], images: np.ndarray, by: str = "mean"
 ) -> list[np.ndarray]:
     """One number for each image and filter of several layers, from one pass that stops at the deepest.
 
     images: (N, H, W, C) in 0..255; by: "mean" or "peak" over the positions of a map. Returns, for each
     layer, (N, F) float32. Raises ValueError on an unknown reduction.
     """
-    if by not in REDUCTIONS:
-        raise ValueError(f"A response is taken by {by!r}, which is unknown: choose one of {', '.join(REDUCTIONS)}.")
+    require(by in REDUCTIONS, f"A response by {by!r} is unknown: choose one of {', '.join(REDUCTIONS)}.")
     respond = _respond_function(model, tuple(layers), by)
     # Outputs that are asked for may all be there before the first is reduced.
     cuts = chunks(len(images), gradient_bytes(model, images.shape[1:]))
@@ -101,8 +98,7 @@ def choose_depth(layers: Sequence[Layer], number: int = 0, default: int = 7) -> 
     Raises ValueError naming the legal numbers.
     """
     depth = len(layers)
-    if not 0 <= number <= depth:
-        raise ValueError(f"There is no convolution {number}: choose 1 to {depth}, or 0 for the default.")
+    require(0 <= number <= depth, f"There is no convolution {number}: choose 1 to {depth}, or 0 for the default.")
     usual = usual_depth(layers, default)
     seen = [place for place, layer in enumerate(layers, 1) if min(layer.output.shape[1:3]) >= FEWEST]
     return number or min(seen or [usual], key=lambda place: abs(place - usual))
@@ -115,9 +111,9 @@ def usual_depth(layers: Sequence[Layer], default: int = 7) -> int:
 
 def check_layers(model: keras.Model, *layers: Layer) -> None:
     """See that layers are a model's; raises ValueError naming one that is not."""
-    strangers = [layer.name for layer in layers if layer not in model.layers]
-    if strangers:
-        raise ValueError(f"Layer {strangers[0]!r} is not part of the model: ask networks.architectures for its layers.")
+    for layer in layers:
+        own = layer in model.layers
+        require(own, f"Layer {layer.name!r} is not part of the model: ask networks.architectures for its layers.")
 
 
 @lru_cache(maxsize=8)

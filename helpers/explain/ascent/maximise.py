@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from helpers.base.checks import require
 from helpers.explain.ascent.climbing import Climb, Score, Settings, climb_with_stops, compile_climb, measured_steps
 from helpers.explain.ascent.filters import check_layers, cut_model, full
 from helpers.networks.chunks import chunks, gradient_bytes
@@ -164,8 +165,6 @@ def _check_filters(layer: keras.layers.Layer, filters: Sequence[int] | None) -> 
 
 def check_steps(steps: int, keep: Sequence[int] = ()) -> None:
     """Raise a ValueError unless there is a step, and every step to keep is one of the ascent."""
-    if steps < 1:
-        raise ValueError(f"The number of steps is {steps}: it must be at least 1.")
-    outside = [stop for stop in keep if not 0 <= stop <= steps]
-    if outside:
-        raise ValueError(f"Step {outside[0]} cannot be kept: the ascent has steps 0 to {steps}.")
+    require(steps >= 1, f"The number of steps is {steps}: it must be at least 1.")
+    for stop in keep:
+        require(0 <= stop <= steps, f"Step {stop} cannot be kept: the ascent has steps 0 to {steps}.")

@@ -1,7 +1,8 @@
 """Saliency maps: which pixels a class logit depends on. A file a family of methods; each method registers itself.
 
-A function of model, images (N, H, W, C) in 0..255 and classes (N,) gives maps (N, H, W) float32. A file that is put
-into this folder is imported with the room, and its methods stand after those named here.
+A function of model, images (N, H, W, C) in 0..255 and classes, (N,) int or one for all, gives maps (N, H, W) float32;
+it raises ValueError on a class that the model does not have. A file that is put into this folder is imported with the
+room, and its methods stand after those named here.
 """
 # ruff: noqa: I001  # in the order in which reports list the methods
 

@@ -15,11 +15,10 @@ def expected_gradients(
 ) -> np.ndarray:
     """Attribute each image's class logit to its pixels, along straight paths from images of the training set.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; backgrounds: (K, H, W, C) in 0..255, of
-    which each is left at one point of its path, and the K points are spread evenly over 0..1 in an order that the seed
-    draws. Every image meets the same. Returns (N, H, W) float32, signed, summed over the channels; its sum is, on
-    average over the points, logit(image) less the backgrounds' mean logit. Raises ValueError on a class that the model
-    does not have, or without backgrounds of the images' shape. Erion et al., 2021.
+    backgrounds: (K, H, W, C) in 0..255, of which each is left at one point of its path, and the K points are spread
+    evenly over 0..1 in an order that the seed draws. Every image meets the same. Maps are signed, summed over the
+    channels; a sum is, on average over the points, logit(image) less the backgrounds' mean logit. Raises ValueError
+    without backgrounds of the images' shape. Erion et al., 2021.
     """
     images, classes = check(model, images, classes)
     given = np.zeros((0, *images.shape[1:])) if backgrounds is None else backgrounds

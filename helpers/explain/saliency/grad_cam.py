@@ -23,11 +23,9 @@ Weighting = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # features and the logi
 def grad_cam(model: keras.Model, images: np.ndarray, classes: Classes, layer: Layer | None = None) -> np.ndarray:
     """Weigh a layer's feature maps by the logit's mean gradient over each; keep what speaks for the class.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; layer: any layer of the model
-    that gives (N, h, w, channels); by default the activation after the last
-    convolution. Returns (N, H, W) float32, >= 0, brought to the size of the image bilinearly. Raises
-    ValueError on a class that the model does not have, or on a layer that gives no feature maps. Selvaraju et
-    al., 2017.
+    layer: any layer of the model that gives (N, h, w, channels); by default the activation after the last convolution.
+    Maps are >= 0, brought to the size of the image bilinearly. Raises ValueError on a layer that gives no feature maps.
+    Selvaraju et al., 2017.
     """
     return _class_activation_maps(model, images, classes, layer, _mean_slopes)
 
@@ -64,19 +62,13 @@ def _class_activation_maps(
     images, classes = check(model, images, classes)
     layer = last_feature_layer(model) if layer is None else layer
     legal = [choice for choice in model.layers if len(choice.output.shape) == 4]
-    require(
-        layer in legal,
-        f"Layer {layer.name!r} has no feature maps in {model.name}; those that have are: {_names(legal)}.",
-    )
+    names = ", ".join(one.name for one in legal)
+    require(layer in legal, f"Layer {layer.name!r} has no feature maps in {model.name}; those that have are: {names}.")
     function = _cam_function(model, layer, weigh)
     maps = np.empty(images.shape[:3], np.float32)
     for chunk in chunks(len(images), gradient_bytes(model, images.shape[1:])):
         maps[chunk] = function(images[chunk].astype(np.float32), classes[chunk])
     return maps
-
-
-def _names(layers: list[Layer]) -> str:
-    return ", ".join(layer.name for layer in layers)
 
 
 @lru_cache(maxsize=8)

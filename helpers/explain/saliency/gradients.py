@@ -28,9 +28,8 @@ def plain(model: keras.Model) -> AbstractContextManager[None]:
 def gradient(model: keras.Model, images: np.ndarray, classes: Classes, *, signed: bool = True) -> np.ndarray:
     """Differentiate each image's class logit with respect to its pixels.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all. Returns (N, H, W) float32 in
-    logits per grey level: summed over the channels or, with signed=False, the largest magnitude among the
-    channels. Raises ValueError on a class that the model does not have. Simonyan et al., 2014.
+    Maps are in logits per grey level: summed over the channels or, with signed=False, the largest magnitude among the
+    channels. Simonyan et al., 2014.
     """
     images, classes = check(model, images, classes)
     return reduce_channels(mean_gradient(model, images, classes, unchanged, count=1), signed)
@@ -42,9 +41,8 @@ def gradient_times_input(
 ) -> np.ndarray:
     """Multiply each pixel's gradient by what the pixel adds to a baseline: its first-order share of the logit.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; baseline: what each image is measured
-    from, as `substrate` names it. Returns (N, H, W) float32, signed, summed over the channels. Raises ValueError on
-    a class that the model does not have, or no such baseline. Shrikumar et al., 2016, who measure from black.
+    baseline: what each image is measured from, as `substrate` names it; ValueError where there is none such. Maps are
+    signed, summed over the channels. Shrikumar et al., 2016, who measure from black.
     """
     images, classes = check(model, images, classes)
     gradients = mean_gradient(model, images, classes, unchanged, count=1)
@@ -70,10 +68,9 @@ def smooth_gradient(
 ) -> np.ndarray:
     """Average the gradient over noisy copies of each image, so that only what is stable under noise remains.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; noise: standard deviation as a
-    share of each image's own range of values. Every image meets the same noise, so its map does not depend on
-    the images beside it. Returns (N, H, W) float32, channels as in `gradient`. Raises ValueError on a class
-    that the model does not have, samples below 1 or a negative noise. Smilkov et al., 2017.
+    noise: standard deviation as a share of each image's own range of values. Every image meets the same noise, so its
+    map does not depend on the images beside it. Channels as in `gradient`. Raises ValueError on samples below 1 or a
+    negative noise. Smilkov et al., 2017.
     """
     images, classes = check(model, images, classes)
     require(samples >= 1, f"samples is {samples}; it must be at least 1.")

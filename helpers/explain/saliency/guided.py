@@ -27,9 +27,8 @@ def guided_backpropagation(
 
     They are sharp because they restore the image's edges, and hardly change with the class or when the upper
     layers are given random weights (Adebayo et al., 2018; Nie et al., 2018): kept here as the failure that a
-    check of explanations has to catch. images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for
-    all. Returns (N, H, W) float32, channels as in `gradient`. Raises ValueError on a class that the model
-    does not have, or a model without a ReLU. Springenberg et al., 2015.
+    check of explanations has to catch. Channels as in `gradient`. Raises ValueError on a model without a ReLU.
+    Springenberg et al., 2015.
     """
     images, classes = check(model, images, classes)
     require(bool(_relus(model)), f"{model.name} has no ReLU, and so nothing for guided backpropagation to change.")

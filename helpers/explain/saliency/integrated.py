@@ -18,12 +18,10 @@ def integrated_gradients(
 ) -> np.ndarray:
     """Attribute each image's class logit to its pixels, along the straight path from a baseline.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; baseline: where each image's path
-    begins, as `substrate` names it. Returns (N, H, W) float32, signed, summed over the channels; each map sums to
-    logit(image) - logit(baseline) up to the error of the midpoint rule with this many steps. A network that divides
-    each image by its own spread sees a path from an even baseline change only at its very start, which the steps
-    miss. Raises ValueError on a class that the model does not have, no such baseline, or steps below 1.
-    Sundararajan et al., 2017.
+    baseline: where each image's path begins, as `substrate` names it. Maps are signed, summed over the channels; each
+    sums to logit(image) - logit(baseline) up to the error of the midpoint rule with this many steps. A network that
+    divides each image by its own spread sees a path from an even baseline change only at its very start, which the
+    steps miss. Raises ValueError on no such baseline, or steps below 1. Sundararajan et al., 2017.
     """
     images, classes = check(model, images, classes)
     require(steps >= 1, f"steps is {steps}; it must be at least 1.")

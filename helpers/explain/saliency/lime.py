@@ -14,9 +14,8 @@ def lime(
 ) -> np.ndarray:
     """Paint each superpixel with what it adds to the logit of the image's class.
 
-    images: (N, H, W, C) uint8 with C 1 or 3; classes: (N,) int, or one class for all; copies: of each image, with
-    some superpixels hidden; segments: superpixels asked for. Returns (N, H, W) float32, signed. Raises ValueError
-    on a class that the model does not have, or fewer than two copies. Ribeiro et al., 2016.
+    images: uint8 with C 1 or 3; copies: of each image, with some superpixels hidden; segments: superpixels asked for.
+    Maps are signed. Raises ValueError on fewer than two copies. Ribeiro et al., 2016.
     """
     images, classes = check(model, images, classes)
     found = superpixels.explain_images(model, images, classes.tolist(), copies, seed, segments=segments)

@@ -15,11 +15,10 @@ def occlusion(
 ) -> np.ndarray:
     """Slide a plain square over each image and note by how much it lowers the class logit where it lies.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; size: side of the square in
-    pixels, an eighth of the image's shorter side by default; stride: its step, its side by default.
-    The square has the image's mean colour. Returns (N, H, W) float32, signed: at each pixel the mean drop over
-    the squares that cover it, in logits. Raises ValueError on a class that the model does not have, a size
-    below 1 or larger than the image, a stride below 1 or larger than the square. Zeiler and Fergus, 2014.
+    size: side of the square in pixels, an eighth of the image's shorter side by default; stride: its step, its side by
+    default. The square has the image's mean colour. Maps are signed: at each pixel the mean drop over the squares that
+    cover it, in logits. Raises ValueError on a size below 1 or larger than the image, a stride below 1 or larger than
+    the square. Zeiler and Fergus, 2014.
     """
     images, classes = check(model, images, classes)
     shortest = min(images.shape[1:3])
@@ -28,9 +27,8 @@ def occlusion(
     stride = size if stride is None else stride
     require(1 <= stride <= size, f"The stride is {stride} pixels: choose 1 to the square's {size}.")
     corners = _corners(images.shape[1:3], size, stride)
-    covered, _ = mean_logits(
-        model, images, classes, _squares(images.shape[1:3], size, corners), len(corners), hides=True
-    )
+    squares = _squares(images.shape[1:3], size, corners)
+    covered, _ = mean_logits(model, images, classes, squares, len(corners), hides=True)
     whole = class_logits(model, images, classes)
     return (whole[:, np.newaxis, np.newaxis] - covered).astype(np.float32)
 

@@ -22,12 +22,11 @@ def rise(
 ) -> np.ndarray:
     """Show each image through many random masks; a pixel counts by the class logit of the views that show it.
 
-    images: (N, H, W, C) in 0..255; classes: (N,) int, or one class for all; masks: number of views, the same
-    for every image; cells: length of the grid, drawn at random and enlarged bilinearly, that a mask comes from
-    (at most the image's sides); share: chance of a cell to show the image. What a mask hides takes the image's
-    mean colour. Returns (N, H, W) float32, signed: the mean logit, weighted by how far the mask shows the
-    pixel, less the mean over all views. Raises ValueError on a class that the model does not have, fewer than
-    one mask or cell, or a share outside 0..1. Petsiuk et al., 2018, who take the probability, not the logit.
+    masks: number of views, the same for every image; cells: length of the grid, drawn at random and enlarged
+    bilinearly, that a mask comes from (at most the image's sides); share: chance of a cell to show the image. What a
+    mask hides takes the image's mean colour. Maps are signed: the mean logit, weighted by how far the mask shows the
+    pixel, less the mean over all views. Raises ValueError on fewer than one mask or cell, or a share outside 0..1.
+    Petsiuk et al., 2018, who take the probability, not the logit.
     """
     images, classes = check(model, images, classes)
     require(masks >= 1, f"masks is {masks}; it must be at least 1.")

@@ -30,7 +30,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
         self, inputs: keras.KerasTensor, training: bool = False, mask: keras.KerasTensor | None = None
     ) -> keras.KerasTensor:
         """Normalize (N, ..., C) by the batch's statistics when training, and by the moving ones otherwise."""
-        if not _on_tensorflow() or mask is not None or self.renorm:
+        if keras.backend.backend() != "tensorflow" or mask is not None or self.renorm:
             return self._finish(super().call(inputs, training=training, mask=mask))
         shape = ops.shape(inputs)
         images = inputs if len(shape) == 4 else ops.reshape(inputs, (-1, 1, 1, shape[-1]))
@@ -42,8 +42,13 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return (shape[0], *(size and size // 2 for size in shape[1:3]), shape[3]) if self.pooled else shape
 
     def _normalize_batch(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        outputs, mean, variance = _normalize_batch(images, *self.parameters(), self.epsilon)
-        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+        import tensorflow as tf  # there is no other way to the operation, and no need for it on another backend
+
+        operation = tf.compat.v1.nn.fused_batch_norm
+        outputs, mean, variance = operation(images, *self.parameters(), epsilon=self.epsilon)
+        # The operation divides by one value less than there are; Keras's moving variance does not.
+        count = ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
+        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance * (count - 1) / count)):
             average.assign(average * self.momentum + value * (1 - self.momentum))
         return self._finish(outputs)
 
@@ -63,22 +68,6 @@ class FusedBatchNormalization(layers.BatchNormalization):
         """Pool and rectify; in this order, the latter has fewer values to do, and they come out the same."""
         outputs = ops.max_pool(outputs, 2, strides=2) if self.pooled else outputs
         return ops.relu(outputs) if self.rectified else outputs
-
-
-def _normalize_batch(
-    images: keras.KerasTensor, scale: keras.KerasTensor, offset: keras.KerasTensor, epsilon: float
-) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
-    """Normalize (N, H, W, C) by their own statistics, and give these too: mean and variance, (C,) float32."""
-    import tensorflow as tf  # there is no other way to the operation, and no need for it on another backend
-
-    outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(images, scale, offset, epsilon=epsilon)
-    # The operation divides by one value less than there are; Keras's moving variance does not.
-    count = _values_per_channel(images)
-    return outputs, mean, variance * (count - 1) / count
-
-
-def _values_per_channel(images: keras.KerasTensor) -> keras.KerasTensor:
-    return ops.cast(ops.prod(ops.shape(images)[:-1]), "float32")
 
 
 class FusedEnlargement(layers.Layer):
@@ -112,7 +101,3 @@ class FusedEnlargement(layers.Layer):
         """Enlarge images of which one row is 1: (enlarged size, size) float32."""
         bars = np.repeat(np.eye(size, dtype=np.float32)[:, :, None, None], size, axis=2)
         return ops.convert_to_numpy(enlarge(ops.convert_to_tensor(bars), self.factor))[:, :, 0, 0].T
-
-
-def _on_tensorflow() -> bool:
-    return keras.backend.backend() == "tensorflow"

@@ -15,8 +15,11 @@ from keras.layers import Layer
 
 from helpers.networks.architectures import ENLARGEMENT, enlarge
 from helpers.networks.fast.fused import FusedBatchNormalization, FusedEnlargement
-from helpers.networks.folding import FOLDABLE, affine, is_linear
+from helpers.networks.layers import FOLDABLE, affine, is_linear
 from helpers.networks.precision import Precision, policy
+
+_RECTIFIER = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}
+_HALVING = {"pool_size": (2, 2), "strides": (2, 2), "padding": "valid", "data_format": "channels_last"}
 
 
 def training_twin(model: keras.Model, precision: Precision, without: Collection[str] = ()) -> keras.Model:
@@ -60,23 +63,18 @@ def _merged_layers(model: keras.Model, fused: bool) -> Iterator[tuple[Layer, dic
     queue = deque(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
     while queue:
         layer, merged = queue.popleft(), {}
-        if fused and type(layer) is layers.BatchNormalization and queue and _is_rectifier(queue[0]):
+        if fused and type(layer) is layers.BatchNormalization and queue and _is(queue[0], layers.ReLU, **_RECTIFIER):
             queue.popleft()
             merged["rectified"] = True
-            if queue and _halves(queue[0]):
+            if queue and _is(queue[0], layers.MaxPooling2D, **_HALVING):
                 queue.popleft()
                 merged["pooled"] = True
         yield layer, merged
 
 
-def _is_rectifier(layer: Layer) -> bool:
-    usual = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}
-    return type(layer) is layers.ReLU and all(getattr(layer, name) == value for name, value in usual.items())
-
-
-def _halves(layer: Layer) -> bool:
-    usual = {"pool_size": (2, 2), "strides": (2, 2), "padding": "valid", "data_format": "channels_last"}
-    return type(layer) is layers.MaxPooling2D and all(getattr(layer, name) == value for name, value in usual.items())
+def _is(layer: Layer, kind: type[Layer], **usual: object) -> bool:
+    """Whether a layer is exactly of a kind, with these settings."""
+    return type(layer) is kind and all(getattr(layer, name) == value for name, value in usual.items())
 
 
 def prediction_twin(model: keras.Model, precision: Precision) -> keras.Model:

@@ -9,7 +9,7 @@ from keras import layers
 
 from helpers.base.words import Said, said
 from helpers.networks.architectures import Normalization
-from helpers.networks.layers import CONVOLUTIONS, Layer, duplicate
+from helpers.networks.layers import CONVOLUTIONS, Layer, duplicate, per_image
 from helpers.networks.own.canonical import Operation, Scale, as_graph, canonical, rewired
 from helpers.networks.own.proof import Check, prove
 from helpers.networks.own.source import NetworkError, Source, describe
@@ -126,8 +126,7 @@ def without(model: keras.Model, normalization: Normalization, batch_norm: bool) 
             return layer(*args, **kwargs)
         if rescaling is not None and layer is rescaling and normalization == "per_image":
             scaled = layers.Rescaling(1 / 255, name=layer.name)(*args)
-            each = {"axis": [1, 2, 3], "center": False, "scale": False, "epsilon": 1e-6, "name": "per_image"}
-            return layers.LayerNormalization(**each)(scaled)
+            return per_image("per_image")(scaled)
         if isinstance(layer, layers.BatchNormalization) and not batch_norm:
             return args[0]
         if layer not in twins:

@@ -265,9 +265,8 @@ class _Rebuilt:
         if layer is self._logits and isinstance(layer, layers.Dense):
             return self._unique("logits")
         source = tensor._keras_history.operation
-        before = (
-            source.name.removesuffix("_norm") if isinstance(source, layers.Layer) else type(source).__name__.lower()
-        )
+        is_layer = isinstance(source, layers.Layer)
+        before = source.name.removesuffix("_norm") if is_layer else type(source).__name__.lower()
         if isinstance(layer, _NORMALIZING) and isinstance(source, _ACTIVATED):
             return self._unique(f"{before}_norm")
         if isinstance(layer, ACTIVATIONS) and before != "pixels":

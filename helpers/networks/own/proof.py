@@ -66,8 +66,7 @@ def _same_answers(
     apart = float(np.abs(wanted - said).max())
     half = any("16" in str(layer.compute_dtype) for layer in network._flatten_layers())
     limit = CLOSE_IN_HALF if half else CLOSE
-    what = "largest difference of a probability to Keras's predict"
-    return [Check(what, apart, limit, apart <= limit)]
+    return [Check("largest difference of a probability to Keras's predict", apart, limit, apart <= limit)]
 
 
 def _gradients(model: keras.Model, images: np.ndarray) -> list[Check]:

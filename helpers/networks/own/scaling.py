@@ -14,8 +14,9 @@ from scipy.stats import binomtest
 
 from helpers.base.words import Said
 from helpers.base.words import said as named
+from helpers.networks.layers import per_image
 from helpers.networks.logits import all_logits, softmax
-from helpers.networks.own.canonical import HALF, Scale, Tensor, as_graph, canonical, fit, taken_shape
+from helpers.networks.own.canonical import HALF, Scale, as_graph, canonical, fit, taken_shape
 from helpers.networks.own.source import NetworkError
 
 IMAGES = 500  # labelled images that it is measured on
@@ -31,11 +32,6 @@ def _scaled(scale: float | list[float], offset: float | list[float] = 0.0) -> Sc
     return lambda pixels: layers.Rescaling(scale, offset, name="preprocessing")(pixels)
 
 
-def _per_image(pixels: Tensor) -> Tensor:
-    each = {"axis": [1, 2, 3], "center": False, "scale": False, "epsilon": 1e-6, "name": "preprocessing"}
-    return layers.LayerNormalization(**each)(layers.Rescaling(1 / 255, name="to_1")(pixels))
-
-
 def _swapped(scale: Scale) -> Scale:
     return lambda pixels: scale(pixels[..., ::-1])
 
@@ -45,7 +41,10 @@ _WAYS: dict[str, tuple[str, Scale]] = {
     "none": ("as they are, 0 to 255", lambda pixels: pixels),
     "255": ("divided by 255", _scaled(1 / 255)),
     "127": ("divided by 127.5, less 1", _scaled(1 / 127.5, -1.0)),
-    "image": ("less the image's mean, divided by its deviation", _per_image),
+    "image": (
+        "less the image's mean, divided by its deviation",
+        lambda pixels: per_image("preprocessing")(layers.Rescaling(1 / 255, name="to_1")(pixels)),
+    ),
     "torch": (
         "less ImageNet's mean, divided by its deviation",
         _scaled((1 / (255 * _SPREAD)).tolist(), (-_MEAN / _SPREAD).tolist()),
@@ -103,7 +102,13 @@ def measure(
     table = table.sort_values(["accuracy", "log_likelihood"], ascending=False, kind="stable", ignore_index=True)
     best = table["pixels"][0]
     again = all_logits(core, np.asarray(ways[best](fitted[::3])))
-    _check_steady(network.name, said[best][::3], np.asarray(as_logits(again, last)))
+    apart = np.abs(softmax(said[best][::3]) - softmax(np.asarray(as_logits(again, last)))).max()
+    if apart > STEADY:  # among other images, an image has other logits
+        raise NetworkError(
+            f"The network {network.name} computes as in training: an image's probabilities differ by {apart:.2f} from "
+            "one call to the next; `model.export` writes a network with augmentation so, and this writes it as it "
+            "predicts: keras.Model(model.inputs, model(model.inputs, training=False)).export(folder)."
+        )
     orders = [better_order(said[way], labels, class_names) for way in table["pixels"]]
     commonest = np.bincount(labels).max() / len(labels)
     if table["low"][0] <= commonest:
@@ -159,16 +164,6 @@ def better_order(answers: np.ndarray, labels: np.ndarray, class_names: Sequence[
     return float(right.mean()), tuple(class_names[place] for place in order)
 
 
-def _check_steady(name: str, one: np.ndarray, other: np.ndarray) -> None:
-    """See that images have the same logits (N, classes) in both of two calls, among other images in each."""
-    if (apart := np.abs(softmax(one) - softmax(other)).max()) > STEADY:
-        raise NetworkError(
-            f"The network {name} computes as in training: an image's probabilities differ by {apart:.2f} from one call "
-            "to the next; `model.export` writes a network with augmentation so, and this writes it as it predicts: "
-            "keras.Model(model.inputs, model(model.inputs, training=False)).export(folder)."
-        )
-
-
 def _likelihood(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Give each label's log-likelihood at the temperature that suits the answers best (Guo et al., 2017).
 
@@ -211,8 +206,8 @@ def _row(name: str, right: np.ndarray, likely: np.ndarray) -> dict[str, object]:
     interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
     plain, _, swapped = name.partition("-")
     what = _WAYS[plain][0] + (", red and blue swapped" if swapped else "")
-    row: dict[str, object] = {"pixels": name, "what": what, "accuracy": right.mean()}
-    return {**row, "low": interval.low, "high": interval.high, "log_likelihood": likely.mean()}
+    row = {"pixels": name, "what": what, "accuracy": right.mean(), "low": interval.low, "high": interval.high}
+    return row | {"log_likelihood": likely.mean()}
 
 
 def _is_better(one: np.ndarray, other: np.ndarray) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 from helpers.base.code import file_digest
 from helpers.base.files import ROOT
+from helpers.base.folders import file_sha256
 
 NETWORK, CUSTOM, PREPROCESS, WEIGHTS = "NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS"  # variables of the environment
 OWN = ROOT / "notebooks" / "network.py"  # what RECIPE=quick trains, unless NETWORK names another
@@ -57,7 +58,7 @@ class Source:
         """Condense all that it is made from: of Python files the bytecode, of others every byte."""
         files = [*(python_files(self.path) if not self.trained else _content(self.path))]
         files += python_files(self.custom) if self.custom else []
-        parts = [file_digest(file) if file.suffix == ".py" else _bytes_digest(file) for file in files]
+        parts = [file_digest(file) if file.suffix == ".py" else file_sha256(file) for file in files]
         return hashlib.sha256("\n".join([*parts, self.function, self.preprocess]).encode()).hexdigest()
 
     @cached_property
@@ -159,8 +160,3 @@ def describe(error: Exception, path: Path) -> str:
 
 def _content(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-
-
-def _bytes_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

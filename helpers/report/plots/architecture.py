@@ -32,13 +32,7 @@ def block_diagram(blocks: Sequence[tuple[str, str, str]], columns: int = 6) -> F
 
 def _draw_block(axes: Axes, x: float, y: float, colour: str, label: str, output: str) -> None:
     box = FancyBboxPatch(
-        (x + 0.03, y - 0.64),
-        0.76,
-        0.6,
-        boxstyle="round,pad=0,rounding_size=0.05",
-        fc=colour,
-        ec="0.35",
-        lw=0.6,
+        (x + 0.03, y - 0.64), 0.76, 0.6, boxstyle="round,pad=0,rounding_size=0.05", fc=colour, ec="0.35", lw=0.6
     )
     axes.add_patch(box)
     axes.text(x + 0.41, y - 0.34, label, ha="center", va="center", fontsize=6.5, linespacing=1.1)
@@ -54,10 +48,6 @@ def _join_blocks(axes: Axes, i: int, columns: int) -> None:
     # The last box of a row leads to the first of the next, around the edge.
     right, lower = columns - 0.1, y - 0.51
     axes.plot(
-        [x + 0.79, right, right, 0.0, 0.0],
-        [y, y, lower, lower, y - 1],
-        color="0.35",
-        lw=0.7,
-        solid_joinstyle="round",
+        [x + 0.79, right, right, 0.0, 0.0], [y, y, lower, lower, y - 1], color="0.35", lw=0.7, solid_joinstyle="round"
     )
     axes.annotate("", (0.03, y - 1), (0.0, y - 1), arrowprops=arrow)

@@ -38,10 +38,7 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
     figure = new_figure(3.4)
     names, size = [name.replace("_", " ") for name in class_names], min(6.5, 60 / len(class_names))
     for axes, values, title, form in zip(
-        figure.subplots(1, 2),
-        [counts, shares],
-        [say("images"), say("share_of_class")],
-        ["d", ".0%"],
+        figure.subplots(1, 2), [counts, shares], [say("images"), say("share_of_class")], ["d", ".0%"]
     ):
         # Both are coloured by share: by counts a frequent class would look well recognised just for being frequent.
         sns.heatmap(
@@ -155,14 +152,7 @@ def _class_dots(report: pd.DataFrame) -> Figure:
     axes, rows = figure.subplots(), np.arange(len(report))
     for measure, mark, colour in zip(("precision", "recall", "f1"), "sod", COLOURS):
         axes.plot(
-            report[measure],
-            rows,
-            mark,
-            color=colour,
-            markersize=3.5,
-            alpha=0.8,
-            label=say(measure),
-            clip_on=False,
+            report[measure], rows, mark, color=colour, markersize=3.5, alpha=0.8, label=say(measure), clip_on=False
         )
     axes.set_yticks(rows, [name.replace("_", " ") for name in report["class"]], fontsize=6.5)
     axes.set(xlim=(0, 1), ylim=(len(report) - 0.5, -0.5))

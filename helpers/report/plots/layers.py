@@ -139,12 +139,7 @@ def depth_profile(table: pd.DataFrame, pooled: Sequence[str]) -> Figure:
     places = np.arange(len(table))
     colours = [COLOURS[1] if label in pooled else COLOURS[0] for label in table.index]
     grid[0].plot(
-        places,
-        table["height"] * table["width"],
-        "o-",
-        color=COLOURS[2],
-        markersize=3.5,
-        label=say("map_pixels"),
+        places, table["height"] * table["width"], "o-", color=COLOURS[2], markersize=3.5, label=say("map_pixels")
     )
     grid[0].plot(places, table["channels"], "s-", color=COLOURS[4], markersize=3.5, label=say("channels"))
     grid[0].set_yscale("log", base=2)

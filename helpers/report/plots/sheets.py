@@ -97,13 +97,7 @@ def superpixel_sheet(
 @drawn
 def region_sheet(images: np.ndarray, labels: np.ndarray, titles: Sequence[str | Said]) -> Figure:
     """Show each image (N, H, W, C) above the borders of its regions (N, H, W) int."""
-    return _draw_sheet(
-        [
-            SheetRow(say("image"), images),
-            SheetRow(say("regions"), draw_borders(images, labels)),
-        ],
-        titles,
-    )
+    return _draw_sheet([SheetRow(say("image"), images), SheetRow(say("regions"), draw_borders(images, labels))], titles)
 
 
 def draw_borders(images: np.ndarray, segments: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
