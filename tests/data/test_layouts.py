@@ -339,6 +339,21 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
         both(tree({"images/cat*c{}.jpg": 20, "images/dog*d{}.jpg": 20}), lambda f: table(f / "b.csv", ["file", "label"],
              [[f"{'cd'[i % 2]}{i // 2}.jpg", ("eye", "ear")[box]] for i in range(40) for box in range(2)])),
         PETS, 40, None),
+    "a test set beside a set without a split's name": (
+        tree({f"rps{s}/rps{s}/{c}": n for s, n in (("", 12), ("-test-set", 5)) for c in PETS}), PETS, 34, 10),
+    "images without a label beside those with one": (
+        tree({"labeled-images/tract/cat": 12, "labeled-images/tract/dog": 12, "unlabeled-images/images": 5}),
+        PETS, 24, None),
+    "numbers of images as a table of floats spells them": (
+        both(tree({"images": 40}), lambda f: table(f / "t.csv", ["id", "label"], [
+            [f"{i}.0", pets(i)] for i in range(40)])), PETS, 40, None),
+    "lists of files by class in JSON": (
+        both(tree({"images": 40}), text("classes.json", json.dumps(
+            {c: [f"{i}.png" for i in range(k, 40, 2)] for k, c in enumerate(PETS)}))), PETS, 40, None),
+    "lists of rows by split in JSON": (
+        both(tree({"images": 40}), text("data.json", json.dumps(
+            {s: [{"img": f"images/{i}.png", "label": pets(i)} for i in range(*reach)] for s, reach in
+             (("train", (0, 30)), ("test", (30, 40)))}))), PETS, 40, 10),
     "lists in MATLAB's files": (flowers, ("1", "2"), 40, 10),
     "a list for validation beside folders for training": (tiny, ("goldfish", "newt"), 34, 10),
     "paths of another machine": (
@@ -533,6 +548,28 @@ def test_images_of_one_group_stay_on_one_side(column: str, options: Options, tmp
         [name, pets(i // 4), i // 4] for i, name in enumerate(put(f / "all", 80))]), tmp_path)  # fmt: skip
     split = groups_of(path, tmp_path / "cache", lambda file: str(int(file.stem) // 4), options)
     assert all(split) and sum(map(len, split)) == len(set.union(*split)) == 20
+
+
+def test_patients_by_number_above_classes_are_groups_and_told(tmp_path: Path) -> None:
+    path = build(tree({f"{10250 + p}/{c}": 4 for p in range(12) for c in range(2)}), tmp_path)
+    split = groups_of(path, tmp_path / "cache", lambda file: file.parts[-3], Options())
+    assert sum(map(len, split)) == len(set.union(*split)) == 12
+    told = parts(look(str(path), tmp_path / "cache")[1].sentences())
+    assert any("at level 1 are not taken for classes; CLASS_LEVEL=1 would do so" in sentence for sentence in told)
+
+
+def test_columns_that_could_be_the_labels_as_well_are_told(tmp_path: Path) -> None:
+    path = build(lambda f: table(f / "t.csv", ["file", "age", "gender", "wing"], [
+        [name, i // 20, "MF"[i % 2], pets(i)] for i, name in enumerate(put(f / "all", 40))]), tmp_path)  # fmt: skip
+    reading = look(str(path), tmp_path / "cache")[1]
+    assert reading.class_names == PETS
+    assert any("'age' and 'gender' could be the labels as well" in one for one in parts(reading.sentences()))
+
+
+def test_folders_of_one_split_that_are_read_as_one_are_told(tmp_path: Path) -> None:
+    path = build(tree({f"{top}/{c}": 12 for top in ("trainingSet", "trainingSample") for c in PETS}), tmp_path)
+    told = parts(look(str(path), tmp_path / "cache")[1].sentences())
+    assert any("'trainingSample' and 'trainingSet' are read as one" in sentence for sentence in told)
 
 
 def test_a_pattern_for_paths_makes_groups(tmp_path: Path) -> None:

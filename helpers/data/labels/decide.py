@@ -64,6 +64,7 @@ def label(
     tables, others = ([], []) if by_folders else read_tables(path, members, meant, options)
     source, notes = _choose(path, members, meant, folders, tables, options)
     images, left = _split(path, meant, source, folders, tables)
+    folders, level_notes = _settle(folders, source)
     images, group_notes = group(path, images, folders, tables, options)
     named, images = _name(path, members, images, source, options)
     several = len({image.split for image in images}) > 1
@@ -72,7 +73,7 @@ def label(
         named,
         splits_from=said("data.splits.tables" if tables else "data.splits.folders") if several else None,
         unused=(*aside, *left, *unused(said("data.left.tables"), others)),
-        notes=(*notes, *_merged_notes(meant), *person_notes, *group_notes, *named.notes),
+        notes=(*notes, *level_notes, *_merged_notes(meant), *person_notes, *group_notes, *named.notes),
     )
     return reading, images, OTHER_SIZE if named.recognised_by else None
 
@@ -116,7 +117,20 @@ def _choose(
             f"{path} can be read in {len(rivals) if len(rivals) > 2 else 'two'} ways: the classes are {shown}; give "
             "one of these options."
         )
+    if best in of_tables:
+        return best, _column_notes(tables)
     return best, (*folders.notes, *_crossing_notes(best, names)) if best in ways else ()
+
+
+def _settle(folders: FolderReading, source: Source) -> tuple[FolderReading, tuple[Said, ...]]:
+    """Of several levels keep the one that is chosen, if one is, and say which are not; many names above are groups."""
+    ways = [way for way in folders.ways if source.option == f"CLASS_LEVEL={way.level}"]
+    others = [way for way in folders.ways if way not in ways]
+    if not ways or not others:
+        return folders, ()
+    above = [way.labels for way in others if way.level < ways[0].level and len({*way.labels.values()}) >= _MANY]
+    notes = [said("data.notes.levels", names=words.first(w.labels.values()), level=w.level) for w in others]
+    return folders._replace(ways=[ways[0]._replace(group=above[0] if above else {})]), tuple(notes)
 
 
 def _of_tables(path: str, tables: Sequence[Table]) -> list[Source]:
@@ -169,6 +183,12 @@ def _of_names(images: Sequence[str], options: Options, known: Sequence[Labels]) 
             told = said("data.labels.parts", label=labels[example], path=printable(example))
             sources.append(Source(labels, told, f"LABELS=names{f' LABEL={place}' if place else ''}", _GUESSED))
     return sources
+
+
+def _column_notes(tables: Sequence[Table]) -> tuple[Said, ...]:
+    """Say which columns could be the labels as well, of a table whose columns' names do not say which is."""
+    rivals = dict.fromkeys(column for table in tables if not table.strong for column in table.rivals[1:])
+    return (said("data.notes.columns", names=[*rivals], column=next(iter(rivals))),) if rivals else ()
 
 
 def _crossing_notes(best: Source, names: Sequence[Source]) -> tuple[Said, ...]:
@@ -322,11 +342,11 @@ def _spell_alike(images: Sequence[Image]) -> dict[str, str]:
 
 def _merged_notes(images: Sequence[str]) -> tuple[Said, ...]:
     """Say which folders beside each other, such as of originals and of augmented images, are read as one."""
-    beside: dict[str, set[str]] = {}
+    beside: dict[tuple[str, str], set[str]] = {}
     for folder in {*map(folder_of, images)}:
         for depth, part in enumerate(folder):
-            if words.is_plain(part) and not words.find_split(part):
-                beside.setdefault("/".join(folder[:depth]), set()).add(part)
+            if words.is_plain(part):
+                beside.setdefault(("/".join(folder[:depth]), words.find_split(part)), set()).add(part)
     return tuple(
         said("data.notes.merged", names=some(sorted(parts), 3)) for parts in [*beside.values()] if len(parts) > 1
     )[:1]

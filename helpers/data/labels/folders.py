@@ -100,6 +100,9 @@ def _find_splits(siblings: set[str], leaves: set[str]) -> dict[str, tuple[str, s
     if alone and (len(others) == 1 or ({name.lower() for name in found} <= {"train", "trains"} and others)):
         return {}  # "valid" beside "invalid", "train" beside "bus" and "car"
     rests = {name: words.without_split(name) for name in found}
+    if "train" not in found.values():  # "rps" beside "rps-test-set"
+        found |= {name: "train" for name in others if words.without_split(name) in rests.values()}
+        rests = {name: words.without_split(name) for name in found}
     if len({*rests.values()}) == 1 or "" in rests.values():
         rests = dict.fromkeys(rests, "")  # "seg_train" and "seg_test"
     return {name: (split, rests[name]) for name, split in found.items()}

@@ -40,6 +40,12 @@ def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
         return None
     if isinstance(rows, dict) and all(isinstance(value, str | int) for value in rows.values()):
         rows = [{"file": name, "label": label} for name, label in rows.items()]
+    elif isinstance(rows, dict) and all(isinstance(value, list) for value in rows.values()):
+        column = "split" if all(map(words.find_split, rows)) else "label"  # what the lists are of
+        of_lists = [
+            (key, row if isinstance(row, dict) else {"file": row}) for key, found in rows.items() for row in found
+        ]
+        rows = [{**row, column: key} for key, row in of_lists]
     flat = isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)
     return _as_text(pd.DataFrame(rows)) if flat else None
 

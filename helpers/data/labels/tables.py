@@ -42,6 +42,7 @@ _PARTITION = {"0": "train", "1": "validation", "2": "test"}  # as CelebA and oth
 _IS_TRAIN, _FLAG = {"train", "training"}, {"0": "test", "1": "train"}  # a column that tells whether an image is
 _OF_SPLITS = {"split", "splits", "partition", "folds"}  # words in the name of a list that should not be passed over
 _MARKS = ("|", ";", ", ", ",", " ")  # between several labels of one image
+_WHOLE = re.compile(r"^(\d+)\.0$")  # a number of an image, as a table of floats spells it
 _SUBMISSION = re.compile(r"submi(t|ssion)", re.IGNORECASE)
 
 Index = Mapping[str, Sequence[str]]  # name of an image without folders, ending and zeros in front -> its paths
@@ -134,7 +135,7 @@ def _find_chosen(path: str, names: Sequence[str], wanted: str) -> list[str]:
 
 def _stem(name: str) -> str:
     """Spell the name of an image as all systems do: small, without folders, ending and a number's zeros in front."""
-    stem = normalize("NFC", _own(name)).casefold()
+    stem = _WHOLE.sub(r"\1", normalize("NFC", _own(name)).casefold())
     return stem.lstrip("0") or "0" if stem.isdecimal() else stem
 
 
@@ -233,7 +234,8 @@ def _find_label(
     can = [column for column in spelled if _has_classes(frame[column]) and not _is_measure(frame[column])]
     can = [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
     if can and all(_same_classes(frame[can[0]], frame[column]) for column in can[1:]):
-        return can[0], False, _one_label(path, name, frame[can[0]]), ()
+        aside = [c for c in spelled if spelled[c] in (*_ASIDE, "age") and c not in can and _has_classes(frame[c])]
+        return can[0], False, _one_label(path, name, frame[can[0]]), [can[0], *aside]
     return "", False, blank, can  # refused where nothing else labels the images
 
 

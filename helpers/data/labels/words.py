@@ -19,8 +19,8 @@ _PLAIN = frozenset((
     "dataset", "datasets", "dir", "file", "files", "final", "folder", "folders", "full", "gray", "grayscale",
     "grey", "greyscale", "image", "images", "img", "imgs", "input", "inputs", "jpeg", "jpegimages", "jpegs",
     "jpg", "jpgs", "main", "original", "originals", "part", "parts", "photo", "photos", "pic", "pics", "picture",
-    "pictures", "png", "pngs", "raw", "resized", "rgb", "samples", "segmented", "set", "sets", "split", "splits",
-    "subset", "subsets", "version",
+    "pictures", "png", "pngs", "raw", "resized", "rgb", "sample", "samples", "segmented", "set", "sets", "split",
+    "splits", "subset", "subsets", "version",
 ))  # fmt: skip
 _SOURCES = frozenset((
     "bing", "camera", "cameras", "center", "centre", "clinic", "device", "devices", "flickr", "google",
@@ -62,7 +62,7 @@ def is_fold(name: str) -> bool:
 
 def is_unlabelled(name: str) -> bool:
     """Tell whether a folder's name says that its images have no label."""
-    return "".join(words(name)) in _UNLABELLED
+    return "".join(word for word in words(name) if word not in _PLAIN) in _UNLABELLED
 
 
 def is_unknown(name: str) -> bool:
