@@ -207,6 +207,25 @@ def test_a_study_that_is_stopped_leaves_what_is_finished_and_no_process(
     )
 
 
+WAITS = """
+import os, pathlib, time
+if not (marker := pathlib.Path(__file__).with_name("worker")).exists():
+    marker.with_suffix(".new").write_text(str(os.getppid()))
+    marker.with_suffix(".new").rename(marker)
+    time.sleep(1000)
+"""
+
+
+@needs_dask
+def test_a_worker_that_is_killed_takes_its_report_with_it_which_is_made_again(of_study: OfStudy) -> None:
+    process = of_study.start(WAITS + REPORT, "dask-local:1", seeds=1)
+    of_study.wait((of_study.folder / "worker").is_file)
+    os.kill(int((of_study.folder / "worker").read_text()), signal.SIGKILL)
+    out, error = process.communicate(timeout=240)
+    assert process.returncode == 0 and "faces-seed0" in out, error
+    assert not of_study.left()
+
+
 @needs_dask
 def test_a_scheduler_that_ends_in_the_middle_is_one_sentence_and_the_next_call_ends_the_study(
     of_study: OfStudy,

@@ -182,12 +182,15 @@ def open_engine(engine: str, jobs: int, folder: Path, limits: Limits = USUAL) ->
     if not address and not count.isdecimal():
         raise UsageError(f"There is no ENGINE={engine}; leave it out, or write dask-local:4 or tcp://host:8786.")
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         install = ".venv/bin/python -m pip install -e '.[cluster]'"
         raise UsageError(f"ENGINE needs Dask, which is not installed; run {install}.") from None
     with contextlib.ExitStack() as stack:
         if not address:
+            # one that was killed comes back later than the usual 15 s where a machine is busy, and is then given up
+            dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
             own = LocalCluster(n_workers=int(count), threads_per_worker=1, resources=limits.resources)
             address = stack.enter_context(own)
         try:

@@ -73,7 +73,7 @@ class Outcome:
 
     def error(self) -> str:
         """Say in one line what went wrong; nothing where nothing did."""
-        lines = self.ended.last.splitlines() or ["without a word"]
+        lines = self.ended.last.splitlines() or ["without a word, as where the disk is full"]
         return "" if self.run else "; ".join(filter(_FAILURE.match, lines)) or lines[-1]
 
 
