@@ -189,8 +189,7 @@ def open_engine(engine: str, jobs: int, folder: Path, limits: Limits = USUAL) ->
         raise UsageError(f"ENGINE needs Dask, which is not installed; run {install}.") from None
     with contextlib.ExitStack() as stack:
         if not address:
-            # one that was killed comes back later than the usual 15 s where a machine is busy, and is then given up
-            dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+            dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})  # a killed one comes back late if busy
             own = LocalCluster(n_workers=int(count), threads_per_worker=1, resources=limits.resources)
             address = stack.enter_context(own)
         try:
