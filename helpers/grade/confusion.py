@@ -124,14 +124,14 @@ def class_report(labels: np.ndarray, predicted: np.ndarray, class_names: tuple[s
 
 
 def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | None = None) -> list[ConfusedPair]:
-    """List the pairs of different classes that are confused at all, by falling share of the true class's images."""
+    """List the pairs of different classes that are confused, by falling share of the true class's images, and count."""
     shares = row_shares(counts)
     pairs = [
         ConfusedPair(class_names[i], class_names[j], int(counts[i, j]), float(shares[i, j]))
         for i, j in np.argwhere(counts > 0)
         if i != j
     ]
-    return sorted(pairs, key=lambda pair: -pair.share)[:top]
+    return sorted(pairs, key=lambda pair: (-pair.share, -pair.count))[:top]
 
 
 def pair_table(pairs: Sequence[ConfusedPair]) -> pd.DataFrame:

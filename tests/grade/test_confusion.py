@@ -38,6 +38,11 @@ def test_pairs_come_by_falling_share_and_leave_the_diagonal_out() -> None:
     ]
 
 
+def test_of_pairs_with_the_same_share_those_of_more_images_come_first() -> None:
+    first, second = confusion.most_confused(np.array([[0, 1, 0], [0, 0, 3], [0, 0, 2]]), NAMES)
+    assert (first.true, first.count, second.true, second.count) == ("disgust", 3, "angry", 1)
+
+
 def test_the_interval_is_wilsons() -> None:
     # Wilson's interval for 8 of 10, with z = 1.959964, worked out from the formula.
     z, n, share = 1.959964, 10, 0.8

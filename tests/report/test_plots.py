@@ -226,6 +226,17 @@ def test_a_large_matrix_names_all_classes_legibly_or_those_of_the_worst_pairs(co
     ticks = [*axes.get_yticklabels(), *axes.get_xticklabels()]
     assert not axes.texts and not is_cut(figure) and min(tick.get_fontsize() for tick in ticks) >= 6
     assert overlapping(figure) == []
+    content = BytesIO()
+    figure.savefig(content, format="pdf")
+    assert len(content.getvalue()) < 100_000
+
+
+def test_of_pairs_that_are_confused_alike_a_large_matrix_names_those_of_most_images() -> None:
+    counts = np.zeros((60, 60), int)
+    counts[np.arange(30), np.arange(30, 60)] = np.arange(1, 31)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    rows = plots.confusion_heatmaps(counts, shares, [f"class_{label}" for label in range(60)]).axes[0].get_yticklabels()
+    assert {tick.get_text() for tick in rows} <= {f"class {label}" for label in range(20, 30)}
 
 
 LONG_NAMES = ("apple_pie", "baby_back_ribs", "baklava", "beef_carpaccio", "beef_tartare", "beet_salad", "beignets")

@@ -36,10 +36,7 @@ class Suspects:
     accuracy: float
 
     def named(self, split: Split, class_names: Sequence[str]) -> pd.DataFrame:
-        """Give the table of a split's suspects as a reader wants it: with the file and the names of the classes.
-
-        Images that are drawn have no file, and are known by their place, in the column image.
-        """
+        """Give a split's suspects with the names of their classes and files, or places where they are drawn."""
         names = np.array(class_names, object)
         named = {column: names[self.table[column].to_numpy(int)] for column in ("label", "suggested")}
         places = self.table["place"]

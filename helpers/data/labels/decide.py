@@ -129,8 +129,9 @@ def _settle(folders: FolderReading, source: Source) -> tuple[FolderReading, tupl
     if not ways or not others:
         return folders, ()
     above = [way.labels for way in others if way.level < ways[0].level and len({*way.labels.values()}) >= _MANY]
-    notes = [said("data.notes.levels", names=words.first(w.labels.values()), level=w.level) for w in others]
-    return folders._replace(ways=[ways[0]._replace(group=above[0] if above else {})]), tuple(notes)
+    several = [(names, way.level) for way in others if len(names := {*way.labels.values()}) > 1]
+    notes = tuple(said("data.notes.levels", names=words.first(names), level=level) for names, level in several)
+    return folders._replace(ways=[ways[0]._replace(group=above[0] if above else {})]), notes
 
 
 def _of_tables(path: str, tables: Sequence[Table]) -> list[Source]:

@@ -116,7 +116,7 @@ def _place(folder: Folder, splits: Mapping[Folder, Mapping[str, tuple[str, str]]
         parent = folder[:depth]
         found, name = splits[parent].get(part, ("", part))
         split = split or found
-        if not name:
+        if not name or (depth and part == folder[depth - 1] and part in splits[folder[: depth - 1]]):
             continue
         levels.append(name)
         if words.is_fold(name):

@@ -34,7 +34,7 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
     only the classes of the most confused pairs are named, as far as their names have room, and their cells circled.
     """
     if len(class_names) > _NUMBERED:
-        return _large_heatmap(shares, class_names)
+        return _large_heatmap(counts, shares, class_names)
     figure = new_figure(3.4)
     names, size = [name.replace("_", " ") for name in class_names], min(6.5, 60 / len(class_names))
     for axes, values, title, form in zip(
@@ -88,13 +88,14 @@ def confusion_cells(
     return content.getvalue(), [left, top, 1 - left - side, 1 - top - side]
 
 
-def _large_heatmap(shares: np.ndarray, class_names: Sequence[str]) -> Figure:
+def _large_heatmap(counts: np.ndarray, shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     figure = new_figure(6.2)
     axes = figure.subplots()
-    sns.heatmap(shares, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, cbar_kws={"shrink": 0.6, "aspect": 30})
-    if bar := axes.collections[0].colorbar:
-        in_percent(bar.ax.yaxis)
-    worst = _worst_cells(shares) if len(shares) > _NAMED else np.empty((2, 0), int)
+    sides = (0, len(shares), len(shares), 0)  # an image, as cells drawn one by one weigh a megabyte and more
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, extent=sides, interpolation="none")
+    in_percent(figure.colorbar(image, shrink=0.6, aspect=30).ax.yaxis)
+    axes.spines[:].set_visible(False)
+    worst = _worst_cells(counts, shares) if len(shares) > _NAMED else np.empty((2, 0), int)
     axes.scatter(worst[1] + 0.5, worst[0] + 0.5, s=40, facecolors="none", edgecolors=MISTAKE, linewidths=0.8)
     for axis, cells in zip((axes.yaxis, axes.xaxis), worst.tolist()):
         places = _apart(cells, len(shares) / _NAMED) or [*range(len(shares))]
@@ -106,10 +107,10 @@ def _large_heatmap(shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     return figure
 
 
-def _worst_cells(shares: np.ndarray) -> np.ndarray:
-    """Find the rows and columns of the most confused pairs, the worst first: (2, pairs) int64."""
+def _worst_cells(counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Find the rows and columns of the most confused pairs, the worst first, of like ones the commoner: (2, pairs)."""
     confused = np.where(np.eye(len(shares), dtype=bool), 0, shares)
-    worst = np.argsort(-confused, axis=None, kind="stable")[:_WORST]
+    worst = np.lexsort((-counts.ravel(), -confused.ravel()))[:_WORST]
     return np.stack(np.unravel_index(worst[confused.ravel()[worst] > 0], shares.shape))
 
 
