@@ -13,16 +13,6 @@ from helpers.answers.stored import AnswerError, load_answer
 from helpers.answers.tables import table_cells, table_columns, table_values, whole_table
 
 __all__ = [
-    "Answer",
-    "AnswerError",
-    "as_pdf",
-    "as_png",
-    "block_pieces",
-    "diagnosis",
-    "load_answer",
-    "render_block",
-    "table_cells",
-    "table_columns",
-    "table_values",
-    "whole_table",
-]
+    "Answer", "AnswerError", "as_pdf", "as_png", "block_pieces", "diagnosis", "load_answer", "render_block",
+    "table_cells", "table_columns", "table_values", "whole_table",
+]  # fmt: skip

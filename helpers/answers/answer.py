@@ -1,12 +1,12 @@
 """The answer that a notebook collects, block by block."""
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from helpers.answers.blocks import render_block, text_block
-from helpers.answers.cells import Execution, running_cell
 from helpers.answers.pictures import as_pdf, as_png, as_sheet
 from helpers.answers.shown import Sentence, ShownFigure, ShownTable
 from helpers.answers.stored import save_answer
@@ -52,7 +52,7 @@ class Answer:
         self._numbers: dict[str, Any] = {}
         self._blocks: list[tuple[dict[str, Any], str | None]] = []  # each with the cell that added it
         self._next = 0  # where the running cell's next block goes
-        self._execution: Execution | None = None
+        self._execution: tuple[str, int] | None = None
         self._files: dict[str, bytes] = {}
 
     def heading(self, key: str) -> None:
@@ -197,13 +197,27 @@ class Answer:
             self._next = len(self._blocks)
             return None
         if execution != self._execution:
-            ours = [place for place, (_, cell) in enumerate(self._blocks) if cell == execution.cell]
+            ours = [place for place, (_, cell) in enumerate(self._blocks) if cell == execution[0]]
             self._next = ours[0] if ours else len(self._blocks)
             self._blocks = [entry for place, entry in enumerate(self._blocks) if place not in ours]
             self._execution = execution
-        return execution.cell
+        return execution[0]
 
     def _stem(self, kind: str, name: str) -> str:
         if not PART_NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be part of a file name; use a-z, 0-9, '_' and '-'.")
         return f"{kind}/{self.notebook[:2]}_{name}"
+
+
+def running_cell() -> tuple[str, int] | None:
+    """Name the cell that is running, and count its executions as IPython does; None outside a notebook.
+
+    JupyterLab and VS Code send an identity with each cell, which stays when its text is changed. Elsewhere, as in
+    papermill, the cell is known by its text.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        return None
+    message = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    text = shell.user_ns.get("In", [""])[-1]
+    return str(message.get("metadata", {}).get("cellId") or text), shell.execution_count

@@ -11,7 +11,7 @@ from helpers.data import faces
 from helpers.explore import page
 from helpers.explore.state import Face, State
 from helpers.networks import architectures
-from helpers.run import Run, open_run
+from helpers.run import open_run
 from helpers.training.loop import Trained
 
 FEW = "gradient", "SmoothGrad", "Grad-CAM", "integrated gradients"
@@ -25,15 +25,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = open_run("faces", "tiny", 0, folder)
         vars(run)["_headline"] = Trained(architectures.build_cnn("vgg9"), pd.DataFrame())  # weights cost no time
-        measure("first view, network loaded", lambda: view(run), 1, 6.0)
+        measure("first view, network loaded", lambda: page.explore(run).worker.wait(), 1, 6.0)
         for name, act in gestures(State(run)).items():
             act()
             measure(name, act, ROUNDS, MOST[name])
-
-
-def view(run: Run) -> None:
-    """Open the page, and wait for its gallery."""
-    page.explore(run).worker.wait()
 
 
 def gestures(state: State) -> dict[str, Callable[[], object]]:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from helpers.bench.turns import alternate, comparison, missing, worker
 from helpers.networks.architectures import ARCHITECTURES, build_cnn, multiplications
@@ -134,24 +135,17 @@ def inference_runs() -> Runs:
     return {name: partial(predict_in_batches, network, images) for name, network in networks.items()}
 
 
-class Augmented(keras.Model):
-    """Changes images as if in training, whenever it is called."""
-
-    def __init__(self, changes: list[keras.layers.Layer]) -> None:
-        super().__init__()
-        self.changes = changes
-
-    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        """Change images (N, H, W, C)."""
-        for layer in self.changes:
-            images = layer(images, training=True)
-        return images
-
-
-def augmentation_run() -> Callable[[], object]:
+def augmentation_run() -> Callable[[], np.ndarray]:
     """Give a call that makes every kind of change to one batch, compiled as it is in training."""
-    images = _data(BATCH)[0].astype(np.float32)
-    return partial(Augmented(augmentation_layers(ERASED, seed=0)).predict_on_batch, images)
+    images, changes = _data(BATCH)[0].astype(np.float32), augmentation_layers(ERASED, seed=0)
+
+    @tf.function
+    def changed(batch: tf.Tensor) -> tf.Tensor:
+        for layer in changes:
+            batch = layer(batch, training=True)
+        return batch
+
+    return lambda: changed(tf.constant(images)).numpy()
 
 
 def _all_in_bfloat16(model: keras.Model) -> keras.Model:

@@ -59,9 +59,8 @@ def forecast(build: Build) -> Forecast | None:
     running = to_run(build)
     if not running or not (work := _count_work(build)):
         return None
-    networks = {
-        name: timings.expect(kind, amount, _USUAL_TRAINING) for name, (kind, amount, _) in work["networks"].items()
-    }
+    waiting = work["networks"].items()
+    networks = {name: timings.expect(kind, amount, _USUAL_TRAINING) for name, (kind, amount, _) in waiting}
     kinds = {name: _notebook_work(build, name, work) for name in running}
     notebooks = {name: timings.expect(*kinds[name], _USUAL_NOTEBOOK, fixed=_START) for name in running}
     alone = sum(networks.values()) + sum(notebooks.values())

@@ -94,12 +94,8 @@ def _make_answer(build: Build, name: str, made_from: stale.Components, board: Bo
     """Run one notebook and stamp its answer with what it was made from when the run began."""
     answer = build.answer(name)
     before = stale.modified(answer)
-    run_notebook(
-        build.notebook(name),
-        build.finished(name),
-        {**build.common, **build.chosen.get(name, {})},
-        partial(board.progress, name),
-    )
+    parameters = {**build.common, **build.chosen.get(name, {})}
+    run_notebook(build.notebook(name), build.finished(name), parameters, partial(board.progress, name))
     if stale.modified(answer) == before:
         raise RuntimeError("the notebook ran to its end and saved no answer")
     stale.write_stamp(answer, made_from, day=build.day)

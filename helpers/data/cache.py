@@ -80,15 +80,9 @@ def write_faces(draft: Path, image_size: int | None) -> Facts:
         splits_from=said("data.splits.drawn"),
         counts={split: dict(zip(faces.CLASS_NAMES, numbers)) for split, numbers in by_split.items()},
     )
-    return {
-        "reading": reading.as_json(),
-        "bounds": _bounds(map(sum, by_split.values())),
-        "notes": plain("notes", [said("data.notes.drawn")]),
-        "split_notes": (),
-        "skipped": (),
-        "missing": (),
-        "keep_training": None,
-    }
+    notes = plain("notes", [said("data.notes.drawn")])
+    facts = {"reading": reading.as_json(), "bounds": _bounds(map(sum, by_split.values())), "notes": notes}
+    return facts | {"split_notes": (), "skipped": (), "missing": (), "keep_training": None}
 
 
 def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:

@@ -110,14 +110,9 @@ def claim_run(
     size = 0 if image_size == usual else image_size
     record = {"dataset": dataset.name, "recipe": recipe, "seed": seed, "image_size": size, "network": network}
     record |= {"title": plain("title", dataset.title), "notes": plain("notes", dataset.reading.sentences())}
-    record |= {
-        "fingerprint": dataset.fingerprint,
-        "reading": dataset.reading.as_json(),
-        "trainings": trainings,
-        **facts,
-    }
+    record |= {"fingerprint": dataset.fingerprint, "reading": dataset.reading.as_json(), "trainings": trainings}
     name = runs.name_run(dataset.name, recipe, seed, size, network, bool(facts.get("balance")), trainings)
-    return runs.claim(reports, name, record)
+    return runs.claim(reports, name, record | facts)
 
 
 def write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:

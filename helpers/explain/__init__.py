@@ -4,13 +4,5 @@ May import `base` and `networks`.
 """
 
 __all__ = [
-    "activations",
-    "ascent",
-    "maps",
-    "neighbours",
-    "regions",
-    "registry",
-    "saliency",
-    "substrates",
-    "superpixels",
-]
+    "activations", "ascent", "maps", "neighbours", "regions", "registry", "saliency", "substrates", "superpixels",
+]  # fmt: skip

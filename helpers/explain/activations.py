@@ -7,6 +7,7 @@ from itertools import filterfalse, pairwise
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from skimage.transform import resize
 
 from helpers.explain.keract_bridge import is_input, keract
@@ -35,17 +36,21 @@ def gradients(model: keras.Model, image: np.ndarray, label: int) -> dict[str, np
     """Give the gradient of one class's logit with respect to the output of every layer.
 
     image: (H, W, C) in 0..255; label: a class of the model. Returns layer name -> (1, ...) float32, signed.
-    The logit serves as keract's loss: a confident network's cross-entropy has next to no gradient.
+    Not of the cross-entropy, of which a confident network has next to no gradient.
     Raises ValueError on a class that the model does not have.
     """
     classes = model.output_shape[-1]
     if not 0 <= label < classes:
         raise ValueError(f"Class {label} is unknown to the model: give one of 0 to {classes - 1}.")
-    scored = keras.Model(model.input, model.output)
-    scored.compile(loss=lambda target, logits: keras.ops.sum(target * logits, axis=-1))
-    target = keras.ops.one_hot([label], classes)
-    found = keract.get_gradients_of_activations(scored, image[np.newaxis].astype(np.float32), target)
-    return _without_input(model, found)
+    layers = [layer for layer in model.layers if not is_input(layer)]
+    traced = keras.Model(model.inputs[0], [*(layer.output for layer in layers), *model.outputs])
+    with tf.GradientTape() as tape:
+        pixels = tf.constant(image[np.newaxis], tf.float32)
+        tape.watch(pixels)
+        *outputs, logits = traced(pixels, training=False)
+        logit = logits[:, label]
+    found = tape.gradient(logit, outputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return {layer.name: np.asarray(gradient) for layer, gradient in zip(layers, found, strict=True)}
 
 
 def layer_labels(model: keras.Model) -> dict[str, str]:

@@ -24,13 +24,9 @@ TONES, _TONES = ("dark", "mid-grey", "bright"), bytes.fromhex("141414 777777 ebe
 # earlier ones. Medians of landmarks there: eyes (15, 18) and (33, 18), nose (25, 29), mouth's corners (17, 37) and
 # (32, 37), with standard deviations of 3 to 5 pixels.
 _TEMPLATE = {
-    "forehead": [(0, 14, 0, 48)],
-    "chin": [(42, 48, 0, 48)],
-    "brows": [(9, 14, 8, 41)],
-    "eyes": [(14, 22, 8, 22), (14, 22, 27, 41)],
-    "nose": [(14, 33, 21, 29)],
-    "mouth": [(33, 42, 14, 36)],
-}
+    "forehead": [(0, 14, 0, 48)], "chin": [(42, 48, 0, 48)], "brows": [(9, 14, 8, 41)],
+    "eyes": [(14, 22, 8, 22), (14, 22, 27, 41)], "nose": [(14, 33, 21, 29)], "mouth": [(33, 42, 14, 36)],
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -117,13 +117,13 @@ class Gallery(View):
         answers = [every, (self.say("gallery.right"), True), (self.say("gallery.wrong"), False)]
         marks = [(self.say(f"gallery.mark_{mark or 'none'}"), mark) for mark in MARKS]
         orders = [(self.say(f"gallery.order_{order}"), order) for order in ORDERS]
-        dropdown, narrow = widgets.Dropdown, partial(partial, self._narrow)
+        dropdown, narrow, classes = widgets.Dropdown, self._narrow, self.class_options(every)
         self.choices = {
-            "true": self.labelled(dropdown, "true", narrow("true"), options=self.class_options(every)),
-            "predicted": self.labelled(dropdown, "predicted", narrow("predicted"), options=self.class_options(every)),
-            "right": self.labelled(dropdown, "answer", narrow("right"), options=answers),
-            "mark": self.labelled(dropdown, "mark", narrow("mark"), options=marks),
-            "order": self.labelled(dropdown, "order", narrow("order"), options=orders, value=state.order),
+            "true": self.labelled(dropdown, "true", partial(narrow, "true"), options=classes),
+            "predicted": self.labelled(dropdown, "predicted", partial(narrow, "predicted"), options=classes),
+            "right": self.labelled(dropdown, "answer", partial(narrow, "right"), options=answers),
+            "mark": self.labelled(dropdown, "mark", partial(narrow, "mark"), options=marks),
+            "order": self.labelled(dropdown, "order", partial(narrow, "order"), options=orders, value=state.order),
         }
         reach = {"value": (0.0, 1.0), "min": 0, "max": 1, "step": 0.01, "readout_format": ".0%"}
         self.sure = self.labelled(widgets.FloatRangeSlider, "sure", self._sure, continuous_update=False, **reach)

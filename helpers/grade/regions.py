@@ -103,9 +103,8 @@ def preferred(responses: np.ndarray, labels: np.ndarray, names: Sequence[str], c
     sides = {name: (responses[labels == place], responses[labels != place]) for place, name in enumerate(names)}
     sides = {name: both for name, both in sides.items() if min(map(len, both)) >= FEWEST}
     limit = 0.05 / max(1, len(sides)) / claims
-    found = [
-        name for name, both in sides.items() if ttest_ind(*both, equal_var=False, alternative="greater").pvalue < limit
-    ]
+    options = {"equal_var": False, "alternative": "greater"}
+    found = [name for name, both in sides.items() if ttest_ind(*both, **options).pvalue < limit]
     return sorted(found, key=lambda name: -sides[name][0].mean())
 
 

@@ -111,9 +111,8 @@ def agreement(grades: Grades) -> dict[str, np.ndarray]:
     """Rank the methods, (M,) each, by the grades of each group: every substrate, and the evidence."""
     count = len(grades.methods)
     means = grades.gains[:count].mean(axis=-1)
-    groups = {
-        kind: rank(means[:, place].reshape(count, -1)).mean(axis=1) for place, kind in enumerate(grades.substrates)
-    }
+    substrates = enumerate(grades.substrates)
+    groups = {kind: rank(means[:, place].reshape(count, -1)).mean(axis=1) for place, kind in substrates}
     if grades.knows_evidence():
         groups["evidence"] = rank(np.nanmean(grades.evidence[:, :count], axis=-1).T).mean(axis=1)
     return {name: rank(-ranks) for name, ranks in groups.items()}
@@ -148,18 +147,14 @@ def _say(key: str, leader: Leader, **values: Any) -> Said:
     return Said(key, {name: known[name] for name in words.fields(words.template(key))})
 
 
-def _hidden(grades: Grades) -> list[Said]:
-    """Say what hides the pixels."""
-    return [said(f"grades.hidden.{kind}") for kind in grades.substrates]
-
-
 def _rank_sentences(grades: Grades) -> list[Said]:
     """Say which method has the best mean rank, what its gain is, and how far several rankings agree."""
     count, by_setting = len(grades.methods), _by_setting(grades)
     mean = rank(by_setting.mean(axis=-1)).mean(axis=1)
     drawn = resampled_ranks(by_setting, seed=0)
     leader = find_leader(grades.methods, -mean[:count, np.newaxis], -drawn[:count])
-    settings: dict[str, Any] = {"substrates": _hidden(grades), "steps": list(insertion.STEP_COUNTS)}
+    hidden = [said(f"grades.hidden.{kind}") for kind in grades.substrates]
+    settings: dict[str, Any] = {"substrates": hidden, "steps": list(insertion.STEP_COUNTS)}
     settings |= {"answers": list(insertion.ANSWERS), "settings": by_setting.shape[1], "images": len(grades.correct)}
     scores = mean_gains(grades)
     others = {"blob": scores[faithfulness.BLOB], "edges": scores[insertion.EDGES], "chance": scores[insertion.RANDOM]}
@@ -231,9 +226,8 @@ def _randomised_sentences(grades: Grades) -> list[Said]:
         said("grades.one_stays", name=_in_form(grades, place, stay), alike=means[:, place][stay[:, place]].max())
         for place in np.flatnonzero(stay.any(axis=0)).tolist()
     ]
-    undecided = [
-        _in_form(grades, place, open_) for place in np.flatnonzero(open_.any(axis=0) & ~stay.any(axis=0)).tolist()
-    ]
+    only_open = np.flatnonzero(open_.any(axis=0) & ~stay.any(axis=0)).tolist()
+    undecided = [_in_form(grades, place, open_) for place in only_open]
     found = [said("grades.stays", draws=alike.shape[-1], failed=failed)] if failed else []
     found += [said("grades.undecided", undecided=undecided, draws=alike.shape[-1])] if undecided else []
     passed = (verdict == sanity.CHANGES).all(axis=0).sum()

@@ -43,21 +43,13 @@ class Architecture:
 
 
 SLIM8 = Architecture(
-    units=((32,) * 2, (64,) * 2, (128,) * 2, (256,) * 2),
-    dense=(),
-    first_stride=2,
-    unit_dropout=0.0,
-    average_last=True,
+    ((32,) * 2, (64,) * 2, (128,) * 2, (256,) * 2), (), first_stride=2, unit_dropout=0.0, average_last=True,
     logits_dropout=0.3,
-)
+)  # fmt: skip
 ARCHITECTURES: dict[str, Architecture] = {
-    "vgg9": Architecture(units=((32,) * 3, (64,) * 3, (128,) * 3), dense=(256, 128)),
+    "vgg9": Architecture(((32,) * 3, (64,) * 3, (128,) * 3), (256, 128)),
     "vgg9_small": Architecture(
-        units=((16,) * 3, (32,) * 3, (64,) * 3),
-        dense=(128, 64),
-        first_stride=2,
-        unit_dropout=0.0,
-        dense_dropout=0.1,
+        ((16,) * 3, (32,) * 3, (64,) * 3), (128, 64), first_stride=2, unit_dropout=0.0, dense_dropout=0.1,
         dense_batch_norm=True,
     ),
     "slim8": SLIM8,
@@ -66,17 +58,13 @@ ARCHITECTURES: dict[str, Architecture] = {
     # Deeper and with wider units still, at twice the multiplications of wide8.
     "even10": replace(SLIM8, units=((64,) * 2, (128,) * 3, (256,) * 3, (256,) * 2), enlargement=(4, 3)),
     "vgg12": Architecture(
-        units=((32,) * 3, (64,) * 3, (128,) * 3, (256,) * 3), dense=(512, 256), unit_dropout=None, dense_dropout=None
+        ((32,) * 3, (64,) * 3, (128,) * 3, (256,) * 3), (512, 256), unit_dropout=None, dense_dropout=None
     ),
     "wide5": Architecture(
-        units=((64,), (128,), (256,), (512,)),
-        dense=(512, 512),
-        first_kernel=5,
-        dense_batch_norm=True,
-        bias_and_scale=False,
+        ((64,), (128,), (256,), (512,)), (512, 512), first_kernel=5, dense_batch_norm=True, bias_and_scale=False,
         last_unpadded=True,
     ),
-}
+}  # fmt: skip
 
 
 @dataclass
@@ -201,14 +189,8 @@ def _convolve(builder: _Builder, tensor: keras.KerasTensor) -> keras.KerasTensor
         last = i == len(architecture.units) - 1
         bare = architecture.last_unpadded and last
         for j, filters in enumerate(unit):
-            first = i == j == 0
-            tensor = builder.convolution(
-                tensor,
-                filters,
-                kernel=architecture.first_kernel if first else 3,
-                stride=architecture.first_stride if first else 1,
-                padding="valid" if bare else "same",
-            )
+            kernel, stride = (architecture.first_kernel, architecture.first_stride) if i == j == 0 else (3, 1)
+            tensor = builder.convolution(tensor, filters, kernel, stride, padding="valid" if bare else "same")
         tensor = tensor if bare or (last and architecture.average_last) else builder.pool(tensor)
         tensor = builder.dropout(tensor, architecture.unit_dropout)
     return tensor

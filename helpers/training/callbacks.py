@@ -11,12 +11,10 @@ BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_tra
 
 def batch_callback(callbacks: Sequence[keras.callbacks.Callback]) -> str:
     """Name the first callback that acts before or after a step, which only Keras's `fit` has hooks for; "" if none."""
-    acting = (type(one) for one in callbacks if any(_overrides(type(one), hook) for hook in BATCH_HOOKS))
-    return next((kind.__name__ for kind in acting), "")
-
-
-def _overrides(kind: type[keras.callbacks.Callback], hook: str) -> bool:
-    return getattr(kind, hook) is not getattr(keras.callbacks.Callback, hook)
+    for kind in map(type, callbacks):
+        if any(getattr(kind, hook) is not getattr(keras.callbacks.Callback, hook) for hook in BATCH_HOOKS):
+            return kind.__name__
+    return ""
 
 
 class Hooks:

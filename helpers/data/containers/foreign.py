@@ -105,10 +105,7 @@ def refuse_foreign_members(path: Path, heads: Iterable[tuple[str, bytes]]) -> No
 
 def _refuse(path: Path, said: str, form: str, files: list[Path]) -> NoReturn:
     folder = path.with_name(PurePosixPath(path.name).stem.split(".")[0] + "_unpacked")
-    advice = _FORMS[form][1].format(
-        path=shlex.quote(str(path)),
-        folder=shlex.quote(str(folder)),
-        files=shlex.join(map(str, files)),
-        python=shlex.quote(sys.executable),
-    )
+    quoted = {"path": path, "folder": folder, "python": sys.executable}
+    spelled = {name: shlex.quote(str(value)) for name, value in quoted.items()}
+    advice = _FORMS[form][1].format(files=shlex.join(map(str, files)), **spelled)
     raise DatasetError(f"{said}, and not read: {advice}.")

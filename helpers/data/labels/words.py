@@ -67,7 +67,7 @@ def is_unlabelled(name: str) -> bool:
 
 def is_unknown(name: str) -> bool:
     """Tell whether a folder's name says so of images for testing, where "unknown" is no class."""
-    return is_unlabelled(name) or words(name) == ["unknown"]
+    return is_unlabelled(name) or "".join(words(name)) == "unknown"
 
 
 def are_numbered(names: Iterable[str]) -> bool:

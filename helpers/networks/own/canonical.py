@@ -33,13 +33,9 @@ _ANYWHERE = (*(kind for kind in ACTIVATIONS if kind is not layers.PReLU), layers
 _ANYWHERE += (layers.Rescaling, layers.GaussianNoise, layers.Add, layers.Subtract, layers.Multiply, layers.Average)
 _NORMALIZING = (layers.BatchNormalization, layers.GroupNormalization, layers.LayerNormalization)
 _NUMBERED: dict[Any, str] = {
-    layers.Conv2D: "conv",
-    layers.DepthwiseConv2D: "depthwise",
-    layers.SeparableConv2D: "separable",
-    layers.Dense: "dense",
-    POOLINGS: "pool",
-    layers.Dropout: "dropout",
-}
+    layers.Conv2D: "conv", layers.DepthwiseConv2D: "depthwise", layers.SeparableConv2D: "separable",
+    layers.Dense: "dense", POOLINGS: "pool", layers.Dropout: "dropout",
+}  # fmt: skip
 _OWN_END = ("softmax", "sigmoid", "linear", "log_softmax")  # activations that leave the order of classes as it is
 
 

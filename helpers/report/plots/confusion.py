@@ -41,19 +41,8 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
         figure.subplots(1, 2), [counts, shares], [say("images"), say("share_of_class")], ["d", ".0%"]
     ):
         # Both are coloured by share: by counts a frequent class would look well recognised just for being frequent.
-        sns.heatmap(
-            shares,
-            ax=axes,
-            cmap="Blues",
-            vmin=0,
-            vmax=1,
-            annot=values,
-            fmt=form,
-            annot_kws={"size": size},
-            cbar=False,
-            square=True,
-            linewidths=0.5,
-        )
+        options = {"annot": values, "fmt": form, "annot_kws": {"size": size}, "square": True, "linewidths": 0.5}
+        sns.heatmap(shares, ax=axes, cmap="Blues", vmin=0, vmax=1, cbar=False, **options)
         axes.set(title=title, xlabel=say("predicted"), ylabel=say("true"))
         axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)

@@ -67,13 +67,9 @@ def hide_axes(axes: Axes, title: str = "") -> None:
 def mosaic(tiles: np.ndarray, columns: int, gap: int = 1, fill_value: float = np.nan) -> np.ndarray:
     """Lay tiles (N, H, W) or (N, H, W, C) out in one array, row by row, `gap` > 0 pixels apart: float32."""
     coloured = tiles.ndim == 4
-    sheet = montage(
-        tiles.astype(np.float32),
-        fill=[fill_value] * (tiles.shape[-1] if coloured else 1),
-        grid_shape=(-(-len(tiles) // columns), columns),
-        padding_width=gap,
-        channel_axis=-1 if coloured else None,
-    )
+    fill, shape = [fill_value] * (tiles.shape[-1] if coloured else 1), (-(-len(tiles) // columns), columns)
+    axis = -1 if coloured else None
+    sheet = montage(tiles.astype(np.float32), fill, grid_shape=shape, padding_width=gap, channel_axis=axis)
     return sheet[gap:-gap, gap:-gap]
 
 

@@ -116,15 +116,8 @@ def heatmap_grid(image: np.ndarray, maps: Mapping[str, np.ndarray], columns: int
     for axes in grid.flat[len(maps) + 1 :]:
         axes.set_visible(False)
     bar = figure.colorbar(drawn, ax=grid, aspect=30, pad=0.01, ticks=[0, 0.5, 1] if signed else [0, 1])
-    thin_bar(bar, _ends(signed))
+    thin_bar(bar, [say("against"), "0", say("in_favour")] if signed else [say("lowest"), say("highest")])
     return figure
-
-
-def _ends(signed: bool) -> list[str]:
-    """Name the ends of a scale, and its middle where it has one."""
-    if signed:
-        return [say("against"), "0", say("in_favour")]
-    return [say("lowest"), say("highest")]
 
 
 @drawn
