@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from helpers.base.files import ROOT, cache_folder, cache_notes, write_atomically
@@ -144,11 +145,9 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
     image_size = int(arguments.image_size) or preferred_side(arguments.recipe)
     data = identify(arguments.dataset, image_size=image_size or None)
     settings = [word for text in arguments.set for word in _words(text)]
-    try:  # the shell's own LANGUAGE is another program's
-        hand_in = read_hand_in(environment={**os.environ, "LANGUAGE": arguments.language})
-        precision, balanced = describe_precision(), balances(arguments.recipe)
-    except ValueError as error:
-        raise UsageError(error) from None
+    # the shell's own LANGUAGE is another program's
+    hand_in = read_hand_in(environment={**os.environ, "LANGUAGE": arguments.language})
+    precision, balanced = describe_precision(), balances(arguments.recipe)
     printed, places = choose_questions(hand_in.questions, find_notebooks(notebooks))
     chosen = parse_settings(settings, notebooks, places)
     for sentence in (*cache_notes(), *map(show, look(arguments.dataset, image_size=image_size or None)[1].sentences())):
@@ -169,6 +168,7 @@ def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") ->
         "the network": _network(arguments.recipe, loaded, arguments.reports.resolve()),
         **({"the balance of classes": "1"} if balanced else {}),
         **({"the trainings of each network": str(often)} if often else {}),
+        **({"the landmarks": "mtcnn"} if loaded.title == "FER2013" and find_spec("mtcnn") else {}),
         **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
     }
     day = _day(os.environ.get("SOURCE_DATE_EPOCH", ""))

@@ -2,31 +2,37 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 import numpy as np
 from skimage.color import rgb2lab
 from skimage.filters import threshold_otsu
 from skimage.measure import regionprops_table
-from skimage.transform import resize
+from skimage.transform import AffineTransform, resize, warp
 
+from helpers.base.files import cache_folder, locked, write_atomically
 from helpers.data import faces
 from helpers.data.datasets import Dataset
 from helpers.explain.superpixels import Explanation
 from helpers.networks.sample import Sample
 
 DRAWN, TEMPLATE, PLACES, WORDS = "drawn", "template", "places", "superpixels"  # where regions come from
+LANDMARKS = "landmarks"  # and from landmarks of each face, where the extra of this name is installed
 FRAME = ("centre", "ring", "border")
 ROWS, COLUMNS = ("upper", "middle", "lower"), ("left", "middle", "right")
 COLOURS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
 _COLOURS = bytes.fromhex("0f0f0f f5f5f5 808080 c81e1e f08c1e f0dc3c 3c9632 2850be 783296 f096b4 784b28")
 TONES, _TONES = ("dark", "mid-grey", "bright"), bytes.fromhex("141414 777777 ebebeb")
 # Top, bottom, left and right of each part of a face as FER2013 cuts it, in 48ths of the image; later parts cover
-# earlier ones. Medians of landmarks there: eyes (15, 18) and (33, 18), nose (25, 29), mouth's corners (17, 37) and
-# (32, 37), with standard deviations of 3 to 5 pixels.
+# earlier ones. It is laid on the medians of landmarks there, which have standard deviations of 3 to 5 pixels.
 _TEMPLATE = {
     "forehead": [(0, 14, 0, 48)], "chin": [(42, 48, 0, 48)], "brows": [(9, 14, 8, 41)],
     "eyes": [(14, 22, 8, 22), (14, 22, 27, 41)], "nose": [(14, 33, 21, 29)], "mouth": [(33, 42, 14, 36)],
 }  # fmt: skip
+_POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+_USUAL = np.array([[15, 18], [33, 18], [25, 29], [17, 37], [32, 37]])  # x and y of these, in the template
+_BATCH = 32  # images that are searched at once
+_MISFIT = 5.0  # most by which a landmark may lie off where the moved template has it, in 48ths of the image
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,15 @@ class Regions:
 
     labels: (N, H, W) uint8, every pixel's patch; names: of the regions; held: (regions, patches) bool, of which patches
     each is made; source: where they come from, such as DRAWN. Where an image is divided in several ways, such as into
-    halves and into fore- and background, regions of different divisions overlap.
+    halves and into fore- and background, regions of different divisions overlap. found: in how many images landmarks
+    say where they are.
     """
 
     labels: np.ndarray
     names: tuple[str, ...]
     held: np.ndarray
     source: str
+    found: int = 0
 
     def part(self, chosen: slice | np.ndarray) -> "Regions":
         """Give the regions of some of the images."""
@@ -56,8 +64,8 @@ class Regions:
 def find_regions(dataset: Dataset, sample: Sample, split: str = "test") -> Regions:
     """Name the regions of a sample's images.
 
-    Of schematic faces they are known; of FER2013 they are a template, the same for all images; of other images they are
-    centre, ring and border, both halves, and fore- and background.
+    Of schematic faces they are known; of FER2013 they are a template, which is laid on the landmarks of each face that
+    has some; of other images they are centre, ring and border, both halves, and fore- and background.
     """
     shape = sample.images.shape[:3]
     if dataset.evidence is not None:
@@ -65,8 +73,12 @@ def find_regions(dataset: Dataset, sample: Sample, split: str = "test") -> Regio
         drawn = resize(drawn, shape, order=0, preserve_range=True, anti_aliasing=False).astype(np.uint8)
         return _of_partition(drawn, faces.REGIONS, DRAWN)
     if dataset.title == "FER2013":
-        template = np.broadcast_to(_face_template(shape[1:]), shape)
-        return _of_partition(template, (*faces.REGIONS[:-2], "rest"), TEMPLATE)
+        template, names = _face_template(shape[1:]), (*faces.REGIONS[:-2], "rest")
+        if not find_spec("mtcnn"):
+            return _of_partition(np.broadcast_to(template, shape), names, TEMPLATE)
+        laid = [lay_template(template, points) for points in landmarks_of(dataset, split)[sample.indices]]
+        labels = np.stack([template if one is None else one for one in laid])
+        return replace(_of_partition(labels, names, LANDMARKS), found=sum(one is not None for one in laid))
     below = np.arange(shape[1])[:, np.newaxis] >= shape[1] / 2
     labels = (4 * _frame(shape[1:]) + 2 * below + foreground(sample.images)).astype(np.uint8)
     patches = np.arange(12)
@@ -74,6 +86,43 @@ def find_regions(dataset: Dataset, sample: Sample, split: str = "test") -> Regio
     parts |= {"upper half": patches // 2 % 2 == 0, "lower half": patches // 2 % 2 == 1}
     parts |= {"background": patches % 2 == 0, "foreground": patches % 2 == 1}
     return Regions(labels, tuple(parts), np.stack([*parts.values()]), PLACES)
+
+
+def landmarks_of(dataset: Dataset, split: str) -> np.ndarray:
+    """Give `find_landmarks` of a whole split, found once and kept beside the decoded data."""
+    path = cache_folder() / "known" / f"landmarks-{dataset.digest[:40]}-{split}"
+    with locked(path.with_suffix(".lock")):  # notebooks run side by side
+        if not path.exists():
+            write_atomically(path, find_landmarks(getattr(dataset, split).images).tobytes())
+    return np.fromfile(path).reshape(-1, len(_POINTS), 2)
+
+
+def find_landmarks(images: np.ndarray) -> np.ndarray:
+    """Find eyes, nose and both corners of the mouth in faces by MTCNN: (N, 5, 2) float64, x and y in 48ths, else nan.
+
+    images: (N, H, W, 1) uint8; enlarged with a margin, as the detector knows faces within photos. Zhang et al., 2016.
+    """
+    from mtcnn import MTCNN
+
+    detector, found = MTCNN(), np.full((len(images), len(_POINTS), 2), np.nan)
+    for first in range(0, len(images), _BATCH):
+        large = [resize(image, (192, 192, 3), preserve_range=True) for image in images[first : first + _BATCH]]
+        framed = [np.pad(image.astype(np.uint8), ((48, 48), (48, 48), (0, 0)), "edge") for image in large]
+        for place, seen in enumerate(detector.detect_faces(framed), first):
+            if seen:
+                best = max(seen, key=lambda one: one["confidence"])
+                found[place] = (np.array([best["keypoints"][name] for name in _POINTS]) - 48) / 4
+    return found
+
+
+def lay_template(template: np.ndarray, points: np.ndarray) -> np.ndarray | None:
+    """Move a face's template (H, W) uint8 to its landmarks (5, 2), by an affine map; None where they are no face's."""
+    scale = np.array(template.shape[::-1]) / 48
+    here, usual = points * scale, _USUAL * scale
+    moved = np.isfinite(points).all() and AffineTransform.from_estimate(here, usual)
+    if not moved or np.abs((moved(here) - usual) / scale).max() > _MISFIT:
+        return None
+    return warp(template, moved, order=0, cval=template.max(), preserve_range=True).astype(np.uint8)
 
 
 def superpixel_regions(dataset: Dataset, sample: Sample, explanations: Sequence[Explanation]) -> Regions:

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import t, ttest_ind
 
 from helpers.base.words import Said, said
+from helpers.explain.regions import LANDMARKS
 from helpers.explain.regions import Regions as Regions
 from helpers.explain.regions import find_regions as find_regions
 from helpers.explain.regions import shares as shares
@@ -110,7 +111,8 @@ def preferred(responses: np.ndarray, labels: np.ndarray, names: Sequence[str], c
 
 def source(regions: Regions) -> Said:
     """Say where regions come from."""
-    return said(f"regions.sources.{regions.source}")
+    values = {"found": regions.found, "all": len(regions.labels)} if regions.source == LANDMARKS else {}
+    return said(f"regions.sources.{regions.source}", **values)
 
 
 def filter_sentence(place: str | Said, texture: pd.Series, found: pd.DataFrame, classes: Sequence[str]) -> Said:

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from helpers.base.notebook import UsageError
+
 if TYPE_CHECKING:
     import keras
 
@@ -24,7 +26,7 @@ def choose_precision(multiplications: int) -> Precision:
     """Choose the precision for training a network that takes this many multiplications an image.
 
     PRECISION=float32 or PRECISION=bfloat16 in the environment decides for all networks; otherwise it is bfloat16 for
-    those that gain by it, where `supports_bfloat16`. Plain Keras computes in float32. Raises ValueError on another
+    those that gain by it, where `supports_bfloat16`. Plain Keras computes in float32. Raises UsageError on another
     value, naming the legal ones.
     """
     chosen, accelerated = requested_precision(), accelerates()
@@ -49,18 +51,18 @@ def requested_precision() -> Literal["auto", "float32", "bfloat16"]:
     """Read the precision that the environment asks for; raises ValueError on one that does not exist."""
     chosen = os.environ.get(VARIABLE) or "auto"
     if chosen == "bfloat16" and not accelerates():
-        raise ValueError("ACCELERATE=0 trains in float32: leave PRECISION=bfloat16 out, or ACCELERATE=0.")
+        raise UsageError("ACCELERATE=0 trains in float32: leave PRECISION=bfloat16 out, or ACCELERATE=0.")
     for choice in CHOICES:
         if chosen == choice:
             return choice
-    raise ValueError(f"There is no precision {chosen!r}: choose one of {', '.join(CHOICES)}.")
+    raise UsageError(f"There is no precision {chosen!r}: choose one of {', '.join(CHOICES)}.")
 
 
 def accelerates() -> bool:
     """Read whether the environment lets networks be accelerated; raises ValueError on what is neither 0 nor 1."""
     chosen = os.environ.get(ACCELERATION) or "1"
     if chosen not in ("0", "1"):
-        raise ValueError(f"ACCELERATE={chosen} is no choice: 1 trains faster, 0 by plain Keras.")
+        raise UsageError(f"ACCELERATE={chosen} is no choice: 1 trains faster, 0 by plain Keras.")
     return chosen == "1"
 
 

@@ -10,15 +10,12 @@ from pathlib import Path
 from helpers.base import words
 from helpers.base.files import ROOT
 from helpers.base.legal import near
+from helpers.base.notebook import UsageError
 
 FILE = ROOT / "report.toml"
 VARIABLES = ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS", "DETAIL", "LANGUAGE")
 DETAILS = ("short", "full")
 _OF_A_QUESTION = re.compile(r"\s*(\d+)\s*[:=]\s*(.+?)\s*")
-
-
-class HandInError(ValueError):
-    """What was given cannot be set; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +43,19 @@ class HandIn:
 def read_hand_in(file: Path = FILE, environment: Mapping[str, str] = os.environ) -> HandIn:
     """Read what stands in the file, and in place of it what the environment says.
 
-    Raises HandInError where the file is no TOML, on a key that there is not, naming one near to it, and on a value
+    Raises UsageError where the file is no TOML, on a key that there is not, naming one near to it, and on a value
     that is no text.
     """
     said = {key.upper(): value for key, value in _read(file).items()}
     for key in said:
         if key not in VARIABLES:
-            raise HandInError(f"{file.name} says {key.lower()!r}, which there is not; {near(key, VARIABLES)}")
+            raise UsageError(f"{file.name} says {key.lower()!r}, which there is not; {near(key, VARIABLES)}")
     said |= {name: value for name in VARIABLES if (value := environment.get(name, "").strip())}
     text = {name: _text(file, name, said.get(name, "")) for name in ("AUTHOR", "STUDENT_ID", "COURSE")}
     collaborators = _collaborators(file, said.get("COLLABORATORS", ""))
     detail = _text(file, "DETAIL", said.get("DETAIL", "short"))
     if detail not in DETAILS:
-        raise HandInError(f"There is no DETAIL={detail}; {near(detail, DETAILS)}")
+        raise UsageError(f"There is no DETAIL={detail}; {near(detail, DETAILS)}")
     numbers = _numbers(said.get("QUESTIONS", ""))
     languages = _languages(said.get("LANGUAGE", words.PLAIN))
     return HandIn(text["AUTHOR"], text["STUDENT_ID"], text["COURSE"], collaborators, numbers, detail, languages)
@@ -68,13 +65,13 @@ def _read(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HandInError(f"{file.name} is no TOML ({error}); compare it with report.example.toml.") from None
+        raise UsageError(f"{file.name} is no TOML ({error}); compare it with report.example.toml.") from None
 
 
 def _text(file: Path, name: str, value: object) -> str:
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
-    raise HandInError(f"{name.lower()} in {file.name} is no text; write it in quotation marks.")
+    raise UsageError(f"{name.lower()} in {file.name} is no text; write it in quotation marks.")
 
 
 def _collaborators(file: Path, value: object) -> dict[str, str]:
@@ -95,7 +92,7 @@ def _languages(value: object) -> tuple[str, ...]:
     known = {name.lower(): name for name in words.languages()}
     for name in named:
         if str(name).lower().replace("_", "-") not in known:
-            raise HandInError(f"There is no LANGUAGE={name}; {near(str(name), words.languages())}")
+            raise UsageError(f"There is no LANGUAGE={name}; {near(str(name), words.languages())}")
     return tuple(dict.fromkeys(known[str(name).lower().replace("_", "-")] for name in named)) or (words.PLAIN,)
 
 
@@ -104,7 +101,7 @@ def _numbers(value: object) -> tuple[str, ...]:
     given = value if isinstance(value, list) else str(value).replace(",", " ").split()
     numbers = tuple(str(word).lstrip("0") for word in given)
     if wrong := [word for word, number in zip(given, numbers) if not number.isdecimal()]:
-        raise HandInError(f"QUESTIONS={wrong[0]!r} is no number of a notebook; write, say, QUESTIONS='1 2 3'.")
+        raise UsageError(f"QUESTIONS={wrong[0]!r} is no number of a notebook; write, say, QUESTIONS='1 2 3'.")
     if len({*numbers}) < len(numbers):
-        raise HandInError(f"QUESTIONS={' '.join(numbers)!r} names a question twice; name each once.")
+        raise UsageError(f"QUESTIONS={' '.join(numbers)!r} names a question twice; name each once.")
     return numbers

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.base.notebook import UsageError
+
 
 @dataclass(frozen=True)
 class EpochBatches:
@@ -55,13 +57,13 @@ VARIABLE = "BALANCE"  # of the environment; "0" where it is not set
 def balances(recipe: str = "") -> bool:
     """Tell whether every class counts the same in the loss, however few its images.
 
-    Raises ValueError on a value that is none, and where the recipe trains nothing.
+    Raises UsageError on a value that is none, and where the recipe trains nothing.
     """
     chosen = os.environ.get(VARIABLE) or "0"
     if chosen not in ("0", "1"):
-        raise ValueError(f"BALANCE={chosen} is no choice: with 1 every class counts the same in training, with 0 not.")
+        raise UsageError(f"BALANCE={chosen} is no choice: with 1 every class counts the same in training, with 0 not.")
     if chosen == "1" and recipe == "pretrained":
-        raise ValueError("BALANCE=1 weighs classes in training, and RECIPE=pretrained trains nothing: leave one out.")
+        raise UsageError("BALANCE=1 weighs classes in training, and RECIPE=pretrained trains nothing: leave one out.")
     return chosen == "1"
 
 

@@ -1,6 +1,7 @@
 """Named regions: shares of relevance, and how each kind of data is divided."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from helpers.data.datasets import Dataset
 from helpers.explain import regions
 from helpers.explain.regions import Regions
 from helpers.explain.superpixels import Explanation
+from helpers.grade.regions import source
 from helpers.networks.sample import Sample
 
 
@@ -78,6 +80,12 @@ def test_drawn_faces_have_the_regions_that_were_drawn() -> None:
     np.testing.assert_array_equal(larger.labels[:, ::2, ::2], drawn)
 
 
+@pytest.fixture
+def no_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regions, "find_spec", lambda name: None)
+
+
+@pytest.mark.usefixtures("no_detector")
 def test_the_template_of_a_face_holds_the_landmarks_that_it_was_made_from() -> None:
     found = find(np.zeros((2, 48, 48, 1), np.uint8), title="FER2013")
     assert found.source == regions.TEMPLATE and "hair" not in found.names
@@ -91,6 +99,54 @@ def test_the_template_of_a_face_holds_the_landmarks_that_it_was_made_from() -> N
         assert found.names[found.labels[0, y, x]] == name
     np.testing.assert_allclose(found.areas().sum(axis=1), 1)
     assert (found.areas() > 0.02).all()
+
+
+def turned(points: np.ndarray, degrees: float, size: float, shift: tuple[float, float]) -> np.ndarray:
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return (points - 24) @ turn * size + 24 + shift
+
+
+@pytest.mark.parametrize(("degrees", "size", "shift"), [(0, 1, (0, 0)), (20, 0.8, (3, -4)), (-15, 1.1, (-2, 1))])
+@pytest.mark.parametrize("side", [48, 96])
+def test_the_template_goes_where_the_landmarks_are(
+    degrees: float, size: float, shift: tuple[float, float], side: int
+) -> None:
+    points = turned(regions._USUAL.astype(float), degrees, size, shift)
+    laid = regions.lay_template(regions._face_template((side, side)), points)
+    assert laid is not None
+    named = [faces.REGIONS[laid[int(y * side / 48), int(x * side / 48)]] for x, y in points]
+    assert named == ["eyes", "eyes", "nose", "mouth", "mouth"]
+    assert laid[0, 0] == laid[-1, -1] == laid.max()  # the rest
+
+
+def test_points_that_are_no_faces_move_no_template() -> None:
+    template = regions._face_template((48, 48))
+    strewn = regions._USUAL + np.array([[0, 0], [0, 0], [20, -12], [0, 0], [0, 0]])
+    for points in (np.full((5, 2), np.nan), strewn, np.full((5, 2), 20.0)):
+        assert regions.lay_template(template, points) is None
+
+
+def test_faces_without_landmarks_keep_the_template_and_are_not_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked, points = [], np.full((3, 5, 2), np.nan)
+    points[1] = regions._USUAL + np.array([4, 0])
+    monkeypatch.setattr(regions, "find_spec", lambda name: True)
+    monkeypatch.setattr(regions, "find_landmarks", lambda images: asked.append(len(images)) or points)
+    monkeypatch.setenv("DATA_CACHE", str(tmp_path))
+    for _ in range(2):
+        found = find(np.zeros((3, 48, 48, 1), np.uint8), title="FER2013")
+        assert (found.source, found.found) == (regions.LANDMARKS, 1)
+    template = regions._face_template((48, 48))
+    np.testing.assert_array_equal(found.labels[[0, 2]], [template, template])
+    np.testing.assert_array_equal(found.labels[1][:, 14:40], template[:, 10:36])
+    assert "in 1 of 3 images" in str(source(found)) and len(asked) == 1  # found once, and kept
+
+
+def test_the_detector_finds_nothing_in_blank_images() -> None:
+    pytest.importorskip("mtcnn")
+    assert np.isnan(regions.find_landmarks(np.full((2, 48, 48, 1), 90, np.uint8))).all()
 
 
 def test_other_images_are_divided_three_times_over() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from helpers.base.notebook import UsageError
 from helpers.report import remarks
-from helpers.report.handin import HandIn, HandInError, read_hand_in
+from helpers.report.handin import HandIn, read_hand_in
 from helpers.report.remarks import RemarkError, fill, read_remarks, remarks_digest, set_remarks
 
 NUMBERS = {"cnn.test_accuracy": 0.8125, "cnn.parameters": 204967, "most_confused": None}
@@ -66,7 +67,7 @@ def test_collaborators_without_a_number_are_those_of_every_question() -> None:
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(HandInError, match=said):
+    with pytest.raises(UsageError, match=said):
         read_hand_in(write_toml(tmp_path, text), {})
 
 

@@ -13,7 +13,7 @@ from helpers.base.notebook import UsageError
 from helpers.build.explain.finished import choose_run, open_finished
 from helpers.data.sources import DatasetError
 from helpers.networks.own.source import NetworkError
-from helpers.report.handin import HandInError, read_hand_in
+from helpers.report.handin import read_hand_in
 from helpers.training.pretrained import PretrainedError
 
 
@@ -68,7 +68,7 @@ def main(given: list[str]) -> int:
                 path, wrong = explain(arguments.images, run_folder)
             print(path, flush=True)
         print("The numbers are in a .csv of this name beside it.", flush=True)
-    except (UsageError, HandInError, DatasetError, NetworkError, PretrainedError, WriteError) as error:
+    except (UsageError, DatasetError, NetworkError, PretrainedError, WriteError) as error:
         wrong = [str(error)]
     print("\n".join(f"error: {sentence}" for sentence in wrong), end="\n" if wrong else "", file=sys.stderr)
     return 2 if wrong else 0

@@ -21,7 +21,7 @@ from helpers.build.many.compare import GROUP, RANK, SHARES, SIGNIFICANCE, name_o
 from helpers.build.many.engines import USUAL, Limits, choose_jobs
 from helpers.build.many.seen import Seen, see
 from helpers.report import html, pdf, plots
-from helpers.report.handin import HandIn, HandInError, read_hand_in
+from helpers.report.handin import HandIn, read_hand_in
 
 NOTEBOOK, OUTCOMES = "01_comparison", "study.json"
 ROWS, ONLY_ONE = 8, 6  # most runs that explain the same images; images shown that one network alone gets right
@@ -235,7 +235,7 @@ def main(line: Sequence[str]) -> int:
             raise UsageError(f"IMAGES={wrong[0]} is no place of a test image; write, say, IMAGES=test:17,42.")
         languages = read_hand_in(environment={"LANGUAGE": given.get("--language", "")}).languages
         print("\n".join(write_comparison(runs, folder, languages, [*map(int, places)])))
-    except (UsageError, HandInError, WriteError) as error:
+    except (UsageError, WriteError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

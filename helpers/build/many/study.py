@@ -26,7 +26,7 @@ from helpers.build.many.engines import USER, USUAL, Ended, Limits, choose_jobs, 
 from helpers.build.plan import MADE_WITH, RECIPES
 from helpers.data.datasets import KNOWN_NAMES, load_dataset
 from helpers.data.sources import DatasetError
-from helpers.report.handin import VARIABLES, HandInError, read_hand_in
+from helpers.report.handin import VARIABLES, read_hand_in
 
 COMBINED = ("dataset", "recipe", "seeds", "network")
 NUMBERS = ("image_size", "jobs", "threads", "limit", "memory", "filesize", "gpu")
@@ -191,7 +191,7 @@ def main(words: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _make(typed)
-    except (UsageError, HandInError, DatasetError, WriteError) as error:
+    except (UsageError, DatasetError, WriteError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
