@@ -1,7 +1,7 @@
 """Which named regions a network looks at: shares of the relevance against shares of the area, and in words."""
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 import pandas as pd
@@ -104,8 +104,8 @@ def preferred(responses: np.ndarray, labels: np.ndarray, names: Sequence[str], c
     sides = {name: (responses[labels == place], responses[labels != place]) for place, name in enumerate(names)}
     sides = {name: both for name, both in sides.items() if min(map(len, both)) >= FEWEST}
     limit = 0.05 / max(1, len(sides)) / claims
-    options = {"equal_var": False, "alternative": "greater"}
-    found = [name for name, both in sides.items() if ttest_ind(*both, **options).pvalue < limit]
+    welch = partial(ttest_ind, equal_var=False, alternative="greater")
+    found = [name for name, both in sides.items() if welch(*both).pvalue < limit]
     return sorted(found, key=lambda name: -sides[name][0].mean())
 
 
