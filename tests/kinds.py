@@ -132,6 +132,29 @@ def subclassed(image_shape, classes):
     return Own(classes)
 
 
+class Documented(keras.Model):
+    """A model as the documentation of Keras subclasses one: dropout in training alone, and no `get_config`."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.first = layers.Conv2D(8, 3, strides=2, activation="relu")
+        self.average = layers.GlobalAveragePooling2D()
+        self.dropout = layers.Dropout(0.5)
+        self.last = layers.Dense(classes, activation="softmax")
+
+    def call(self, pixels, training=False):
+        """Give probabilities."""
+        features = self.average(self.first(pixels / 255))
+        if training:
+            features = self.dropout(features, training=training)
+        return self.last(features)
+
+
+def documented(image_shape, classes):
+    """Give a model that is subclassed as the documentation of Keras does it."""
+    return Documented(classes)
+
+
 class Places(layers.Layer):
     """Adds to each patch what stands for its place."""
 
@@ -170,6 +193,7 @@ KINDS = {
         mixed,
         channels_first,
         subclassed,
+        documented,
         transformer,
     )
 }

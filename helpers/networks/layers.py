@@ -49,25 +49,27 @@ def weights(layer: Layer) -> tuple[tf.Tensor, tf.Tensor]:
 def copy_of(model: keras.Model, shape: tuple[int | None, ...] | None = None) -> keras.Model:
     """Copy a network with its weights, which do not follow those of the network; shape: (H, W, C) of other images."""
     inputs = keras.Input(shape or model.input_shape[1:])
-    copy = keras.models.clone_model(model, inputs, lambda layer: duplicate(layer, layer.get_config()))
+    copy = keras.models.clone_model(model, inputs, duplicate)
     copy.set_weights(model.get_weights())
     return copy
 
 
-def duplicate(layer: Layer, config: dict[str, Any]) -> Layer:
-    """Make a layer anew of a configuration, without weights; a Lambda keeps its function, which has no other form.
+def duplicate(layer: Layer, **changes: Any) -> Layer:
+    """Make a layer anew of its configuration with changes, without weights; a Lambda keeps its function.
 
     Raises TypeError on a layer of a user's own that does not say how it was made.
     """
     if type(layer) is layers.Lambda:
-        options = {"output_shape": layer._output_shape, "arguments": layer.arguments, "name": config["name"]}
-        return layers.Lambda(layer.function, **options)
+        options = {"output_shape": layer._output_shape, "arguments": layer.arguments}
+        return layers.Lambda(layer.function, name=changes.get("name", layer.name), **options)
     try:
-        return type(layer).from_config(config)
+        return type(layer).from_config(layer.get_config() | changes)
     except (TypeError, NotImplementedError, ValueError) as error:
+        why = " ".join(str(error).split("\n\nExample")[0].split()).removesuffix(".")
+        instead = ", or compute in its `call` by keras.ops, and not by tf" if isinstance(layer, keras.Model) else ""
         raise TypeError(
             f"The layer {layer.name} ({type(layer).__name__}) cannot be made anew from its `get_config`; give it a "
-            f"`get_config` that returns its arguments ({str(error).splitlines()[0]})."
+            f"`get_config` that returns its arguments{instead} ({why})."
         ) from None
 
 

@@ -131,7 +131,7 @@ def without(model: keras.Model, normalization: Normalization, batch_norm: bool) 
             return args[0]
         if layer not in twins:
             biased = {"use_bias": True} if isinstance(layer, unbiased) else {}
-            twins[layer] = duplicate(layer, layer.get_config() | biased)
+            twins[layer] = duplicate(layer, **biased)
         return twins[layer](*args, **kwargs)
 
     changed = rewired(model, call)

@@ -31,6 +31,9 @@ _ACTIVATED = (*CONVOLUTIONS, layers.Conv2DTranspose, layers.Dense)
 # What computes the same wherever the channels are, and what does so when told where.
 _ANYWHERE = (*(kind for kind in ACTIVATIONS if kind is not layers.PReLU), layers.Dropout, layers.Identity)
 _ANYWHERE += (layers.Rescaling, layers.GaussianNoise, layers.Add, layers.Subtract, layers.Multiply, layers.Average)
+# What does nothing in inference.
+_IN_TRAINING = (layers.Dropout, layers.GaussianDropout, layers.AlphaDropout, layers.GaussianNoise, layers.RandomFlip)
+_IN_TRAINING += (layers.RandomRotation, layers.RandomZoom, layers.RandomTranslation, layers.RandomContrast)
 _NORMALIZING = (layers.BatchNormalization, layers.GroupNormalization, layers.LayerNormalization)
 _NUMBERED: dict[Any, str] = {
     layers.Conv2D: "conv", layers.DepthwiseConv2D: "depthwise", layers.SeparableConv2D: "separable",
@@ -86,7 +89,7 @@ def unrolled(model: keras.Model) -> keras.Model:
             return layer(*args, **kwargs)
         calls[layer] += 1
         again = {"name": f"{layer.name}{AGAIN}{calls[layer]}"} if calls[layer] > 1 else {}
-        copies.append((layer, duplicate(layer, layer.get_config() | again)))
+        copies.append((layer, duplicate(layer, **again)))
         return copies[-1][1](*args, **kwargs)
 
     copy = rewired(model, call)
@@ -135,10 +138,19 @@ def _traced(layer: Layer, *inputs: Tensor) -> keras.Model | None:
         graphs = [keras.Model([*inputs], layer.call(*inputs, **options)) for options in told]
     except Exception:  # TensorFlow's own functions take no symbols, and a user's code may raise anything
         return None
-    kinds = [[type(operation) for operation in graph.operations] for graph in graphs]
+    kinds = [[type(one) for one in graph.operations if not isinstance(one, _IN_TRAINING)] for graph in graphs]
     held = {id(weight) for weight in graphs[0].weights}  # weights of its own are in no graph
     whole = all(id(weight) in held for weight in layer.weights)
-    return graphs[0] if whole and all(kind == kinds[0] for kind in kinds) else None
+    if not whole or any(kind != kinds[0] for kind in kinds):
+        return None
+    if len(graphs[0].operations) == len(graphs[-1].operations):
+        return graphs[0]
+    return keras.Model([*inputs], _walk(graphs[-1], inputs, _untold))  # which has what follows `if training:`
+
+
+def _untold(operation: Operation, *args: Any, **kwargs: Any) -> Any:
+    """Make a call that was told to be one of training; it is then whatever the whole network's is."""
+    return operation(*args, **{name: value for name, value in kwargs.items() if name != "training" or not value})
 
 
 def _has_graph(layer: object) -> bool:
@@ -233,21 +245,21 @@ class _Rebuilt:
 
     def _twin(self, layer: Layer, moves: bool, tensor: Tensor) -> Layer:
         if layer not in self.twins:
-            config = layer.get_config() | {"name": self._name(layer, tensor), "dtype": "float32"}
-            if moves and "data_format" in config:
+            config: dict[str, Any] = {"name": self._name(layer, tensor), "dtype": "float32"}
+            if moves and getattr(layer, "data_format", None):
                 config["data_format"] = "channels_last"
-            elif moves and "axis" in config:
+            elif moves and hasattr(layer, "axis"):
                 config["axis"] = -1
             if isinstance(layer, _ACTIVATED):
                 config["activation"] = "linear"
-            self.twins[layer] = duplicate(layer, config)
+            self.twins[layer] = duplicate(layer, **config)
         return self.twins[layer]
 
     def _activation(self, layer: Layer) -> Layer:
         """Make the layer that computes an activation which was built into another."""
         function, name = layer.activation, self.twins[layer].name
         if isinstance(function, layers.Layer):
-            return duplicate(function, function.get_config() | {"name": self._unique(f"{name}_{function.name}")})
+            return duplicate(function, name=self._unique(f"{name}_{function.name}"))
         if function is keras.activations.relu:
             return layers.ReLU(name=self._unique(f"{name}_relu"))
         said = getattr(function, "__name__", "activation")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.base.files import ROOT
-from helpers.networks.own.source import WEIGHTS, NetworkError, Source, import_file
+from helpers.networks.own.source import WEIGHTS, NetworkError, Source, describe, import_file
 
 if TYPE_CHECKING:
     import keras
@@ -148,8 +148,10 @@ def main(task: dict[str, Any]) -> None:
         else:
             built.build(source, shape, task["classes"])
         (folder / "done").touch()
-    except NetworkError as error:
-        (folder / "error.txt").write_text(str(error), encoding="utf-8")
+    except Exception as error:  # whatever a user's layers bring about when they are called or made anew
+        known = isinstance(error, NetworkError)
+        said = str(error) if known else f"{given.path} cannot be used: {describe(error, given.path)}"
+        (folder / "error.txt").write_text(said, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from kinds import KINDS, classes_of
 
@@ -130,6 +131,22 @@ def test_a_network_of_which_no_graph_can_be_drawn_is_one_layer_that_is_said_to_b
     assert np.abs(saliency.gradient(wrapped, images, 0)).max() > 0
 
 
+def test_dropout_that_is_called_in_training_alone_is_a_layer_that_drops_in_training_alone(images):
+    wrapped = canonical(scrambled(KINDS["documented"](SHAPE, 3)), SHAPE, 3)
+    assert [layer.name for layer in wrapped.layers][-2:] == ["dropout1", "logits"]
+    wanted = all_logits(wrapped, images)
+    np.testing.assert_array_equal(np.asarray(wrapped(images)), np.asarray(wrapped(images, training=False)))
+    assert np.abs(np.asarray(wrapped(images, training=True)) - wanted).max() > 1e-3
+
+
+class Foreign(KINDS["documented"](SHAPE, 3).__class__):
+    """A model that computes by TensorFlow's functions, which symbols cannot follow."""
+
+    def call(self, pixels, training=False):
+        """Give probabilities."""
+        return super().call(tf.cast(pixels, tf.float32), training=training)
+
+
 def two_inputs():
     first, second = keras.Input(SHAPE), keras.Input(SHAPE)
     return keras.Model([first, second], layers.Dense(3)(layers.Flatten()(layers.Add()([first, second]))))
@@ -147,6 +164,7 @@ def maps_out():
         (maps_out, "has to be one vector"),
         (lambda: KINDS["guide"](SHAPE, 11), "tells 11 classes apart and the data have 3"),
         (lambda: "no network", "no keras.Model"),
+        (lambda: Foreign(3), "returns its arguments, or compute in its `call` by keras.ops, and not by tf"),
         (lambda: keras.Sequential([keras.Input((7,)), layers.Dense(3)]), r"has to take images \(H, W, C\)"),
         (lambda: KINDS["guide"]((24, 24, 5), 3), "5 channels"),
     ],

@@ -185,6 +185,19 @@ def test_a_python_file_that_builds_nothing_is_refused_with_its_line(tmp_path):
         opening.check(Source(file), SHAPE, 3)
 
 
+def test_what_a_layer_of_the_users_raises_when_it_is_made_anew_is_told(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import keras\n\nclass Growing(keras.layers.Layer):\n    made = 0\n\n    def build(self, shape):\n"
+        "        Growing.made += 1\n        self.add_weight(shape=(Growing.made,))\n\n"
+        "    def call(self, pixels):\n        return pixels\n\n\ndef build(shape, classes):\n    end = "
+        "[keras.layers.Flatten(), keras.layers.Dense(classes)]\n"
+        "    return keras.Sequential([keras.Input(shape), Growing(), *end])\n"
+    )
+    with pytest.raises(NetworkError, match=r"mine.py cannot be used: ValueError"):
+        opening.check(Source(file), SHAPE, 3)
+
+
 class TestWhatNetworkNames:
     def test_names_files_and_functions(self, tmp_path):
         file = tmp_path / "mine.py"
