@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from helpers.answers import Answer, AnswerError, diagnosis, load_answer
-from helpers.base import runs
+from helpers.answers import Answer, AnswerError, ahead, diagnosis, load_answer
+from helpers.base import runs, timings
 from helpers.base.code import code_digest, hold_sources
 from helpers.base.keeper import Keeper, network_digest
 from helpers.data import audit
@@ -212,13 +212,10 @@ class Run:
         views: gives the views, all of the images' shape. The probabilities are computed in the precision in which such
         a network is trained, since there are so many more.
         """
-        images = self.split(split).images
-
-        def compute() -> np.ndarray:
-            return predict_views(accelerate(trained.model).predictor(), images, views)
-
-        made_from = [code_digest(predict_views, views), views.__name__, trained.model, self.dataset.digest]
-        return self.keeper.keep(f"{views.__name__}_{split}", made_from, compute)
+        images, model = self.split(split).images, trained.model
+        made_from = [code_digest(predict_views, views), views.__name__, model, self.dataset.digest]
+        kept = f"{views.__name__}_{split}"
+        return self.keeper.keep(kept, made_from, lambda: predict_views(accelerate(model).predictor(), images, views))
 
     @property
     def keeper(self) -> Keeper:
@@ -352,12 +349,14 @@ class Run:
         depth = partial(count_convolutions, self.dataset, self.recipe.name)
         known, data = sys._getframe(1).f_globals, self.dataset
         own = runs.own_parameters(notebook, known, data.class_names, depth, len(data.test.labels))
+        if timings.is_live():
+            print(ahead.told(self, notebook, own))
         folder = runs.folder_of_answer(self.folder, notebook, self.recipe.name, own)
         self.uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")
         if folder == self.folder:
             runs.record_parameters(folder, notebook, own)
         made_with: dict[str, object] = {"recipe": self.recipe.name, "seed": self.seed, "balance": balances()}
-        made_with |= {"dataset": self.dataset.name, "data": self.dataset.fingerprint}
+        made_with |= {"dataset": data.name, "data": data.fingerprint}
         made_with |= {"precision": describe_precision(), "image_size": self.dataset.image_shape[0]}
         answer = Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
         print(*(() if notebook == diagnosis.TRAINING else self.warn(answer)), sep="\n", end="")

@@ -2,8 +2,8 @@
 
 A sentence is a key and the raw values that it names, so that it can be set again, in a report or in another language,
 without running the notebook; `helpers.base.words` joins the two.
-`diagnosis` finds what is wrong with a network and has an answer say it first.
-May import `base`; `diagnosis` also `data`, `networks` and `training`.
+`diagnosis` finds what is wrong with a network and has an answer say it first; `ahead` says how long a notebook takes.
+May import `base`; these two also `data`, `networks` and `training`.
 """
 
 from helpers.answers.answer import Answer
@@ -13,6 +13,6 @@ from helpers.answers.stored import AnswerError, load_answer
 from helpers.answers.tables import table_cells, table_columns, table_values, whole_table
 
 __all__ = [
-    "Answer", "AnswerError", "as_pdf", "as_png", "block_pieces", "diagnosis", "load_answer", "render_block",
+    "Answer", "AnswerError", "ahead", "as_pdf", "as_png", "block_pieces", "diagnosis", "load_answer", "render_block",
     "table_cells", "table_columns", "table_values", "whole_table",
 ]  # fmt: skip

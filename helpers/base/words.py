@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_timedelta
 from babel.lists import format_list
 from babel.numbers import get_decimal_symbol, get_group_symbol
 
@@ -255,6 +255,12 @@ def day(iso: str) -> str:
         return format_date(date.fromisoformat(iso), "long", locale=_locale())
     except ValueError:
         return iso
+
+
+def duration(seconds: float) -> str:
+    """Write about how long something takes, in one unit, such as "5 minutes"."""
+    rounded = max(5, 5 * round(seconds / 5)) if seconds < 90 else round(seconds)
+    return format_timedelta(rounded, threshold=1.5, locale=_locale())
 
 
 def stored(part: Any) -> Said | str:

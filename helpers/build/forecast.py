@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from helpers.base import timings
 from helpers.base.notebook import read_parameters
@@ -17,11 +17,6 @@ from helpers.build import stale
 from helpers.build.execute import kernel_environment
 from helpers.build.plan import Build
 
-if TYPE_CHECKING:
-    from helpers.run import Run
-
-# Seconds a multiplication, and those that any notebook takes, until this machine has times of its own; two cores.
-_USUAL_TRAINING, _USUAL_NOTEBOOK, _START = 4e-11, 1e-8, 10.0
 _USUAL_PACE = 0.6  # notebooks run side by side
 _NOTEBOOK_BYTES = 3_000_000  # of a notebook's outputs, figures and kept results
 
@@ -59,10 +54,9 @@ def forecast(build: Build) -> Forecast | None:
     running = to_run(build)
     if not running or not (work := _count_work(build)):
         return None
-    waiting = work["networks"].items()
-    networks = {name: timings.expect(kind, amount, _USUAL_TRAINING) for name, (kind, amount, _) in waiting}
+    networks = {name: timings.training_seconds(kind, amount) for name, (kind, amount, _) in work["networks"].items()}
     kinds = {name: _notebook_work(build, name, work) for name in running}
-    notebooks = {name: timings.expect(*kinds[name], _USUAL_NOTEBOOK, fixed=_START) for name in running}
+    notebooks = {name: timings.notebook_seconds(*kinds[name]) for name in running}
     alone = sum(networks.values()) + sum(notebooks.values())
     size = sum(size for *_, size in work["networks"].values()) + _NOTEBOOK_BYTES * len(running)
     pace = timings.expect("all at once", alone, _USUAL_PACE) / alone
@@ -79,12 +73,9 @@ def to_run(build: Build) -> list[str]:
 
 
 def _notebook_work(build: Build, name: str, work: Mapping) -> tuple[str, float]:
-    """Give the kind and the amount of a notebook's work: multiplications of one pass of the images that it looks at."""
     defaults = {key: one.default for key, one in read_parameters(build.notebook(name)).items()}
     values = {**defaults, **build.chosen.get(name, {})}
-    counts = [value for key, value in values.items() if "IMAGES" in key and isinstance(value, int)]
-    images = min([work["images"], *([sum(counts)] if counts else [])])
-    return f"{name}, {build.common['RECIPE']}", float(max(1, images) * work["multiplications"])
+    return timings.notebook_work(name, str(build.common["RECIPE"]), values, work["images"], work["multiplications"])
 
 
 def free_bytes(build: Build) -> int:
@@ -101,30 +92,13 @@ def _count_work(build: Build) -> dict:
 def count_work(common: Mapping[str, Any]) -> dict[str, object]:
     """Count a run's work: its untrained networks, each with kind, amount and bytes, and the images that are tested."""
     asked = [common[name] for name in ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")]
-    from helpers.networks.architectures import multiplications
+    from helpers.answers import ahead
     from helpers.run import open_run
 
     run = open_run(*asked)
-    headline = run.networks["cnn"].build(0) if "cnn" in run.networks and not run.shipped else run.cnn().model
-    waiting = [] if run.shipped else [name for name in run.networks if not _is_trained(run, name)]
-    return {
-        "networks": {name: _training(run, name) for name in waiting},
-        "images": len(run.dataset.test.labels),
-        "multiplications": multiplications(headline),
-    }
-
-
-def _is_trained(run: "Run", name: str) -> bool:
-    """Tell whether a network is kept; of one with teachers, whose predictions are not made here, whether any is."""
-    kept = any(run.keeper.folder.glob(f"{name}_*.keras"))
-    return kept and (bool(run.networks[name].teachers) or run.stored(name) is not None)
-
-
-def _training(run: "Run", name: str) -> tuple[str, float, int]:
-    from helpers.training.stored import training_kind, training_work
-
-    model = run.networks[name].build(0)
-    return training_kind(model), training_work(model, run.dataset, run.networks[name].plan), 4 * model.count_params()
+    images, each = ahead.size_of(run)
+    networks = {name: ahead.untrained(run, name) for name in ahead.waiting(run)}
+    return {"networks": networks, "images": images, "multiplications": each}
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def load_or_train(
     soft_targets: np.ndarray | None = None,
     source: str = "",
     logs: Path | None = None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = timings.say,
 ) -> Trained:
     """Load the network `name` if it was trained just so; else build, train and keep it.
 
