@@ -29,6 +29,7 @@ def constants(tree: ast.AST) -> set[str]:
 
 
 TEXTS = set().union(*map(constants, trees()))
+FUNCTIONS = {node.name for tree in trees() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
@@ -57,6 +58,8 @@ def is_used(key: str) -> bool:
     file, last = key.partition(".")[0], key.rpartition(".")[2]
     if file in TABLES:
         return file == "headlines" or is_laid_out(key, last)
+    if key.startswith("progress.what."):  # by the function that computes it, or what it gives, and the split
+        return last in FUNCTIONS or last.rpartition("_")[0] in {*FUNCTIONS, "probabilities"}
     if last in ("title", "question"):
         return True
     ends = {text.rpartition(".")[2] for text in TEXTS}
