@@ -35,15 +35,8 @@ TAKES = {
     "kill": (),
 }
 SHARED = (
-    "PRECISION",
-    "TENSORBOARD",
-    "KERAS_BACKEND",
-    "ACCELERATE",
-    "BALANCE",
-    "SEEDS",
-    "SOURCE_DATE_EPOCH",
-    *VARIABLES,
-)
+    "PRECISION", "TENSORBOARD", "KERAS_BACKEND", "ACCELERATE", "BALANCE", "SEEDS", "SOURCE_DATE_EPOCH", *VARIABLES,
+)  # fmt: skip
 SHARED += ("USER_OF_RUNS", "NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS")
 SHARED += ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS", "DETAIL")
 NAMES = sorted({*SHARED, *(name for names in TAKES.values() for name in names)})

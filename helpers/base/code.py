@@ -259,17 +259,12 @@ def _bytecode(code: CodeType) -> str:
     spelled = not {"locals", "vars", "eval", "exec"}.isdisjoint(code.co_names)
     return repr(
         (
-            code.co_qualname,
-            code.co_code,
-            code.co_exceptiontable,
+            code.co_qualname, code.co_code, code.co_exceptiontable,
             [_bytecode(one) if isinstance(one, CodeType) else _spelled(one) for one in code.co_consts],
-            code.co_names,
-            code.co_varnames if spelled else code.co_varnames[:parameters],
-            code.co_flags,
-            code.co_argcount,
-            code.co_posonlyargcount,
+            code.co_names, code.co_varnames if spelled else code.co_varnames[:parameters], code.co_flags,
+            code.co_argcount, code.co_posonlyargcount,
         )
-    )
+    )  # fmt: skip
 
 
 def _spelled(constant: object) -> str:

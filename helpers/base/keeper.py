@@ -81,7 +81,7 @@ class Keeper:
             with locked(path.with_name(f".{path.name}.lock")):
                 content = read_sealed(path)  # another process may have been first
                 if content is None:
-                    with waiting(name, 1.0 + _amount(made_from)):
+                    with waiting(name):
                         content = form.write(compute())
                     write_sealed(path, content)
         return form.read(content)
@@ -213,13 +213,6 @@ def _frame(frame: Any) -> dict[str, Any]:
         "index": None if _counts_rows(frame.index) else [frame.index.name, _column(frame.index)],
         "columns": [_column(frame.iloc[:, place]) for place in range(frame.shape[1])],
     }
-
-
-def _amount(value: object) -> int:
-    """Count the numbers in all arrays that something is made from: the amount of its work, near enough."""
-    if isinstance(value, list | tuple | dict):
-        return sum(map(_amount, value.values() if isinstance(value, dict) else value))
-    return value.size if isinstance(value, np.ndarray) else 0
 
 
 def _counts_rows(index: Any) -> bool:

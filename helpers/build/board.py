@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from helpers.base import timings
+from helpers.base.words import duration
 from helpers.build.execute import say
 from helpers.build.forecast import Forecast
 from helpers.build.plan import Build
@@ -93,7 +94,7 @@ class Board:
     def _tell_left(self) -> None:
         if self._forecast and time.monotonic() - self._told >= _OFTEN and (left := self.left()):
             self._told = time.monotonic()
-            say(f"      about {timings.spoken(left)} left")
+            say(f"      about {duration(left)} left")
 
     def _block(self) -> "Table":
         from rich.table import Table
@@ -104,5 +105,5 @@ class Board:
         for name, stage in self._stages.items():
             rows.add_row(self._build.label(name).replace("[", r"\["), stage.replace("[", r"\["))
         if left := self.left():
-            rows.add_row("", f"about {timings.spoken(left)} left")
+            rows.add_row("", f"about {duration(left)} left")
         return rows

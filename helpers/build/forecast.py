@@ -13,6 +13,7 @@ from typing import Any
 
 from helpers.base import timings
 from helpers.base.notebook import read_parameters
+from helpers.base.words import duration
 from helpers.build import stale
 from helpers.build.execute import kernel_environment
 from helpers.build.plan import Build
@@ -46,7 +47,7 @@ class Forecast:
         what = f"{count} notebook{'s run' if count > 1 else ' runs'}"
         what += f" and {nets} network{'s are' if nets > 1 else ' is'} trained" if nets else ""
         disk = f"about {self.size / 1e6:.0f} MB of disk, of which {free / 1e9:,.1f} GB are free"
-        return f"{what}: about {timings.spoken(self.alone * self.pace)}, and {disk}."
+        return f"{what}: about {duration(self.alone * self.pace)}, and {disk}."
 
 
 def forecast(build: Build) -> Forecast | None:
@@ -54,9 +55,11 @@ def forecast(build: Build) -> Forecast | None:
     running = to_run(build)
     if not running or not (work := _count_work(build)):
         return None
-    networks = {name: timings.training_seconds(kind, amount) for name, (kind, amount, _) in work["networks"].items()}
+    waiting = work["networks"].items()
+    networks = {name: timings.expect(kind, amount, timings.USUAL_TRAINING) for name, (kind, amount, _) in waiting}
     kinds = {name: _notebook_work(build, name, work) for name in running}
-    notebooks = {name: timings.notebook_seconds(*kinds[name]) for name in running}
+    usual, start = timings.USUAL_NOTEBOOK, timings.START
+    notebooks = {name: timings.expect(*kinds[name], usual, fixed=start) for name in running}
     alone = sum(networks.values()) + sum(notebooks.values())
     size = sum(size for *_, size in work["networks"].values()) + _NOTEBOOK_BYTES * len(running)
     pace = timings.expect("all at once", alone, _USUAL_PACE) / alone
@@ -75,7 +78,8 @@ def to_run(build: Build) -> list[str]:
 def _notebook_work(build: Build, name: str, work: Mapping) -> tuple[str, float]:
     defaults = {key: one.default for key, one in read_parameters(build.notebook(name)).items()}
     values = {**defaults, **build.chosen.get(name, {})}
-    return timings.notebook_work(name, str(build.common["RECIPE"]), values, work["images"], work["multiplications"])
+    amount = timings.notebook_work(values, work["images"], work["multiplications"])
+    return f"{name}, {build.common['RECIPE']}", amount
 
 
 def free_bytes(build: Build) -> int:

@@ -31,14 +31,9 @@ RECIPES = ("quick", "full", "cpu", "pretrained", "tiny")
 
 # Variables of the environment that decide how a run is made, and their values where that is left as it is.
 MADE_WITH = {
-    "PRECISION": "auto",
-    "ACCELERATE": "1",
-    "BALANCE": "0",
-    SEEDS_VARIABLE: "0",
-    NETWORK: "",
-    CUSTOM: "",
+    "PRECISION": "auto", "ACCELERATE": "1", "BALANCE": "0", SEEDS_VARIABLE: "0", NETWORK: "", CUSTOM: "",
     PREPROCESS: "",
-}
+}  # fmt: skip
 MADE_WITH |= dict.fromkeys(VARIABLES, "")
 
 

@@ -106,15 +106,11 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
             )
     dataset = run.dataset
     manifest = {
-        "title": str(dataset.title),
-        "classes": [*dataset.class_names],
-        "image_shape": [*dataset.image_shape],
+        "title": str(dataset.title), "classes": [*dataset.class_names], "image_shape": [*dataset.image_shape],
         "protocol": "trained on all training images, chosen on the validation split (of FER2013: PublicTest)",
-        "seeds": seeds,
-        "ensemble": members,
-        "compared": compared,
+        "seeds": seeds, "ensemble": members, "compared": compared,
         "networks": {name: _pack_one(run, folder, name, record) for name, record in trained.items()},
-    }
+    }  # fmt: skip
     for name in {*wanted} - trained.keys():
         print(f"{name} is not trained, and so not packed")
     return pretrained.finish(folder, manifest)
@@ -128,20 +124,13 @@ def _pack_one(run: Run, folder: Path, name: str, record: Mapping[str, Any]) -> d
     stored = pretrained.unpack((folder / f"{name}.npz").read_bytes())
     print(f"packed {name}", flush=True)
     return {
-        "architecture": model.name,
-        "parameters": model.count_params(),
-        "recipe": run.recipe.name,
-        "plan": record["plan"],
-        "teachers": [*run.networks[name].teachers],
-        "seed": record["seed"],
-        "epochs": len(history),
-        "seconds": round(float(history["seconds"].sum())),
-        "data": record["data"],
-        "machine": record["machine"],
-        "accuracy": _measure(run, Trained(stored, history)),
+        "architecture": model.name, "parameters": model.count_params(), "recipe": run.recipe.name,
+        "plan": record["plan"], "teachers": [*run.networks[name].teachers], "seed": record["seed"],
+        "epochs": len(history), "seconds": round(float(history["seconds"].sum())), "data": record["data"],
+        "machine": record["machine"], "accuracy": _measure(run, Trained(stored, history)),
         "command": f"make train DATASET=<archive> RECIPE={run.recipe.name} SEED={run.seed} NETWORKS={name}",
         "files": files,
-    }
+    }  # fmt: skip
 
 
 def _measure(run: Run, trained: Trained) -> dict[str, Any]:

@@ -133,15 +133,11 @@ def layer_statistics(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
 def _row(kind: str, batches: list[dict], images: int) -> dict:
     height, width, channels = batches[0]["shape"]
     return {
-        "kind": kind,
-        "height": height,
-        "width": width,
-        "channels": channels,
-        "units": height * width * channels,
+        "kind": kind, "height": height, "width": width, "channels": channels, "units": height * width * channels,
         "silent": sum(batch["silent"] for batch in batches) / images,
         "dead": np.logical_and.reduce([batch["quiet"] for batch in batches]).mean(),
         "shift": sum(batch["shift"] for batch in batches) / images,
-    }
+    }  # fmt: skip
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:

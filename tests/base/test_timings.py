@@ -57,7 +57,7 @@ def test_a_live_notebook_shows_what_it_waits_for_and_keeps_nothing_of_it(
 def test_how_long_still_is_known_from_the_last_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_CACHE", str(tmp_path))
     quiet = WAIT.replace('            timings.say("training cnn: epoch 3 of 6, 7 s left")\n', "")
-    noted = 'from helpers.base import timings\ntimings.note("kept, grade", 2.0, 40.0)\n'
+    noted = 'from helpers.base import timings\ntimings.note("kept, grade", 1.0, 20.0)\n'
     seen, _ = run(noted + quiet, tmp_path, monkeypatch)
     assert seen[0] == words.text("progress.left", what=words.text("progress.what.grade"), time="20 seconds")
 

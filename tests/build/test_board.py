@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.base import timings
+from helpers.base import timings, words
 from helpers.base.files import ROOT
 from helpers.base.notebook import Place
 from helpers.build import board as boards
@@ -65,15 +65,16 @@ def test_a_memory_that_is_damaged_or_cannot_be_written_is_none(tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(2, "5 s"), (38, "40 s"), (85, "85 s"), (100, "2 min"), (47_000, "13 h")]
+    ("seconds", "told"),
+    [(2, "5 seconds"), (38, "40 seconds"), (85, "85 seconds"), (100, "2 minutes"), (47_000, "13 hours")],
 )
 def test_a_time_is_told_as_roughly_as_it_is_known(seconds: float, told: str) -> None:
-    assert timings.spoken(seconds) == told
+    assert words.duration(seconds) == told
 
 
 def test_before_it_starts_it_says_how_long_and_how_much_disk() -> None:
     assert FORECAST.sentence(free=66_000_000_000) == (
-        "2 notebooks run and 1 network is trained: about 2 min, and about 30 MB of disk, of which 66.0 GB are free."
+        "2 notebooks run and 1 network is trained: about 2 minutes, and about 30 MB of disk, of which 66.0 GB are free."
     )
 
 
@@ -109,7 +110,7 @@ def test_elsewhere_than_on_a_terminal_the_time_left_is_told_now_and_then(
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "[1/2] 01_a: runs, its code changed"
     assert printed.count("      01_a: training cnn: epoch 60 of 60, loss 1.0") == 1
-    assert len([line for line in printed if re.fullmatch(r"      about \d+ (s|min) left", line)]) == 2
+    assert len([line for line in printed if re.fullmatch(r"      about \d+ (seconds|minutes) left", line)]) == 2
     assert not any("cell" in line or "\x1b" in line for line in printed)
 
 
@@ -146,7 +147,7 @@ def test_on_a_terminal_one_block_shows_each_notebook_with_its_stage(tmp_path: Pa
     drawn = re.sub(r"\x1b\[(?!2K)[0-9;?]*[A-Za-z]", "", printed.decode().replace("\r", ""))
     *earlier, last = [frame for frame in drawn.split("\x1b[2K") if frame.strip()]  # drawn anew once lines are cleared
     assert any("training cnn: epoch 3 of 6, [loss] 1.0" in frame for frame in earlier)
-    assert any(re.search(r"about \d+ (s|min) left", frame) for frame in earlier)
+    assert any(re.search(r"about \d+ (seconds|minutes) left", frame) for frame in earlier)
     lines = [line.strip() for line in last.split("\n") if line.strip()]
     assert lines == ["[1/2] 01_a done in 70 s", "[2/2] 02_b skipped, nothing changed", "after"]
 

@@ -21,15 +21,10 @@ from helpers.grade import confusion
 
 GROUP = ["data", "recipe", "network"]  # what runs are compared by; the seed is what they are repeated over
 NUMBERS = {
-    "cnn.test_accuracy": "accuracy",
-    "cnn.test_accuracy_low": "low",
-    "cnn.test_accuracy_high": "high",
-    "balanced.value": "balanced accuracy",
-    "ensemble.test_accuracy": "ensemble",
-    "dnn.test_accuracy": "DNN",
-    "calibration.raw": "calibration error",
-    "cnn.parameters": "parameters",
-}
+    "cnn.test_accuracy": "accuracy", "cnn.test_accuracy_low": "low", "cnn.test_accuracy_high": "high",
+    "balanced.value": "balanced accuracy", "ensemble.test_accuracy": "ensemble", "dnn.test_accuracy": "DNN",
+    "calibration.raw": "calibration error", "cnn.parameters": "parameters",
+}  # fmt: skip
 RANK = "grades.rank."  # how the numbers begin that notebook 04 states of each method
 SHARES = ["accuracy", "balanced accuracy", "ensemble", "DNN", "calibration error"]
 MOST = 6  # groups of which each two are compared; of more, each with the best

@@ -63,14 +63,10 @@ _FORMS = {  # name, and how to convert {path} into {folder}, or {files} where th
     ),
 }  # fmt: skip
 _MAGIC = {
-    b"7z\xbc\xaf\x27\x1c": "7z",
-    b"Rar!\x1a\x07": "rar",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"SQLite format 3\0": "sqlite",
-    b"\x89HDF\r\n\x1a\n": "hdf5",
-    b"MATLAB 7.3": "matlab",
+    b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar", b"\x28\xb5\x2f\xfd": "zstd", b"SQLite format 3\0": "sqlite",
+    b"\x89HDF\r\n\x1a\n": "hdf5", b"MATLAB 7.3": "matlab",
     **{b"\x80" + bytes([protocol]): "pickle" for protocol in (2, 3, 4, 5)},
-}
+}  # fmt: skip
 
 
 def _find_form(name: str, head: bytes) -> str:
