@@ -65,8 +65,9 @@ def compiled_with(
         raise NetworkError(
             f"{source.path} compiles its network with the optimiser {type(optimizer).__name__}; use one of Keras's."
         )
+    named = optimizer.get_config() | {"name": type(optimizer).__name__.lower()}  # Keras numbers it through a process
     config = network.loss.get_config() if isinstance(network.loss, keras.losses.Loss) else {}
-    return optimizer, float(config.get("label_smoothing") or 0)
+    return type(optimizer).from_config(named), float(config.get("label_smoothing") or 0)
 
 
 def checks(source: Source, classes: int, images: np.ndarray) -> list[Check]:

@@ -92,6 +92,12 @@ def test_what_it_is_compiled_with_trains_it_and_its_ablations(tmp_path):
     assert not networks.by_name["dnn"].plan.phases[0].compiled  # its size is the network's, and nothing else
 
 
+def test_how_many_optimisers_a_process_has_made_changes_no_plan(tmp_path):
+    source = file_of(tmp_path, compiled='model.compile("sgd", "sparse_categorical_crossentropy")')
+    first, second = (networks_of(source).plan.phases[0] for _ in range(2))
+    assert first == second and first.optimizer == "sgd"
+
+
 def test_a_loss_that_does_not_train_networks_here_is_refused(tmp_path):
     source = file_of(tmp_path, compiled='model.compile("adam", "mse")')
     with pytest.raises(NetworkError, match="with the loss mse; networks are trained by cross-entropy"):
