@@ -32,8 +32,8 @@ _ACTIVATED = (*CONVOLUTIONS, layers.Conv2DTranspose, layers.Dense)
 _ANYWHERE = (*(kind for kind in ACTIVATIONS if kind is not layers.PReLU), layers.Dropout, layers.Identity)
 _ANYWHERE += (layers.Rescaling, layers.GaussianNoise, layers.Add, layers.Subtract, layers.Multiply, layers.Average)
 # What does nothing in inference.
-_IN_TRAINING = (layers.Dropout, layers.GaussianDropout, layers.AlphaDropout, layers.GaussianNoise, layers.RandomFlip)
-_IN_TRAINING += (layers.RandomRotation, layers.RandomZoom, layers.RandomTranslation, layers.RandomContrast)
+_IN_TRAINING: tuple[Any, ...] = (layers.Dropout, layers.GaussianDropout, layers.AlphaDropout, layers.GaussianNoise)
+_IN_TRAINING += (layers.RandomFlip, layers.RandomRotation, layers.RandomZoom, layers.RandomContrast)
 _NORMALIZING = (layers.BatchNormalization, layers.GroupNormalization, layers.LayerNormalization)
 _NUMBERED: dict[Any, str] = {
     layers.Conv2D: "conv", layers.DepthwiseConv2D: "depthwise", layers.SeparableConv2D: "separable",
