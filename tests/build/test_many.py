@@ -378,7 +378,8 @@ def test_what_nobody_asked_for_is_told(runs: list[Path]) -> None:
 def test_a_comparison_is_a_report_in_each_language_and_a_table(runs: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "study"
     reports = [{"run": run.name, "network": f"/x/{run.name.split('-')[1]}.py", "error": ""} for run in runs]
-    reports.append({"run": "", "network": "/x/broken.py", "error": "error: It has no build."})
+    failed = {"run": "", "dataset": "faces", "seed": 3, "error": "error: It has no build."}
+    reports.append({**failed, "network": "/x/broken.py"})
     folder.mkdir()
     (folder / comparison.OUTCOMES).write_text(json.dumps({"reports": reports}))
     lines = comparison.write_comparison(runs, folder, words.languages())
@@ -394,7 +395,8 @@ def test_a_comparison_is_a_report_in_each_language_and_a_table(runs: list[Path],
     assert {"runs", "shares", "differences", "flips0", "else", "maps0", "only0", "submissions"} <= shown.keys()
     submissions = pd.read_csv(folder / "submissions.csv")
     assert submissions["network"].tolist() == ["b.py", "a.py", "broken.py"]
-    assert submissions["place"].tolist()[:2] == [1, 2] and submissions["error"][2] == "error: It has no build."
+    assert submissions["place"].tolist()[:2] == [1, 2]
+    assert submissions["error"][2] == "faces, seed 3: error: It has no build."
     assert submissions["low"][0] < submissions["accuracy"][0] < submissions["high"][0]
 
 

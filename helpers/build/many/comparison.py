@@ -181,7 +181,7 @@ def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Map
     """Tell of each network in one line how it did, the most accurate first, and what went wrong; also as CSV."""
     file = {one["run"]: Path(one["network"]).name for one in reports if one["network"]}
     own = table.assign(network=[file.get(run, name) for run, name in zip(table["run"], table["network"])])
-    errors = {Path(one["network"]).name: one["error"] for one in reports if one["error"]}
+    errors = {Path(r["network"]).name: "{dataset}, seed {seed}: {error}".format_map(r) for r in reports if r["error"]}
     if own["network"].nunique() + len({*errors} - {*own["network"]}) < 2:
         return
     rows = []
