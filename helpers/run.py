@@ -61,11 +61,6 @@ class Run:
         """Give the headline CNN, trained now if it has not been yet."""
         return self._headline
 
-    def seeds(self) -> list[Trained]:
-        """Give the headline CNN from each of its trainings, which differ in the seed alone; the first is `cnn`."""
-        names = self.shipped.manifest["seeds"] if self.shipped else recipes.names_of_seeds(self.recipe)
-        return [self.network(name) for name in names]
-
     def members(self) -> dict[str, Trained]:
         """Give the ensemble's members by a name for people.
 
@@ -78,11 +73,12 @@ class Run:
     def compared(self, name: str = "cnn") -> list[Trained]:
         """Give every training of a network that is compared; they differ in the seed alone.
 
-        name: "cnn", the headline CNN unless the recipe compares another; "dnn", of its size; or "cnn_plain" and so on.
+        name: "cnn", the headline CNN; "dnn", of its size; "ablated", the CNN that is taken apart, which is the headline
+        CNN unless that takes hours to train; or "cnn_plain" and so on, which is that one without an ingredient.
         """
-        if name == "cnn":
-            name = self.shipped.manifest["compared"] if self.shipped else self.recipe.compared or name
-        return [self.network(one) for one in recipes.repeats(name, self.recipe.trainings)]
+        if name == "ablated":
+            name = (self.shipped.manifest["ablated"] if self.shipped else self.recipe.ablated) or "cnn"
+        return [self.network(one) for one in recipes.repeats(name, self.recipe)]
 
     def missing_ablations(self) -> Mapping[str, object]:
         """Name the ablations that cannot be made of the CNN, each with the reason."""

@@ -14,8 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from helpers.answers import AnswerError, load_answer
 from helpers.base.files import ROOT, write_atomically
 from helpers.base.runs import chosen_trainings, name_run
@@ -28,7 +26,7 @@ from helpers.training import pretrained
 from helpers.training.loop import Trained, TrainingError
 from helpers.training.networks import recipe_about
 from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
-from helpers.training.recipes import RECIPES, get_recipe, names_of_seeds
+from helpers.training.recipes import RECIPES, get_recipe
 from helpers.training.stored import read_record
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
@@ -44,7 +42,7 @@ REFERENCES = (
 )
 LARGEST_ENSEMBLE = 5
 MARK = "<!-- accuracies of the shipped networks -->"
-# The rows of notebook 02's ablation table, and the networks that they are.
+# The networks of notebook 02's ablation table, but for the first.
 ABLATION_ROWS = ("cnn_plain", "cnn_normalized", "cnn_bare", "cnn_bare_fast")  # after the CNN that is taken apart
 
 
@@ -89,16 +87,15 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
     ensemble: names of its members, at most five, by default those of the recipe that are trained. Raises
     PretrainedError if what a report needs is not trained, or too large.
     """
-    wanted = [name for name in run.networks if "_seed" not in name or name in names_of_seeds(run.recipe)]
+    wanted = [name for name in run.networks if "_seed" not in name or name.startswith("cnn_seed")]
     stored = {name: path for name in wanted if (path := run.stored(name))}
     trained = {name: read_record(path) for name, path in stored.items()}
-    seeds = [name for name in trained if name == "cnn" or name.startswith("cnn_seed")]
     usual = [name for name in run.recipe.ensemble if name in trained]
-    compared = run.recipe.compared or "cnn"
+    ablated = run.recipe.ablated or "cnn"
     members = [*(ensemble or usual)]
     if len(members) > LARGEST_ENSEMBLE:
         raise PretrainedError(f"The ensemble may have {LARGEST_ENSEMBLE} members, not {len(members)}; leave some out.")
-    for name in (*pretrained.REQUIRED, *members, compared):
+    for name in (*pretrained.REQUIRED, *members, ablated):
         if name not in trained:
             raise PretrainedError(
                 f"{run.keeper.folder} has no trained network {name!r}, which a report needs; it has "
@@ -108,7 +105,7 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
     manifest = {
         "title": str(dataset.title), "classes": [*dataset.class_names], "image_shape": [*dataset.image_shape],
         "protocol": "trained on all training images, chosen on the validation split (of FER2013: PublicTest)",
-        "seeds": seeds, "ensemble": members, "compared": compared,
+        "ensemble": members, "ablated": ablated,
         "networks": {name: _pack_one(run, folder, name, record) for name, record in trained.items()},
     }  # fmt: skip
     for name in {*wanted} - trained.keys():
@@ -156,12 +153,8 @@ def tabulate(run: Path, shipped: PretrainedNetworks) -> str:
     lines += [_line(row, shipped) for row in _measured(run, shipped)]
     if tested == "PublicTest":
         lines += [f"| {name} | {_count(count)} | {accuracy:.2%} | | | |" for name, count, accuracy in REFERENCES]
-    numbers = load_answer(run, "01_train_cnn")["numbers"]
-    seeds = np.array(numbers["cnn.test_accuracy_by_seed"])
-    spread = f", standard deviation {100 * seeds.std(ddof=1):.1f} points" if len(seeds) > 1 else ""
     recipes = sorted({shipped.record(name)["recipe"] for name in shipped.names})
-    trained = f"Seeds of the headline network: {len(seeds)}, mean {seeds.mean():.1%}{spread}."
-    return "\n".join([*lines, "", f"Recipe: {', '.join(recipes)}. {trained}"])
+    return "\n".join([*lines, "", f"Recipe: {', '.join(recipes)}. The report is about `cnn` and `dnn`."])
 
 
 def insert(page: Path, text: str) -> None:
@@ -180,13 +173,11 @@ def _tested(run: Path) -> str:
 def _measured(run: Path, shipped: PretrainedNetworks) -> Iterator[dict[str, Any]]:
     """Go through the rows of the report's tables, each network once, with the name under which it is shipped."""
     manifest, seen = shipped.manifest, set()
-    repeated = _rows(run, "01_train_cnn", "seeds") if len(manifest["seeds"]) > 1 else []
     headline = [row for row in _rows(run, "01_train_cnn", "accuracy") if row["split"] == "test"]
     compared = _rows(run, "02_compare_dnn", "accuracy")
-    others = {"CNN": manifest["compared"], "DNN": "dnn"}
-    ablated = [manifest["compared"], *ABLATION_ROWS]
+    others = {"CNN": "cnn", "DNN": "dnn"}
+    ablated = [manifest["ablated"], *ABLATION_ROWS]
     named = [
-        *zip(manifest["seeds"], repeated),
         *zip(_names_of_rows(manifest["ensemble"]), headline),
         *((others.get(row["network"], row["network"]), row) for row in compared),
         *zip(ablated, _rows(run, "02_compare_dnn", "ablation")),

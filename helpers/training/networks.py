@@ -23,7 +23,6 @@ from helpers.training.recipes import (
     Plan,
     Recipe,
     get_recipe,
-    names_of_seeds,
     repeats,
     slow_down,
     transferred,
@@ -65,22 +64,22 @@ class Networks:
         recipe = replace(self.recipe, plan=self.plan)
         if self.opened:
             return {"dnn": Network(self._build_dnn, slow_down(recipe.plan))}
+        teachers = self._teachers(self.recipe.headline_plan)
         networks = {
-            "cnn": self._cnn(recipe.plan),
-            "cnn_second": self._cnn(recipe.second_plan, draw=1),
-            **({recipe.compared: self._other(recipe.compared, recipe.usual_plan)} if recipe.compared else {}),
-            "dnn": Network(partial(self._build_dnn, like=recipe.compared), slow_down(self.recipe.usual_plan)),
+            "cnn": replace(self._cnn(self.plan), teachers=self._teachers(self.plan)),
+            **({"cnn_second": self._cnn(recipe.second_plan, draw=1)} if "cnn_second" in recipe.ensemble else {}),
+            "dnn": Network(self._build_dnn, slow_down(self.recipe.headline_plan.unenlarged), teachers=teachers),
+            **({recipe.ablated: self._other(recipe.ablated, recipe.usual_plan)} if recipe.ablated else {}),
             **{
                 f"cnn_{name}": self._ablated(recipe.plain_plan, **parts)
                 for name, parts in ABLATIONS.items()
                 if name not in self.missing
             },
-            **{name: self._cnn(recipe.plan, draw=i) for i, name in enumerate(names_of_seeds(recipe)) if i},
             **{name: self._member(member) for name, member in recipe.members.items()},
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
         }
-        compared = (recipe.compared or "cnn", "dnn", *map("cnn_{}".format, ABLATIONS))
-        again = {name: repeats(name, recipe.trainings) for name in compared if name in networks}
+        compared = ("cnn", "dnn", recipe.ablated, *map("cnn_{}".format, ABLATIONS))
+        again = {name: repeats(name, recipe) for name in compared if name in networks}
         return networks | {
             name: replace(networks[first], draw=draw)
             for first, names in again.items()
@@ -90,7 +89,7 @@ class Networks:
     @cached_property
     def plan(self) -> Plan:
         """The plan of the headline CNN: the recipe's, or one that suits a network of the user's."""
-        plan = self.recipe.plan
+        plan = self.recipe.headline_plan
         if isinstance(self.own, Backbone):
             return transferred(plan)
         if not self.own or self.opened or self.own.offers("plan"):
@@ -146,7 +145,7 @@ class Networks:
 
     def _ablated(self, plan: Plan, slow: bool, **parts: Any) -> Network:
         plan = slow_down(plan) if self._is_slow or slow else plan
-        build = partial(self._build_cnn, name=self.recipe.compared, augmented=False, **parts)
+        build = partial(self._build_cnn, name=self.recipe.ablated, augmented=False, **parts)
         return Network(build, plan, source=self._digest)
 
     def _other(self, name: str, plan: Plan) -> Network:
@@ -161,8 +160,8 @@ class Networks:
         return Network(partial(self._build_cnn, name=member.architecture), member.plan, member.draw, teachers)
 
     def _teachers(self, plan: Plan, named: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Name the teachers of a network with this plan, by default all trainings of the headline CNN."""
-        return (named or tuple(names_of_seeds(self.recipe))) if plan.needs_teachers else ()
+        """Name the teachers of a network with this plan, by default those of the headline CNN."""
+        return (named or self.recipe.teachers) if plan.needs_teachers else ()
 
 
 def recipe_about(recipe: Recipe, source: Source | str) -> Recipe:
@@ -177,7 +176,7 @@ def recipe_about(recipe: Recipe, source: Source | str) -> Recipe:
         return recipe
     if recipe.name == "pretrained":
         raise NetworkError("RECIPE=pretrained has networks of its own; leave NETWORK out, or choose another recipe.")
-    alone = replace(recipe, compared="", compared_plan=None, others={}, members={}, ensemble=("cnn", "cnn_second"))
+    alone = Recipe(recipe.name, recipe.cnn, recipe.plan, recipe.second_augmentation, trainings=recipe.trainings)
     if isinstance(source, str):
         get_architecture(source)  # which names those that there are
         return replace(alone, cnn=source)

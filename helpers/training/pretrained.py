@@ -31,7 +31,7 @@ FOLDER = ROOT / "data" / "pretrained" / "fer2013"
 MANIFEST = "manifest.json"
 MOST_BYTES = 40_000_000  # of a whole folder
 REQUIRED = ("cnn", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare")  # without these a report has gaps
-_KEYS = {"title", "classes", "image_shape", "ensemble", "seeds", "compared", "networks"}
+_KEYS = {"title", "classes", "image_shape", "ensemble", "ablated", "networks"}
 
 
 class PretrainedError(ValueError):
@@ -53,13 +53,7 @@ class PretrainedNetworks:
     @property
     def others(self) -> tuple[str, ...]:
         """Name the networks that have no part in the report's comparisons."""
-        used = {
-            *REQUIRED,
-            "cnn_bare_fast",
-            *self.manifest["ensemble"],
-            *self.manifest["seeds"],
-            self.manifest["compared"],
-        }
+        used = {*REQUIRED, "cnn_bare_fast", *self.manifest["ensemble"], self.manifest["ablated"]}
         return tuple(name for name in self.names if name not in used)
 
     @property
@@ -98,7 +92,7 @@ class PretrainedNetworks:
 
     def check(self, dataset: Dataset) -> None:
         """Make sure that every network is here, unharmed and made for these data; PretrainedError if not."""
-        for name in (*REQUIRED, *self.manifest["ensemble"], *self.manifest["seeds"], self.manifest["compared"]):
+        for name in (*REQUIRED, *self.manifest["ensemble"], self.manifest["ablated"]):
             self.record(name)
         if (dataset.title, [*dataset.class_names]) != (self.manifest["title"], self.manifest["classes"]):
             raise PretrainedError(

@@ -51,6 +51,11 @@ class Plan:
         return replace(self, phases=tuple(phase for phase in self.phases if not phase.frozen))
 
     @property
+    def unenlarged(self) -> "Plan":
+        """The same plan with images at their own size, for a network without convolutions."""
+        return replace(self, phases=tuple(replace(phase, enlargement=None) for phase in self.phases))
+
+    @property
     def needs_teachers(self) -> bool:
         """Whether other networks' predictions are a part of the targets."""
         return any(phase.distillation and phase.self_distillation < 1 for phase in self.phases)
@@ -63,7 +68,7 @@ class Member:
     architecture: str
     plan: Plan
     draw: int = 0  # networks that differ in nothing else differ in this, and so in their seed
-    teachers: tuple[str, ...] = ()  # who teaches it, if its plan asks for that; (): all trainings of the headline CNN
+    teachers: tuple[str, ...] = ()  # who teaches it, if its plan asks for that; (): those of the headline CNN
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,13 @@ class Recipe:
     """The training budget of a whole run."""
 
     name: str
-    cnn: str  # architecture of the headline CNN
-    plan: Plan
+    cnn: str  # architecture of the headline CNN, which all questions are about
+    plan: Plan  # by which it learns from labels
     second_augmentation: Augmentation  # of the ensemble's second member
-    seeds: int = 1  # how often the headline CNN is trained, each time with another seed
-    compared: str = ""  # architecture that is compared with a DNN and taken apart; "": the headline CNN itself
-    compared_plan: Plan | None = None  # of that one and its DNN; None: the headline CNN's
+    taught_plan: Plan | None = None  # by which the headline CNN and its DNN learn in its place, from `teachers` too
+    teachers: tuple[str, ...] = ()  # names of the members that teach them
+    ablated: str = ""  # architecture that is taken apart; "": the headline CNN itself
+    ablated_plan: Plan | None = None  # of that one; None: the headline CNN's
     others: Mapping[str, Plan] = field(default_factory=dict)  # further architectures, each with its matched DNN
     members: Mapping[str, Member] = field(default_factory=dict)  # further networks for the ensemble, by name
     ensemble: tuple[str, ...] = ("cnn", "cnn_second")  # names of the networks whose answers are averaged
@@ -91,9 +97,14 @@ class Recipe:
         return slow_down(replace(self.plan, augmentation=self.second_augmentation), 0.6)
 
     @property
+    def headline_plan(self) -> Plan:
+        """The plan of the headline CNN, and of the DNN of its size."""
+        return self.taught_plan or self.plan
+
+    @property
     def usual_plan(self) -> Plan:
-        """The plan of the CNN that is compared with a DNN and taken apart, and of all that it is compared with."""
-        return self.compared_plan or self.plan
+        """The plan of the CNN that is taken apart as it is."""
+        return self.ablated_plan or self.plan
 
     @property
     def plain_plan(self) -> Plan:
@@ -174,7 +185,7 @@ CPU_STUDENT_PLAN = replace(
     label_smoothing=0.0,
 )
 # Long enough for a network to know images by heart that are not changed.
-CPU_COMPARED_PLAN = replace(QUICK_PLAN, phases=(Phase("adamw", 1e-2, epochs=40, weight_decay=1e-3),), max_images=None)
+CPU_ABLATED_PLAN = replace(QUICK_PLAN, phases=(Phase("adamw", 1e-2, epochs=40, weight_decay=1e-3),), max_images=None)
 # For two cores and three hours. Dense layers with dropout and no batch normalization stay at the most frequent class
 # for epochs if they see augmented images, or large steps, from the start.
 CPU_VGG9_PLAN = Plan(
@@ -201,18 +212,20 @@ CPU_VGG12_PLAN = Plan(
     batch_size=64,
     augmentation=MILD,
 )
+CPU_TEACHERS = {name: Member("slim8", CPU_PLAN, draw) for draw, name in enumerate(("slim8", "slim8_b", "slim8_c"))}
 CPU_RECIPE = Recipe(
     "cpu",
-    "slim8",
+    "wide8",
     CPU_PLAN,
     WIDE,
-    3,
-    "vgg9_small",
-    CPU_COMPARED_PLAN,
+    taught_plan=CPU_STUDENT_PLAN,
     trainings=5,
+    teachers=tuple(CPU_TEACHERS),
+    ablated="vgg9_small",
+    ablated_plan=CPU_ABLATED_PLAN,
     others={"vgg9": CPU_VGG9_PLAN, "vgg12": CPU_VGG12_PLAN, "wide5": CPU_WIDE5_PLAN},
-    members={"student": Member("wide8", CPU_STUDENT_PLAN)},
-    ensemble=("cnn", "cnn_second", "student"),
+    members=CPU_TEACHERS,
+    ensemble=("cnn", *CPU_TEACHERS),
 )
 # Larger networks that learn from labels alone, each in another way so that they err in other places, and a small one
 # that learns from them.
@@ -234,7 +247,7 @@ FULL_RECIPE = replace(
         **LARGE_MEMBERS,
         "wide8_taught": Member("wide8", TAUGHT_PLAN, draw=4, teachers=tuple(LARGE_MEMBERS)),
     },
-    ensemble=("student", "even10_adamw", "even10_sgd", "wide8_taught"),
+    ensemble=("cnn", "even10_adamw", "even10_sgd", "wide8_taught"),
 )
 RECIPES: dict[str, Recipe] = {
     "quick": Recipe("quick", "vgg9_small", QUICK_PLAN, STRONG),
@@ -252,13 +265,12 @@ def get_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def names_of_seeds(recipe: Recipe) -> list[str]:
-    """Name the headline CNN's trainings, which differ in the seed alone; the first is the CNN."""
-    return repeats("cnn", max(recipe.seeds, 1 if recipe.compared else recipe.trainings))
+def repeats(name: str, recipe: Recipe) -> list[str]:
+    """Name the trainings of a network that is compared, which differ in the seed alone; the first has its own name.
 
-
-def repeats(name: str, count: int) -> list[str]:
-    """Name the trainings of a network that differ in the seed alone; the first has the network's own name."""
+    The headline CNN and its DNN are trained once where they take so long that another CNN is taken apart.
+    """
+    count = 1 if recipe.ablated and name in ("cnn", "dnn") else recipe.trainings
     return [name, *(f"{name}_seed{i}" for i in range(1, count))]
 
 

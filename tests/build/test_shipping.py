@@ -30,7 +30,7 @@ def with_member(run: Run) -> Run:
     """Give the run a second seed, and a network that the headline CNN teaches."""
     phase = replace(run.recipe.plan.phases[0], distillation=0.5, self_distillation=0.5)
     member = Member("vgg9_small", replace(run.recipe.plan, phases=(phase,)), teachers=("cnn",))
-    return replace(run, recipe=replace(run.recipe, seeds=2, members={"vgg12": member}))
+    return replace(run, recipe=replace(run.recipe, trainings=2, members={"vgg12": member}))
 
 
 def save_untrained(run: Run, names: tuple[str, ...] = NAMES) -> None:
@@ -98,9 +98,9 @@ def test_every_network_of_a_recipe_is_trained_once(
 
 
 def test_the_manifest_tells_what_each_network_is(packed: PretrainedNetworks) -> None:
-    assert set(packed.names) == set(NAMES) and packed.others == ("vgg12",)
+    assert set(packed.names) == set(NAMES) and packed.others == ("cnn_seed1", "vgg12")
     assert packed.manifest["ensemble"] == ["cnn", "cnn_second"]
-    assert packed.manifest["seeds"] == ["cnn", "cnn_seed1"]
+    assert packed.manifest["ablated"] == "cnn"
     assert [name for name in packed.names if packed.record(name)["teachers"] == ["cnn"]] == ["vgg12"]
     record = packed.record("dnn")
     assert (record["seed"], record["epochs"], record["seconds"], record["machine"]) == (0, 2, 60, "toy")
@@ -138,10 +138,10 @@ def test_shipped_networks_fit_data_with_and_without_private_test(
     run = open_run(str(tables[kind]), "pretrained", 0, str(tmp_path))
     assert run.tested_splits == tested
     assert len(run.dataset.train.labels) == 210 and run.plan["batch_size"] == 64
-    assert [*run.members()] == ["CNN", "member 2"] and len(run.seeds()) == 2
-    weights = run.compared()[0].model.get_weights()
+    assert [*run.members()] == ["CNN", "member 2"] and len(run.compared()) == 1
+    weights = run.compared("ablated")[0].model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(weights, shipped.load("cnn")[0].get_weights()))
-    assert [*run.others()] == ["vgg12"] and len(run.compared("cnn_bare")[0].history) == 2
+    assert [*run.others()] == ["cnn_seed1", "vgg12"] and len(run.compared("cnn_bare")[0].history) == 2
     assert run.without_twin("test").sum() == len(run.dataset.test.labels) - 1
     notes = json.loads((run.folder / "run.json").read_text())["notes"]
     assert any("too high" in str(words.stored(note)) for note in notes) == (kind == "without")
@@ -258,7 +258,7 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, packed:
     assert page.read_text() == f"above\n{shipping.MARK}\n\n{table}\n\n{shipping.MARK}\nbelow\n"
     with pytest.raises(ValueError, match="does not have the mark"):
         shipping.insert(reported / "run.json", table)
-    assert table.endswith("points.") and "headline network: 2, mean" in table
+    assert table.endswith("The report is about `cnn` and `dnn`.")
 
 
 def test_a_network_of_ones_own_is_trained_and_one_that_came_trained_is_not(

@@ -15,20 +15,19 @@ from helpers.training.recipes import CPU_PLAN, QUICK_PLAN, told
 def test_the_full_recipe_is_that_for_two_cores_with_larger_networks_for_the_ensemble() -> None:
     full, cpu = recipes.get_recipe("full"), recipes.get_recipe("cpu")
     assert replace(full, name="cpu", members=cpu.members, ensemble=cpu.ensemble) == cpu
+    assert {*cpu.teachers} <= cpu.members.keys() and cpu.headline_plan.needs_teachers
     assert cpu.members.items() < full.members.items()
     teachers = {name for member in full.members.values() for name in member.teachers}
     assert teachers <= full.members.keys()
-    assert {*full.ensemble} <= full.members.keys() and len(full.ensemble) <= LARGEST_ENSEMBLE
+    assert {*full.ensemble} <= {"cnn", *full.members} and len(full.ensemble) <= LARGEST_ENSEMBLE
 
 
 @pytest.mark.parametrize("name", ["full", "cpu"])
 def test_the_headline_network_and_those_that_are_taught_have_at_most_two_million_parameters(name: str) -> None:
     recipe = recipes.get_recipe(name)
     taught = [member.architecture for member in recipe.members.values() if member.plan.needs_teachers]
-    assert taught
-    assert all(
-        architectures.build_cnn(architecture).count_params() <= 2_000_000 for architecture in (recipe.cnn, *taught)
-    )
+    sizes = [architectures.build_cnn(architecture).count_params() for architecture in (recipe.cnn, *taught)]
+    assert all(size <= 2_000_000 for size in sizes)
 
 
 def test_the_second_member_sees_other_images_and_takes_smaller_steps() -> None:

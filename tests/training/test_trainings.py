@@ -1,6 +1,6 @@
 """SEEDS says how often each compared network is trained; the trainings differ in the seed alone."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,10 @@ from helpers.data.datasets import Dataset, Split
 from helpers.run import Run
 from helpers.training import pretrained
 from helpers.training.networks import Networks, recipe_about
-from helpers.training.recipes import get_recipe, names_of_seeds, repeats, slow_down
+from helpers.training.recipes import get_recipe, repeats, slow_down
 
 COMPARED = ("cnn", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare", "cnn_bare_fast")
+THRICE = replace(get_recipe("tiny"), trainings=3)
 
 
 @pytest.fixture
@@ -58,23 +59,23 @@ def test_every_compared_network_is_there_so_often_and_differs_in_the_draw_alone(
     once = Networks(dataset, get_recipe("tiny")).by_name
     monkeypatch.setenv("SEEDS", "3")
     often = Networks(dataset, recipe_about(get_recipe("tiny"), "")).by_name
-    new = {name for first in COMPARED for name in repeats(first, 3)[1:]} | {"cnn_bare_fast"}
+    new = {name for first in COMPARED for name in repeats(first, THRICE)[1:]} | {"cnn_bare_fast"}
     assert set(often) - set(once) == new
     for first in COMPARED:
-        trainings = [often[name] for name in repeats(first, 3)]
+        trainings = [often[name] for name in repeats(first, THRICE)]
         assert [each.draw for each in trainings] == [0, 1, 2]
         assert all(asdict(each.plan) == asdict(trainings[0].plan) for each in trainings)
         configurations = [[layer.get_config() for layer in each.build(0).layers] for each in trainings]
         assert all(str(each) == str(configurations[0]) for each in configurations)
     assert all(often[name].plan == once[name].plan for name in COMPARED if name in once)
-    assert names_of_seeds(recipe_about(get_recipe("tiny"), "")) == repeats("cnn", 3)
+    assert repeats("cnn", recipe_about(get_recipe("tiny"), "")) == ["cnn", "cnn_seed1", "cnn_seed2"]
 
 
 def test_teachers_stay_who_they_are_whatever_seeds_says(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEEDS", "9")
     networks = Networks(dataset, recipe_about(get_recipe("cpu"), "")).by_name
-    assert networks["student"].teachers == ("cnn", "cnn_seed1", "cnn_seed2")
-    assert "vgg9_small_seed8" in networks and "dnn_seed8" in networks and "cnn_seed3" not in networks
+    assert networks["cnn"].teachers == networks["dnn"].teachers == ("slim8", "slim8_b", "slim8_c")
+    assert "vgg9_small_seed8" in networks and not {"dnn_seed1", "cnn_seed1", "slim8_seed1"} & networks.keys()
 
 
 def test_a_run_gives_all_trainings_of_a_network_each_of_its_own_seed(
@@ -86,7 +87,7 @@ def test_a_run_gives_all_trainings_of_a_network_each_of_its_own_seed(
     monkeypatch.setattr(
         "helpers.run.load_or_train", lambda *parts, name, seed, **others: asked.append((name, seed)) or name
     )
-    assert [*run.compared(), *run.compared("cnn_plain")] == [*repeats("cnn", 2), *repeats("cnn_plain", 2)]
+    assert [*run.compared(), *run.compared("cnn_plain")] == ["cnn", "cnn_seed1", "cnn_plain", "cnn_plain_seed1"]
     assert asked == [("cnn", 5), ("cnn_seed1", 1005), ("cnn_plain", 5), ("cnn_plain_seed1", 1005)]
 
 
