@@ -98,7 +98,7 @@ def test_every_network_of_a_recipe_is_trained_once(
 
 
 def test_the_manifest_tells_what_each_network_is(packed: PretrainedNetworks) -> None:
-    assert set(packed.names) == set(NAMES) and packed.others == ("cnn_seed1", "vgg12")
+    assert set(packed.names) == set(NAMES) and packed.others == ("vgg12", "cnn_seed1")
     assert packed.manifest["ensemble"] == ["cnn", "cnn_second"]
     assert packed.manifest["ablated"] == "cnn"
     assert [name for name in packed.names if packed.record(name)["teachers"] == ["cnn"]] == ["vgg12"]
@@ -141,7 +141,7 @@ def test_shipped_networks_fit_data_with_and_without_private_test(
     assert [*run.members()] == ["CNN", "member 2"] and len(run.compared()) == 1
     weights = run.compared("ablated")[0].model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(weights, shipped.load("cnn")[0].get_weights()))
-    assert [*run.others()] == ["cnn_seed1", "vgg12"] and len(run.compared("cnn_bare")[0].history) == 2
+    assert [*run.others()] == ["vgg12", "cnn_seed1"] and len(run.compared("cnn_bare")[0].history) == 2
     assert run.without_twin("test").sum() == len(run.dataset.test.labels) - 1
     notes = json.loads((run.folder / "run.json").read_text())["notes"]
     assert any("too high" in str(words.stored(note)) for note in notes) == (kind == "without")
