@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from helpers.answers import AnswerError, load_answer
 from helpers.base.files import ROOT, write_atomically
 from helpers.base.runs import chosen_trainings, name_run
