@@ -6,7 +6,7 @@ from typing import Any  # of a run, whose type is of a later room
 from helpers.base import timings
 from helpers.base.words import Said, duration, said
 from helpers.networks.architectures import multiplications
-from helpers.training.recipes import names_of_seeds
+from helpers.training.recipes import repeats
 from helpers.training.stored import training_kind, training_work
 
 
@@ -41,7 +41,7 @@ def size_of(run: Any) -> tuple[int, int]:
 
 def _needed(run: Any, notebook: str) -> set[str]:
     """Name the networks that a notebook asks for: the CNN, those like it, or those that it is compared with."""
-    alike = {"cnn", *run.recipe.ensemble, *names_of_seeds(run.recipe)}
+    alike = {"cnn", *run.recipe.ensemble, *run.recipe.teachers, *repeats("cnn", run.recipe)}
     others = {*run.networks} - alike | {"cnn", run.recipe.compared or "cnn"}
     found = {"01_train_cnn": alike, "02_compare_dnn": others}.get(notebook, {"cnn"}) & {*run.networks}
     return found | {teacher for name in found for teacher in run.networks[name].teachers}
