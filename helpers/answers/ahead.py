@@ -42,7 +42,7 @@ def size_of(run: Any) -> tuple[int, int]:
 def _needed(run: Any, notebook: str) -> set[str]:
     """Name the networks that a notebook asks for: the CNN, those like it, or those that it is compared with."""
     alike = {"cnn", *run.recipe.ensemble, *run.recipe.teachers, *repeats("cnn", run.recipe)}
-    others = {*run.networks} - alike | {"cnn", run.recipe.compared or "cnn"}
+    others = {*run.networks} - alike | {"cnn"}
     found = {"01_train_cnn": alike, "02_compare_dnn": others}.get(notebook, {"cnn"}) & {*run.networks}
     return found | {teacher for name in found for teacher in run.networks[name].teachers}
 
