@@ -113,7 +113,6 @@ MODULES = {
     "pack": ("helpers.build.shipping", "pack"),
     "table": ("helpers.build.shipping", "table"),
     "data": ("helpers.data.download",),
-    "bench": ("helpers.bench.turns",),
     "runs": ("helpers.build.runs", "list"),
     "clean": ("helpers.build.runs", "clean"),
 }
@@ -122,6 +121,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "lab": run_lab,
     "explore": partial(run_lab, notebook="explore"),
     "test": run_python(*TESTS.split(), "-m", "not slow", "tests", "notebooks"),
+    "bench": run_python("tests/bench"),
     "kill": run_python("tests/kill_report.py", "--kills", "50"),
 }
 

@@ -1,6 +1,3 @@
-"""What is stale, running notebooks, the report as a whole, explaining pictures, and the packing of networks.
-
-May import every room but `bench`.
-"""
+"""What is stale, running notebooks, the report as a whole, explaining pictures, and the packing of networks."""
 
 __all__ = ["explain", "many", "plan", "report", "runs", "shipping"]

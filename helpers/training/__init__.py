@@ -3,4 +3,4 @@
 May import `base`, `data` and `networks`.
 """
 
-__all__ = ["augmentation", "batches", "given", "learner", "loop", "networks", "pretrained", "recipes", "stored"]
+__all__ = ["batches", "given", "loop", "networks", "pretrained", "recipes", "stored"]

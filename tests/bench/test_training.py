@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+import training
 
-from helpers.bench import training
 from helpers.networks.architectures import build_cnn
 from helpers.training.augmentation import augmentation_layers
 

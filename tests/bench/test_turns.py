@@ -6,8 +6,7 @@ from functools import partial
 
 import pandas as pd
 import pytest
-
-from helpers.bench import turns
+import turns
 
 
 def test_the_candidates_take_turns_and_every_second_round_goes_backwards() -> None:

@@ -1,4 +1,1 @@
-"""Pictures explained by a finished run's network, a page each: `make explain IMAGES=photo.jpg RUN=faces`.
-
-May import every room but `bench`.
-"""
+"""Pictures explained by a finished run's network, a page each: `make explain IMAGES=photo.jpg RUN=faces`."""

@@ -1,4 +1,4 @@
-"""How fast networks are trained and used, beside plain Keras and PyTorch: `python -m helpers.bench.training`.
+"""How fast networks are trained and used, beside plain Keras and PyTorch: `python tests/bench/training.py`.
 
 All compute the same network on the same number of images of 48 by 48 pixels. What each part of the acceleration buys
 is measured by switching it off. The PyTorch rows run in processes of their own, and are left out with a reason where
@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from turns import alternate, comparison, missing, worker
 
-from helpers.bench.turns import alternate, comparison, missing, worker
 from helpers.networks.architectures import ARCHITECTURES, build_cnn, multiplications
 from helpers.networks.fast import PARTS, accelerate
 from helpers.networks.precision import Precision, choose_precision, policy, supports_bfloat16

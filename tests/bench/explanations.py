@@ -7,8 +7,8 @@ from functools import partial
 import keras
 import numpy as np
 import pandas as pd
+from turns import alternate, comparison, missing
 
-from helpers.bench.turns import alternate, comparison, missing
 from helpers.explain import ascent, registry, superpixels
 from helpers.explain.registry import Method
 from helpers.grade import insertion

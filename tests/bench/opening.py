@@ -1,4 +1,4 @@
-"""Time and peak memory of opening sets of 10, 50 and 200 thousand images: `python -m helpers.bench.opening`.
+"""Time and peak memory of opening sets of 10, 50 and 200 thousand images: `python tests/bench/opening.py`.
 
 The images are schematic faces, 48 x 48 pixels, as PNG files in class folders of a zip archive. Each set is opened
 by a process of its own with an empty cache, so that it is hashed, decoded, searched for twins, split and written to

@@ -1,6 +1,6 @@
 """Compare the speed of candidates that do the same work: `make bench` runs every bench there is.
 
-A bench is a module `helpers/bench/<subject>.py` with a function `main()` that measures and prints, in three lines:
+A bench is a file `tests/bench/<subject>.py` with a function `main()` that measures and prints, in three lines:
 
     candidates = {"plain": lambda: plain(images), "ours": lambda: ours(images)}
     times = alternate(candidates, rounds=5)
@@ -13,15 +13,12 @@ A candidate that needs a process of its own, such as another framework with thre
 One whose packages are missing is left out with a reason, which `missing` gives.
 """
 
-import importlib
-import pkgutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from multiprocessing import get_context
-from pathlib import Path
 
 import pandas as pd
 
@@ -99,11 +96,3 @@ def _prepare(prepare: Callable[..., Callable[[], object]], *arguments: object) -
 
 def _work() -> None:
     _prepared[0]()
-
-
-def main(words: Sequence[str] = ()) -> int:
-    """Run every bench, one after the other."""
-    for module in sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])):
-        if module != "turns":
-            importlib.import_module(f"helpers.bench.{module}").main()
-    return 0
