@@ -22,7 +22,7 @@ from helpers.data import cache as store
 from helpers.data import faces, readers
 from helpers.data.containers import list_members, refuse_foreign_members
 from helpers.data.options import Options, read_options
-from helpers.data.reading import SPLITS, Reading, from_json, printable
+from helpers.data.reading import SPLITS, Reading, count, from_json, printable
 from helpers.data.sources import FER2013_SIZE, OTHER_SIZE, PREVIEWED, Contents, DatasetError, Record, reading_from
 from helpers.data.splits import plan
 
@@ -276,7 +276,9 @@ def _open(source: Source, folder: Path, facts: Facts, keep_training: bool) -> Da
         )
     facts |= facts["keep_training"] if changed else {}
     arrays, reading = store.read_arrays(folder, facts), from_json(facts["reading"])
-    reading = replace(reading, notes=(*reading.notes, *map(stored, facts["split_notes"])))
+    pairs = ((split, reading.class_names[label]) for split in SPLITS for label in arrays["labels"][split])
+    notes = (*reading.notes, *map(stored, facts["split_notes"]))
+    reading = replace(reading, counts=count(pairs) if changed else reading.counts, notes=notes)
     return Dataset(
         name=source.name,
         class_names=reading.class_names,

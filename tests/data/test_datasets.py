@@ -492,6 +492,8 @@ def test_training_images_can_all_be_kept_for_training(held: str, lacking: str, t
     first, second = parts(kept.notes)[:2]
     assert lacking in first and "too high" in first and "1 of the 106 test images also occurs" in second
     assert kept.fingerprint != usual.fingerprint and not set(parts(kept.notes)[:1]) & set(parts(usual.notes))
+    for opened in (usual, kept):  # what is said first is what there is
+        assert [sum(opened.reading.counts[split].values()) for split in SPLITS] == sizes(opened)
 
 
 def test_keeping_training_images_changes_nothing_where_all_splits_are_there(tmp_path: Path, cache: Path) -> None:
