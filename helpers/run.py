@@ -77,8 +77,13 @@ class Run:
         CNN unless that takes hours to train; or "cnn_plain" and so on, which is that one without an ingredient.
         """
         if name == "ablated":
-            name = (self.shipped.manifest["ablated"] if self.shipped else self.recipe.ablated) or "cnn"
+            name = self.taken_apart
         return [self.network(one) for one in recipes.repeats(name, self.recipe)]
+
+    @property
+    def taken_apart(self) -> str:
+        """Name the CNN of which versions without an ingredient are trained."""
+        return self.shipped.manifest["ablated"] if self.shipped else self._networks.fitted.whole
 
     def missing_ablations(self) -> Mapping[str, object]:
         """Name the ablations that cannot be made of the CNN, each with the reason."""
@@ -383,11 +388,12 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
     source, image_size = read_source(recipe), image_size or preferred_side(recipe)
-    chosen = recipe_about(get_recipe(recipe), source)
+    recipe_about(get_recipe(recipe), source)  # what cannot be is said before the data are read
     shipped = pretrained.open_pretrained() if recipe == pretrained.RECIPE else None
     loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shipped is not None)
     if shipped:
         shipped.check(loaded)
+    chosen = recipe_about(get_recipe(recipe), source, loaded.evidence is not None)
     plots.missing_characters("".join(loaded.class_names))  # has fonts of this machine help out in figures
     place, often, balance = runs.place_of(reports), runs.chosen_trainings(recipe), balances(recipe)
     folder = claim_run(loaded, recipe, seed, place, image_size, label(source, recipe), often, balance=balance)

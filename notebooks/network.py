@@ -10,20 +10,16 @@ from keras import Model, layers
 
 
 def build(image_shape, classes):
-    """Build nine convolutions in three units, each closed by max pooling, and two dense layers before the logits."""
+    """Build nine convolutions in three units, average each of the last maps, and weigh the averages into logits."""
     pixels = layers.Input(image_shape)
     maps = layers.Rescaling(1 / 127.5, offset=-1)(pixels)  # from 0..255 to -1..1
-    for unit, filters in enumerate((16, 32, 64)):
+    for unit, filters in enumerate((16, 32, 96)):
+        if unit:
+            maps = layers.MaxPooling2D()(maps)
         for place in range(3):
             stride = 2 if unit == place == 0 else 1  # a first step of two pixels makes all that follows cheaper
             maps = layers.Conv2D(filters, 3, stride, "same", kernel_initializer="he_normal")(maps)
             maps = layers.BatchNormalization(momentum=0.9)(maps)
             maps = layers.ReLU()(maps)
-        maps = layers.MaxPooling2D()(maps)
-    values = layers.Flatten()(maps)
-    for width in (128, 64):
-        values = layers.Dense(width, kernel_initializer="he_normal")(values)
-        values = layers.BatchNormalization(momentum=0.9)(values)
-        values = layers.ReLU()(values)
-        values = layers.Dropout(0.1)(values)
+    values = layers.Dropout(0.1)(layers.GlobalAveragePooling2D()(maps))
     return Model(pixels, layers.Dense(classes)(values), name="network")

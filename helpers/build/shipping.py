@@ -58,8 +58,9 @@ def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "
     own = None if isinstance(source, str) else source
     if own and own.trained:
         raise NetworkError(f"NETWORK={own.path} is trained already; give a Python file that builds a network.")
-    chosen, side = recipe_about(get_recipe(recipe), source), preferred_side(recipe)
+    side = preferred_side(recipe)
     usual = load_dataset(dataset, image_size=side or None)
+    chosen = recipe_about(get_recipe(recipe), source, usual.evidence is not None)
     named = label(source, recipe)
     folder = reports / name_run(usual.name, recipe, seed, side, named, trainings=chosen_trainings(recipe))
     if usual.missing != ("test",):
@@ -93,7 +94,7 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
     stored = {name: path for name in wanted if (path := run.stored(name))}
     trained = {name: read_record(path) for name, path in stored.items()}
     usual = [name for name in run.recipe.ensemble if name in trained]
-    ablated = run.recipe.ablated or "cnn"
+    ablated = run.taken_apart
     members = [*(ensemble or usual)]
     if len(members) > LARGEST_ENSEMBLE:
         raise PretrainedError(f"The ensemble may have {LARGEST_ENSEMBLE} members, not {len(members)}; leave some out.")

@@ -52,6 +52,10 @@ ARCHITECTURES: dict[str, Architecture] = {
         ((16,) * 3, (32,) * 3, (64,) * 3), (128, 64), first_stride=2, unit_dropout=0.0, dense_dropout=0.1,
         dense_batch_norm=True,
     ),
+    # Nearly all of its parameters are in convolutions: each last map is averaged, and no dense layer is between.
+    "average9": Architecture(
+        ((16,) * 3, (32,) * 3, (96,) * 3), (), first_stride=2, unit_dropout=0.0, average_last=True, logits_dropout=0.1
+    ),
     "slim8": SLIM8,
     # On larger images and with wider units, at more than four times the multiplications.
     "wide8": replace(SLIM8, units=((48,) * 2, (96,) * 2, (192,) * 2, (256,) * 2), enlargement=(3, 2)),

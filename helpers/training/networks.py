@@ -61,7 +61,7 @@ class Networks:
     @cached_property
     def by_name(self) -> dict[str, Network]:
         """List the networks by name, in the order in which they are wanted."""
-        recipe = replace(self.recipe, plan=self.plan)
+        recipe = self.fitted
         if self.opened:
             return {"dnn": Network(self._build_dnn, slow_down(recipe.plan))}
         teachers = self._teachers(self.recipe.headline_plan)
@@ -69,6 +69,7 @@ class Networks:
             "cnn": replace(self._cnn(self.plan), teachers=self._teachers(self.plan)),
             **({"cnn_second": self._cnn(recipe.second_plan, draw=1)} if "cnn_second" in recipe.ensemble else {}),
             "dnn": Network(self._build_dnn, slow_down(self.recipe.headline_plan.unenlarged), teachers=teachers),
+            **({"cnn_short": self._cnn(recipe.usual_plan)} if recipe.whole == "cnn_short" else {}),
             **({recipe.ablated: self._other(recipe.ablated, recipe.usual_plan)} if recipe.ablated else {}),
             **{
                 f"cnn_{name}": self._ablated(recipe.plain_plan, **parts)
@@ -78,13 +79,19 @@ class Networks:
             **{name: self._member(member) for name, member in recipe.members.items()},
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
         }
-        compared = ("cnn", "dnn", recipe.ablated, *map("cnn_{}".format, ABLATIONS))
+        compared = ("cnn", "dnn", recipe.whole, *map("cnn_{}".format, ABLATIONS))
         again = {name: repeats(name, recipe) for name in compared if name in networks}
         return networks | {
             name: replace(networks[first], draw=draw)
             for first, names in again.items()
             for draw, name in enumerate(names)
         }
+
+    @cached_property
+    def fitted(self) -> Recipe:
+        """The recipe with the plan of this network; what has a plan of its own is taken apart by that."""
+        own = self.plan != self.recipe.headline_plan
+        return replace(self.recipe, plan=self.plan, ablated_plan=None if own else self.recipe.ablated_plan)
 
     @cached_property
     def plan(self) -> Plan:
@@ -164,29 +171,40 @@ class Networks:
         return (named or self.recipe.teachers) if plan.needs_teachers else ()
 
 
-def recipe_about(recipe: Recipe, source: Source | str) -> Recipe:
+def recipe_about(recipe: Recipe, source: Source | str, drawn: bool = False) -> Recipe:
     """Give a recipe whose CNN, which all is about, is this network: a named one, or one of the user's.
 
-    What a recipe trains besides, of other architectures, is then left out. Raises NetworkError where a Python file's
-    `plan()` gives no plan, and where the recipe trains nothing. How often networks are trained, SEEDS may say.
+    What a recipe trains besides, of other architectures, is then left out. drawn: the images are drawn faces. Raises
+    NetworkError where a Python file's `plan()` gives no plan, and where the recipe trains nothing. How often networks
+    are trained, SEEDS may say.
     """
     trained = isinstance(source, Source) and source.trained
+    if drawn and recipe.drawn_plan:
+        recipe = replace(recipe, plan=recipe.drawn_plan, ablated_plan=None)
     recipe = replace(recipe, trainings=chosen_trainings(recipe.name, trained) or recipe.trainings)
     if not source:
         return recipe
     if recipe.name == "pretrained":
         raise NetworkError("RECIPE=pretrained has networks of its own; leave NETWORK out, or choose another recipe.")
-    alone = Recipe(recipe.name, recipe.cnn, recipe.plan, recipe.second_augmentation, trainings=recipe.trainings)
+    alone = Recipe(
+        recipe.name,
+        recipe.cnn,
+        recipe.plan,
+        recipe.second_augmentation,
+        ablated_plan=None if recipe.ablated else recipe.ablated_plan,
+        ensemble=("cnn", "cnn_second") if recipe.members else recipe.ensemble,
+        trainings=recipe.trainings,
+    )
     if isinstance(source, str):
         get_architecture(source)  # which names those that there are
         return replace(alone, cnn=source)
     if source.trained:
-        return replace(alone, trainings=1, ensemble=("cnn",))
+        return replace(alone, trainings=1, ablated_plan=None, ensemble=("cnn",))
     make = source.offers("plan")
     plan = make() if make else recipe.plan
     if not isinstance(plan, Plan):
         raise NetworkError(f"plan() of {source.path} gives {type(plan).__name__!r}; it has to give a recipes.Plan.")
-    return replace(alone, plan=plan)
+    return replace(alone, plan=plan, ablated_plan=None if make else alone.ablated_plan)
 
 
 def open_networks(dataset: Dataset, recipe: str) -> Networks:
@@ -202,7 +220,8 @@ def open_networks(dataset: Dataset, recipe: str) -> Networks:
         assert own
         return canonical(opening.read(opening.check(own, shape, classes), own), shape, classes)
 
-    return Networks(dataset, recipe_about(get_recipe(recipe), source), own, opened if own and own.trained else None)
+    chosen = recipe_about(get_recipe(recipe), source, dataset.evidence is not None)
+    return Networks(dataset, chosen, own, opened if own and own.trained else None)
 
 
 def count_convolutions(dataset: Dataset, recipe: str) -> int:

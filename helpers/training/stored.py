@@ -36,7 +36,7 @@ from helpers.training.augmentation import AUGMENTATIONS, Augmentation
 from helpers.training.batches import balances, class_weights
 from helpers.training.head import train_head
 from helpers.training.loop import Trained, TrainingError, _fitted_phases, train
-from helpers.training.recipes import Phase, Plan, fit_batch
+from helpers.training.recipes import Phase, Plan, fit_batch, fit_images
 
 HISTORY, RECORD = "history.csv", "record.json"  # in a network's file, beside what Keras puts there
 # What these give, a network's layers and its plan, is told in full; another recipe beside it makes nothing stale.
@@ -113,8 +113,11 @@ def training_work(model: keras.Model, dataset: Dataset, plan: Plan, epochs: int 
 
 
 def fitted_plan(model: keras.Model, plan: Plan, dataset: Dataset) -> Plan:
-    """Give the plan by which a model is trained: in smaller batches where the plan's would not fit in memory."""
-    return fit_batch(plan, gradient_bytes(model, dataset.image_shape))
+    """Give the plan by which a model is trained: in smaller batches where the plan's would not fit in memory.
+
+    And of large images fewer, where a plan bounds their number: each costs more.
+    """
+    return fit_batch(fit_images(plan, dataset.image_shape[0]), gradient_bytes(model, dataset.image_shape))
 
 
 def _record(dataset: Dataset, plan: Plan, seed: int, trained: Trained) -> dict[str, object]:

@@ -144,7 +144,10 @@ def test_dropout_grows_with_the_tensor_and_stays_within_bounds() -> None:
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: architectures.build_cnn("vgg99"), "vgg99.*vgg9, vgg9_small, slim8, wide8, even10, vgg12, wide5"),
+        (
+            lambda: architectures.build_cnn("vgg99"),
+            "vgg99.*vgg9, vgg9_small, average9, slim8, wide8, even10, vgg12, wide5",
+        ),
         (lambda: architectures.build_cnn("vgg9", normalization="mean"), "mean.*none, per_image"),
         (lambda: architectures.convolution(architectures.build_cnn("wide5"), 5), "no convolution 5.*1 to 4"),
     ],

@@ -54,6 +54,13 @@ def test_batches_are_halved_until_they_fit_and_steps_shrink_with_them_but_not_at
         assert recipes.fit_batch(recipe.plan, image) == recipe.plan
 
 
+def test_fewer_of_large_images_are_shown_where_their_number_is_bounded() -> None:
+    quick = recipes.get_recipe("quick").plan
+    assert [recipes.fit_images(quick, side).max_images for side in (48, 64, 128)] == [240_000, 240_000, 120_000]
+    unbounded, head = recipes.get_recipe("cpu").plan, recipes.transferred(quick)
+    assert recipes.fit_images(unbounded, 512) == unbounded and recipes.fit_images(head, 512) == head
+
+
 def test_every_recipe_is_told_from_its_plan_and_a_changed_plan_in_other_words() -> None:
     quick, cpu = (" ".join(map(str, told(asdict(plan)))) for plan in (QUICK_PLAN, CPU_PLAN))
     assert "label smoothing" not in quick and "mixup" not in quick and "batches of 64" in quick

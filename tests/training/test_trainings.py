@@ -110,3 +110,22 @@ def test_what_is_not_trained_is_told_with_its_reason(dataset: Dataset) -> None:
     networks = Networks(dataset, get_recipe("tiny"))
     assert "cnn_bare_fast" not in networks.by_name and "SEEDS" in str(networks.missing["bare_fast"])
     assert set(pretrained.open_pretrained().missing) == {"bare_fast"}
+
+
+def test_versions_differ_from_the_whole_network_in_the_ingredient_alone_also_where_all_are_trained_for_less(
+    dataset: Dataset,
+) -> None:
+    networks = Networks(dataset, recipe_about(get_recipe("quick"), ""))
+    whole, plain = networks.by_name[networks.fitted.whole], networks.by_name["cnn_plain"]
+    assert whole.plan.max_images < networks.by_name["cnn"].plan.max_images  # so it is another training
+    assert plain.plan == replace(whole.plan, augmentation=plain.plan.augmentation) and plain.plan != whole.plan
+    sizes = [network.build(0).count_params() for network in (whole, plain, networks.by_name["cnn"])]
+    assert len({*sizes}) == 1
+    assert whole.draw == plain.draw == 0
+
+
+def test_drawn_faces_are_learned_in_fewer_epochs_than_photos_unless_a_network_says_how(dataset: Dataset) -> None:
+    photos, drawn = (Networks(dataset, recipe_about(get_recipe("quick"), "", faces)).by_name for faces in (False, True))
+    assert drawn["cnn"].plan.phases[0].epochs < photos["cnn"].plan.phases[0].epochs
+    assert "cnn_short" in photos and "cnn_short" not in drawn
+    assert drawn["cnn_plain"].plan.phases == drawn["cnn"].plan.phases

@@ -282,7 +282,7 @@ class _Rebuilt:
             return self._unique(f"{before}_{said}")
         role = next((role for kinds, role in _NUMBERED.items() if isinstance(layer, kinds)), "")
         self._names[f"all of {role}"] += 1
-        plain = re.sub(r"(2d)?(_\d+)?$", "", layer.name)
+        plain = re.sub(r"(2d)?(_\d+)?$", "", layer.name).replace("global_average_pooling", "average")
         return self._unique(f"{role}{self._names[f'all of {role}']}" if role else plain)
 
     def _unique(self, wanted: str) -> str:

@@ -177,7 +177,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(build, said):
 
 def test_the_network_that_is_shown_to_be_edited_is_the_named_one_layer_by_layer():
     shown = built.build(Source(OWN), (48, 48, 1), 7)
-    named = build_cnn("vgg9_small", (48, 48, 1), 7)
+    named = build_cnn("average9", (48, 48, 1), 7)
     assert [described(layer) for layer in shown.layers] == [described(layer) for layer in named.layers]
     again = built.build(Source(OWN), (48, 48, 1), 7)  # what was built before in the process changes no name
     for model in (shown, again):
