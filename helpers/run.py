@@ -62,11 +62,7 @@ class Run:
         return self._headline
 
     def members(self) -> dict[str, Trained]:
-        """Give the ensemble's members by a name for people.
-
-        Of those that a recipe trains, "cnn_second" has the headline CNN's architecture, another seed and other
-        augmentation.
-        """
+        """Give the ensemble's members by a name for people; "cnn_second" is another training of the headline CNN."""
         names = self.shipped.manifest["ensemble"] if self.shipped else self.recipe.ensemble
         return {shown_name(name, place): self.network(name) for place, name in enumerate(names, 1)}
 
