@@ -362,3 +362,10 @@ def test_each_training_is_a_dot_and_one_training_is_none_beside_its_own_mean() -
 
     assert dots(several) == [0.45, 0.55, 0.6, 0.62, 0.58]
     assert dots() == dots([np.array([0.5]), np.array([0.6])]) == []
+
+
+def test_a_learning_rate_that_nobody_knows_has_no_panel() -> None:
+    unknown = HISTORY.assign(learning_rate=np.nan)  # of a network that came trained
+    panels = [len(plots.training_curves({"CNN": history}).axes) for history in (unknown, HISTORY)]
+    assert panels == [2, 3]
+    assert len(plots.training_curves({"CNN": unknown, "DNN": HISTORY}).axes) == 3

@@ -13,7 +13,8 @@ from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure, s
 
 @drawn
 def training_curves(histories: Mapping[str, pd.DataFrame], rate: bool = True) -> Figure:
-    """Draw loss, accuracy and, if asked, learning rate by epoch; training dashed, validation solid, phases divided."""
+    """Draw loss, accuracy and, if asked and known, learning rate by epoch; training dashed, validation solid."""
+    rate = rate and any(history["learning_rate"].notna().any() for history in histories.values())
     panels = ["loss", "accuracy", "learning_rate"] if rate else ["loss", "accuracy"]
     figure = new_figure(2.3)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
