@@ -20,7 +20,7 @@ from helpers.data import faces
 from helpers.data.containers import visible_files
 from helpers.data.decode import scale, scale_masks
 from helpers.data.reading import Pixels, Reading, count
-from helpers.data.sources import SPLITS, Contents, DatasetError, Record, printable
+from helpers.data.sources import SPLITS, Contents, Record, printable, refused
 from helpers.data.splits import arrange, drop_empty_classes, keep_training, missing_splits, shuffle_within
 
 MAX_UNREADABLE = 0.01  # share of the images that may be left out
@@ -145,13 +145,11 @@ def _hash(content: bytes) -> int:
 
 def _check_skipped(path: Path, skipped: Sequence[tuple[str, str]], kept: int) -> None:
     if not kept + len(skipped):
-        raise DatasetError(f"{path} holds no images with a label; give a data set that has some.")
+        raise refused("empty", path=path)
     if len(skipped) > MAX_UNREADABLE * (kept + len(skipped)):
         first = "; ".join(f"{name} {printable(reason).rstrip('.')}" for name, reason in skipped[:10])
-        raise DatasetError(
-            f"{path}: {len(skipped):,} of {kept + len(skipped):,} images cannot be read, more than "
-            f"{MAX_UNREADABLE:.0%}; repair or remove them, the first being: {first}."
-        )
+        counts = {"n": len(skipped), "all": kept + len(skipped)}
+        raise refused("unreadable", path=path, **counts, most=MAX_UNREADABLE, first=first)
 
 
 def _pick(scratch: Path, order: np.ndarray, size: int) -> Iterator[bytes]:

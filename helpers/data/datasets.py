@@ -23,7 +23,7 @@ from helpers.data import faces, readers
 from helpers.data.containers import list_members, refuse_foreign_members
 from helpers.data.options import Options, read_options
 from helpers.data.reading import SPLITS, Reading, count, from_json, printable
-from helpers.data.sources import FER2013_SIZE, OTHER_SIZE, PREVIEWED, Contents, DatasetError, Record, reading_from
+from helpers.data.sources import FER2013_SIZE, OTHER_SIZE, PREVIEWED, Contents, Record, reading_from, refused
 from helpers.data.splits import plan
 
 KNOWN_NAMES = ("faces", "fer2013", "food11")
@@ -168,7 +168,7 @@ def identify(
     that only missing data are an error.
     """
     if image_size is not None and not _SIZES[0] <= image_size <= _SIZES[1]:
-        raise DatasetError(f"Images cannot be {image_size} pixels a side; choose {_SIZES[0]} to {_SIZES[1]}.")
+        raise refused("size", size=str(image_size), low=_SIZES[0], high=_SIZES[1])
     path = _locate(name_or_path)
     if path is None:  # another program draws other faces
         image_size = None if image_size == FER2013_SIZE else image_size  # the size that they have anyway
@@ -219,16 +219,13 @@ def _locate(name_or_path: str) -> Path | None:
         with suppress(OSError, ValueError):  # a name that no file can have
             kind = "data" if path.is_dir() or path.is_file() else "other" * path.exists()
         if kind == "other":  # a pipe would be waited for, a device might never end
-            raise DatasetError(f"{path} is neither a file nor a folder; give an archive or a folder of images.")
+            raise refused("special", path=path)
         if kind:
             return path.resolve()
     *names, last = map(repr, KNOWN_NAMES)
     shown = [printable(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)) for path in candidates]
-    get = f"`make data DATASET={name_or_path}` downloads it, or " if known else ""
-    raise DatasetError(
-        f"There is no data set {name_or_path!r} (looked for {', '.join(shown)}); {get}DATASET is {', '.join(names)} or "
-        f"{last}, or the path of an archive or a folder of images."
-    )
+    key = "missing_known" if known else "missing"
+    raise refused(key, name=name_or_path, places=", ".join(shown), known=", ".join(names), last=last)
 
 
 def _run_name(path: Path, fingerprint: str) -> str:
@@ -265,15 +262,13 @@ def recognise(path: Path, options: Options, scratch: Path | None = None) -> Cont
                 return Contents(reading, *(_guarded(path, part) if part else () for part in records))
         refuse_foreign_members(path, members.heads())
     kinds = ", ".join(reader.what for reader in readers.READERS)
-    raise DatasetError(f"{path} holds no labelled images; give a folder or an archive with one of these: {kinds}.")
+    raise refused("unknown", path=path, kinds=kinds)
 
 
 def _open(source: Source, folder: Path, facts: Facts, keep_training: bool) -> Dataset:
     changed = keep_training and bool(facts["missing"])
     if changed and facts["keep_training"] is None:
-        raise DatasetError(
-            f"{source.path} does not say which of its images are for training; give data that are divided into splits."
-        )
+        raise refused("no_splits", path=source.path)
     facts |= facts["keep_training"] if changed else {}
     arrays, reading = store.read_arrays(folder, facts), from_json(facts["reading"])
     pairs = ((split, reading.class_names[label]) for split in SPLITS for label in arrays["labels"][split])

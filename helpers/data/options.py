@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
-from helpers.data.sources import DatasetError
+from helpers.data.sources import refused
 
 FITS = ("crop", "pad", "stretch")
 
@@ -52,7 +52,7 @@ def read_options(environment: Mapping[str, str] = os.environ) -> Options:
     given = {name.lower(): environment.get(name, "").strip() for name in VARIABLES}
     level, fit = given["class_level"] or "0", given["fit"] or "crop"
     if not level.isdecimal():
-        raise DatasetError(f"CLASS_LEVEL={level} is no level of folders; give a whole number such as 1 or 2.")
+        raise refused("level", level=level)
     if fit not in FITS:
-        raise DatasetError(f"FIT={fit} is no way to make an image square; choose one of {', '.join(FITS)}.")
+        raise refused("fit", fit=fit, known=", ".join(FITS))
     return Options(int(level), given["labels"], given["label"], given["file"], given["classes"], given["group"], fit)

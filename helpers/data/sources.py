@@ -8,10 +8,11 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from helpers.base.words import text
 from helpers.data import faces
 from helpers.data.reading import SPLITS as SPLITS
 from helpers.data.reading import Reading
@@ -26,6 +27,15 @@ _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, tarfile.TarEr
 
 class DatasetError(ValueError):
     """A data set that cannot be found or used; the message is one sentence for the user."""
+
+
+def refused(key: str, /, **values: Any) -> DatasetError:
+    """Make the error whose sentence has this key below "refused", in the language that is spoken.
+
+    values: of the sentence, of which texts and paths are spelled so that they can be printed.
+    """
+    spelled = {n: printable(str(value)) if isinstance(value, str | Path) else value for n, value in values.items()}
+    return DatasetError(text(f"refused.{key}", **spelled))
 
 
 class UnreadableError(ValueError):
@@ -66,12 +76,8 @@ def reading_from(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise DatasetError(f"{path} is damaged ({error}); download or make it again.") from error
+        raise refused("damaged", path=path, reason=str(error)) from error
     except NotImplementedError as error:
-        raise DatasetError(
-            f"{path} is packed in a way that cannot be read ({error}); unpack it and give the folder."
-        ) from error
+        raise refused("packed", path=path, reason=str(error)) from error
     except OSError as error:
-        raise DatasetError(
-            f"{path} cannot be read ({error.strerror or error}); make it readable, or copy it elsewhere."
-        ) from error
+        raise refused("closed", path=path, reason=error.strerror or str(error)) from error

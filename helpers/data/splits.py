@@ -9,7 +9,7 @@ import numpy as np
 from helpers.base.words import Said, plain, said
 from helpers.data.labels.words import quoted
 from helpers.data.reading import OTHER_SPLIT_NAMES, SPLITS, Reading, count
-from helpers.data.sources import DatasetError
+from helpers.data.sources import refused
 
 _TRAIN, _VALIDATION, _TEST = range(len(SPLITS))
 _WIDEST = 0.1  # interval of an accuracy that is still good enough to choose by
@@ -50,12 +50,10 @@ def arrange(
     elif _TRAIN in present:
         splits, notes = _complete(given, labels, together, split_names)
     else:
-        raise DatasetError(f"{path} has no {split_names['train']} images; add some, or take the splits away.")
+        raise refused("no_train", path=path, train=split_names["train"])
     _check_classes(path, class_names, labels, splits)
     if _VALIDATION not in splits:
-        raise DatasetError(
-            f"{path} has too few {split_names['train']} images to hold some out for validation; add more."
-        )
+        raise refused("few_train", path=path, train=split_names["train"])
     return splits, notes + _twin_notes(splits, twins)
 
 
@@ -107,7 +105,7 @@ def plan(path: Path, reading: Reading) -> Reading:
     counts = [(s, c, n) for s, by_class in reading.counts.items() for c, n in by_class.items() if c in names]
     pairs = [(split, name) for split, name, number in counts for _ in range(number)]
     if not names:
-        raise DatasetError(f"{path} holds no images with a label; give a data set that has some.")
+        raise refused("empty", path=path)
     if not pairs:
         return reading
     given = np.array([SPLITS.index(split) if split else -1 for split, _ in pairs])
@@ -137,12 +135,12 @@ def deal(labels: np.ndarray, twins: np.ndarray, shares: Sequence[float]) -> np.n
 
 def _check_classes(path: Path, names: Sequence[str], labels: np.ndarray, splits: np.ndarray) -> None:
     if len(names) < 2:
-        raise DatasetError(f"{path} has images of one class only, {names[0]!r}; add a second class.")
-    for split, kind in ((_TRAIN, "training"), (_TEST, "test")):
+        raise refused("one_class", path=path, name=names[0])
+    for split in (_TRAIN, _TEST):
         lacking = np.setdiff1d(labels, labels[splits == split])
         if len(lacking):
             named = quoted((names[label] for label in lacking), _NAMED)
-            raise DatasetError(f"{path} has no {kind} image of {named}; add some, or take that class out.")
+            raise refused("lacking", path=path, kind=said(f"data.part.{SPLITS[split]}"), names=named)
 
 
 def _twin_notes(splits: np.ndarray, twins: np.ndarray) -> tuple[Said, ...]:

@@ -21,7 +21,8 @@ from PIL import Image
 from helpers.base.words import parts
 from helpers.data import containers
 from helpers.data.containers import listing
-from helpers.data.datasets import Dataset, DatasetError, load_dataset
+from helpers.data.datasets import Dataset, load_dataset
+from helpers.data.sources import DatasetError
 
 Files = Mapping[str, bytes]
 

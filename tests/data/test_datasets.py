@@ -26,7 +26,8 @@ from pyarrow import parquet
 from helpers.base import folders
 from helpers.base.words import parts
 from helpers.data import datasets, decode, faces, splits
-from helpers.data.datasets import SPLITS, Dataset, DatasetError, identify, load_dataset
+from helpers.data.datasets import SPLITS, Dataset, identify, load_dataset
+from helpers.data.sources import DatasetError
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 

@@ -21,9 +21,10 @@ from scipy.io import savemat
 
 from helpers.base.words import parts, use
 from helpers.data import look as looking
-from helpers.data.datasets import SPLITS, DatasetError, load_dataset, look
+from helpers.data.datasets import SPLITS, load_dataset, look
 from helpers.data.options import Options
 from helpers.data.reading import Reading
+from helpers.data.sources import DatasetError
 
 Maker = Callable[[Path], object]
 

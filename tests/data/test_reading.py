@@ -11,10 +11,10 @@ from helpers.base.files import ROOT
 from helpers.base.words import parts, said
 from helpers.data import readers
 from helpers.data.containers import Members
-from helpers.data.datasets import SPLITS, DatasetError, identify, load_dataset
+from helpers.data.datasets import SPLITS, identify, load_dataset
 from helpers.data.options import Options, read_options
 from helpers.data.reading import Pixels, Reading, Unused, count, from_json
-from helpers.data.sources import Contents, Record
+from helpers.data.sources import Contents, DatasetError, Record
 
 
 @pytest.fixture

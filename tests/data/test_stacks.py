@@ -16,7 +16,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from helpers.base.words import parts
-from helpers.data.datasets import SPLITS, Dataset, DatasetError, load_dataset
+from helpers.data.datasets import SPLITS, Dataset, load_dataset
+from helpers.data.sources import DatasetError
 
 SIDE = 48  # pixels, so that nothing is scaled
 COUNTS = {"train": 30, "validation": 9, "test": 12}

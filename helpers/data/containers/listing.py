@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, NoReturn
 from helpers.base.files import writing
 from helpers.base.words import Said, said
 from helpers.data.containers.foreign import refuse_foreign
-from helpers.data.sources import DatasetError, Opener, UnreadableError, printable
+from helpers.data.sources import Opener, UnreadableError, printable, refused
 
 MAX_GROWTH, MIN_SPOOL = 20, 2 * 2**30  # an archive may unpack to so many times its size, and to so many bytes anyway
 _ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".zip", ".npz", ".tar", ".tgz", ".tbz2", ".txz")
@@ -127,7 +127,7 @@ def _list_zip(label: str, file: BinaryIO) -> Members:
     named = zip((name.replace("\\", "/") for name in names), archive.infolist(), strict=True)  # as Windows parts them
     entries = _visible(label, named)
     if any(entry.flag_bits & 1 for _, entry in entries):
-        raise DatasetError(f"{label} is protected by a password; unpack it and give the folder instead.")
+        raise refused("password", path=label)
     folders = frozenset(str(PurePosixPath(name)) for name, _ in entries if name.endswith("/"))
     files = [(name, partial(_open_entry, archive, entry)) for name, entry in entries if not name.endswith("/")]
     return Members(_without_twins(files), folders, notes)
@@ -200,9 +200,7 @@ def _visible(label: str, entries: Iterable[tuple[str, Any]]) -> list[tuple[str, 
     for name, _ in entries:
         first, *rest = name.split("/")  # a path of pathlib's would take longer than all else of listing
         if ".." in (first, *rest) or name.startswith("/") or first.endswith(":"):
-            raise DatasetError(
-                f"{label} holds the path {name!r}, which leads out of the archive; get it from a source that you trust."
-            )
+            raise refused("outside", path=label, name=name)
     return [(name, entry) for name, entry in entries if not is_hidden(name)]
 
 
@@ -261,10 +259,7 @@ class _Spool:
                 self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed with its last slice)
         while chunk := stream.read(_CHUNK):
             if self._size + len(chunk) > self._limit:
-                raise DatasetError(
-                    f"{self._path} unpacks to more than {self._limit:,} bytes; if you trust it, unpack it and give the "
-                    "folder."
-                )
+                raise refused("too_much", path=self._path, limit=self._limit)
             with writing(self._folder), self._lock:
                 self._file.seek(self._size)  # what is copied may itself be read from this file
                 self._file.write(chunk)

@@ -3,7 +3,7 @@
 import io
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from posixpath import splitext
 
@@ -42,18 +42,12 @@ _OBJECTS = {  # ending -> the form of annotations that end so, and what is found
 
 def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple[Unused, ...]]:
     """Part the images that are meant from thumbnails and masks; gives their paths, and what was left out."""
-    folders: dict[str, list[str]] = defaultdict(list)
-    for name in images:
-        folders[name.rpartition("/")[0]].append(name)
-    of_system = [f for f in folders if any(p.lower() in words.SYSTEM or p.startswith(".") for p in f.split("/"))]
-    system = {name for folder in of_system for name in folders[folder]}
-    masks = _find_mask_folders(members, folders) - system
-    masks |= _find_mask_files(members, [name for name in images if name not in system])
-    again = _find_versions([name for name in images if name not in system | masks])
-    left = {"system": system, "masks": masks, "versions": again}
-    aside = tuple(part for kind, names in left.items() for part in unused(said(f"data.left.{kind}"), sorted(names)))
-    out = system | masks | again
-    return [name for name in images if name not in out], aside
+    left, aside = [*images], list[Unused]()
+    for kind, find in (("system", _find_system), ("masks", _find_masks), ("versions", _find_versions)):
+        found = find(members, left)
+        aside += unused(said(f"data.left.{kind}"), sorted(found))
+        left = [name for name in left if name not in found]
+    return left, tuple(aside)
 
 
 def find_objects(members: Members, images: Sequence[str]) -> tuple[str, str]:
@@ -73,7 +67,11 @@ def find_objects(members: Members, images: Sequence[str]) -> tuple[str, str]:
     return "", ""
 
 
-def _find_versions(images: Sequence[str]) -> set[str]:
+def _find_system(_: Members, images: Sequence[str]) -> set[str]:
+    return {name for name in images if not words.SYSTEM.isdisjoint(name.lower().split("/")[:-1])}
+
+
+def _find_versions(_: Members, images: Sequence[str]) -> set[str]:
     """Find images that lie in folders such as "grayscale", and lie in one such as "color" beside it as well."""
     beside: dict[str, dict[str, dict[str, str]]] = {}  # folder above -> version -> the rest of the path -> the path
     for name in images:
@@ -92,29 +90,28 @@ def _find_versions(images: Sequence[str]) -> set[str]:
     return again
 
 
-def _find_mask_folders(members: Members, folders: Mapping[str, Sequence[str]]) -> set[str]:
-    """Find images in folders that are called masks, and look like masks, where there are others."""
-    called = {folder for folder in folders if {*words.words(folder)} & _MASK_WORDS}
-    if called == {*folders}:
-        return set()
-    return {name for folder in called if _are_masks(members, folders[folder]) for name in folders[folder]}
-
-
-def _find_mask_files(members: Members, images: Sequence[str]) -> set[str]:
-    """Find images called as another image of their folder with "_mask" behind it, that look like masks."""
-    stems = {name: splitext(name)[0] for name in images}
-    known = {*stems.values()}
-    matches = {name: match for name, stem in stems.items() if (match := _MASK_NAME.fullmatch(stem))}
-    called = [name for name, match in matches.items() if match["image"] in known]
-    return {*called} if called and _are_masks(members, called) else set()
-
-
-def _are_masks(members: Members, names: Sequence[str]) -> bool:
-    """Look at a few images: of masks, nearly all pixels have one of a few tones."""
-    return all(_is_flat(members, name) for name in names[:: max(1, len(names) // _PROBES)])
+def _find_masks(members: Members, images: Sequence[str]) -> set[str]:
+    """Find images in folders called masks beside others, or called as another with "_mask" behind it, that look so."""
+    stems = {splitext(name)[0] for name in images}
+    in_folders: dict[str, list[str]] = defaultdict(list)
+    beside = []
+    for name in images:
+        folder, match = name.rpartition("/")[0], _MASK_NAME.fullmatch(splitext(name)[0])
+        if not _MASK_WORDS.isdisjoint(words.words(folder)):
+            in_folders[folder].append(name)
+        if match and match["image"] in stems:
+            beside.append(name)
+    if sum(map(len, in_folders.values())) == len(images):
+        in_folders.clear()
+    masks: set[str] = set()
+    for names in (beside, *in_folders.values()):
+        if all(_is_flat(members, name) for name in names[:: max(1, len(names) // _PROBES)]):
+            masks |= {*names}
+    return masks
 
 
 def _is_flat(members: Members, name: str) -> bool:
+    """Tell whether nearly all pixels of an image have one of a few tones, as those of masks."""
     with suppress(UnreadableError, OSError, ValueError, SyntaxError):
         with members.files[name]() as file, Image.open(io.BytesIO(file.read(_MOST_BYTES))) as image:
             image.draft("L", (256, 256))

@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
-from helpers.base.words import Said, said, some
+from helpers.base.words import Said, said, some, text
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.beside import find_objects, set_aside
 from helpers.data.labels.folders import FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
-from helpers.data.labels.groups import Image, group
+from helpers.data.labels.groups import Found, Image, group
 from helpers.data.labels.known import FOOD11_CLASSES, find_known
 from helpers.data.labels.names import name_classes, read_names
 from helpers.data.labels.tables import SHEETS, Table, read_tables, refuse_columns
 from helpers.data.labels.words import quoted
 from helpers.data.options import Options
 from helpers.data.reading import SPLITS, Reading, Unused, unused
-from helpers.data.sources import FER2013_CLASSES, OTHER_SIZE, DatasetError, printable
+from helpers.data.sources import FER2013_CLASSES, OTHER_SIZE, printable, refused
 
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
 _PERSON, _OF_ONE = re.compile(r"[A-Za-z]{1,3}\d{1,3}"), 100  # a code such as AF01, and most images of one such person
@@ -31,18 +31,14 @@ class Source(NamedTuple):
     """One place that may label images.
 
     labels: by path; told: what they are, as the end of a sentence; option: what a user writes to decide for it; rank:
-    how likely it is meant; those of one rank that disagree are for the user to decide.
+    how likely it is meant; those of one rank that disagree are for the user to decide; notes: what else it could be.
     """
 
     labels: Labels
     told: Said
     option: str
     rank: int
-
-    @property
-    def names(self) -> str:
-        """Some names of its classes."""
-        return quoted(words.sort_classes(self.labels.values()))
+    notes: tuple[Said, ...] = ()
 
 
 def label(
@@ -62,76 +58,57 @@ def label(
     folders = read_folders(meant, options.class_level)
     by_folders = options.class_level or options.labels in ("folders", "names")
     tables, others = ([], []) if by_folders else read_tables(path, members, meant, options)
-    source, notes = _choose(path, members, meant, folders, tables, options)
-    images, left = _split(path, meant, source, folders, tables)
-    folders, level_notes = _settle(folders, source)
-    images, group_notes = group(path, images, folders, tables, options)
-    named, images = _name(path, members, images, source, options)
+    found = Found(path, members, meant, folders, tables, options)
+    source = _choose(found)
+    images, left = _split(found, source)
+    above, level_notes = _settle(folders, source)
+    images, group_notes = group(found, images, above)
+    named, images = _name(found, images, source)
     several = len({image.split for image in images}) > 1
     person_notes = () if options.class_level else _person_notes(images, source, named)
     reading = replace(
         named,
         splits_from=said("data.splits.tables" if tables else "data.splits.folders") if several else None,
         unused=(*aside, *left, *unused(said("data.left.tables"), others)),
-        notes=(*notes, *level_notes, *_merged_notes(meant), *person_notes, *group_notes, *named.notes),
+        notes=(*source.notes, *level_notes, *_merged_notes(meant), *person_notes, *group_notes, *named.notes),
     )
     return reading, images, OTHER_SIZE if named.recognised_by else None
 
 
-def _choose(
-    path: str,
-    members: Members,
-    images: Sequence[str],
-    folders: FolderReading,
-    tables: Sequence[Table],
-    options: Options,
-) -> tuple[Source, tuple[Said, ...]]:
-    """Choose what labels the images: the likeliest source, and what tables and folders say alike; and notes."""
+def _choose(found: Found) -> Source:
+    """Choose what labels the images: the likeliest source, and what tables and folders say alike."""
+    path, _, _, folders, tables, options = found
     of_tables = _of_tables(path, tables)
     ways = [_of_level(way, folders) for way in folders.ways] if options.labels in ("", "folders") else []
-    names = []
-    if options.labels in ("", "names") and not options.class_level:
-        splits = {name: place.split for name, place in folders.places.items()}
-        names = _of_names(images, options, [*(way.labels for way in ways), splits])
-    for place, way in enumerate(ways):
-        # whose names may be persons' codes, while a part of the file names recurs in each
-        coded = all(len(name) <= _CODE and name.isupper() for name in way.labels.values())
-        if coded and any(cross(way.labels, other.labels) for other in names):
-            ways[place] = way._replace(rank=_GUESSED)
+    names = _of_names(found, ways) if options.labels in ("", "names") and not options.class_level else []
+    ways = [way._replace(rank=_GUESSED) if _are_codes(way, names) else way for way in ways]
     sources = sorted([*of_tables, *ways, *names], key=lambda source: -source.rank)
     if options.class_level and not (ways and ways[0].rank):
         deepest = max(len(place.levels) for place in folders.places.values())
-        raise DatasetError(
-            f"CLASS_LEVEL={options.class_level} gives no two classes in {path}; its images lie below {deepest} levels "
-            "of folders, counted without those that all share and those of splits."
-        )
+        raise refused("no_level", path=path, level=options.class_level, deepest=deepest)
     if not sources or (sources[0].rank == _ALONE and any(len(table.rivals) > 1 for table in tables)):
-        _refuse_nothing(path, members, images, tables)
+        _refuse_nothing(found)
     best = sources[0]
     if best in of_tables and (joined := next((both for way in ways if (both := _join(best, way))), None)):
-        return joined, ()
+        return joined
     rivals = [source for source in sources if source.rank == best.rank]
     if len(rivals) > 1:
-        shown = ", or ".join(f"{source.told}, which are {source.names} ({source.option})" for source in rivals[:3])
-        raise DatasetError(
-            f"{path} can be read in {len(rivals) if len(rivals) > 2 else 'two'} ways: the classes are {shown}; give "
-            "one of these options."
-        )
-    if best in of_tables:
-        return best, _column_notes(tables)
-    return best, (*folders.notes, *_crossing_notes(best, names)) if best in ways else ()
+        named = [quoted(words.sort_classes(source.labels.values())) for source in rivals[:3]]
+        shown = [text("refused.way", source=s.told, names=n, option=s.option) for s, n in zip(rivals, named)]
+        number = str(len(rivals)) if len(rivals) > 2 else "two"
+        raise refused("ways", path=path, n=number, ways=", or ".join(shown))
+    return best._replace(notes=_crossing_notes(best, names)) if best in ways else best
 
 
-def _settle(folders: FolderReading, source: Source) -> tuple[FolderReading, tuple[Said, ...]]:
-    """Of several levels keep the one that is chosen, if one is, and say which are not; many names above are groups."""
-    ways = [way for way in folders.ways if source.option == f"CLASS_LEVEL={way.level}"]
-    others = [way for way in folders.ways if way not in ways]
-    if not ways or not others:
-        return folders, ()
-    above = [way.labels for way in others if way.level < ways[0].level and len({*way.labels.values()}) >= _MANY]
-    several = [(names, way.level) for way in others if len(names := {*way.labels.values()}) > 1]
-    notes = tuple(said("data.notes.levels", names=words.first(names), level=level) for names, level in several)
-    return folders._replace(ways=[ways[0]._replace(group=above[0] if above else {})]), notes
+def _settle(folders: FolderReading, source: Source) -> tuple[Labels, tuple[Said, ...]]:
+    """Give the level above the chosen one that groups images, if any, and say which levels are not the classes."""
+    chosen = [way for way in folders.ways if source.option == f"CLASS_LEVEL={way.level}"]
+    meant = chosen or folders.ways[: len(folders.ways) == 1]
+    others = [way for way in (*folders.ways, *folders.others) if way not in meant and len(way.names) > 1]
+    counted = [way for way in others if len(way.names) >= _MANY or words.are_numbered(way.names)]
+    above = next((way.labels for way in counted if meant and way.level < meant[0].level), {})
+    levels = [said("data.notes.levels", names=words.first(way.names), level=way.level) for way in others]
+    return above, tuple(levels) if chosen else ()
 
 
 def _of_tables(path: str, tables: Sequence[Table]) -> list[Source]:
@@ -143,62 +120,60 @@ def _of_tables(path: str, tables: Sequence[Table]) -> list[Source]:
     labelling = [table for table in labelling if table.strong] or labelling
     if not labelling:
         return []
-    labels: dict[str, str] = {}
     told: dict[str, Table] = {}
     for table in labelling:
-        for name, found in table.labels.items():
-            if words.key(labels.setdefault(name, found)) != words.key(found):
-                ways = " or ".join(
-                    f"the column {t.labelled_by!r} of {printable(t.name)} (LABELS={t.name})"
-                    for t in (told[name], table)
-                )
-                raise DatasetError(f"{path} can be read in two ways: the labels are {ways}; give one of these options.")
-            told.setdefault(name, table)
-    first = labelling[0]
-    names = some([printable(table.name) for table in labelling], 3)
+        for name, label in table.labels.items():
+            other = told.setdefault(name, table)
+            if words.key(other.rows[name].label) != words.key(label):
+                columns = {"column": other.labelled_by, "other_column": table.labelled_by}
+                raise refused("tables", path=path, table=other.name, other=table.name, **columns)
+    first, names = labelling[0], some([printable(table.name) for table in labelling], 3)
     flags = said("data.labels.flags", tables=names)
     column = said("data.labels.column", column=first.labelled_by, tables=names) if first.labelled_by else flags
-    rank = _SURE if first.strong else _GUESSED
-    return [Source(labels, column, f"LABELS={printable(first.name)}", rank)]
+    rivals = dict.fromkeys(column for table in tables if not table.strong for column in table.rivals[1:])
+    notes = (said("data.notes.columns", names=[*rivals], column=next(iter(rivals))),) if rivals else ()
+    labels = {name: table.rows[name].label for name, table in told.items()}
+    return [Source(labels, column, f"LABELS={printable(first.name)}", _SURE if first.strong else _GUESSED, notes)]
 
 
 def _of_level(way: Level, folders: FolderReading) -> Source:
-    labels = {name: printable(label) for name, label in way.labels.items()}
-    example = next((n for n in labels if folders.places[n].split in ("", "train")), next(iter(labels), ""))
-    shown = {"label": labels.get(example, ""), "path": printable(example)}
-    told = said("data.labels.level", level=way.level, **shown)
-    names = words.sort_classes(labels.values())
+    names = words.sort_classes(way.names)
     numbered = _NUMBERED if names[0].isdecimal() else _GUESSED
     rank = numbered if words.are_numbered(names) else _SURE
-    return Source(labels, told, f"CLASS_LEVEL={way.level}", rank if len(names) > 1 else _ALONE)
+    rank = rank if len(names) > 1 else _ALONE
+    return _source(way.labels, folders, f"CLASS_LEVEL={way.level}", rank, "data.labels.level", level=way.level)
 
 
-def _of_names(images: Sequence[str], options: Options, known: Sequence[Labels]) -> list[Source]:
+def _of_names(found: Found, ways: Sequence[Source]) -> list[Source]:
     """Give what the names of files say, beside what is known of the images already."""
-    part = int(options.label) if options.label.isdecimal() else 0
+    known = [{name: place.split for name, place in found.folders.places.items()}, *(way.labels for way in ways)]
+    part = int(found.options.label) if found.options.label.isdecimal() else 0
     sources = []
-    for place, labels in read_names(images, part).items():
+    for place, labels in read_names(found.images, part).items():
         if labels and not any(same_parts(one, labels, labels) for one in known):
-            labels = {name: printable(found) for name, found in labels.items()}
-            example = next(iter(labels))
-            told = said("data.labels.parts", label=labels[example], path=printable(example))
-            sources.append(Source(labels, told, f"LABELS=names{f' LABEL={place}' if place else ''}", _GUESSED))
+            option = f"LABELS=names LABEL={place}" if place else "LABELS=names"
+            sources.append(_source(labels, found.folders, option, _GUESSED, "data.labels.parts"))
     return sources
 
 
-def _column_notes(tables: Sequence[Table]) -> tuple[Said, ...]:
-    """Say which columns could be the labels as well, of a table whose columns' names do not say which is."""
-    rivals = dict.fromkeys(column for table in tables if not table.strong for column in table.rivals[1:])
-    return (said("data.notes.columns", names=[*rivals], column=next(iter(rivals))),) if rivals else ()
+def _source(labels: Labels, folders: FolderReading, option: str, rank: int, key: str, **values: object) -> Source:
+    """Make a source of labels with an image as an example, one for training if there is any."""
+    spelled = {name: printable(label) for name, label in labels.items()}
+    example = next((name for name in spelled if folders.places[name].split in ("", "train")), next(iter(spelled)))
+    return Source(spelled, said(key, label=spelled[example], path=printable(example), **values), option, rank)
+
+
+def _are_codes(way: Source, names: Sequence[Source]) -> bool:
+    """Tell whether folders may have persons' codes as names, while a part of the file names recurs in each."""
+    coded = all(len(name) <= _CODE and name.isupper() for name in way.labels.values())
+    return coded and any(cross(way.labels, other.labels) for other in names)
 
 
 def _crossing_notes(best: Source, names: Sequence[Source]) -> tuple[Said, ...]:
     """Say where a part of the file names recurs in every folder, as persons' do."""
     named = [source for source in names if not all(label.isdecimal() for label in source.labels.values())]
-    return tuple(
-        said("data.notes.crossing", names=words.first(source.labels.values()), option=source.option)
-        for source in [source for source in named if cross(best.labels, source.labels)][:1]
-    )
+    crossing = [source for source in named if cross(best.labels, source.labels)][:1]
+    return tuple(said("data.notes.crossing", names=words.first(s.labels.values()), option=s.option) for s in crossing)
 
 
 def _join(table: Source, folders: Source) -> Source | None:
@@ -214,70 +189,54 @@ def _join(table: Source, folders: Source) -> Source | None:
     labels = {n: spelled.get(name) or by_key.get(words.key(name), name) for n, name in folders.labels.items()}
     further = folders.labels.keys() - table.labels.keys()
     told = said("data.labels.both", folders=folders.told, table=table.told) if further else table.told
-    return table._replace(labels={**labels, **table.labels}, told=told)
+    return table._replace(labels={**labels, **table.labels}, told=told, notes=())
 
 
-def _refuse_nothing(path: str, members: Members, images: Sequence[str], tables: Sequence[Table]) -> NoReturn:
-    for table in tables:
+def _refuse_nothing(found: Found) -> NoReturn:
+    path = found.path
+    for table in found.tables:
         if len(table.rivals) > 1:
             refuse_columns(path, table.name, table.rivals)
         if table.several:
-            raise DatasetError(
-                f"{path} holds the table {printable(table.name)}, of which {len(table.several):,} images have rows "
-                f"with different labels, such as {printable(min(table.several))}; keep one row an image."
-            )
-    for name in members.files:
+            number, example = len(table.several), min(table.several)
+            raise refused("several_rows", path=path, table=table.name, n=number, example=example)
+    for name in found.members.files:
         if name.lower().endswith(SHEETS):
-            raise DatasetError(
-                f"{path} has images, and {printable(name)}, a workbook, which is not read; if it labels the images, "
-                "save its sheet as a CSV file beside it."
-            )
-    form, example = find_objects(members, images)
-    if form:
-        raise DatasetError(
-            f"{path} has images with annotations of objects in the form of {form}, such as {printable(example)}, and "
-            "no class for each image; cut the objects out into a folder for each class, or name a table with "
-            "LABELS=file LABEL=column FILE=column."
-        )
-    raise DatasetError(
-        f"{path} has images, but nothing that labels them: no class folders, no table with their names and labels, and "
-        "no classes in their names; put the images of each class into a folder of its own, or name a table with "
-        "LABELS=file LABEL=column FILE=column."
-    )
+            raise refused("workbook", path=path, name=name)
+    form, example = find_objects(found.members, found.images)
+    raise refused("objects", path=path, form=form, example=example) if form else refused("nothing", path=path)
 
 
-def _split(
-    path: str, images: Sequence[str], source: Source, folders: FolderReading, tables: Sequence[Table]
-) -> tuple[list[Image], tuple[Unused, ...]]:
+def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...]]:
     """Give the labelled images their splits; and what is left out for want of a label, or of a split as others have."""
-    _refuse_folds(path, folders)
-    of_rows = {name: row.split for table in tables for name, row in table.rows.items() if row.split}
-    of_tables = {name: table.of_split for table in tables for name in table.rows if table.of_split}
-    found = {n: of_rows.get(n) or folders.places[n].split or of_tables.get(n, "") for n in images}
-    if "train" not in {found[name] for name in source.labels} and any(found.values()):
-        found = {name: split or "train" for name, split in found.items()}  # what is in no split is for training
-    unknown = _unknown_labels(path, source.labels, found)
-    labelled = [n for n in images if n in source.labels and (found[n], source.labels[n]) not in unknown]
-    has_splits = any(found[name] for name in labelled)
-    outside = [name for name in labelled if has_splits and not found[name]]
-    without = {*images} - {*labelled}
-    parts: tuple[Unused, ...] = ()
-    for split in ("", *SPLITS):
-        names = [name for name in images if name in without and found[name] == split]
-        parts += unused(said(f"data.left.unlabelled{'_' * bool(split)}{split}"), names)
-    parts += unused(said("data.left.outside"), outside)
-    return [Image(name, source.labels[name], found[name]) for name in labelled if found[name] or not has_splits], parts
+    _refuse_folds(found)
+    of_rows = {name: row.split for table in found.tables for name, row in table.rows.items() if row.split}
+    of_tables = {name: table.of_split for table in found.tables for name in table.rows if table.of_split}
+    places = found.folders.places
+    splits = {n: of_rows.get(n) or places[n].split or of_tables.get(n, "") for n in found.images}
+    if "train" not in {splits[name] for name in source.labels} and any(splits.values()):
+        splits = {name: split or "train" for name, split in splits.items()}  # what is in no split is for training
+    unknown = _unknown_labels(found.path, source.labels, splits)
+    labelled = {name: label for name, label in source.labels.items() if (splits[name], label) not in unknown}
+    has_splits = any(splits[name] for name in labelled)
+    images: list[Image] = []
+    left: dict[str, list[str]] = {}
+    for name, split in splits.items():
+        if name not in labelled:
+            left.setdefault(f"unlabelled{'_' * bool(split)}{split}", []).append(name)
+        elif has_splits and not split:
+            left.setdefault("outside", []).append(name)
+        else:
+            images.append(Image(name, labelled[name], split))
+    return images, tuple(part for kind, names in left.items() for part in unused(said(f"data.left.{kind}"), names))
 
 
-def _refuse_folds(path: str, folders: FolderReading) -> None:
+def _refuse_folds(found: Found) -> None:
     """Refuse folds that have splits of their own, as each is the whole set, divided in another way."""
-    pairs = {(place.fold, place.split) for place in folders.places.values() if place.fold and place.split}
+    pairs = {(place.fold, place.split) for place in found.folders.places.values() if place.fold and place.split}
     several = sorted(fold for fold, number in Counter(fold for fold, _ in pairs).items() if number > 1)
     if len(several) > 1:
-        raise DatasetError(
-            f"{path} has the folds {quoted(several)}, each with splits of its own, so that what one tests on another "
-            "learns from; give the folder of one of them alone as DATASET."
-        )
+        raise refused("folds", path=found.path, names=quoted(several))
 
 
 def _unknown_labels(path: str, labels: Labels, splits: Mapping[str, str]) -> set[tuple[str, str]]:
@@ -289,25 +248,21 @@ def _unknown_labels(path: str, labels: Labels, splits: Mapping[str, str]) -> set
     for split in ("validation", "test") if train else ():
         strange = {key: name for key, name in by_split[split].items() if key not in train}
         if len(strange) == len(by_split[split]) > 1:
-            raise DatasetError(
-                f"{path} has the classes {quoted(train.values())} for training and {quoted(strange.values())} for "
-                f"{split}; give both the same, or name the level of the classes with CLASS_LEVEL=1 or 2."
-            )
+            names = {"train": quoted(train.values()), "others": quoted(strange.values())}
+            raise refused("strange", path=path, split=said(f"data.part.{split}"), **names)
         alone = len(by_split[split]) == 1
         unknown |= {(split, name) for name in strange.values() if alone or words.is_unknown(name)}
     return unknown
 
 
-def _name(
-    path: str, members: Members, images: list[Image], source: Source, options: Options
-) -> tuple[Reading, list[Image]]:
+def _name(found: Found, images: list[Image], source: Source) -> tuple[Reading, list[Image]]:
     """Spell each class one way, put the classes in order and give them the names that lie beside them."""
     alike = _spell_alike(images)
-    found = words.sort_classes({alike.get(image.label, image.label) for image in images})
-    names, named_by = name_classes(path, found, members, options.classes)
-    order = tuple(dict.fromkeys(names.get(name, name) for name in found))
+    labels = words.sort_classes({alike.get(image.label, image.label) for image in images})
+    names, named_by = name_classes(found.path, labels, found.members, found.options.classes)
+    order = tuple(dict.fromkeys(names.get(label, label) for label in labels))
     title, known = _known_names(order)
-    final = {name: known.get(names.get(name, name), names.get(name, name)) for name in found}
+    final = {label: known.get(names.get(label, label), names.get(label, label)) for label in labels}
     reading = Reading(
         title=title or said("data.title.count", n=len(order)),
         class_names=tuple(known.values()) or order,

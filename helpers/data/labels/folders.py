@@ -2,10 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
-from helpers.base.words import Said, said
 from helpers.data.labels import words
 from helpers.data.reading import SPLITS
 
@@ -29,22 +27,23 @@ class Place(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A way to read classes off folders: level, counted from 1, and labels.
-
-    group: what else a path says that images of one thing share, such as a person.
-    """
+    """A way to read classes off folders: level, counted from 1, and labels."""
 
     level: int
     labels: Labels
-    group: Labels = MappingProxyType({})
+
+    @property
+    def names(self) -> set[str]:
+        """The names of its classes."""
+        return {*self.labels.values()}
 
 
 class FolderReading(NamedTuple):
-    """How folders can be read: places by image; ways that are possible, the one that is meant alone where clear."""
+    """How folders can be read: places by image; ways that can be meant, one where it is clear; others, that cannot."""
 
     places: Mapping[str, Place]
     ways: Sequence[Level]
-    notes: tuple[Said, ...] = ()
+    others: Sequence[Level] = ()
 
 
 def folder_of(name: str) -> Folder:
@@ -150,19 +149,12 @@ def _choose(places: Mapping[str, Place], ways: Sequence[Level]) -> FolderReading
     """Keep the levels that can be meant: those that mean the same in all splits and do not just count things."""
     if len(ways) < 2:
         return FolderReading(places, ways)
-    several = [way for way in ways if len({*way.labels.values()}) > 1] or ways[:1]
+    several = [way for way in ways if len(way.names) > 1] or ways[:1]
     meant = [way for way in several if _agrees(way, places)] or several
-    counted = [way for way in meant if _counts_things(way, meant[0])]
-    kept = [way for way in meant if way not in counted] or meant
-    if len(kept) > 1 and not _are_loose(kept[0], kept[1]):
-        return FolderReading(places, kept)
-    above = next((other.labels for other in counted if other.level < kept[0].level), {})
-    notes = tuple(
-        said("data.notes.levels", names=words.first(other.labels.values()), level=other.level)
-        for other in ways
-        if other.level != kept[0].level
-    )
-    return FolderReading(places, [kept[0]._replace(group=above)], notes)
+    kept = [way for way in meant if not _counts_things(way, meant[0])] or meant
+    if len(kept) > 1 and _are_loose(kept[0], kept[1]):
+        kept = kept[:1]
+    return FolderReading(places, kept, [way for way in ways if way not in kept])
 
 
 def same_parts(labels: Labels, others: Labels, names: Iterable[str]) -> bool:
@@ -173,8 +165,7 @@ def same_parts(labels: Labels, others: Labels, names: Iterable[str]) -> bool:
 
 def _counts_things(way: Level, first: Level) -> bool:
     """Tell whether a level's names are numbers of things; bare numbers at the top level may well be classes."""
-    names = {*way.labels.values()}
-    return words.are_numbered(names) and not (way is first and all(name.isdecimal() for name in names))
+    return words.are_numbered(way.names) and not (way is first and all(map(str.isdecimal, way.names)))
 
 
 def cross(one: Labels, other: Labels) -> bool:

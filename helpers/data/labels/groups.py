@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from helpers.base.words import Said, said
+from helpers.data.containers import Members
 from helpers.data.labels import words
-from helpers.data.labels.folders import FolderReading
+from helpers.data.labels.folders import FolderReading, Labels
 from helpers.data.labels.tables import Table
 from helpers.data.options import Options
-from helpers.data.sources import DatasetError, printable
+from helpers.data.sources import refused
 
 _SERIES = re.compile(r"((?:vid|video|clip|movie|seq|sequence|patient|subject|person|case|slide)[-_]?[0-9]+)")
 _FOLDS = 3  # folds, at least, that can be kept whole
@@ -24,21 +25,29 @@ class Image(NamedTuple):
     group: str = ""
 
 
-def group(
-    path: str, images: list[Image], folders: FolderReading, tables: Sequence[Table], options: Options
-) -> tuple[list[Image], tuple[Said, ...]]:
+class Found(NamedTuple):
+    """What lies below a path: its images, how their folders can be read, and the tables that name them."""
+
+    path: str
+    members: Members
+    images: Sequence[str]
+    folders: FolderReading
+    tables: Sequence[Table]
+    options: Options
+
+
+def group(found: Found, images: list[Image], above: Labels) -> tuple[list[Image], tuple[Said, ...]]:
     """Give images the group that has to stay on one side of a split: as the user says, else where the data tell.
 
-    Gives the images and a note on what was done. Raises DatasetError where GROUP is no column, and matches no path.
+    above: what the folders above those of the classes say. Gives the images and a note on what was done. Raises
+    DatasetError where GROUP is no column, and matches no path.
     """
-    columns = {table.group for table in tables if table.group}
-    above = folders.ways[0].group if len(folders.ways) == 1 else {}
-    folds = {name: place.fold for name, place in folders.places.items() if place.fold}
-    if options.group and options.group not in columns:
-        groups = _match_groups(path, images, options.group)
-        by = said("data.groups.pattern", pattern=options.group)
+    columns, wanted = {table.group for table in found.tables if table.group}, found.options.group
+    folds = {name: place.fold for name, place in found.folders.places.items() if place.fold}
+    if wanted and wanted not in columns:
+        groups, by = _match_groups(found.path, images, wanted), said("data.groups.pattern", pattern=wanted)
     elif columns:
-        groups = {name: row.group for table in tables for name, row in table.rows.items() if row.group}
+        groups = {name: row.group for table in found.tables for name, row in table.rows.items() if row.group}
         by = said("data.groups.column", columns=sorted(columns))
     elif any(image.name in above for image in images):
         groups = {image.name: above[image.name] for image in images if image.name in above}
@@ -65,15 +74,10 @@ def _match_groups(path: str, images: Iterable[Image], pattern: str) -> dict[str,
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise DatasetError(
-            f"GROUP={pattern} is neither a column of a table nor a regular expression ({error})."
-        ) from None
+        raise refused("no_pattern", pattern=pattern, reason=str(error)) from None
     groups = {}
     for image in images:
         if (match := compiled.search(image.name)) is None:
-            raise DatasetError(
-                f"GROUP={pattern} matches nothing in the path {printable(image.name)} below {path}, and is no column "
-                "of a table there; give a regular expression that matches in every path."
-            )
+            raise refused("no_match", path=path, pattern=pattern, name=image.name)
         groups[image.name] = match[1] if compiled.groups else match[0]
     return groups

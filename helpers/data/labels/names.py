@@ -14,7 +14,7 @@ from helpers.base.words import Said, said
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.folders import cross
-from helpers.data.sources import DatasetError, UnreadableError, printable
+from helpers.data.sources import UnreadableError, printable, refused
 
 _FRONT = re.compile(r"(?P<label>.*?[^\W_].*?)[\W_]*\(?\d+\)?")  # cat.1, cat (1), cat12, 3_12
 _BACK = re.compile(r"\d+[\W_]+(?P<label>[^\W\d_].*)")  # 0012_cat
@@ -31,6 +31,7 @@ _LIST_WORDS = frozenset((
 ))  # fmt: skip
 _LIST_ENDINGS = (".txt", ".csv", ".tsv", ".json", ".names")
 _LONGEST_LIST = 2**20  # bytes
+_LISTED = 12  # classes that a refusal names
 
 
 def read_names(names: Sequence[str], part: int = 0) -> dict[int, dict[str, str]]:
@@ -93,10 +94,7 @@ def name_classes(path: str, found: Sequence[str], members: Members, wanted: str)
         lines, source = _read_wanted(path, members, wanted)
         if names := _match(found, lines):
             return names, source
-        raise DatasetError(
-            f"CLASSES names {len(lines)} classes, and {path} has {len(found)}: "
-            f"{', '.join(map(repr, found[:12]))}{' ...' if len(found) > 12 else ''}; name each of them, in this order."
-        )
+        raise refused("classes", path=path, n=len(lines), all=len(found), names=words.quoted(found, _LISTED))
     if all(name.isdecimal() or re.fullmatch(r"n\d{8}", name) for name in found):
         for name in sorted(members.files):
             stem, ending = splitext(name.rpartition("/")[2])
@@ -120,9 +118,7 @@ def _read_wanted(path: str, members: Members, wanted: str) -> tuple[list[list[st
     try:
         return _parse_list(Path(wanted).expanduser().read_text(encoding="utf-8-sig"), wanted), _file(wanted)
     except (OSError, ValueError):
-        raise DatasetError(
-            f"CLASSES={wanted} is neither names parted by commas nor a file, in {path} or elsewhere; give one of these."
-        ) from None
+        raise refused("no_classes", path=path, classes=wanted) from None
 
 
 def _read_list(members: Members, name: str) -> list[list[str]]:

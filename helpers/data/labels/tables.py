@@ -14,7 +14,7 @@ from helpers.data.labels import words
 from helpers.data.labels.frames import read_frame, read_matlab
 from helpers.data.labels.words import quoted
 from helpers.data.options import Options
-from helpers.data.sources import DatasetError, printable
+from helpers.data.sources import printable, refused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,15 +110,9 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
             others.append(name)
     if options.label and (chosen or found) and not any(table.labelled_by == options.label for table in found):
         columns = dict.fromkeys(column for frame in frames.values() for column in _columns(frame))
-        raise DatasetError(
-            f"LABEL={options.label} is no column of a table with names of images in {path}; the columns there are "
-            f"{quoted(columns, _LISTED)}."
-        )
+        raise refused("no_label", path=path, label=options.label, columns=quoted(columns, _LISTED))
     if chosen and not found:
-        raise DatasetError(
-            f"LABELS={options.labels} names a table of which no column has the names of images below {path}; name the "
-            "column with FILE=column, or another table."
-        )
+        raise refused("no_names", path=path, table=options.labels)
     return found, others
 
 
@@ -128,8 +122,7 @@ def _find_chosen(path: str, names: Sequence[str], wanted: str) -> list[str]:
         return []
     found = [name for name in names if name == wanted] or [n for n in names if PurePosixPath(n).name == wanted]
     if not found:
-        there = quoted(names, _LISTED) or "none"
-        raise DatasetError(f"LABELS={wanted} names no table in {path}; the tables there are: {there}.")
+        raise refused("no_table", path=path, table=wanted, tables=quoted(names, _LISTED) or "none")
     return found
 
 
@@ -172,10 +165,7 @@ def _understand(
     if file is None:
         return None
     if file not in frame:
-        raise DatasetError(
-            f"FILE={file} is no column of {printable(name)} in {path}; its columns are "
-            f"{quoted(_columns(frame), _LISTED)}."
-        )
+        raise refused("no_file", path=path, file=file, table=name, columns=quoted(_columns(frame), _LISTED))
     spelled = {column: " ".join(words.words(column)) for column in _columns(frame) if column != file}
     split = next((column for column in spelled if column != options.label and _tells_splits(frame[column])), "")
     spelled.pop(split, None)
@@ -261,10 +251,7 @@ def refuse_columns(path: str, name: str, columns: Sequence[str]) -> None:
     """Raise the DatasetError of a table of which several columns could be the labels."""
     ways = [f"{column!r} (LABEL={column})" for column in columns[:_NAMED]]
     ways += [f"{len(columns) - _NAMED} more"] * (len(columns) > _NAMED)
-    raise DatasetError(
-        f"{path} can be read in {len(columns)} ways, since the labels of {printable(name)} can be its column "
-        f"{' or '.join(ways)}; give one of these options."
-    )
+    raise refused("columns", path=path, n=len(columns), table=name, columns=" or ".join(ways))
 
 
 def _one_label(path: str, name: str, values: "pd.Series") -> Sequence[str]:
@@ -272,10 +259,7 @@ def _one_label(path: str, name: str, values: "pd.Series") -> Sequence[str]:
     known = {*values}
     several = [v for v in values if any(len(parts := v.split(mark)) > 1 and {*parts} <= known for mark in _MARKS)]
     if len(several) > (1 - _ENTIRE) * len(values):
-        raise DatasetError(
-            f"{path} holds the table {printable(name)}, of which {len(several):,} rows have several labels, such as "
-            f"{several[0]!r}; keep one a row, or name another column with LABEL=column."
-        )
+        raise refused("several_labels", path=path, table=name, n=len(several), example=several[0])
     return list(values)
 
 
@@ -289,10 +273,8 @@ def _read_one_hot(path: str, name: str, frame: "pd.DataFrame") -> list[str] | No
     if (counts == 1).sum() >= _ENTIRE * (counts > 0).sum():
         return [*marked.idxmax(axis=1).map(str.strip).where(counts == 1, "")]
     if (counts > 1).sum() > (counts == 1).sum() / 10 and len(flags) > 2:
-        raise DatasetError(
-            f"{path} holds the table {printable(name)}, of which {(counts > 1).sum():,} rows have several of the "
-            f"labels {quoted(flags, _LISTED)}; keep one a row, or name a column with LABEL=column."
-        )
+        several = int((counts > 1).sum())
+        raise refused("several_flags", path=path, table=name, n=several, names=quoted(flags, _LISTED))
     return None
 
 

@@ -23,7 +23,7 @@ from helpers.data.labels.words import find_split
 from helpers.data.options import Options
 from helpers.data.readers.stacks import Row, Stack, read_stacks
 from helpers.data.reading import Reading, unused
-from helpers.data.sources import Contents, DatasetError, Giver, Opener, UnreadableError, printable
+from helpers.data.sources import Contents, Giver, Opener, UnreadableError, refused
 
 _SPLIT = re.compile(r"(?<![a-wz])(train(?:ing)?|test(?:ing)?|t10k|val(?:id(?:ation)?)?|dev)")
 _IMAGES = frozenset(("x", "images", "image", "data", "features", "feature", "imgs", "img", "pixels", "inputs"))
@@ -50,12 +50,9 @@ class _Array(NamedTuple):
         try:
             header = self.parse(stream)
         except ValueError as error:
-            raise _damaged(self.path, f"the array {self.key!r}", error) from error
+            raise refused("array", path=self.path, name=f"the array {self.key!r}", reason=str(error)) from error
         if header[2].hasobject:
-            raise DatasetError(
-                f"{self.path} holds the array {self.key!r} as pickled objects, which may run any program when opened; "
-                f"if you trust it, save it anew as numbers or text, such as numpy.array({self.key}.tolist())."
-            )
+            raise refused("pickled", path=self.path, name=self.key)
         return stream, header
 
     def rows(self) -> Iterator[np.ndarray]:
@@ -76,10 +73,6 @@ class _Array(NamedTuple):
 
 
 Arrays = Mapping[str, _Array]  # by key
-
-
-def _damaged(path: Path, what: str, error: Exception) -> DatasetError:
-    return DatasetError(f"{path} holds {what}, which is damaged ({error}); make it again.")
 
 
 def _read_exactly(stream: BinaryIO, size: int) -> bytes:
@@ -131,7 +124,7 @@ def _read_matlab(path: Path, name: str, opener: Opener) -> dict[str, _Array]:
         with opener() as stream:
             loaded = loadmat(stream)  # type: ignore[arg-type]  # it takes files as well as paths
     except Exception as error:  # its reader answers foreign bytes with errors of any kind
-        raise _damaged(path, printable(name), error) from error
+        raise refused("array", path=path, name=name, reason=str(error)) from error
     values = {key: np.asarray(value) for key, value in loaded.items() if isinstance(value, np.ndarray)}
     values = {key: value.reshape(-1) if value.size in value.shape else value for key, value in values.items()}
     counts = {value.size for key, value in values.items() if _kind_of(key) == "labels"}
@@ -178,10 +171,7 @@ def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Opt
     stacks = [_stack(path, file, arrays[images], arrays[key]) for file, arrays, images, key in pairs if key]
     if not stacks:
         held = ", ".join(repr(key) for arrays in found.values() for key in arrays)
-        raise DatasetError(
-            f"{path} holds the arrays {held}, which are not images with labels of their own; name them x_train, "
-            "y_train, x_test and y_test, or images X and labels y, or train-images and train-labels, say."
-        )
+        raise refused("arrays", path=path, names=held)
     alone = [f"{images} in {file}" for file, _, images, key in pairs if not key]
     told = said("data.labels.arrays", arrays=sorted({key for *_, key in pairs if key}))
     names = [array for arrays in found.values() for key, array in arrays.items() if key in _CLASS_NAMES]
@@ -194,9 +184,7 @@ def _stack(path: Path, file: str, images: _Array, labels: _Array) -> Stack:
     stream, (shape, *_) = images.open()
     stream.close()
     if (count := next(iter(shape), 0)) != len(texts):
-        raise DatasetError(
-            f"{path} holds {count:,} images {images.key!r} and {len(texts):,} labels {labels.key!r}; make them as many."
-        )
+        raise refused("numbers", path=path, name=images.key, images=count, label=labels.key, labels=len(texts))
     rows = [Row(number, text, split) for number, text in enumerate(texts, start=1)]
     return Stack(f"{file}, {images.key}, number", rows, images.images)
 
@@ -207,9 +195,7 @@ def _read_labels(array: _Array) -> list[str]:
     values = values.reshape(len(values), -1) if values.size else values.reshape(0, 1)
     if values.shape[1] > 1:
         if not np.isin(values, (0, 1)).all() or (values.sum(axis=1) != 1).any():
-            raise DatasetError(
-                f"{array.path} holds the labels {array.key!r}, several an image; give data with one class an image."
-            )
+            raise refused("several", path=array.path, name=array.key)
         values = values.argmax(axis=1)
     flat = values.reshape(-1)
     if np.issubdtype(flat.dtype, np.floating) and np.all(flat == np.rint(flat)):

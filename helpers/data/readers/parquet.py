@@ -19,7 +19,7 @@ from helpers.data.labels.words import find_split
 from helpers.data.options import Options
 from helpers.data.readers.stacks import Row, Stack, read_stacks
 from helpers.data.reading import Reading, Unused
-from helpers.data.sources import Contents, DatasetError, Giver, Opener, UnreadableError, printable
+from helpers.data.sources import Contents, Giver, Opener, UnreadableError, printable, refused
 
 if TYPE_CHECKING:
     import pyarrow
@@ -55,7 +55,7 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
             labels[name] = [*_read_column(name, members.files[name], columns[name].label)]
     first, form = columns[names[0]], _form(names[0])
     if any(other != first for other in columns.values()):
-        raise DatasetError(f"{path} holds {form} files of several data sets; give a folder with those of one.")
+        raise refused("mixed", path=path, form=form)
     used = [name for name in names if _find_split(name)] or names
     stacks = [_stack(path, name, members.files[name], first.image, labels[name]) for name in used]
     unlabelled = sum(map(len, labels.values())) - sum(len(stack.rows) for stack in stacks)
@@ -119,10 +119,7 @@ def _intact(path: Path, name: str) -> Iterator[None]:
         yield
     except (ArrowException, OSError, UnreadableError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise DatasetError(
-            f"{path} holds the {_form(name)} file {printable(name)}, which cannot be read ({reason}); download it "
-            "again."
-        ) from error
+        raise refused("shard", path=path, form=_form(name), name=name, reason=reason) from error
 
 
 def _find_columns(path: Path, name: str, file: Any) -> _Columns:
@@ -134,11 +131,8 @@ def _find_columns(path: Path, name: str, file: Any) -> _Columns:
     labels += [key for key in _LABEL_NAMES if key in schema.names]
     for kind, found in (("images", images), ("labels", labels)):
         if not found:
-            raise DatasetError(
-                f"{path} holds the {_form(name)} file {printable(name)}, whose columns "
-                f"{', '.join(map(repr, schema.names))} include none of {kind}; give files with the columns image and "
-                "label."
-            )
+            held = ", ".join(map(repr, schema.names))
+            raise refused("shard_columns", path=path, form=_form(name), name=name, columns=held, kind=kind)
     return _Columns(images[0], labels[0], tuple(features.get(labels[0], {}).get("names", ())))
 
 

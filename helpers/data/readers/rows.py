@@ -20,7 +20,7 @@ from helpers.data.labels.words import find_split
 from helpers.data.options import Options
 from helpers.data.readers.stacks import Row, Stack, is_square, read_stacks
 from helpers.data.reading import OTHER_SPLIT_NAMES, Pixels, Reading, unused
-from helpers.data.sources import Contents, DatasetError, Giver, Opener, UnreadableError, printable
+from helpers.data.sources import Contents, Giver, Opener, UnreadableError, printable, refused
 
 _CELL = ("pixels", "feature")
 _LABELS = ("emotion", "label", "labels", "class", "target", "digit", "letter", "y", "category")
@@ -90,10 +90,8 @@ def find(path: Path, members: Members) -> list[_Table]:
     for table in tables:
         if len(table.header) <= _WIDE:
             lacking = "'emotion' or 'label'" if table.label is None else "'pixels' or 'feature'"
-            raise DatasetError(
-                f"{path} holds the table {printable(table.name)}, whose columns {', '.join(map(repr, table.header))} "
-                f"do not include {lacking}; name its columns emotion,pixels,Usage or label,feature."
-            )
+            columns = ", ".join(map(repr, table.header))
+            raise refused("table", path=path, table=table.name, columns=columns, lacking=lacking)
     return []
 
 
