@@ -27,6 +27,7 @@ from helpers.base import folders
 from helpers.base.words import parts
 from helpers.data import datasets, decode, faces, splits
 from helpers.data.datasets import SPLITS, Dataset, identify, load_dataset
+from helpers.data.options import Options
 from helpers.data.sources import DatasetError
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -471,6 +472,28 @@ def test_of_several_columns_of_labels_the_one_called_so_counts(tmp_path: Path, c
     coarse = {"_type": "ClassLabel", "names": ["animal"]}
     write_shard(tmp_path / "pets.parquet", columns, {"coarse": coarse, "img": IMAGE, "label": PETS})
     assert load_dataset(str(tmp_path / "pets.parquet"), cache).class_names == ("cat", "dog", "cow")
+
+
+def test_of_several_columns_of_labels_the_one_that_is_asked_for_counts(tmp_path: Path, cache: Path) -> None:
+    columns = {"age": [0, 1] * 20, "img": images_of(range(40)), "kind": [seed % 3 for seed in range(40)]}
+    age = {"_type": "ClassLabel", "names": ["young", "old"]}
+    write_shard(tmp_path / "pets.parquet", columns, {"age": age, "img": IMAGE, "kind": PETS})
+    path = str(tmp_path / "pets.parquet")
+    with pytest.raises(DatasetError, match=r"'age' \(LABEL=age\) or 'kind' \(LABEL=kind\)"):
+        load_dataset(path, cache)
+    assert load_dataset(path, cache, options=Options(label="kind")).class_names == ("cat", "dog", "cow")
+    for options in (Options(label="nothing"), Options(label="age", class_level=1), Options(label="age", group="g")):
+        with pytest.raises(
+            DatasetError, match=r"LABEL=nothing is no column|CLASS_LEVEL decides nothing|GROUP decides nothing"
+        ):
+            load_dataset(path, cache, options=options)
+
+
+def test_several_labels_an_image_are_refused(tmp_path: Path, cache: Path) -> None:
+    columns = {"image": images_of(range(40)), "label": [[seed % 2, 2] for seed in range(40)]}
+    write_shard(tmp_path / "pets.parquet", columns, {"image": IMAGE})
+    with pytest.raises(DatasetError, match="several an image"):
+        load_dataset(str(tmp_path / "pets.parquet"), cache)
 
 
 def test_missing_validation_split_is_a_tenth_of_training(tmp_path: Path, cache: Path) -> None:

@@ -355,6 +355,29 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
         both(tree({"images": 40}), text("data.json", json.dumps(
             {s: [{"img": f"images/{i}.png", "label": pets(i)} for i in range(*reach)] for s, reach in
              (("train", (0, 30)), ("test", (30, 40)))}))), PETS, 40, 10),
+    "a list of classes beside lists of rows by split in JSON": (
+        both(tree({"images": 40}), text("data.json", json.dumps({"classes": PETS} | {
+            s: [{"img": f"images/{i}.png", "label": pets(i)} for i in range(*reach)] for s, reach in
+            (("train", (0, 30)), ("test", (30, 40)))}))), PETS, 40, 10),
+    "rows in a list of another name in JSON": (
+        both(tree({"images": 40}), text("data.json", json.dumps(
+            {"images": [{"img": f"{i}.png", "label": pets(i)} for i in range(40)]}))), PETS, 40, None),
+    "facts of each file in JSON": (
+        both(tree({"images": 40}), text("data.json", json.dumps(
+            {f"{i}.png": {"label": pets(i), "seen": 1} for i in range(40)}))), PETS, 40, None),
+    "a table that tells Excel its mark": (
+        both(tree({"images": 40}), text("t.csv", "sep=;\nfile;label\n" + "".join(
+            f"{i}.png;{pets(i)}\n" for i in range(40)))), PETS, 40, None),
+    "splits, places in a cloud and labels without a header": (
+        both(tree({"images": 60}), lambda f: table(f / "all.csv", ["TRAIN", "gs://bucket/images/0.png", "cat"], [
+            [("TRAIN", "VALIDATION", "TEST")[i // 2 % 3], f"gs://bucket/images/{i}.png", pets(i)]
+            for i in range(1, 60)])), PETS, 60, 20),
+    "splits in a column of any name": (
+        both(tree({"images": 60}), lambda f: table(f / "t.csv", ["file", "type", "label"], [
+            [f"{i}.png", ("train", "val", "test")[i // 2 % 3], pets(i)] for i in range(60)])), PETS, 60, 20),
+    "numbers of rows beside numbers of images": (
+        both(tree({"images": 40}), lambda f: table(f / "t.csv", ["", "image_id", "label"], [
+            [i, 39 - i, ("cat", "dog")[i < 20]] for i in range(40)])), PETS, 40, None),
     "lists in MATLAB's files": (flowers, ("1", "2"), 40, 10),
     "a list for validation beside folders for training": (tiny, ("goldfish", "newt"), 34, 10),
     "paths of another machine": (
@@ -461,6 +484,16 @@ REFUSED: dict[str, tuple[Maker, Mapping[str, tuple[Options, int]]]] = {
             [f"p{i}.png", "ab"[i % 2], "xyz"[i % 3]] for i in range(36)])),
         {"LABEL=label": (Options(label="label"), 2), "LABEL=class": (Options(label="class"), 3)},
     ),
+    "two columns that are alike but for a number": (
+        both(tree({"images": 36}), lambda f: table(f / "t.csv", ["Name", "Type1", "Type2"], [
+            [i, "ab"[i % 2], ("x", "y", "z", "")[i % 4]] for i in range(36)])),
+        {"LABEL=Type1": (Options(label="Type1"), 2), "LABEL=Type2": (Options(label="Type2"), 3)},
+    ),
+    "two columns of numbers of images": (
+        both(tree({"images": 36}), lambda f: table(f / "t.csv", ["scan", "slice", "label"], [
+            [i, 35 - i, ("a", "b")[i < 12]] for i in range(36)])),
+        {"FILE=scan": (Options(file="scan"), 2), "FILE=slice": (Options(file="slice"), 2)},
+    ),
     "two tables": (
         both(lambda f: put(f / "images", 36, "p{}.png"), partial(count_off, number=2), partial(count_off, number=3)),
         {"LABELS=2.csv": (Options(labels="2.csv"), 2), "LABELS=3.csv": (Options(labels="3.csv"), 3)},
@@ -506,6 +539,7 @@ def test_two_readings_are_refused_by_the_options_that_decide(
         (Options(class_level=3), "CLASS_LEVEL=3"),
         (Options(labels="none.csv"), "t.csv"),
         (Options(labels="t.csv", file="nothing"), "FILE=nothing"),
+        (Options(file="nothing"), "FILE=nothing"),
         (Options(label="nothing"), "LABEL=nothing"),
         (Options(classes="a,b,c"), "3 classes"),
         (Options(group="[0-9"), "GROUP="),
@@ -517,6 +551,31 @@ def test_an_option_that_does_not_fit_is_refused(options: Options, named: str, tm
     with pytest.raises(DatasetError) as caught:
         look(str(path), tmp_path / "cache", options=options)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [Options(label="wing"), Options(file="wing")])
+def test_a_column_where_there_is_no_table_is_refused(options: Options, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="=wing is no column of a table"):
+        look(str(build(tree(SPLIT_PETS), tmp_path)), tmp_path / "cache", options=options)
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "count"),
+    [
+        (("scan", "slice"), Options(file="scan"), 24),
+        (("scan", "slice"), Options(file="slice"), 23),
+        (("", "image_id"), Options(), 23),
+        (("id", "Unnamed: 0"), Options(), 24),
+    ],
+)
+def test_the_column_of_files_is_the_one_that_is_named_so(
+    columns: tuple[str, str], options: Options, count: int, tmp_path: Path
+) -> None:
+    rows = [[i, 35 - i, "a" if i >= 12 else "b"] for i in range(36)]  # the image 0 is b by one, and a by the other
+    path = build(lambda folder: (put(folder, 36), table(folder / "t.csv", [*columns, "label"], rows)), tmp_path)
+    (path / "0.png").unlink()
+    counts = look(str(path), tmp_path / "cache", options=options)[1].counts
+    assert sum(split["a"] for split in counts.values()) == count
 
 
 def test_classes_are_named_in_the_order_of_their_labels(tmp_path: Path) -> None:

@@ -40,12 +40,13 @@ def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
         return None
     if isinstance(rows, dict) and all(isinstance(value, str | int) for value in rows.values()):
         rows = [{"file": name, "label": label} for name, label in rows.items()]
+    elif isinstance(rows, dict) and all(isinstance(value, dict) for value in rows.values()):
+        rows = [{"file": name, **facts} for name, facts in rows.items()]
     elif isinstance(rows, dict) and all(isinstance(value, list) for value in rows.values()):
-        column = "split" if all(map(words.find_split, rows)) else "label"  # what the lists are of
-        of_lists = [
-            (key, row if isinstance(row, dict) else {"file": row}) for key, found in rows.items() for row in found
-        ]
-        rows = [{**row, column: key} for key, row in of_lists]
+        splits = {key: found for key, found in rows.items() if words.find_split(key)}
+        column = "split" if splits else "label"  # what the lists are of
+        of_lists = [(key, row) for key, found in (splits or rows).items() for row in found]
+        rows = [{column: key, **(row if isinstance(row, dict) else {"file": row})} for key, row in of_lists]
     flat = isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)
     return _as_text(pd.DataFrame(rows)) if flat else None
 
@@ -65,6 +66,7 @@ def _read_cells(text: str, is_list: bool) -> "pd.DataFrame | None":
     """Read a table of cells parted by what parts most; lists (.txt) may be parted by blanks, and have no header."""
     import pandas as pd
 
+    text = re.sub(r"\Asep=.\s+", "", text)  # by which a table tells Excel its mark
     head = [line for line in text[:20_000].splitlines() if line.strip()][:20]
     if not head or max(map(len, head)) > 5_000:
         return None

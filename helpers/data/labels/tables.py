@@ -2,11 +2,11 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import takewhile
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from unicodedata import normalize
 
 from helpers.data.containers import Members
@@ -33,6 +33,7 @@ _GROUP_NAMES = (
     "case id",
 )  # fmt: skip
 _SPLIT_NAMES = ("split", "set", "subset", "usage", "partition", "phase", "data set", "dataset", "fold")
+_FILE_WORDS = ({"file", "files", "filename", "path"}, {"image", "images", "img", "picture", "photo", "name", "id"})
 _ASIDE = ("sex", "gender", "localization", "view")
 _NO_LABELS = frozenset((*_GROUP_NAMES, *_SPLIT_NAMES, *_ASIDE, "age", "width", "height", "url", "id"))
 _FOUND = 0.5  # share of a column's values that have to be names of images
@@ -101,19 +102,25 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     _follow_numbers(frames, index)
     folders = {words.key(part) for folder in {name.rpartition("/")[0] for name in images} for part in folder.split("/")}
     known = {name for name in folders if not name.isdecimal()}
+    columns = dict.fromkeys(column for frame in frames.values() for column in _columns(frame))
+    if options.file and options.file not in columns:
+        _refuse_column(path, "FILE", options.file, columns)
     found = []
     for name, frame in frames.items():
-        table = _understand(path, name, frame, index, known, options, bool(chosen))
+        table = _understand(path, name, frame, index, known, options)
         if table and table.rows:
             found.append(table)
         elif not name.lower().endswith((".txt", ".json")) or {*words.words(PurePosixPath(name).stem)} & _OF_SPLITS:
             others.append(name)
-    if options.label and (chosen or found) and not any(table.labelled_by == options.label for table in found):
-        columns = dict.fromkeys(column for frame in frames.values() for column in _columns(frame))
-        raise refused("no_label", path=path, label=options.label, columns=quoted(columns, _LISTED))
+    if options.label and not any(table.labelled_by == options.label for table in found):
+        _refuse_column(path, "LABEL", options.label, columns)
     if chosen and not found:
         raise refused("no_names", path=path, table=options.labels)
     return found, others
+
+
+def _refuse_column(path: str, option: str, wanted: str, columns: Iterable[str]) -> NoReturn:
+    raise refused("no_column", path=path, option=option, wanted=wanted, columns=quoted(columns, _LISTED) or "-")
 
 
 def _find_chosen(path: str, names: Sequence[str], wanted: str) -> list[str]:
@@ -145,7 +152,7 @@ def _follow_numbers(frames: "dict[str, pd.DataFrame]", index: Index) -> None:
     https://www.vision.caltech.edu/datasets/cub_200_2011/ describes them.
     """
     pairs = {name: frame for name, frame in frames.items() if frame.shape[1] == 2}
-    files = {name: _find_file(frame, index) for name, frame in pairs.items()}
+    files = {name: next(iter(_find_files(frame, index)), None) for name, frame in pairs.items()}
     for name, file in files.items():
         numbers = pairs[name].set_index(pairs[name].columns[0])
         if file not in numbers or not numbers.index.is_unique:
@@ -158,18 +165,19 @@ def _follow_numbers(frames: "dict[str, pd.DataFrame]", index: Index) -> None:
 
 
 def _understand(
-    path: str, name: str, frame: "pd.DataFrame", index: Index, known: set[str], options: Options, chosen: bool
+    path: str, name: str, frame: "pd.DataFrame", index: Index, known: set[str], options: Options
 ) -> Table | None:
     """Find the columns of a table and join it to the images; None where it names none."""
-    file = options.file if chosen and options.file else _find_file(frame, index)
-    if file is None:
+    files = [options.file] if options.file and options.file in frame else _find_files(frame, index)
+    if not files:
         return None
-    if file not in frame:
-        raise refused("no_file", path=path, file=file, table=name, columns=quoted(_columns(frame), _LISTED))
+    file = files[0]
     spelled = {column: " ".join(words.words(column)) for column in _columns(frame) if column != file}
     split = next((column for column in spelled if column != options.label and _tells_splits(frame[column])), "")
     spelled.pop(split, None)
     label, strong, values, rivals = _find_label(path, name, frame, spelled, known, options.label)
+    if len(files) > 1 and any(values):
+        refuse_columns(path, name, files, "FILE")
     spelled.pop(label, None)
     group = _find_group(frame, spelled, options.group)
     of_table = words.find_split(PurePosixPath(name).stem)
@@ -190,12 +198,18 @@ def _columns(frame: "pd.DataFrame") -> list[str]:
     return [*map(str, frame.columns)]
 
 
-def _find_file(frame: "pd.DataFrame", index: Index) -> str | None:
-    """Find the column with the names of images."""
-    found = {column: sum(_stem(value) in index for value in frame[column]) for column in _columns(frame)}
-    best = max(found, key=lambda column: (found[column], frame[column].nunique()), default=None)
+def _find_files(frame: "pd.DataFrame", index: Index) -> list[str]:
+    """Find the column with the names of images; several where each may be, and names other images."""
+    found = {column: [_stem(value) for value in frame[column]] for column in _columns(frame)}
+    known = {c: (sum(stem in index for stem in stems), frame[c].nunique()) for c, stems in found.items()}
+    best = max(known.values(), default=(0, 0))
     enough = _FOUND * min(len(frame), len(index))  # an image may have several rows
-    return best if best is not None and found[best] >= _FOUND * len(frame) and frame[best].nunique() > enough else None
+    if best[0] < _FOUND * len(frame) or best[1] <= enough:
+        return []
+    can = [column for column in found if known[column] == best]
+    for called in _FILE_WORDS:
+        can = [column for column in can if not called.isdisjoint(words.words(column))] or can
+    return can if any(found[column] != found[can[0]] for column in can) else can[:1]
 
 
 def _find_label(
@@ -205,13 +219,12 @@ def _find_label(
     blank = [""] * len(frame)
     if wanted:
         return (wanted, True, _one_label(path, name, frame[wanted]), ()) if wanted in frame else ("", False, blank, ())
-    by_name = {said: column for column, said in spelled.items()}
-    named = [by_name[said] for said in _LABEL_NAMES if said in by_name and _has_classes(frame[by_name[said]])]
+    named = [c for called in _LABEL_NAMES for c in spelled if spelled[c] == called and _has_classes(frame[c])]
     if named:
         best, *others = named
         rivals = [column for column in others if not _same_classes(frame[best], frame[column])]
-        sure = [column for column in rivals if spelled[column] in _SURE_NAMES]
-        if sure and spelled[best] in _SURE_NAMES:
+        alike_named = _SURE_NAMES if spelled[best] in _SURE_NAMES else (spelled[best],)  # "Type1" and "Type2"
+        if sure := [column for column in rivals if spelled[column] in alike_named]:
             refuse_columns(path, name, [best, *sure])
         alike = [column for column in named if column not in rivals]  # of which names are better than numbers
         best = next((c for c in alike if not all(value.isdecimal() for value in frame[c].unique() if value)), best)
@@ -247,11 +260,13 @@ def _is_measure(column: "pd.Series") -> bool:
     return bool(numbers.notna().all() and ((numbers % 1 != 0).any() or numbers.nunique() > 50))
 
 
-def refuse_columns(path: str, name: str, columns: Sequence[str]) -> None:
-    """Raise the DatasetError of a table of which several columns could be the labels."""
-    ways = [f"{column!r} (LABEL={column})" for column in columns[:_NAMED]]
+def refuse_columns(path: str, name: str, columns: Sequence[str], option: str = "LABEL") -> None:
+    """Raise the DatasetError of a table of which several columns could be the labels, or the files."""
+    ways = [f"{column!r} ({option}={column})" for column in columns[:_NAMED]]
     ways += [f"{len(columns) - _NAMED} more"] * (len(columns) > _NAMED)
-    raise refused("columns", path=path, n=len(columns), table=name, columns=" or ".join(ways))
+    raise refused(
+        "columns" if option == "LABEL" else "files", path=path, n=len(columns), table=name, columns=" or ".join(ways)
+    )
 
 
 def _one_label(path: str, name: str, values: "pd.Series") -> Sequence[str]:
@@ -280,8 +295,9 @@ def _read_one_hot(path: str, name: str, frame: "pd.DataFrame") -> list[str] | No
 
 def _tells_splits(column: "pd.Series") -> bool:
     said = words.words(str(column.name))
-    found = [_split_of(str(column.name), value) for value in column.unique() if value]
-    called = " ".join(said) in _SPLIT_NAMES or not _IS_TRAIN.isdisjoint(said)
+    values = [value for value in column.unique() if value]
+    found = [_split_of(str(column.name), value) for value in values]
+    called = " ".join(said) in _SPLIT_NAMES or not _IS_TRAIN.isdisjoint(said) or all(map(words.find_split, values))
     return called and all(found) and len({*found}) > 1
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helpers.base.words import said
 from helpers.data.containers import Members
-from helpers.data.labels.words import find_split
+from helpers.data.labels.tables import refuse_columns
+from helpers.data.labels.words import find_split, quoted
 from helpers.data.options import Options
 from helpers.data.readers.stacks import Row, Stack, read_stacks
 from helpers.data.reading import Reading, Unused
@@ -51,8 +52,10 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
     columns, labels = {}, {}
     for name in names:
         with _intact(path, name):
-            columns[name] = _find_columns(path, name, _open(name, members.files[name]))
+            columns[name] = _find_columns(path, name, _open(name, members.files[name]), options.label)
             labels[name] = [*_read_column(name, members.files[name], columns[name].label)]
+            if any(isinstance(label, list | dict) for label in labels[name]):
+                raise refused("several", path=path, name=columns[name].label)
     first, form = columns[names[0]], _form(names[0])
     if any(other != first for other in columns.values()):
         raise refused("mixed", path=path, form=form)
@@ -63,7 +66,7 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
         labels_from=said("data.labels.hub", column=first.label, form=form),
         unused=(Unused(said("data.left.hub"), unlabelled, printable(names[0])),) * bool(unlabelled),
     )
-    return read_stacks(path, members, stacks, options, reading, first.class_names)
+    return read_stacks(path, members, stacks, options, reading, first.class_names, decided=("LABEL",))
 
 
 def _form(name: str) -> str:
@@ -122,13 +125,18 @@ def _intact(path: Path, name: str) -> Iterator[None]:
         raise refused("shard", path=path, form=_form(name), name=name, reason=reason) from error
 
 
-def _find_columns(path: Path, name: str, file: Any) -> _Columns:
+def _find_columns(path: Path, name: str, file: Any, wanted: str) -> _Columns:
     schema = getattr(file, "schema_arrow", None) or file.schema
     features = _read_features(schema)
     images = [field.name for field in schema if _holds_images(field, features)]
     declared = [key for key, feature in features.items() if feature.get("_type") == "ClassLabel"]
     labels = [key for key in _LABEL_NAMES if key in declared] + declared
     labels += [key for key in _LABEL_NAMES if key in schema.names]
+    if len({*labels}) > 1 and labels[0] not in _LABEL_NAMES and not wanted:
+        refuse_columns(str(path), name, [*dict.fromkeys(labels)])
+    if wanted and wanted not in schema.names:
+        raise refused("no_column", path=path, option="LABEL", wanted=wanted, columns=quoted(schema.names))
+    labels = [wanted] if wanted else labels
     for kind, found in (("images", images), ("labels", labels)):
         if not found:
             held = ", ".join(map(repr, schema.names))

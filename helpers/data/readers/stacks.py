@@ -17,7 +17,7 @@ from helpers.data.labels.names import name_classes
 from helpers.data.labels.words import sort_classes
 from helpers.data.options import Options
 from helpers.data.reading import Pixels, Reading, count
-from helpers.data.sources import Contents, Giver, Record, UnreadableError, printable
+from helpers.data.sources import Contents, Giver, Record, UnreadableError, printable, refused
 from helpers.data.survey import survey
 
 _SAMPLE = 64  # images by which it is decided how rows of numbers become pictures
@@ -51,12 +51,16 @@ def read_stacks(
     reading: Reading,
     names: Sequence[str] = (),
     pixels: Pixels | None = None,
+    decided: Sequence[str] = (),
 ) -> Contents:
     """Read stacks of one set of images.
 
     reading: what is known of them already; names: of classes, which whole numbers count from 0; pixels: how images
-    become arrays, where that is known.
+    become arrays, where that is known; decided: further options that the reader has followed. Raises DatasetError
+    where there are others, which mean nothing here.
     """
+    if ignored := options.chosen().keys() - {"CLASSES", "FIT", *decided}:
+        raise refused("ignored", path=path, option=min(ignored))
     if "train" not in {row.split for stack in stacks for row in stack.rows}:
         stacks = _train_on_the_rest(stacks)
     rows = [row for stack in stacks for row in stack.rows]
