@@ -1,166 +1,143 @@
-"""`python -m helpers WORD NAME=VALUE ...` does what `make WORD NAME=VALUE ...` does, also where there is no make."""
+"""`python -m helpers WORD NAME=VALUE ...` does what `make WORD NAME=VALUE ...` does, also where there is no make.
 
+`commands.toml` says which words there are and what each takes. `names` lists the names of all options, or says what is
+wrong with one, and `make WORD ...` passes over names that only other words take: make asks by these. Nothing but
+Python's own library is imported before a word is known, since make asks before any package is installed.
+"""
+
+import inspect
 import os
+import shlex
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any, get_args
 
-from helpers.base.files import REPORTS_VARIABLE, ROOT
+from helpers.base.checks import UserError
 from helpers.base.legal import near
-from helpers.data.options import VARIABLES
+from helpers.base.notebook import UsageError
 
-OPTIONS = ("DATASET", "RECIPE", "SEED", "REPORTS")
-# What each word takes as options of a command line; what stands in SHARED, as variables of the environment.
-TAKES = {
-    "look": ("DATASET", "IMAGE_SIZE", "REPORTS", "LANGUAGE"),
-    "report": (*OPTIONS, "IMAGE_SIZE", "SET", "RUN", "LANGUAGE"),
-    "explain": ("IMAGES", "RUN", "REPORTS", "LANGUAGE"),
-    "train": (*OPTIONS, "NETWORKS"),
-    "pack": OPTIONS,
-    "table": ("RUN", "INTO"),
-    "data": ("DATASET",),
-    "runs": ("REPORTS",),
-    "clean": ("RUN", "REPORTS"),
-    "bench": (),
-    "study": (
-        *("DATASET", "RECIPE", "SEEDS", "NETWORK", "ENGINE", "JOBS", "THREADS", "LIMIT", "MEMORY", "FILESIZE", "GPU"),
-        *("IMAGE_SIZE", "QUESTIONS", "LANGUAGE", "STUDY", "REPORTS"),
-    ),
-    "compare": ("RUNS", "STUDY", "IMAGES", "LANGUAGE", "REPORTS"),
-    "lab": (*OPTIONS, "IMAGE_SIZE"),
-    "explore": (*OPTIONS, "IMAGE_SIZE"),
-    "test": (),
-    "kill": (),
-}
-SHARED = (
-    "PRECISION", "TENSORBOARD", "KERAS_BACKEND", "ACCELERATE", "BALANCE", "SEEDS", "SOURCE_DATE_EPOCH", *VARIABLES,
-)  # fmt: skip
-SHARED += ("USER_OF_RUNS", "NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS")
-SHARED += ("AUTHOR", "STUDENT_ID", "COURSE", "COLLABORATORS", "QUESTIONS", "DETAIL")
-NAMES = sorted({*SHARED, *(name for names in TAKES.values() for name in names)})
+_TABLE = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
+WORDS: dict[str, dict[str, Any]] = _TABLE["words"]
+OPTIONS: dict[str, tuple[str, str]] = _TABLE["options"]
+SHARED = [name for word in WORDS.values() for name in word.get("sets", ())]
 
 
-def command_of(module: str, *first: str) -> Callable[[list[str]], int]:
-    """Give the command line of a module, which is imported only when it runs."""
-    return lambda words: import_module(module).main([*first, *words])
+def help_text(words: Sequence[str]) -> str:
+    """Describe words, and the options of each that were not described before."""
+    lines, told = [], set[str]()
+    for word in words:
+        first = f"make {word}" if WORDS[word].get("make", True) else f"python -m helpers {word}"
+        lines += _described(first, WORDS[word]["does"], 0, 14)
+        named = [*WORDS[word].get("takes", ()), *WORDS[word].get("sets", ())]
+        for name in (name for name in named if name not in told):
+            example, meaning = OPTIONS[name]
+            lines += _described(f"{name}={shlex.quote(example)}", meaning, 16, 32)
+        told |= {*named}
+    return "\n".join(lines)
 
 
-def lab_variables(words: Sequence[str]) -> dict[str, str]:
-    """Say in variables of the environment which run notebooks follow; ValueError on values that do not exist."""
-    from helpers.base.runs import DEFAULTS, LAB_PREFIX, chosen_trainings
-    from helpers.build.plan import RECIPES
-    from helpers.data.datasets import KNOWN_NAMES
-
-    chosen = {name[2:].upper().replace("-", "_"): value for name, value in zip(words[::2], words[1::2])}
-    if chosen.get("RECIPE", "quick") not in RECIPES:
-        raise ValueError(f"There is no recipe {chosen['RECIPE']}; {near(chosen['RECIPE'], RECIPES)}")
-    for name in ("SEED", "IMAGE_SIZE"):
-        if not chosen.get(name, "0").isdecimal():
-            raise ValueError(f"{name}={chosen[name]} is no whole number of at least 0; choose one, such as 0.")
-    chosen_trainings(chosen.get("RECIPE", ""))
-    if (data := chosen.get("DATASET", "faces")) not in KNOWN_NAMES:
-        if not Path(data).exists():
-            raise ValueError(f"There is no data set {data}; {near(data, KNOWN_NAMES)} Or give a path that exists.")
-        chosen["DATASET"] = str(Path(data).resolve())
-    named = {name: Path(os.environ.get(name, "")) for name in ("NETWORK", "CUSTOM")}
-    own = {name: str(path.resolve()) for name, path in named.items() if path.is_file()}
-    chosen.pop("REPORTS", "")  # which the environment names already
-    return {LAB_PREFIX + name: value for name, value in chosen.items() if value != str(DEFAULTS[name])} | own
+def _described(first: str, text: str, indent: int, column: int) -> list[str]:
+    """Set a text into lines from a column on, with what it describes before it, or where that is long, above it."""
+    told = textwrap.wrap(text, 120 - column, break_on_hyphens=False)
+    head = f"{' ' * indent}{first:<{column - indent - 1}}"
+    above = [head] if len(head) >= column else []
+    return above + [f"{'' if above or row else head:<{column}}{line}" for row, line in enumerate(told)]
 
 
-def run_lab(words: list[str], notebook: str = "01_train_cnn") -> int:
-    """Open JupyterLab on the repository and a notebook, all of them on a run of one's choice.
+def read_words(command: str, words: Sequence[str], strict: bool = True) -> dict[str, str]:
+    """Read NAME=VALUE into what a word takes, without what is left empty; what others share goes into the environment.
 
-    As root, as in a container, it listens to this machine alone, and asks for its token.
+    A file that STUDY names stands for lines NAME = VALUE of it, which `words` go before. Raises UsageError on a name
+    that the word does not take, naming one that is near; where it is not strict, only on one that no word takes.
     """
-    try:
-        os.environ |= lab_variables(words)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    os.environ |= {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"]
-    command += [f"--LabApp.default_url=/lab/tree/notebooks/{notebook}.ipynb"]
-    if getattr(os, "geteuid", lambda: 1)() == 0:
-        print("JupyterLab runs as root: it listens on 127.0.0.1 alone, and its address holds the token it asks for.")
-        command += ["--allow-root", "--ServerApp.ip=127.0.0.1"]
-    sys.stdout.flush()
-    os.execv(command[0], command)
-
-
-def run_python(*arguments: str) -> Callable[[list[str]], int]:
-    """Give the command that becomes another program of this Python, in the repository."""
-
-    def run(words: list[str]) -> int:
-        os.chdir(ROOT)
-        os.execv(sys.executable, [sys.executable, *arguments, *words])
-
-    return run
-
-
-TESTS = "-m pytest -q -n 2 --dist loadfile --durations=10 --nbval-lax --nbval-current-env --nbval-cell-timeout=1200"
-# The module whose command line a word is, and the first word that it takes.
-MODULES = {
-    "look": ("helpers.data.look",),
-    "report": ("helpers.build.report", "report"),
-    "study": ("helpers.build.many.study",),
-    "compare": ("helpers.build.many.comparison",),
-    "explain": ("helpers.build.explain.command",),
-    "train": ("helpers.build.shipping", "train"),
-    "pack": ("helpers.build.shipping", "pack"),
-    "table": ("helpers.build.shipping", "table"),
-    "data": ("helpers.data.download",),
-    "runs": ("helpers.build.runs", "list"),
-    "clean": ("helpers.build.runs", "clean"),
-}
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    **{word: command_of(*entry) for word, entry in MODULES.items()},
-    "lab": run_lab,
-    "explore": partial(run_lab, notebook="explore"),
-    "test": run_python(*TESTS.split(), "-m", "not slow", "tests", "notebooks"),
-    "bench": run_python("tests/bench"),
-    "kill": run_python("tests/kill_report.py", "--kills", "50"),
-}
-
-
-def read_words(command: str, words: Sequence[str]) -> list[str]:
-    """Turn NAME=VALUE into options, or variables of the environment; a word that begins with `-` passes as it is.
-
-    Raises ValueError on a name that the command does not take, with one near to it.
-    """
-    options = []
+    takes, given = WORDS[command].get("takes", ()), {}
     for word in words:
         name, equals, value = word.partition("=")
-        if word.startswith("-") or not equals:
-            options.append(word)
-        elif name in TAKES[command]:
-            if name == REPORTS_VARIABLE:
-                os.environ[name] = str(Path(value).resolve())
-            options += [f"--{name.lower().replace('_', '-')}", value]
+        if not equals:
+            raise UsageError(f"{word!r} sets nothing; write NAME=VALUE, as in DATASET=faces.")
+        if name in takes:
+            given[name] = value
         elif name in SHARED:
             os.environ[name] = value
-        else:
-            raise ValueError(f"There is no {name}; {near(name, [*TAKES[command], *SHARED])}")
-    return options
+        elif strict or name not in OPTIONS:
+            raise UsageError(f"There is no {name}; {near(name, [*takes, *SHARED])}")
+    if given.get("STUDY", "").endswith(".toml"):
+        given = read_file(Path(given["STUDY"]), takes) | {name: value for name, value in given.items() if value}
+    if given.get("REPORTS"):
+        os.environ["REPORTS"] = str(Path(given["REPORTS"]).resolve())
+    return {name: value for name, value in given.items() if value and name != "REPORTS"}
+
+
+def read_file(file: Path, names: Sequence[str]) -> dict[str, str]:
+    """Read options from a file; UsageError on those that are not among the names, naming one that is near."""
+    try:
+        said = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise UsageError(f"There is no file {file}; write one with keys such as seeds = '0-9'.") from None
+    except ValueError as error:
+        raise UsageError(f"{file} is no TOML ({error}); write lines such as seeds = '0-9'.") from None
+    for key, value in said.items():
+        if key.upper() not in names:
+            raise UsageError(f"{file} says {key!r}, which there is not; {near(key, map(str.lower, names))}")
+        if not isinstance(value, str | int | list) or isinstance(value, bool):
+            raise UsageError(f"{key} in {file} is no text, number or list of these; write, say, {key} = '...'.")
+    return {key.upper(): shlex.join(map(str, v)) if isinstance(v, list) else str(v) for key, v in said.items()}
+
+
+def typed(function: Callable, given: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Give options as arguments of a function, by its annotations; UsageError on a value that is not legal."""
+    parameters = inspect.signature(function).parameters
+    for name, value in given.items():
+        kind = parameters[name.lower()].annotation
+        if (legal := get_args(kind)) and value not in legal:
+            raise UsageError(f"There is no {name.lower()} {value}; {near(value, legal)}")
+        if kind is int and not value.isdecimal():
+            raise UsageError(f"{name}={value} is no whole number of at least 0; choose one, such as 0.")
+        yield name.lower(), int(value) if kind is int else value
+
+
+def run(command: str, words: Sequence[str], strict: bool) -> int:
+    """Do what a word asks for; the exit code."""
+    if program := WORDS[command].get("runs"):
+        read_words(command, [word for word in words if "=" in word], strict)
+        os.chdir(Path(__file__).parents[1])
+        os.execv(sys.executable, [sys.executable, *shlex.split(program), *(word for word in words if "=" not in word)])
+    given = read_words(command, words, strict)
+    module, name = WORDS[command]["calls"].split(":")
+    function = getattr(import_module(module), name)
+    return function(**dict(typed(function, given))) or 0
 
 
 def main(words: Sequence[str]) -> int:
     """Run the command line; 2 with one sentence on standard error where it asks for what there is not."""
-    if not words or words[0] in ("-h", "--help", "help"):
-        print((__doc__ or "") + f"\n\nWORD is one of {', '.join(COMMANDS)}; NAME is one of {', '.join(NAMES)}.")
-        return 0
-    command, *rest = words
+    strict = [*words[:1]] != ["make"]
+    command, *rest = words[not strict :] or ["help"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if command not in COMMANDS:
-            raise ValueError(f"There is no {command}; {near(command, COMMANDS)}")
-        options = read_words(command, rest)
-    except ValueError as error:
+        if command in ("help", "-h", "--help"):
+            print(help_text([*WORDS]))
+        elif command == "names":
+            wrong = [f"There is no variable {name}; {near(name, OPTIONS, 1)}" for name in rest]
+            print("\n".join(wrong or OPTIONS))
+        elif command not in WORDS:
+            raise UsageError(f"There is no {command}; {near(command, WORDS)}")
+        elif {"-h", "--help"} & {*rest}:
+            print(help_text([command]))
+        else:
+            return run(command, rest, strict)
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return COMMANDS[command](options)
+    except KeyboardInterrupt:
+        print(f"Stopped; {WORDS[command].get('stopped', 'the same command does it anew.')}", file=sys.stderr)
+        return 130
+    return 0
 
 
 if __name__ == "__main__":

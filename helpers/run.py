@@ -16,6 +16,7 @@ from helpers.answers import Answer, AnswerError, ahead, diagnosis, load_answer
 from helpers.base import runs, timings
 from helpers.base.code import code_digest, hold_sources
 from helpers.base.keeper import Keeper, network_digest
+from helpers.base.notebook import UsageError
 from helpers.data import audit
 from helpers.data.audit import Suspects
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
@@ -100,7 +101,7 @@ class Run:
         if self.given and name == "cnn":
             return self._headline
         if name not in self.networks:
-            raise ValueError(f"There is no network {name!r}: choose one of {', '.join(self.networks)}.")
+            raise UsageError(f"There is no network {name!r}: choose one of {', '.join(self.networks)}.")
         network = self.networks[name]
         return load_or_train(
             self._builder(network),

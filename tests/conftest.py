@@ -1,7 +1,7 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from folders import set_aside
 
 set_aside()
 
+from helpers import __main__ as commands  # noqa: E402
 from helpers.base.notebook import Place, find_notebooks  # noqa: E402
 from helpers.data.datasets import Dataset, Split  # noqa: E402 -- reads where the cache lies
 
@@ -32,6 +33,17 @@ def recipe_lines(path: Path, recipe: str) -> str:
     place = find_notebooks(path.parent)[path.stem] if path.stem[0].isdigit() else Place()
     chosen = {"RECIPE": recipe, **place.recipes.get(recipe, {})}
     return "\n".join(f"{name} = {value!r}" for name, value in chosen.items())
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The command line in this process, as `cli("report", "SEED=1")`; what it sets in the environment is put back."""
+    for name in commands.OPTIONS:
+        before = os.environ.get(name)
+        monkeypatch.setenv(name, before or "")
+        if before is None:
+            monkeypatch.delenv(name)
+    return lambda *words: commands.main(words)
 
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

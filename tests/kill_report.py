@@ -60,17 +60,8 @@ class Project:
 
     def start(self) -> subprocess.Popen[str]:
         """Start the driver as `make report` does, with as little training as possible."""
-        command = [
-            sys.executable,
-            "-m",
-            "helpers",
-            "report",
-            "--recipe",
-            "tiny",
-            "--dataset",
-            self.dataset,
-        ]
-        command += ["--reports", str(self.reports), "--run", self.name]
+        words = ["RECIPE=tiny", f"DATASET={self.dataset}", f"REPORTS={self.reports}", f"RUN={self.name}"]
+        command = [sys.executable, "-m", "helpers", "report", *words]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

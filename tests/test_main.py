@@ -1,9 +1,12 @@
 """The commands by name, through make and without it."""
 
+import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from helpers import __main__ as commands
 from helpers.base.files import ROOT
 from helpers.base.runs import BUILD_VARIABLE, DEFAULTS, follow_lab
+from helpers.build.report import report
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
@@ -33,16 +37,47 @@ def test_make_refuses_a_variable_that_it_does_not_know(word: str, told: str) -> 
     assert make("report", "RECIPE=tiny", "FIT=pad").returncode == 0
 
 
-def test_make_knows_every_variable_and_calls_only_commands_that_there_are() -> None:
+def test_make_has_every_word_and_hands_every_name_on() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
-    names = re.search(r"^names := (.*)$", text, re.MULTILINE)
-    assert names and {*names[1].split()} == {*commands.NAMES, "PYTHON"} - {"INTO"}
-    called = re.findall(r"-m helpers (\w+)((?: +\w+=\S+)*)", text)
-    phony = re.search(r"^.PHONY: (.*)$", text, re.MULTILINE)
-    assert phony and {*phony[1].split()} - {"help", "setup"} == {command for command, _ in called}
-    assert {command for command, _ in called} <= {*commands.COMMANDS}
-    for command, words in called:
-        assert {word.split("=")[0] for word in words.split()} <= {*commands.TAKES[command]}
+    words = re.search(r"^words := (.*)$", text, re.MULTILINE)
+    assert words and {*words[1].split()} == {word for word, it in commands.WORDS.items() if it.get("make", True)}
+    recipes = make(*words[1].split(), *(f"{name}=1" for name in commands.OPTIONS)).stdout.splitlines()
+    recipes = [line for line in recipes if "-m helpers" in line]
+    for word, recipe in zip(words[1].split(), recipes, strict=True):
+        assert f"-m helpers make {word} " in recipe and all(f'{name}="${name}"' in recipe for name in commands.OPTIONS)
+
+
+def test_make_passes_on_what_was_typed_and_nothing_of_the_environment(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    said = "'AUTHOR FILE SEED' if sys.argv[-1] == 'names' else [sys.argv[1:], *map(os.environ.get, ['FILE', 'SEED'])]"
+    python.write_text(f"#!{sys.executable}\nimport os, sys\nprint({said})\n")
+    python.chmod(0o755)
+    for name in ("requirements.txt", "pyproject.toml", ".venv/.ready"):
+        (tmp_path / name).touch()
+    words = ["make", "--silent", "runs", 'AUTHOR=O\'Neil "Ann" a b', "PYTHON=python3"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment |= {"FILE": "mine", "SEED": "3"}
+    told = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == f"{[['-m', 'helpers', 'make', 'runs', words[3]], None, None]}\n"
+
+
+def test_every_word_takes_what_its_function_takes() -> None:
+    for word, it in commands.WORDS.items():
+        assert {*it.get("takes", ()), *it.get("sets", ())} <= {*commands.OPTIONS}, word
+        if "calls" in it:
+            module, name = it["calls"].split(":")
+            parameters = inspect.signature(getattr(import_module(module), name)).parameters
+            own = {"notebook"} if word == "lab" else set()
+            assert {*parameters} - own == {name.lower() for name in it["takes"]} - {"reports"}, word
+
+
+def test_every_option_is_described_once() -> None:
+    told = commands.help_text([*commands.WORDS])
+    assert {name: len(re.findall(rf"^ +{name}=", told, re.MULTILINE)) for name in commands.OPTIONS} == dict.fromkeys(
+        commands.OPTIONS, 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,6 +87,7 @@ def test_make_knows_every_variable_and_calls_only_commands_that_there_are() -> N
         (["report", "QESTION=3"], "There is no QESTION"),
         (["data", "DATASETS=faces"], "There is no DATASETS; did you mean DATASET?"),
         (["bench", "SET=1"], "There is no SET"),
+        (["report", "faces"], "'faces' sets nothing; write NAME=VALUE"),
     ],
 )
 def test_a_wrong_word_is_one_sentence(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,16 +98,17 @@ def test_a_wrong_word_is_one_sentence(words: list[str], told: str, capsys: pytes
 
 def test_values_become_options_and_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRECISION", "auto")
-    words = ["DATASET=a b=c.zip", "IMAGE_SIZE=96", "PRECISION=float32", "--jobs", "1"]
-    options = commands.read_words("report", words)
-    assert options == ["--dataset", "a b=c.zip", "--image-size", "96", "--jobs", "1"]
+    words = ["DATASET=a b=c.zip", "IMAGE_SIZE=96", "PRECISION=float32", "JOBS="]
+    given = commands.read_words("report", words)
+    assert given == {"DATASET": "a b=c.zip", "IMAGE_SIZE": "96"}
+    assert dict(commands.typed(report, given)) == {"dataset": "a b=c.zip", "image_size": 96}
     assert os.environ["PRECISION"] == "float32"
 
 
 def test_a_wrong_value_comes_back_from_the_command_itself() -> None:
     words = [sys.executable, "-m", "helpers", "report", "RECIPE=slow"]
     ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert ended.returncode == 2 and "choose one of quick, full" in ended.stderr
+    assert ended.returncode == 2 and "there are quick, full" in ended.stderr
 
 
 def keep_starts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from helpers.base.checks import UserError
 from helpers.base.files import draft_path, writing
 
 ANSWER_KEYS = {"notebook", "title", "question", "numbers", "blocks", "files"}
 
 
-class AnswerError(ValueError):
+class AnswerError(UserError, ValueError):
     """A saved answer is missing, or its files are not those that were saved with it."""
 
 

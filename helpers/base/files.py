@@ -18,6 +18,8 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
+from helpers.base.checks import UserError
+
 ROOT = Path(__file__).resolve().parents[2]  # the repository
 
 REPORTS_VARIABLE, CACHE_VARIABLE = "REPORTS", "DATA_CACHE"  # of the environment; tests set both
@@ -31,7 +33,7 @@ _REFUSALS = {
 }
 
 
-class WriteError(OSError):
+class WriteError(UserError, OSError):
     """A file that cannot be written; the message is one sentence for the user."""
 
 

@@ -11,10 +11,10 @@ _LEAST = r"at least (\d+)|(\d+) or more|(\d+) to \d|between (\d+) and"
 _MOST = r"at most (\d+)|\d to (\d+)|between \d+ and (\d+)"
 
 
-def near(name: str, legal: Iterable[str]) -> str:
-    """Say which legal names are near to a wrong one, or else which there are."""
+def near(name: str, legal: Iterable[str], most: int = 3) -> str:
+    """Say which legal names, at most so many, are near to a wrong one, or else which there are."""
     known = {each.upper(): each for each in legal}
-    close = [known[each] for each in get_close_matches(name.upper(), known, n=3, cutoff=0.6)]
+    close = [known[each] for each in get_close_matches(name.upper(), known, n=most, cutoff=0.6)]
     return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known.values())}."
 
 

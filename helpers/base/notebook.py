@@ -11,8 +11,10 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 
+from helpers.base.checks import UserError
 
-class UsageError(ValueError):
+
+class UsageError(UserError, ValueError):
     """A request that cannot be met; its message is one sentence that names the legal values."""
 
 

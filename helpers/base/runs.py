@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from helpers.base.files import ROOT, locked, reports_folder, write_json
 from helpers.base.legal import check_values
@@ -20,6 +20,9 @@ LAB_PREFIX = "LAB_"  # of the environment: the run that JupyterLab was opened on
 DEFAULTS: dict[str, str | int] = {"DATASET": "faces", "RECIPE": "quick", "SEED": 0, "REPORTS": "reports"}
 DEFAULTS["IMAGE_SIZE"] = 0
 COMMON = tuple(DEFAULTS)
+# Of training's recipes, which import Keras, the names; see `recipes` in a notebook's metadata for what else they set.
+Recipe = Literal["quick", "full", "cpu", "pretrained", "tiny"]
+RECIPES: tuple[str, ...] = get_args(Recipe)
 
 
 _NAMED = ("fingerprint", "recipe", "seed", "image_size", "network", "trainings")  # what sets runs of one name apart

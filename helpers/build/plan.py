@@ -1,6 +1,5 @@
 """A build as the command line asks for it: what is known, and checked, before anything runs."""
 
-import argparse
 import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +9,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from helpers.base.files import ROOT, cache_folder, cache_notes, write_atomically
+from helpers.base.files import ROOT, cache_folder, cache_notes, reports_folder, write_atomically
 from helpers.base.legal import check_values, near
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.base.runs import COMMON, RUN_VARIABLE, SEEDS_VARIABLE, chosen_trainings
@@ -26,19 +25,12 @@ from helpers.report.handin import HandIn, read_hand_in
 from helpers.training import pretrained
 from helpers.training.batches import balances
 
-# Of training's recipes, which import Keras, the names; see `recipes` in a notebook's metadata for what else they set.
-RECIPES = ("quick", "full", "cpu", "pretrained", "tiny")
-
 # Variables of the environment that decide how a run is made, and their values where that is left as it is.
 MADE_WITH = {
     "PRECISION": "auto", "ACCELERATE": "1", "BALANCE": "0", SEEDS_VARIABLE: "0", NETWORK: "", CUSTOM: "",
     PREPROCESS: "",
 }  # fmt: skip
 MADE_WITH |= dict.fromkeys(VARIABLES, "")
-
-
-class PdfError(ValueError):
-    """A PDF that cannot be set; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +105,7 @@ def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) 
         if name not in names:
             raise UsageError(f"There is no notebook {name!r}; {near(name, names)}")
         if parameter in COMMON:
-            raise UsageError(
-                f"{parameter} holds for the whole run; give it as --{parameter.lower().replace('_', '-')}."
-            )
+            raise UsageError(f"{parameter} holds for the whole run; give it as {parameter}={text}.")
         check_names(notebooks / f"{name}.ipynb", [parameter])
         declared = read_parameters(notebooks / f"{name}.ipynb")[parameter]
         chosen.setdefault(name, {})[parameter] = convert(declared, text)
@@ -129,59 +119,60 @@ def count_convolutions(dataset: Dataset, recipe: str) -> int:
     return networks.count_convolutions(dataset, recipe)
 
 
-def plan(arguments: argparse.Namespace, notebooks: Path = ROOT / "notebooks") -> Build:
-    """Turn the command line into a build; UsageError on a value that does not exist, DatasetError on unusable data."""
-    if arguments.recipe not in RECIPES:
-        raise UsageError(f"There is no recipe {arguments.recipe!r}; choose one of {', '.join(RECIPES)}.")
-    for name, text in (("seed", arguments.seed), ("image size", arguments.image_size)):
-        if not text.isdecimal():
-            raise UsageError(f"The {name} {text!r} is no whole number of at least 0; choose one, such as 0.")
-    seed, often = int(arguments.seed), _trainings(arguments.recipe)
-    image_size = int(arguments.image_size) or preferred_side(arguments.recipe)
-    data = identify(arguments.dataset, image_size=image_size or None)
-    settings = [word for text in arguments.set for word in _words(text)]
+def plan(
+    dataset: str = "faces",
+    recipe: str = "quick",
+    seed: int = 0,
+    image_size: int = 0,
+    settings: str = "",
+    run: str = "",
+    language: str = "",
+    notebooks: Path = ROOT / "notebooks",
+) -> Build:
+    """Turn what is asked for into a build; UsageError on a value that does not exist, DatasetError on unusable data.
+
+    dataset: as `load_dataset` takes it; recipe: one of RECIPES; image_size: pixels a side, 0 for the usual; run: the
+    name of its folder, "" for one of data, recipe and so on; language: those of the report.
+    """
+    reports, often = reports_folder(), _trainings(recipe)
+    image_size = image_size or preferred_side(recipe)
+    data = identify(dataset, image_size=image_size or None)
     # the shell's own LANGUAGE is another program's
-    hand_in = read_hand_in(environment={**os.environ, "LANGUAGE": arguments.language})
-    precision, balanced = describe_precision(), balances(arguments.recipe)
+    hand_in = read_hand_in(environment={**os.environ, "LANGUAGE": language})
+    precision, balanced = describe_precision(), balances(recipe)
     printed, places = choose_questions(hand_in.questions, find_notebooks(notebooks))
-    chosen = parse_settings(settings, notebooks, places)
-    for sentence in (*cache_notes(), *map(show, look(arguments.dataset, image_size=image_size or None)[1].sentences())):
+    chosen = parse_settings(_words(settings), notebooks, places)
+    for sentence in (*cache_notes(), *map(show, look(dataset, image_size=image_size or None)[1].sentences())):
         print(sentence, flush=True)
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
-    loaded = load_dataset(arguments.dataset, image_size=image_size or None)
+    loaded = load_dataset(dataset, image_size=image_size or None)
     names = (hand_in.author, hand_in.student_id, hand_in.course, *hand_in.collaborators.values())
     _check_fonts([loaded.name, *loaded.class_names, *names])
-    depth = partial(count_convolutions, loaded, arguments.recipe)
+    depth = partial(count_convolutions, loaded, recipe)
     for name, values in chosen.items():
         check_values(notebooks / f"{name}.ipynb", values, loaded.class_names, depth, len(loaded.test.labels))
     facts = {
         "the data": f"sha256:{data.fingerprint}",
         "the decoded data": f"sha256:{loaded.content}",
-        "the recipe": arguments.recipe,
+        "the recipe": recipe,
         "the seed": str(seed),
         "the precision": precision,
-        "the network": _network(arguments.recipe, loaded, arguments.reports.resolve()),
+        "the network": _network(recipe, loaded, reports),
         **({"the balance of classes": "1"} if balanced else {}),
         **({"the trainings of each network": str(often)} if often else {}),
         **({"the landmarks": "mtcnn"} if loaded.title == "FER2013" and find_spec("mtcnn") else {}),
-        **(_pretrained_facts(arguments.dataset, image_size) if arguments.recipe == pretrained.RECIPE else {}),
+        **(_pretrained_facts(dataset, image_size) if recipe == pretrained.RECIPE else {}),
     }
     day = _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
+    os.environ[RUN_VARIABLE] = run  # which the kernels go by as well
+    source = dataset if dataset in KNOWN_NAMES else str(data.path)
     return Build(
         notebooks=notebooks,
         package=ROOT / "helpers",
         places=places,
-        run=_claim(arguments, loaded, seed, image_size),
-        common={
-            "DATASET": arguments.dataset if arguments.dataset in KNOWN_NAMES else str(data.path),
-            "RECIPE": arguments.recipe,
-            "SEED": seed,
-            "REPORTS": str(arguments.reports.resolve()),
-            "IMAGE_SIZE": image_size,
-        },
-        chosen={
-            name: {**place.recipes.get(arguments.recipe, {}), **chosen.get(name, {})} for name, place in places.items()
-        },
+        run=_claim(loaded, source, recipe, seed, image_size, reports),
+        common={"DATASET": source, "RECIPE": recipe, "SEED": seed, "REPORTS": str(reports), "IMAGE_SIZE": image_size},
+        chosen={name: {**place.recipes.get(recipe, {}), **chosen.get(name, {})} for name, place in places.items()},
         facts=facts,
         versions=stale.package_versions(ROOT / "requirements.txt"),
         day=day,
@@ -205,16 +196,12 @@ def choose_questions(questions: Sequence[str], places: Mapping[str, Place]) -> t
     return printed, {name: place for name, place in places.items() if name in wanted}
 
 
-def _claim(arguments: argparse.Namespace, loaded: Dataset, seed: int, image_size: int) -> Path:
+def _claim(loaded: Dataset, source: str, recipe: str, seed: int, image_size: int, reports: Path) -> Path:
     """Give the run's folder, which is made here, once all else is known to be right."""
-    os.environ[RUN_VARIABLE] = arguments.run  # which the kernels go by as well
-    path = arguments.dataset if arguments.dataset in KNOWN_NAMES else str(Path(arguments.dataset).resolve())
-    named, often = label(read_source(arguments.recipe), arguments.recipe), chosen_trainings(arguments.recipe)
+    named, often = label(read_source(recipe), recipe), chosen_trainings(recipe)
     chosen = {name: os.environ.get(name) or usual for name, usual in MADE_WITH.items()}
     facts = {"balance": balances(), "environment": {name: v for name, v in chosen.items() if v != MADE_WITH[name]}}
-    return claim_run(
-        loaded, arguments.recipe, seed, arguments.reports.resolve(), image_size, named, often, source=path, **facts
-    )
+    return claim_run(loaded, recipe, seed, reports, image_size, named, often, source=source, **facts)
 
 
 def _network(recipe: str, data: Dataset, reports: Path) -> str:
@@ -260,7 +247,7 @@ def _check_fonts(names: Sequence[str]) -> None:
             from helpers.report import plots
 
             if missing := report.missing_characters(name) or plots.missing_characters(name):
-                raise PdfError(report.describe_missing(missing, name))
+                raise UsageError(report.describe_missing(missing, name))
 
 
 def _day(epoch: str) -> str:

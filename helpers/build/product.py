@@ -9,11 +9,10 @@ from pathlib import Path
 
 from helpers.base import words
 from helpers.base.code import imported_files
-from helpers.base.notebook import UsageError
 from helpers.build import stale
 from helpers.build.execute import say
-from helpers.build.plan import Build, PdfError
-from helpers.report.remarks import RemarkError, read_remarks, remarks_digest
+from helpers.build.plan import Build
+from helpers.report.remarks import read_remarks, remarks_digest
 
 
 def set_reports(build: Build) -> list[Path]:
@@ -42,21 +41,15 @@ def _set(build: Build, path: Path, form: str) -> Path:
     reason = stale.why_stale(path, now)
     say(f"{path.name}: set, {reason}" if reason else f"{path.name}: skipped, nothing changed")
     if reason:
-        try:
-            module = import_module(f"helpers.report.{form}")
-            module.build_report(build.run, build.printed, stamp, build.hand_in, remarks)
-        except ValueError as error:  # of answers or characters that cannot be set; the message is a sentence
-            raise PdfError(error) from error
+        module = import_module(f"helpers.report.{form}")
+        module.build_report(build.run, build.printed, stamp, build.hand_in, remarks)
         stale.write_stamp(path, now)
     return path
 
 
 def author_remarks(build: Build) -> dict[str, list[tuple[str, Path]]]:
-    """Read the author's remarks on the run; UsageError where they stand under no question of the report."""
-    try:
-        return read_remarks(build.run.name, [build.notebook(name) for name in build.printed])
-    except RemarkError as error:
-        raise UsageError(error) from None
+    """Read the author's remarks on the run; RemarkError where they stand under no question of the report."""
+    return read_remarks(build.run.name, [build.notebook(name) for name in build.printed])
 
 
 def report_stamp(build: Build) -> dict[str, object]:

@@ -3,9 +3,7 @@
 Nothing that takes long to import is imported before something has to run.
 """
 
-import argparse
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,19 +11,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from helpers.base.files import WriteError, remove_drafts, reports_folder, writing
-from helpers.base.notebook import UsageError
-from helpers.base.runs import BUILD_VARIABLE, KEPT
-from helpers.base.words import languages
+from helpers.base.files import remove_drafts, writing
+from helpers.base.runs import BUILD_VARIABLE, KEPT, Recipe
 from helpers.build.board import Board
 from helpers.build.execute import Failure, say
 from helpers.build.forecast import forecast, free_bytes
-from helpers.build.plan import RECIPES, Build, PdfError, check, plan
+from helpers.build.plan import Build, check, plan
 from helpers.build.product import author_remarks, headlines, set_reports
 from helpers.build.schedule import choose_jobs, run_notebooks
-from helpers.data.sources import DatasetError
-from helpers.networks.own.source import NetworkError
-from helpers.training.pretrained import PretrainedError
 
 
 def make_report(build: Build, jobs: int) -> int:
@@ -79,36 +72,22 @@ def _short(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def parse_arguments(words: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m helpers", description="Make a run's report.")
-    commands = parser.add_subparsers(required=True, metavar="report")
-    report = commands.add_parser("report", help="run the stale notebooks and set the PDF and the HTML")
-    report.add_argument("--dataset", default="faces", help="faces, fer2013, food11, or an archive or a folder")
-    report.add_argument("--recipe", default="quick", help=" or ".join(RECIPES))
-    report.add_argument("--seed", default="0", help="seed of every random number, at least 0")
-    report.add_argument("--reports", default=reports_folder(), type=Path, help="folder of the run folders")
-    report.add_argument("--run", default="", help="name of the run's folder, in place of one made of data and recipe")
-    report.add_argument("--image-size", default="0", help="pixels a side of the images; 0 for the data set's default")
-    report.add_argument("--set", default=[], action="append", metavar="'NOTEBOOK.NAME=VALUE ...'")
-    report.add_argument("--language", default="", help="languages of the report: " + " ".join(languages()))
-    report.add_argument("--jobs", default=0, type=int, help="notebooks at a time; 0: as memory and cores allow")
-    return parser.parse_args(words)
+def report(
+    dataset: str = "faces",
+    recipe: Recipe = "quick",
+    seed: int = 0,
+    image_size: int = 0,
+    set: str = "",
+    run: str = "",
+    language: str = "",
+    jobs: int = 0,
+) -> int:
+    """Make a report; 0 if it is up to date, 1 if a notebook failed.
 
-
-def main(words: list[str] | None = None) -> int:
-    """Run the command line; 0 if the report is up to date, 1 if a notebook failed, 2 on a wrong request."""
-    arguments = parse_arguments(words)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    set: values as `parse_settings` reads them; jobs: notebooks at a time; the rest as `plan` takes them, and so the
+    errors.
+    """
     if os.environ["KERAS_BACKEND"] == "jax":
         print("KERAS_BACKEND=jax is for `make train`: a report's notebooks run on TensorFlow.", file=sys.stderr)
         os.environ["KERAS_BACKEND"] = "tensorflow"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return make_report(plan(arguments), arguments.jobs if arguments.jobs > 0 else choose_jobs())
-    except (UsageError, DatasetError, NetworkError, PretrainedError, WriteError, PdfError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; the answers that were finished are kept.", file=sys.stderr)
-        return 130
+    return make_report(plan(dataset, recipe, seed, image_size, set, run, language), jobs or choose_jobs())

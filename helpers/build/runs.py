@@ -1,6 +1,5 @@
 """The runs that there are: `make runs` lists them, and `make clean` deletes one, or what nobody needs."""
 
-import argparse
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -156,21 +155,12 @@ def lines(reports: Path) -> Iterator[str]:
     yield f"kept for all of them: {size_text(sum(map(_size, kept)))}"
 
 
-def main(words: Sequence[str]) -> int:
-    """Run the command line: `list` or `clean`; 2 on a wrong request."""
-    parser = argparse.ArgumentParser(prog="python -m helpers runs", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("command", choices=("list", "clean"))
-    parser.add_argument("--reports", default=reports_folder(), type=Path, help="folder of the run folders")
-    parser.add_argument("--run", default="", help="the run to delete")
-    arguments = parser.parse_args(words)
-    reports = arguments.reports.resolve()
-    try:
-        if arguments.command == "list":
-            for line in lines(reports):
-                print(line, flush=True)
-        else:
-            clean(reports, cache_folder(), arguments.run, input if sys.stdin.isatty() else None)
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+def list_runs() -> None:
+    """Print every run, one a line."""
+    for line in lines(reports_folder()):
+        print(line, flush=True)
+
+
+def clean_up(run: str = "") -> None:
+    """Delete the run of this name, or what its user agrees to; UsageError as `clean` raises it."""
+    clean(reports_folder(), cache_folder(), run, input if sys.stdin.isatty() else None)

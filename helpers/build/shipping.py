@@ -1,34 +1,32 @@
 """Train the networks of a recipe without a report, pack them for shipping, and tabulate what is shipped.
 
-    python -m helpers.build.shipping train --dataset path/to/fer2013.zip --recipe full
-    python -m helpers.build.shipping pack  --dataset path/to/fer2013.zip --recipe full
-    python -m helpers.build.shipping table --run reports/fer2013-pretrained
+    python -m helpers train DATASET=path/to/fer2013.zip RECIPE=full
+    python -m helpers pack  DATASET=path/to/fer2013.zip RECIPE=full
+    python -m helpers table RUN=reports/fer2013-pretrained
 
 Networks that are shipped learn from all training images and are chosen on the validation split, which in FER2013 is
 PublicTest; where the data have no test split, nothing is kept back for one.
 """
 
-import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from helpers.answers import AnswerError, load_answer
-from helpers.base.files import ROOT, write_atomically
-from helpers.base.runs import chosen_trainings, name_run
+from helpers.answers import load_answer
+from helpers.base.files import ROOT, reports_folder, write_atomically
+from helpers.base.notebook import UsageError
+from helpers.base.runs import Recipe, chosen_trainings, name_run
 from helpers.data.datasets import load_dataset
-from helpers.data.sources import DatasetError
 from helpers.grade.confusion import accuracy_table
 from helpers.networks.own.source import NetworkError, label, preferred_side, read_source
 from helpers.run import Run
 from helpers.training import pretrained
-from helpers.training.loop import Trained, TrainingError
+from helpers.training.loop import Trained
 from helpers.training.networks import recipe_about
 from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
-from helpers.training.recipes import RECIPES, get_recipe
+from helpers.training.recipes import get_recipe
 from helpers.training.stored import read_record
 
 # What the reference answers state for FER2013: network, parameters where they are known, accuracy.
@@ -161,10 +159,10 @@ def tabulate(run: Path, shipped: PretrainedNetworks) -> str:
 
 
 def insert(page: Path, text: str) -> None:
-    """Put a text between the two marks of a page, in place of what is there; ValueError where it has no marks."""
+    """Put a text between the two marks of a page, in place of what is there; UsageError where it has no marks."""
     parts = page.read_text(encoding="utf-8").split(MARK)
     if len(parts) != 3:
-        raise ValueError(f"{page} does not have the mark {MARK} twice; put it before and after the place of the table.")
+        raise UsageError(f"{page} does not have the mark {MARK} twice; put it before and after the place of the table.")
     write_atomically(page, f"{parts[0]}{MARK}\n\n{text}\n\n{MARK}{parts[2]}".encode())
 
 
@@ -225,53 +223,23 @@ def _count(parameters: int | None) -> str:
     return "" if parameters is None else f"{parameters:,}"
 
 
-def parse_arguments(words: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.build.shipping", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(required=True, dest="command")
-    for name, task in {"train": "train the recipe's networks", "pack": "pack what is trained for shipping"}.items():
-        command = commands.add_parser(name, help=task)
-        command.add_argument("--dataset", required=True, help="faces, fer2013, or a path to an archive or a folder")
-        command.add_argument("--recipe", default="full", help=" or ".join(RECIPES))
-        command.add_argument("--seed", default=0, type=int, help="seed of every random number, at least 0")
-        command.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
-    commands.choices["train"].add_argument("--networks", default="", help="only these, with blanks between")
-    pack = commands.choices["pack"]
-    pack.add_argument("--folder", default=pretrained.FOLDER, type=Path, help="where the packed networks go")
-    pack.add_argument("--ensemble", default="", help="names of the ensemble's members, with blanks between")
-    table = commands.add_parser("table", help="print the accuracies of a report made from them, as Markdown")
-    table.add_argument("--run", required=True, type=Path, help="folder of the report")
-    table.add_argument("--into", type=Path, help="page to write it into, between two marks, instead of printing it")
-    return parser.parse_args(words)
+def train(dataset: str = "faces", recipe: Recipe = "quick", seed: int = 0, networks: str = "") -> None:
+    """Train the networks of a recipe, or those that are named, with blanks between."""
+    run = open_training(dataset, recipe, seed, reports_folder())
+    train_all(run, networks.split())
+    print(f"The networks are in {run.keeper.folder}.")
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 if all went well, 2 on a wrong request, 130 if it was stopped."""
-    arguments = parse_arguments(words)
-    try:
-        _obey(arguments)
-    except (DatasetError, PretrainedError, AnswerError, TrainingError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; what was trained is kept, and the same command goes on from there.", file=sys.stderr)
-        return 130
-    return 0
+def pack(dataset: str = "faces", recipe: Recipe = "quick", seed: int = 0, folder: str = "", ensemble: str = "") -> None:
+    """Pack the networks of a recipe that are trained into a folder, by default that of the shipped ones."""
+    target = Path(folder or pretrained.FOLDER)
+    shipped = pack_all(open_training(dataset, recipe, seed, reports_folder()), target, ensemble.split())
+    print(f"{len(shipped.names)} networks are packed in {target}.")
 
 
-def _obey(arguments: argparse.Namespace) -> None:
-    if arguments.command == "table":
-        text = tabulate(arguments.run, open_pretrained())
-        insert(arguments.into, text) if arguments.into else print(text)
-        return
-    run = open_training(arguments.dataset, arguments.recipe, arguments.seed, arguments.reports)
-    if arguments.command == "train":
-        train_all(run, arguments.networks.split())
-        print(f"The networks are in {run.keeper.folder}.")
-    else:
-        shipped = pack_all(run, arguments.folder, arguments.ensemble.split())
-        print(f"{len(shipped.names)} networks are packed in {arguments.folder}.")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def table(run: str = "", into: str = "") -> None:
+    """Print the accuracies of a report, or put them into a page; UsageError where no report is named."""
+    if not run:
+        raise UsageError("RUN names no report; give its folder, such as RUN=reports/fer2013-pretrained.")
+    text = tabulate(Path(run), open_pretrained())
+    insert(Path(into), text) if into else print(text)

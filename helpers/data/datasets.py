@@ -17,6 +17,7 @@ from helpers.base import runs
 from helpers.base.code import file_digest, room_digest
 from helpers.base.files import ROOT, cache_folder, write_atomically
 from helpers.base.folders import Facts, content_of, keep_folder, kept_facts
+from helpers.base.legal import near
 from helpers.base.words import Said, plain, stored
 from helpers.data import cache as store
 from helpers.data import faces, readers
@@ -203,6 +204,14 @@ def look(
         return source.name, dataset.reading, shown
     contents = recognise(source.path, options, cache)
     return source.name, plan(source.path, contents.reading), contents.preview or contents.records
+
+
+def known_data(name_or_path: str) -> str:
+    """Give the name of a known data set, or the whole path of another; DatasetError where there is none."""
+    if name_or_path not in KNOWN_NAMES and not Path(name_or_path).exists():
+        others = f"{near(name_or_path, KNOWN_NAMES)} Or give a path that exists."
+        raise DatasetError(f"There is no data set {name_or_path}; {others}")
+    return name_or_path if name_or_path in KNOWN_NAMES else str(Path(name_or_path).resolve())
 
 
 def _locate(name_or_path: str) -> Path | None:

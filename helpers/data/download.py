@@ -6,11 +6,11 @@ it stopped. What came is opened as a report would open it, and its images are co
 
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from helpers.base.checks import UserError
 from helpers.base.files import ROOT, WriteError, writing
 from helpers.data.datasets import Dataset, load_dataset
 from helpers.data.reading import SPLITS
@@ -32,7 +32,7 @@ PUBLIC_COPIES = {
 }
 
 
-class DownloadError(RuntimeError):
+class DownloadError(UserError, RuntimeError):
     """A download that did not succeed; the message is one sentence for the user."""
 
 
@@ -107,14 +107,8 @@ def _listed(images: Mapping[str, int]) -> str:
     return " + ".join(f"{images[split]:,}" for split in SPLITS)
 
 
-def main(words: list[str]) -> int:
-    """Download the data set that the last word names; 0 if it is there, 2 with one sentence if it is not."""
-    name = words[-1]  # as in --dataset NAME
-    try:
-        path = download(name)
-    except (DownloadError, WriteError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{path} is {name}: {_listed(PUBLIC_COPIES[name].images)} images to train, validate and test on.")
-    print(f"Go on with `make report DATASET={name}`.")
-    return 0
+def fetch(dataset: str = "faces") -> None:
+    """Download a data set and say so; DownloadError and WriteError as `download` raises them."""
+    path, images = download(dataset), _listed(PUBLIC_COPIES[dataset].images)
+    print(f"{path} is {dataset}: {images} images to train, validate and test on.")
+    print(f"Go on with `make report DATASET={dataset}`.")

@@ -1,21 +1,21 @@
-"""Say how a data set is read, before anything is trained on it: `python -m helpers.data.look PATH` or `make look`.
+"""Say how a data set is read, before anything is trained on it: `make look`.
 
 Prints the plan, and writes a contact sheet, a row of images for each class, to look at.
 """
 
-import argparse
 import io
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from helpers.base.files import ROOT, WriteError, write_atomically
+from helpers.base.files import reports_folder, write_atomically
+from helpers.base.legal import near
+from helpers.base.notebook import UsageError
 from helpers.base.words import PLAIN, languages, show, use
 from helpers.data.datasets import look
-from helpers.data.sources import PREVIEWED, DatasetError, Record
+from helpers.data.sources import PREVIEWED, Record
 
 _ROWS = 60  # classes that a sheet shows
 _CELL, _GAP, _LABEL = 64, 4, 160  # pixels
@@ -51,31 +51,18 @@ def _collect(records: Iterable[Record], count: int) -> list[list[np.ndarray]]:
     return rows
 
 
-def main(words: list[str] | None = None) -> int:
-    """Run the command line; 0 where the data can be read, 2 where they are refused."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.data.look", description="Say how a data set is read.")
-    parser.add_argument("path", nargs="?", default="", help="the same as --dataset")
-    parser.add_argument("--dataset", default="faces", help="faces, fer2013, food11, or a path")
-    parser.add_argument("--image-size", default=0, type=int, help="pixels a side of the images; 0 for the default")
-    parser.add_argument("--reports", default=ROOT / "reports", type=Path, help="folder of the run folders")
-    parser.add_argument("--language", default=PLAIN, help=f"of what is printed: {', '.join(languages())}")
-    arguments = parser.parse_args(words)
-    spoken = arguments.language.split() or [PLAIN]
+def look_at(dataset: str = "faces", image_size: int = 0, language: str = PLAIN) -> None:
+    """Print how a data set is read, in the languages that are named, and draw some images of each class.
+
+    Raises DatasetError where the data are refused, and WriteError where the disk refuses.
+    """
+    spoken = language.split()
     if unknown := {*spoken} - {*languages()}:
-        parser.error(f"there is no LANGUAGE={min(unknown)}; choose of {', '.join(languages())}")
-    try:
-        name, reading, records = look(arguments.path or arguments.dataset, image_size=arguments.image_size or None)
-        for language in spoken:
-            with use(language):
-                print("\n".join(map(show, reading.sentences())), flush=True)
-        sheet = arguments.reports.resolve() / f"{name}.look.png"
-        write_sheet(sheet, reading.class_names, records)
-    except (DatasetError, WriteError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        raise UsageError(f"There is no LANGUAGE={min(unknown)}; {near(min(unknown), languages())}")
+    name, reading, records = look(dataset, image_size=image_size or None)
+    for each in spoken:
+        with use(each):
+            print("\n".join(map(show, reading.sentences())), flush=True)
+    sheet = reports_folder() / f"{name}.look.png"
+    write_sheet(sheet, reading.class_names, records)
     print(f"{sheet} shows some images of each class.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from helpers.base.checks import UserError
 from helpers.base.words import text
 from helpers.data import faces
 from helpers.data.reading import SPLITS as SPLITS
@@ -25,7 +26,7 @@ FER2013_SIZE, OTHER_SIZE = 48, 64  # pixels a side, unless asked otherwise
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)
 
 
-class DatasetError(ValueError):
+class DatasetError(UserError, ValueError):
     """A data set that cannot be found or used; the message is one sentence for the user."""
 
 

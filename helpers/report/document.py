@@ -19,6 +19,7 @@ from helpers.answers import (
     whole_table,
 )
 from helpers.base import words
+from helpers.base.checks import UserError
 from helpers.base.words import fields, join, render, text
 from helpers.report.handin import HandIn
 from helpers.report.redrawn import redraw_figures
@@ -34,7 +35,7 @@ _VERDICTS = ("trust", "care", "distrust", "first", "gains", "favoured", "same_im
 _OPENERS = ("care", "distrust", "first", "right", "proof", "no_proof", "mass", "stays", "undecided", "changes")
 
 
-class ReportError(ValueError):
+class ReportError(UserError, ValueError):
     """The report cannot be set, or what was set is not what the answers say."""
 
 

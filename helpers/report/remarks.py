@@ -11,6 +11,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from helpers.base.checks import UserError
 from helpers.base.files import ROOT, write_atomically
 from helpers.base.legal import near
 from helpers.base.notebook import read_cells, source
@@ -23,7 +24,7 @@ _SHOWN = re.compile(r"!\[[^\]]*\]\(([^)\s]+)")
 _STYLES = {"strong": "strong", "em": "emphasis"}
 
 
-class RemarkError(ValueError):
+class RemarkError(UserError, ValueError):
     """A remark that cannot be set; the message is one sentence for the user."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
+from helpers.base.checks import UserError
 from helpers.base.files import read_sealed, write_sealed
 from helpers.data.datasets import Dataset, Split
 from helpers.networks.fast import Accelerated, accelerate
@@ -29,7 +30,7 @@ HISTORY = ["epoch", "phase", "optimizer", "loss", "accuracy", "val_loss", "val_a
 LONG_EPOCH = 30.0  # seconds
 
 
-class TrainingError(RuntimeError):
+class TrainingError(UserError, RuntimeError):
     """A training that cannot go on."""
 
 

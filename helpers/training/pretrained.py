@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ml_dtypes import bfloat16
 
+from helpers.base.checks import UserError
 from helpers.base.files import ROOT, write_atomically, write_json
 from helpers.base.words import Said, said
 from helpers.data.datasets import Dataset
@@ -34,7 +35,7 @@ REQUIRED = ("cnn", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare")  # without 
 _KEYS = {"title", "classes", "image_shape", "ensemble", "ablated", "networks"}
 
 
-class PretrainedError(ValueError):
+class PretrainedError(UserError, ValueError):
     """Shipped networks that are missing, damaged, or of another data set; the message is one sentence for the user."""
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -116,15 +117,17 @@ def test_good_pictures_are_made_and_bad_ones_named(
     assert "noise one.png" in text and "calibrated probability" in text and "raw" in text
 
 
-def test_pages_are_in_the_language_that_is_asked_for(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pages_are_in_the_language_that_is_asked_for(
+    finished: Path, capsys: pytest.CaptureFixture[str], cli: Callable
+) -> None:
     (finished / "run.json").write_text("{}")
-    given = ["--images", "test:7", "--run", finished.name, "--reports", str(finished.parent)]
-    assert command.main([*given, "--language", "en zh-Hant"]) == 0
+    given = ["explain", "IMAGES=test:7", f"RUN={finished.name}", f"REPORTS={finished.parent}"]
+    assert cli(*given, "LANGUAGE=en zh-Hant") == 0
     english, chinese = map(Path, capsys.readouterr().out.splitlines()[:2])
     assert (english.name, chinese.name) == ("test-7.pdf", "test-7.zh-Hant.pdf")
     texts = [re.sub(r"\s+", "", PdfReader(path).pages[0].extract_text()) for path in (english, chinese)]
     assert "calibratedprobability" in texts[0] and "校正後的機率為" in texts[1] and "Thenetwork" not in texts[1]
-    assert command.main([*given, "--language", "klingon"]) == 2
+    assert cli(*given, "LANGUAGE=klingon") == 2
     assert "There is no LANGUAGE=klingon" in capsys.readouterr().err
 
 
@@ -139,25 +142,25 @@ def test_every_sentence_of_a_page_has_its_place() -> None:
     ("images", "told"), [("test:999999", "0 to 59"), ("missing.jpg", "no file"), ("", "names no picture"), ("{}", "no")]
 )
 def test_where_nothing_can_be_explained_nothing_is_written(
-    images: str, told: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    images: str, told: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
     (finished / "run.json").write_text("{}")
     before = sorted(finished.rglob("*"))
-    given = ["--images", images.format(tmp_path), "--run", finished.name, "--reports", str(finished.parent)]
-    assert command.main(given) == 2
+    given = [f"IMAGES={images.format(tmp_path)}", f"RUN={finished.name}", f"REPORTS={finished.parent}"]
+    assert cli("explain", *given) == 2
     message = capsys.readouterr().err
     assert told in message and message.count("\n") == 1
     assert sorted(finished.rglob("*")) == before
 
 
 def test_a_missing_run_or_one_without_a_report_is_a_sentence_that_names_the_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:
-    assert command.main(["--images", "a.jpg", "--run", "nowhere", "--reports", str(tmp_path)]) == 2
+    assert cli("explain", "IMAGES=a.jpg", "RUN=nowhere", f"REPORTS={tmp_path}") == 2
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "run.json").write_text('{"recipe": "tiny"}')
-    assert command.main(["--images", "a.jpg", "--reports", str(tmp_path)]) == 2
+    assert cli("explain", "IMAGES=a.jpg", f"REPORTS={tmp_path}") == 2
     first, second = capsys.readouterr().err.splitlines()
     assert "There is no run nowhere" in first and "`make report`" in first
     assert "has no report yet" in second and "make report DATASET" in second

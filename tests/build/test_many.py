@@ -19,11 +19,12 @@ import pandas as pd
 import psutil
 import pytest
 
+from helpers import __main__ as commands
 from helpers.answers import Answer, load_answer
 from helpers.base import words
 from helpers.base.files import ROOT
 from helpers.base.notebook import UsageError
-from helpers.build.many import compare, comparison, engines, study
+from helpers.build.many import compare, comparison, engines
 from helpers.build.many.engines import Limits
 from helpers.build.many.study import Asked, combine, read_seeds, run_study
 
@@ -126,14 +127,15 @@ def test_an_engine_that_there_is_not_is_one_sentence() -> None:
 MADE = """
 import signal, sys
 from pathlib import Path
+from helpers.__main__ import main
 from helpers.build.many import study
 if __name__ == "__main__":
     folder, engine, seeds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     study.Asked.command = lambda asked, reports: [
         sys.executable, str(folder / "report.py"), f"SEED={asked.seed}", f"REPORTS={reports}"]
     study.load_dataset = study.write_comparison = lambda *_, **__: ()
-    words = ["--seeds", f"0-{seeds - 1}", "--jobs", "2", "--engine", engine, "--reports", str(folder / "reports")]
-    sys.exit(study.main(words))
+    words = [f"SEEDS=0-{seeds - 1}", "JOBS=2", f"ENGINE={engine}", f"REPORTS={folder / 'reports'}"]
+    sys.exit(main(["study", *words]))
 """
 SLOW = """
 import os, subprocess, sys, time
@@ -415,8 +417,10 @@ def test_every_sentence_of_comparisons_is_said_somewhere() -> None:
 BUILT = {"compare.apart", "compare.together"}  # whose ends are put together in code
 
 
-def test_a_comparison_of_what_there_is_not_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert comparison.main(["--runs", "a b", "--reports", str(tmp_path)]) == 2
+def test_a_comparison_of_what_there_is_not_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
+) -> None:
+    assert cli("compare", "RUNS=a b", f"REPORTS={tmp_path}") == 2
     assert "There is no run a" in capsys.readouterr().err
 
 
@@ -454,24 +458,27 @@ def test_a_command_is_another_user_s_where_one_is_named(tmp_path: Path, monkeypa
 def test_a_study_s_file_has_the_keys_of_the_command_line(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('dataset = ["faces", "a b"]\nseeds = "0-2"\njobs = 2\n')
-    assert study.read_study(file) == {"dataset": "faces 'a b'", "seeds": "0-2", "jobs": "2"}
+    names = commands.WORDS["study"]["takes"]
+    assert commands.read_file(file, names) == {"DATASET": "faces 'a b'", "SEEDS": "0-2", "JOBS": "2"}
     file.write_text("sedes = 3")
     with pytest.raises(UsageError, match="'sedes', which there is not; did you mean seeds"):
-        study.read_study(file)
+        commands.read_file(file, names)
     file.write_text("jobs = 1.5")
     with pytest.raises(UsageError, match=r"jobs in .* is no text, number"):
-        study.read_study(file)
+        commands.read_file(file, names)
 
 
-def test_the_command_line_goes_before_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_goes_before_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
+) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('seeds = "0-2"\njobs = "many"')
-    assert study.main(["--study", str(file), "--seeds", "wrong", "--reports", str(tmp_path)]) == 2
+    assert cli("study", f"STUDY={file}", "SEEDS=wrong", "JOBS=1", f"REPORTS={tmp_path}") == 2
     assert "SEEDS=wrong" in capsys.readouterr().err
-    assert study.main(["--study", str(file), "--reports", str(tmp_path)]) == 2
+    assert cli("study", f"STUDY={file}", f"REPORTS={tmp_path}") == 2
     assert "JOBS=many" in capsys.readouterr().err
 
 
-def test_a_wrong_study_is_refused_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert study.main(["--jobs", "two"]) == 2
+def test_a_wrong_study_is_refused_with_a_sentence(capsys: pytest.CaptureFixture[str], cli: Callable) -> None:
+    assert cli("study", "JOBS=two") == 2
     assert "JOBS=two is no whole number" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from helpers.base.files import ROOT
 from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.build import stale
 from helpers.build.plan import Build, plan
-from helpers.build.report import make_report, parse_arguments
+from helpers.build.report import make_report
 from helpers.explain import registry
 
 # A file of an explanation method, put beside the others, and an entry of an architecture.
@@ -84,7 +84,7 @@ def answer_all(build: Build, names: list[str]) -> None:
 
 
 def test_a_notebook_a_method_and_an_architecture_that_are_added_are_in_the_next_report(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notebooks = tmp_path / "notebooks"
     shutil.copytree(ROOT / "notebooks", notebooks, ignore=shutil.ignore_patterns(".*"))
@@ -96,8 +96,8 @@ def test_a_notebook_a_method_and_an_architecture_that_are_added_are_in_the_next_
     added = ADDED.format(folder=str(tmp_path / "methods"))
     write(notebooks, "08_anything", place, opened, added, EXPLAINED, EXPLAINED_BY, COUNT)
     table = write_fer2013_table(tmp_path / "fer2013.csv", ["PublicTest", "PrivateTest"])
-    words = ["report", "--dataset", str(table), "--recipe", "tiny", "--reports", str(tmp_path / "reports")]
-    build = plan(parse_arguments(words), notebooks)
+    monkeypatch.setenv("REPORTS", str(tmp_path / "reports"))
+    build = plan(str(table), "tiny", notebooks=notebooks)
     answer_all(build, seven)
     assert make_report(build, jobs=1) == 0
     printed = capsys.readouterr().out

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from threading import Event, Thread
@@ -19,13 +19,15 @@ import pytest
 
 from helpers.base.files import ROOT
 from helpers.base.notebook import Place, UsageError, find_notebooks
+from helpers.base.runs import RECIPES
 from helpers.build import report as driver
 from helpers.build import schedule, stale
 from helpers.build.execute import run_notebook
-from helpers.build.plan import RECIPES, Build, choose_questions, parse_settings
+from helpers.build.plan import Build, choose_questions, parse_settings
 from helpers.build.product import _set
 from helpers.build.report import sole_build
 from helpers.build.schedule import run_notebooks
+from helpers.report.document import ReportError
 
 SAVE = """
 import json, sys
@@ -274,13 +276,13 @@ def sleeping_build(toy: Build) -> Iterator[subprocess.Popen]:
     write_notebook(toy.notebooks, "01_a", nap)
     text = (
         "import signal, sys; from pathlib import Path, PosixPath\n"
-        "from helpers.build import report; from helpers.build.plan import Build\n"
+        "from helpers.__main__ import main; from helpers.build import report; from helpers.build.plan import Build\n"
         "from helpers.base.notebook import Place; from helpers.report.handin import HandIn\n"
         # what runs in the background is started deaf to Ctrl-C, and so would be its children
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"toy = {change(toy, places={'01_a': Place()})!r}\n"
-        "report.plan = lambda arguments: toy\n"
-        "sys.exit(report.main(['report']))"
+        "report.plan = lambda *arguments: toy\n"
+        "sys.exit(main(['report']))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", text], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -347,23 +349,27 @@ def test_a_partial_notebook_that_cannot_be_written_is_a_failure_and_no_standstil
 
 @pytest.mark.parametrize("refused", [errno.EROFS, errno.ENOSPC])
 def test_a_run_folder_that_cannot_be_made_is_one_sentence(
-    toy: Build, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refused: int
+    toy: Build, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refused: int, cli: Callable
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(refused, os.strerror(refused))
 
-    monkeypatch.setattr(driver, "plan", lambda _: toy)
+    monkeypatch.setattr(driver, "plan", lambda *_: toy)
     monkeypatch.setattr(Path, "mkdir", refuse)
-    assert driver.main(["report"]) == 2
+    assert cli("report") == 2
     message = capsys.readouterr().err
     assert message.startswith(f"error: {toy.run} cannot be written: ") and message.count("\n") == 1
 
 
 def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
-    toy: Build, typesetter: list[dict], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    toy: Build,
+    typesetter: list[dict],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    cli: Callable,
 ) -> None:
     toy = change(toy, places={"03_c": Place()}, common={**toy.common, "SEED": 0, "RECIPE": "quick"})
-    monkeypatch.setattr(driver, "plan", lambda _: toy)
+    monkeypatch.setattr(driver, "plan", lambda *_: toy)
     monkeypatch.setattr(driver, "check", lambda _: None)
     monkeypatch.setattr(driver, "run_notebooks", lambda *_: [])
     stale.write_json(toy.answer("03_c"), {"numbers": {}})
@@ -372,12 +378,12 @@ def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
     before = (toy.run / "report.pdf").read_bytes()
 
     def refuse(*_: object) -> None:
-        raise ValueError("No font on this machine has the character x; install one.")
+        raise ReportError("No font on this machine has the character x; install one.")
 
     monkeypatch.setitem(sys.modules, "helpers.report.pdf", SimpleNamespace(build_report=refuse))
     stale.write_json(toy.answer("03_c"), {"numbers": {"a": 1}})
     stale.write_stamp(toy.answer("03_c"), {}, day="2025-02-01")
-    assert driver.main(["report"]) == 2
+    assert cli("report") == 2
     assert capsys.readouterr().err == "error: No font on this machine has the character x; install one.\n"
     assert (toy.run / "report.pdf").read_bytes() == before
 
@@ -391,7 +397,7 @@ def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
         ("01_b.SIZE=5", "did you mean "),
         ("01_a.SIZES=5", "it has REPORTS, SIZE"),
         ("01_a.SIZE=five", "size; any integer"),
-        ("01_a.REPORTS=x", "--reports"),
+        ("01_a.REPORTS=x", "give it as REPORTS=x"),
     ],
 )
 def test_a_wrong_setting_names_the_legal_ones(toy: Build, word: str, told: str) -> None:
@@ -414,24 +420,24 @@ def test_a_parameter_that_a_notebook_lacks_stops_the_build_before_it_starts(toy:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("word", "told"),
     [
-        (["--recipe", "slow"], "choose one of quick, full, cpu, pretrained, tiny"),
-        (["--seed", "-1"], "at least 0"),
-        (["--seed", "abc"], "'abc' is no whole number"),
-        (["--image-size", "big"], "'big' is no whole number"),
-        (["--image-size", "600"], "choose 24 to 512"),
-        (["--set", "01_train_cnn.IMAGE_SIZE=96"], "give it as --image-size"),
-        (["--dataset", "no/such.zip"], "'faces', 'fer2013' or 'food11'"),
-        (["--set", "01_train_cnn.SEED='"], "without its pair"),
-        (["--set", "05_gradient_ascent.CLASS=surprize"], "did you mean surprise?"),
-        (["--set", "05_gradient_ascent.LAYER=10"], "the convolutions 1 to 9"),
+        ("RECIPE=slow", "there are quick, full, cpu, pretrained, tiny"),
+        ("SEED=-1", "at least 0"),
+        ("SEED=abc", "SEED=abc is no whole number"),
+        ("IMAGE_SIZE=big", "IMAGE_SIZE=big is no whole number"),
+        ("IMAGE_SIZE=600", "choose 24 to 512"),
+        ("SET=01_train_cnn.IMAGE_SIZE=96", "give it as IMAGE_SIZE=96"),
+        ("DATASET=no/such.zip", "'faces', 'fer2013' or 'food11'"),
+        ("SET=01_train_cnn.SEED='", "without its pair"),
+        ("SET=05_gradient_ascent.CLASS=surprize", "did you mean surprise?"),
+        ("SET=05_gradient_ascent.LAYER=10", "the convolutions 1 to 9"),
     ],
 )
 def test_a_wrong_request_is_one_sentence_and_exit_code_2(
-    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    word: str, told: str, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:
-    assert driver.main(["report", *words]) == 2
+    assert cli("report", word) == 2
     message = capsys.readouterr().err
     assert told in message and message.count("\n") == 1
 
@@ -468,7 +474,7 @@ def test_recipes_are_those_of_the_training_and_set_only_what_notebooks_have() ->
 def test_the_day_of_the_answers_is_today_unless_reproducible_builds_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def day(epoch: str) -> str:
         monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
-        return driver.plan(driver.parse_arguments(["report", "--recipe", "tiny"])).day
+        return driver.plan(recipe="tiny").day
 
     assert day(str(31 * 86_400 - 1)) == "1970-01-31" and day(str(31 * 86_400)) == "1970-02-01"
     before, found, after = date.today(), day(""), date.today()
@@ -481,7 +487,7 @@ def test_the_day_of_the_answers_is_today_unless_reproducible_builds_tell_it(monk
 def test_the_precision_is_part_of_what_answers_are_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
     def facts(precision: str) -> dict[str, str]:
         monkeypatch.setenv("PRECISION", precision)
-        return dict(driver.plan(driver.parse_arguments(["report", "--recipe", "tiny"])).facts)
+        return dict(driver.plan(recipe="tiny").facts)
 
     assert facts("float32")["the precision"] == "float32"
     assert facts("bfloat16")["the precision"] == "bfloat16"

@@ -31,9 +31,9 @@ REQUIRED_NUMBERS = {
 
 def make_report(reports: Path, dataset: str) -> subprocess.CompletedProcess[str]:
     """Run the driver as `make report` does."""
-    command = [sys.executable, "-m", "helpers", "report", "--dataset", dataset, "--recipe", "tiny"]
+    command = [sys.executable, "-m", "helpers", "report", f"DATASET={dataset}", "RECIPE=tiny"]
     return subprocess.run(
-        [*command, "--reports", str(reports)],
+        [*command, f"REPORTS={reports}"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

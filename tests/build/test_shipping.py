@@ -1,6 +1,7 @@
 """Networks are trained on all training images, packed, and then take the place of training in a report."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,18 +83,18 @@ def test_networks_that_are_shipped_learn_from_all_training_images(tables: dict[s
 
 
 def test_every_network_of_a_recipe_is_trained_once(
-    tables: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tables: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:
-    words = ["train", "--dataset", str(tables["with"]), "--recipe", "tiny", "--reports", str(tmp_path)]
+    words = ["train", f"DATASET={tables['with']}", "RECIPE=tiny", f"REPORTS={tmp_path}"]
     for _ in range(2):
-        assert shipping.main([*words, "--networks", "dnn"]) == 0
+        assert cli(*words, "NETWORKS=dnn") == 0
     first, second = capsys.readouterr().out.split("The networks are in ")[:2]
     assert "training dnn" in first and "[1/1] dnn: " in first and "on the validation split after" in first
     assert "training dnn" not in second and "[1/1] dnn: " in second
     (network,) = tmp_path.glob(".kept/*/*.keras")
     record = stored.read_record(network)
     assert record["seed"] == 0 and record["plan"]["batch_size"] > 0 and "cores" in record["machine"]
-    assert shipping.main([*words, "--networks", "vgg99"]) == 2
+    assert cli(*words, "NETWORKS=vgg99") == 2
     assert "no network 'vgg99': choose one of cnn, cnn_second" in capsys.readouterr().err
 
 
@@ -165,13 +166,13 @@ def test_a_wrong_request_is_one_sentence_with_exit_code_2(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    cli: Callable,
 ) -> None:
     for file in packed.folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes() + b"\n" * (file.name == "dnn.npz" and dataset == "table"))
     monkeypatch.setenv(pretrained.VARIABLE, str(tmp_path))
     path = str(tables["without"]) if dataset == "table" else dataset
-    words = ["report", "--dataset", path, "--recipe", "pretrained", "--reports", str(tmp_path / "reports")]
-    assert driver.main(words) == 2
+    assert cli("report", f"DATASET={path}", "RECIPE=pretrained", f"REPORTS={tmp_path / 'reports'}") == 2
     message = capsys.readouterr().err
     assert told in message and message.count("\n") == 1
     assert not (tmp_path / "reports").exists()
@@ -189,8 +190,7 @@ def test_a_report_is_stale_when_a_shipped_network_changes(
             records["dnn"]["files"] = pretrained.ship(tmp_path, "dnn", *packed.load("cnn_bare"))
             write_json(tmp_path / "manifest.json", {**packed.manifest, "networks": records})
         monkeypatch.setenv(pretrained.VARIABLE, str(tmp_path))
-        words = ["report", "--dataset", str(tables["without"]), "--recipe", "pretrained"]
-        facts.append(driver.plan(driver.parse_arguments(words)).facts["the pretrained networks"])
+        facts.append(driver.plan(str(tables["without"]), "pretrained").facts["the pretrained networks"])
     assert facts[0] == facts[1] != facts[2]
 
 

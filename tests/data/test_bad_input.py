@@ -376,7 +376,7 @@ def listing(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("case", ERRORS)
 def test_what_cannot_be_used_is_one_sentence_and_exit_code_2(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:
     make, sentence = ERRORS[case]
     (tmp_path / "given").mkdir()
@@ -384,8 +384,7 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_code_2(
     before = listing(tmp_path)
     monkeypatch.setenv("DATA_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(driver, "make_report", lambda *_: pytest.fail("the data were not refused"))
-    arguments = ["report", "--dataset", str(path), "--reports", str(tmp_path / "reports")]
-    assert driver.main(arguments) == 2
+    assert cli("report", f"DATASET={path}", f"REPORTS={tmp_path / 'reports'}") == 2
     assert capsys.readouterr().err == f"error: {sentence.format(path=path)}\n"
     left = {str(path) for path in tmp_path.rglob("*")} - {*before}
     assert all(name.startswith(str(tmp_path / "cache")) and not name.endswith(".npy") for name in left)
@@ -589,13 +588,13 @@ CUNEIFORM = "\N{CUNEIFORM SIGN A}"
 
 
 def test_class_whose_name_no_font_can_show_is_an_error_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:
     if not pdf.missing_characters(CUNEIFORM):
         pytest.skip("this machine has a font for cuneiform")
     monkeypatch.setenv("DATA_CACHE", str(tmp_path / "cache"))
     folder = folder_of(pictures({f"{CUNEIFORM} cat": 10, "dog": 10}))(tmp_path)
-    assert driver.main(["report", "--dataset", str(folder), "--reports", str(tmp_path / "reports")]) == 2
+    assert cli("report", f"DATASET={folder}", f"REPORTS={tmp_path / 'reports'}") == 2
     assert capsys.readouterr().err == (
         f"error: No font on this machine has the characters {CUNEIFORM} (U+12000) of '{CUNEIFORM} cat'; install a font "
         "that has them, or write the text without them.\n"

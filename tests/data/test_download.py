@@ -133,10 +133,11 @@ def test_the_real_client_without_a_network_ends_in_one_sentence() -> None:
     """Behind a proxy that nobody answers there is no network, wherever the test runs."""
     nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
     text = (
-        "import sys, tempfile; from pathlib import Path; from helpers.data import download\n"
+        "import sys, tempfile; from pathlib import Path; from helpers.__main__ import main\n"
+        "from helpers.data import download\n"
         "download.DATA = Path(tempfile.mkdtemp())\n"
         "download.download.__defaults__ = (download.DATA, download.DATA)\n"
-        "sys.exit(download.main(['fer2013']))"
+        "sys.exit(main(['data', 'DATASET=fer2013']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", text], cwd=ROOT, env=os.environ | nowhere, capture_output=True, text=True, timeout=120

@@ -20,7 +20,6 @@ from PIL import Image
 from scipy.io import savemat
 
 from helpers.base.words import parts, use
-from helpers.data import look as looking
 from helpers.data.datasets import SPLITS, load_dataset, look
 from helpers.data.options import Options
 from helpers.data.reading import Reading
@@ -521,11 +520,11 @@ REFUSED: dict[str, tuple[Maker, Mapping[str, tuple[Options, int]]]] = {
 
 @pytest.mark.parametrize("layout", REFUSED)
 def test_two_readings_are_refused_by_the_options_that_decide(
-    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:
     make, ways = REFUSED[layout]
     path = build(make, tmp_path)
-    assert looking.main([str(path), "--reports", str(tmp_path)]) == 2
+    assert cli("look", f"DATASET={path}", f"REPORTS={tmp_path}") == 2
     refusal = capsys.readouterr().err
     assert [way for way in ways if f"({way})" not in refusal] == [] and refusal.count("\n") == 1
     for options, classes in ways.values():
@@ -779,9 +778,11 @@ def test_shared_layout_is_read_as_it_says(case: str, tmp_path: Path) -> None:
     assert foreign_words(dataset.reading) == []
 
 
-def test_look_prints_the_plan_and_draws_a_row_a_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_look_prints_the_plan_and_draws_a_row_a_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
+) -> None:
     path = build(tree({"cat": 20, "dog": 20, "cow": 20}), tmp_path)
-    assert looking.main([str(path), "--reports", str(tmp_path / "reports")]) == 0
+    assert cli("look", f"DATASET={path}", f"REPORTS={tmp_path / 'reports'}") == 0
     printed = capsys.readouterr().out
     assert "The 3 classes are the names of folders" in printed and "Training: 48 images" in printed
     with Image.open(tmp_path / "reports" / "data.look.png") as sheet:

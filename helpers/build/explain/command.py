@@ -1,6 +1,5 @@
 """`make explain`: a PDF with a page a picture, and a table, in the folder of a finished run."""
 
-import argparse
 import os
 import sys
 import tempfile
@@ -8,13 +7,10 @@ import time
 from pathlib import Path
 
 from helpers.base import words
-from helpers.base.files import WriteError, reports_folder, write_atomically
+from helpers.base.files import reports_folder, write_atomically
 from helpers.base.notebook import UsageError
 from helpers.build.explain.finished import choose_run, open_finished
-from helpers.data.sources import DatasetError
-from helpers.networks.own.source import NetworkError
 from helpers.report.handin import read_hand_in
-from helpers.training.pretrained import PretrainedError
 
 
 def explain(images: str, run_folder: Path) -> tuple[Path, list[str]]:
@@ -52,23 +48,14 @@ def explain(images: str, run_folder: Path) -> tuple[Path, list[str]]:
     return path, wrong
 
 
-def main(given: list[str]) -> int:
-    """Run the command line; 2 where anything that was asked for could not be explained, each told in a sentence."""
-    parser = argparse.ArgumentParser(prog="python -m helpers explain", description=__doc__)
-    parser.add_argument("--images", default="", help="a file, several, a folder, or places such as test:17,42")
-    parser.add_argument("--run", default="", help="the run, unless there is only one")
-    parser.add_argument("--reports", default=reports_folder(), type=Path, help="folder of the run folders")
-    parser.add_argument("--language", default="", help="of the pages, or several: en, zh-Hant")
-    arguments = parser.parse_args(given)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        run_folder = choose_run(arguments.reports.resolve(), arguments.run)
-        for language in read_hand_in(environment={"LANGUAGE": arguments.language}).languages:
-            with words.use(language):
-                path, wrong = explain(arguments.images, run_folder)
-            print(path, flush=True)
-        print("The numbers are in a .csv of this name beside it.", flush=True)
-    except (UsageError, DatasetError, NetworkError, PretrainedError, WriteError) as error:
-        wrong = [str(error)]
-    print("\n".join(f"error: {sentence}" for sentence in wrong), end="\n" if wrong else "", file=sys.stderr)
+def explain_pictures(images: str = "", run: str = "", language: str = "") -> int:
+    """Explain pictures in each language; 2 where any could not be explained, each told in a sentence."""
+    run_folder = choose_run(reports_folder(), run)
+    for each in read_hand_in(environment={"LANGUAGE": language}).languages:
+        with words.use(each):
+            path, wrong = explain(images, run_folder)
+        print(path, flush=True)
+    print("The numbers are in a .csv of this name beside it.", flush=True)
+    for sentence in wrong:
+        print(f"error: {sentence}", file=sys.stderr)
     return 2 if wrong else 0

@@ -1,6 +1,5 @@
 """The comparison of runs as a report: one answer, set as PDF and HTML by the words, plots and rules of reports."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 
 from helpers.answers import Answer
 from helpers.base import words
-from helpers.base.files import ROOT, WriteError, reports_folder, write_atomically
+from helpers.base.files import ROOT, reports_folder, write_atomically
 from helpers.base.notebook import UsageError
 from helpers.base.runs import read_run
 from helpers.base.words import Said, said
@@ -218,24 +217,17 @@ def _stamp(runs: Sequence[Path], table: pd.DataFrame) -> dict[str, Any]:
     return {**said_so, "dataset": said_so["data"], "title": title, "versions": versions, "date": date, "notes": []}
 
 
-def main(line: Sequence[str]) -> int:
-    """Run the command line, `--runs "a b c"`, or `--study name` alone; 2 where a run is not there."""
-    given = dict(zip(line[::2], line[1::2]))
-    reports = Path(given.get("--reports") or reports_folder()).resolve()
-    folder = reports / (given.get("--study") or "comparison")
+def compare_runs(runs: str = "", study: str = "", images: str = "", language: str = "") -> None:
+    """Compare the runs that are named, or those of a study; UsageError where one is not there."""
+    folder = reports_folder() / (study or "comparison")
     made = [one["run"] for one in stale.read_json(folder / OUTCOMES).get("reports", ()) if one["run"]]
-    runs = [reports / name for name in given.get("--runs", "").split() or dict.fromkeys(made)]
-    try:
-        if missing := [run.name for run in runs if not read_run(run)]:
-            raise UsageError(f"There is no run {missing[0]}; name them as `make runs` lists them, RUNS='a b'.")
-        if len(runs) < 2:
-            raise UsageError("A comparison needs two runs or more; name them as `make runs` lists them, RUNS='a b'.")
-        places = given.get("--images", "").replace("test:", "").replace(",", " ").split()
-        if wrong := [place for place in places if not place.isdecimal()]:
-            raise UsageError(f"IMAGES={wrong[0]} is no place of a test image; write, say, IMAGES=test:17,42.")
-        languages = read_hand_in(environment={"LANGUAGE": given.get("--language", "")}).languages
-        print("\n".join(write_comparison(runs, folder, languages, [*map(int, places)])))
-    except (UsageError, WriteError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    chosen = [reports_folder() / name for name in runs.split() or dict.fromkeys(made)]
+    if missing := [run.name for run in chosen if not read_run(run)]:
+        raise UsageError(f"There is no run {missing[0]}; name them as `make runs` lists them, RUNS='a b'.")
+    if len(chosen) < 2:
+        raise UsageError("A comparison needs two runs or more; name them as `make runs` lists them, RUNS='a b'.")
+    places = images.replace("test:", "").replace(",", " ").split()
+    if wrong := [place for place in places if not place.isdecimal()]:
+        raise UsageError(f"IMAGES={wrong[0]} is no place of a test image; write, say, IMAGES=test:17,42.")
+    languages = read_hand_in(environment={"LANGUAGE": language}).languages
+    print("\n".join(write_comparison(chosen, folder, languages, [*map(int, places)])))

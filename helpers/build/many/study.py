@@ -3,15 +3,12 @@
 What is finished is kept, so a study that was stopped is taken up by asking for it again.
 """
 
-import argparse
 import os
 import re
 import shlex
-import signal
 import sys
 import time
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -20,17 +17,13 @@ from pathlib import Path
 from helpers.base.files import ROOT, WriteError, reports_folder, write_json, writing
 from helpers.base.legal import near
 from helpers.base.notebook import UsageError
-from helpers.base.runs import SEEDS_VARIABLE
+from helpers.base.runs import RECIPES, SEEDS_VARIABLE
 from helpers.build.many.comparison import OUTCOMES, write_comparison
 from helpers.build.many.engines import USER, USUAL, Ended, Limits, choose_jobs, open_engine, run_command
-from helpers.build.plan import MADE_WITH, RECIPES
-from helpers.data.datasets import KNOWN_NAMES, load_dataset
-from helpers.data.sources import DatasetError
+from helpers.build.plan import MADE_WITH
+from helpers.data.datasets import KNOWN_NAMES, known_data, load_dataset
 from helpers.report.handin import VARIABLES, read_hand_in
 
-COMBINED = ("dataset", "recipe", "seeds", "network")
-NUMBERS = ("image_size", "jobs", "threads", "limit", "memory", "filesize", "gpu")
-KEYS = (*COMBINED, "engine", *NUMBERS, "questions", "language", "reports")  # of a command line and of a study's file
 # What decides in the environment how a report is made; workers elsewhere have not inherited it.
 FORWARDED = ({*MADE_WITH, *VARIABLES} - {"NETWORK", "LANGUAGE"}) | {USER, "SOURCE_DATE_EPOCH"}
 _FAILURE = re.compile(r"error: |\d\d_\w+ failed ")  # how a line begins that says what went wrong, and in which cell
@@ -53,7 +46,7 @@ class Asked:
     def command(self, reports: Path) -> list[str]:
         """Give the command line that makes it, with one notebook at a time."""
         words = [f"DATASET={self.dataset}", f"RECIPE={self.recipe}", f"SEED={self.seed}", f"REPORTS={reports}"]
-        return [sys.executable, "-m", "helpers", "report", *words, f"IMAGE_SIZE={self.image_size}", "--jobs", "1"]
+        return [sys.executable, "-m", "helpers", "report", *words, f"IMAGE_SIZE={self.image_size}", "JOBS=1"]
 
 
 @dataclass(frozen=True)
@@ -93,18 +86,12 @@ def combine(datasets: str, recipes: str, seeds: str, networks: str) -> list[Aske
 
     Raises UsageError, naming what is near, on a data set, recipe, seed or pattern that there is not.
     """
-    chosen = [*_datasets(datasets)], shlex.split(recipes) or ["quick"], read_seeds(seeds or "0"), [*_networks(networks)]
+    data = [known_data(word) for word in shlex.split(datasets) or ["faces"]]
+    chosen = data, shlex.split(recipes) or ["quick"], read_seeds(seeds or "0"), [*_networks(networks)]
     for recipe in chosen[1]:
         if recipe not in RECIPES:
             raise UsageError(f"There is no recipe {recipe}; {near(recipe, RECIPES)}")
     return [Asked(*values) for values in product(*chosen)]
-
-
-def _datasets(text: str) -> Iterator[str]:
-    for word in shlex.split(text) or ["faces"]:
-        if word not in KNOWN_NAMES and not Path(word).exists():
-            raise UsageError(f"There is no data set {word}; {near(word, KNOWN_NAMES)} Or give a path that exists.")
-        yield word if word in KNOWN_NAMES else str(Path(word).resolve())
 
 
 def _networks(text: str) -> Iterator[str]:
@@ -164,62 +151,31 @@ def _outcome(asked: Asked, future: Future, folder: Path) -> Outcome:
     return Outcome(asked, run, _log(asked, folder), ended)
 
 
-def read_study(file: Path) -> dict[str, str]:
-    """Read a study's file, which has the keys of the command line; UsageError on others, naming one that is near."""
-    try:
-        said = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError:
-        raise UsageError(f"There is no file {file}; write one with keys such as seeds = '0-9'.") from None
-    except ValueError as error:
-        raise UsageError(f"{file} is no TOML ({error}); write lines such as seeds = '0-9'.") from None
-    for key, value in said.items():
-        if key.lower() not in KEYS:
-            raise UsageError(f"{file} says {key!r}, which there is not; {near(key, KEYS)}")
-        if not isinstance(value, str | int | list) or isinstance(value, bool):
-            raise UsageError(f"{key} in {file} is no text, number or list of these; write, say, {key} = '...'.")
-    return {key.lower(): shlex.join(map(str, v)) if isinstance(v, list) else str(v) for key, v in said.items()}
+def study(
+    dataset: str = "", recipe: str = "", seeds: str = "", network: str = "", engine: str = "", image_size: int = 0,
+    jobs: int = 0, threads: int = 0, limit: int = 0, memory: int = 0, filesize: int = 0, gpu: int = 0,
+    questions: str = "", language: str = "", study: str = "study",
+) -> int:  # fmt: skip
+    """Make the reports that are asked for, compare them, and list those that failed; 1 if there are any.
 
-
-def main(words: Sequence[str]) -> int:
-    """Run the command line; 0 if all reports were made, 1 if some were not, 2 on a wrong request or a full disk."""
-    parser = argparse.ArgumentParser(prog="python -m helpers study", description="Make many reports.")
-    for name in KEYS:
-        parser.add_argument("--" + name.replace("_", "-"), default="")
-    parser.add_argument("--study", default="study")
+    Raises UsageError and DatasetError on a wrong request, and WriteError.
+    """
     os.environ.pop(SEEDS_VARIABLE, None)  # of a study the seeds themselves, and of a report how many
-    typed = {name: value for name, value in vars(parser.parse_args(words)).items() if value}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _make(typed)
-    except (UsageError, DatasetError, WriteError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; the reports that were finished are kept, and the next call makes the others.", file=sys.stderr)
-        return 130
-
-
-def _make(typed: Mapping[str, str]) -> int:
-    """Make the reports that a command line asks for, compare them, and list those that failed; the exit code."""
-    of_file = read_study(Path(typed["study"])) if typed["study"].endswith(".toml") else {}
-    given = dict.fromkeys(KEYS, "") | of_file | dict(typed)
-    if given["questions"]:
-        os.environ["QUESTIONS"] = given["questions"]
-    languages = read_hand_in(environment={"LANGUAGE": given["language"]}).languages
-    given["network"] = given["network"] or os.environ.get("NETWORK", "")
-    asked = combine(*(given[name] for name in COMBINED))
-    size, jobs, threads, limit, memory, file, gpus = (_count(name, given[name]) for name in NUMBERS)
-    asked = [replace(each, image_size=size) for each in asked]
-    limits = Limits(threads or 1, limit or 86_400, (memory or 8) * 10**9, (file or 20) * 10**9, gpus, memory > 0)
-    folder = Path(given["reports"] or reports_folder()).resolve() / Path(given["study"]).stem
-    for dataset in {each.dataset for each in asked}:  # decoded once, and not by each of them
-        load_dataset(dataset, image_size=size or None)
-    outcomes = run_study(asked, folder, given["engine"], jobs, limits)
+    if questions:
+        os.environ["QUESTIONS"] = questions
+    languages = read_hand_in(environment={"LANGUAGE": language}).languages
+    asked = combine(dataset, recipe, seeds, network or os.environ.get("NETWORK", ""))
+    asked = [replace(each, image_size=image_size) for each in asked]
+    limits = Limits(threads or 1, limit or 86_400, (memory or 8) * 10**9, (filesize or 20) * 10**9, gpu, memory > 0)
+    folder = reports_folder() / Path(study).stem
+    for data in {each.dataset for each in asked}:  # decoded once, and not by each of them
+        load_dataset(data, image_size=image_size or None)
+    outcomes = run_study(asked, folder, engine, jobs, limits)
     failed = [outcome for outcome in outcomes if not outcome.run]
     try:
         write_json(folder / OUTCOMES, {"reports": [_record(outcome) for outcome in outcomes]})
         if made := sorted({outcome.run for outcome in outcomes if outcome.run}):
-            print("\n".join(write_comparison(made, folder, languages, engine=given["engine"], limits=limits)))
+            print("\n".join(write_comparison(made, folder, languages, engine=engine, limits=limits)))
     finally:
         for outcome in failed:
             print(outcome.sentence(), file=sys.stderr)
@@ -229,9 +185,3 @@ def _make(typed: Mapping[str, str]) -> int:
 def _record(outcome: Outcome) -> dict[str, object]:
     run = outcome.run.name if outcome.run else ""
     return {**asdict(outcome.asked), "run": run, "seconds": round(outcome.ended.seconds, 1), "error": outcome.error()}
-
-
-def _count(name: str, text: str) -> int:
-    if text and not text.isdecimal():
-        raise UsageError(f"{name.upper()}={text} is no whole number; write, say, {name.upper()}=2.")
-    return int(text or 0)

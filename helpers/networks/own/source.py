@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from helpers.base.checks import UserError
 from helpers.base.code import file_digest
 from helpers.base.files import ROOT
 from helpers.base.folders import file_sha256
@@ -23,7 +24,7 @@ OWN = ROOT / "notebooks" / "network.py"  # what RECIPE=quick trains, unless NETW
 TRAINED = (".keras", ".h5")
 
 
-class NetworkError(ValueError):
+class NetworkError(UserError, ValueError):
     """A network that cannot be used; the message is one sentence for the user."""
 
 

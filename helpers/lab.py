@@ -1,0 +1,37 @@
+"""JupyterLab on a run of one's choice, which notebooks follow."""
+
+import os
+import sys
+from pathlib import Path
+
+from helpers.base.files import ROOT
+from helpers.base.runs import DEFAULTS, LAB_PREFIX, Recipe, chosen_trainings
+from helpers.data.datasets import known_data
+
+
+def lab(
+    dataset: str = "faces", recipe: Recipe = "quick", seed: int = 0, image_size: int = 0, notebook: str = "01_train_cnn"
+) -> None:
+    """Open JupyterLab on the repository and a notebook, all of them on a run; UsageError on data that there are not.
+
+    As root, as in a container, it listens to this machine alone, and asks for its token.
+    """
+    chosen_trainings(recipe)
+    chosen = {"DATASET": known_data(dataset), "RECIPE": recipe, "SEED": seed, "IMAGE_SIZE": image_size}
+    os.environ |= {LAB_PREFIX + name: str(value) for name, value in chosen.items() if value != DEFAULTS[name]}
+    named = {name: Path(os.environ.get(name, "")) for name in ("NETWORK", "CUSTOM")}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ |= {name: str(path.resolve()) for name, path in named.items() if path.is_file()}
+    os.environ |= {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"]
+    command += [f"--LabApp.default_url=/lab/tree/notebooks/{notebook}.ipynb"]
+    if getattr(os, "geteuid", lambda: 1)() == 0:
+        print("JupyterLab runs as root: it listens on 127.0.0.1 alone, and its address holds the token it asks for.")
+        command += ["--allow-root", "--ServerApp.ip=127.0.0.1"]
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def explore(dataset: str = "faces", recipe: Recipe = "quick", seed: int = 0, image_size: int = 0) -> None:
+    """Open JupyterLab on the live notebook, as `lab` does on the others."""
+    lab(dataset, recipe, seed, image_size, "explore")
