@@ -41,8 +41,10 @@ def _set(build: Build, path: Path, form: str) -> Path:
     reason = stale.why_stale(path, now)
     say(f"{path.name}: set, {reason}" if reason else f"{path.name}: skipped, nothing changed")
     if reason:
+        from helpers.report.document import Report
+
         module = import_module(f"helpers.report.{form}")
-        module.build_report(build.run, build.printed, stamp, build.hand_in, remarks)
+        module.build_report(Report(build.run, build.printed, stamp, build.hand_in, remarks))
         stale.write_stamp(path, now)
     return path
 

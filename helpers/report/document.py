@@ -4,7 +4,7 @@ The PDF and the HTML are both set from this document, so that neither says what 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -49,28 +49,34 @@ class Headline:
     source: str = ""  # notebook and key of each number in the value
 
 
-def load_document(
-    folder: Path,
-    notebooks: Sequence[str],
-    stamp: Mapping[str, Any],
-    hand_in: HandIn | None = None,
-    remarks: Mapping[str, Sequence[tuple[str, Path]]] | None = None,
-    most_rows: int = 0,
-) -> dict[str, Any]:
-    """Compose a report in the language that is spoken; tables of at most `most_rows` rows are not cut.
+@dataclass(frozen=True)
+class Report:
+    """What a report is set from, as PDF or HTML.
 
-    folder: the run's; notebooks: their names, in the order of the report; remarks: the author's own, by number of the
-    notebook, as `read_remarks` gives them. Raises AnswerError on an answer that is missing or incomplete,
-    RemarkError on a remark that cannot be set, and ReportError on a stamp without one of STAMP_KEYS.
+    folder: the run's; notebooks: their names, in the order of the report; stamp: what the run was made from, with the
+    keys of STAMP_KEYS ("versions" a mapping, "notes" a list of sentences, "date" in ISO 8601); hand_in: who hands it
+    in; remarks: the author's own, by number of the notebook, as `read_remarks` gives them.
     """
-    answers = [_whole(load_answer(folder, notebook), most_rows) for notebook in notebooks]
-    if words.language() != words.PLAIN:
-        redraw_figures(folder, answers)
-    document = compose(answers, stamp, hand_in or HandIn())
-    numbers = _numbers(answers)
-    for answer, section in zip(answers, document["sections"]):
-        section["remarks"] = set_remarks((remarks or {}).get(_number(answer), ()), numbers, folder)
-    return document
+
+    folder: Path
+    notebooks: Sequence[str]
+    stamp: Mapping[str, Any]
+    hand_in: HandIn = field(default_factory=HandIn)
+    remarks: Mapping[str, Sequence[tuple[str, Path]]] = field(default_factory=dict)
+
+    def compose(self, most_rows: int = 0) -> dict[str, Any]:
+        """Compose it in the language that is spoken; tables of at most `most_rows` rows are not cut.
+
+        Raises AnswerError on an answer that is missing or incomplete, RemarkError on a remark that cannot be set, and
+        ReportError on a stamp without one of STAMP_KEYS.
+        """
+        answers = [_whole(load_answer(self.folder, notebook), most_rows) for notebook in self.notebooks]
+        if words.language() != words.PLAIN:
+            redraw_figures(self.folder, answers)
+        document, numbers = compose(answers, self.stamp, self.hand_in), _numbers(answers)
+        for answer, section in zip(answers, document["sections"]):
+            section["remarks"] = set_remarks(self.remarks.get(_number(answer), ()), numbers, self.folder)
+        return document
 
 
 def _whole(answer: dict[str, Any], most: int) -> dict[str, Any]:

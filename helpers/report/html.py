@@ -17,8 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from helpers.base.files import write_atomically
-from helpers.report.document import ReportError, load_document, report_name
-from helpers.report.handin import HandIn
+from helpers.report.document import Report, ReportError, report_name
 
 MOST_ROWS = 400  # of a table that is shown whole, so that a page of many classes still opens at once
 MOST_BYTES = 5_000_000
@@ -38,21 +37,15 @@ class Picture:
     height: int
 
 
-def build_report(
-    folder: Path,
-    notebooks: Sequence[str],
-    stamp: Mapping[str, Any],
-    hand_in: HandIn | None = None,
-    remarks: Mapping[str, Sequence[tuple[str, Path]]] | None = None,
-) -> Path:
-    """Set the answers of a run as one HTML file of at most 5 MB in its folder and return the path.
+def build_report(report: Report) -> Path:
+    """Set a report as one HTML file of at most 5 MB in its run's folder and return the path.
 
-    The arguments are those of `pdf.build_report`. The same of all give the same bytes. Raises
-    AnswerError, RemarkError and ReportError as that does, and ReportError on answers that are too many for one file.
+    The same report gives the same bytes. Raises what `Report.compose` raises, and ReportError on answers that are too
+    many for one file.
     """
-    document = load_document(Path(folder), notebooks, stamp, hand_in, remarks, MOST_ROWS)
-    path = Path(folder) / report_name(document["language"], "html")
-    page = _render(document, _pictures(folder, document), (hand_in or HandIn()).languages)
+    document = report.compose(MOST_ROWS)
+    path = report.folder / report_name(document["language"], "html")
+    page = _render(document, _pictures(report.folder, document), report.hand_in.languages)
     if len(page) > MOST_BYTES:
         raise ReportError(f"{path} would have {len(page):,} bytes, more than {MOST_BYTES:,}; shorten the answers.")
     write_atomically(path, page)

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,7 @@ from typing import Any
 import typst
 
 from helpers.base.files import write_atomically
-from helpers.report.document import ReportError, load_document, report_name
-from helpers.report.handin import HandIn
+from helpers.report.document import Report, ReportError, report_name
 
 TEMPLATE = Path(__file__).with_suffix(".typ")
 _TYPEFACES = "#set text(font: "  # how the template's line that names them begins
@@ -27,25 +26,16 @@ NOT_PRINTED = {"kind", "file", "style", "words", "interface", "language", "regio
 NOT_PRINTED |= {"png", "pieces", "source", "values"}
 
 
-def build_report(
-    folder: Path,
-    notebooks: Sequence[str],
-    stamp: Mapping[str, Any],
-    hand_in: HandIn | None = None,
-    remarks: Mapping[str, Sequence[tuple[str, Path]]] | None = None,
-) -> Path:
-    """Set the answers of a run as a PDF in the language that is spoken, in its folder, and return the path.
+def build_report(report: Report) -> Path:
+    """Set a report as a PDF in the language that is spoken, in its run's folder, and return the path.
 
-    folder: the run's folder; notebooks: their names, in the order of the report; stamp: what the run was made
-    from, with the keys of STAMP_KEYS ("versions" a mapping, "notes" a list of sentences, "date" in ISO 8601);
-    hand_in, remarks: what the author adds. The same of all gives the same bytes. Raises AnswerError on an answer that
-    is missing or incomplete, RemarkError on a remark that cannot be set, ReportError on a stamp without one of its
-    keys and on a character that no font has.
+    The same report gives the same bytes. Raises what `Report.compose` raises, and ReportError on a character that no
+    font has.
     """
-    document = load_document(Path(folder), notebooks, stamp, hand_in, remarks)
-    pdf = _compile(TEMPLATE, Path(folder), document, _timestamp(stamp["date"]))
+    document = report.compose()
+    pdf = _compile(TEMPLATE, report.folder, document, _timestamp(report.stamp["date"]))
     _check_pdf(pdf, document)
-    path = Path(folder) / report_name(document["language"], "pdf")
+    path = report.folder / report_name(document["language"], "pdf")
     write_atomically(path, pdf)
     return path
 

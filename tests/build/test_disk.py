@@ -25,7 +25,7 @@ from helpers.base.files import WriteError, locked, write_atomically
 from helpers.base.keeper import Keeper
 from helpers.build.many.study import Asked, run_study
 from helpers.data.datasets import load_dataset
-from helpers.report.document import STAMP_KEYS
+from helpers.report.document import STAMP_KEYS, Report
 from helpers.report.pdf import build_report
 
 NOTEBOOK = "03_confusion_matrix"
@@ -200,10 +200,10 @@ def test_an_answer(refused: Callable, tmp_path: Path) -> None:
 
 def test_the_pdf(refused: Callable, tmp_path: Path) -> None:
     new_answer(tmp_path, 1.0).save()
-    before = build_report(tmp_path, [NOTEBOOK], STAMP).read_bytes()
+    before = build_report(Report(tmp_path, [NOTEBOOK], STAMP)).read_bytes()
     new_answer(tmp_path, 2.0).save()
     errors = []
-    for error in refused(lambda: build_report(tmp_path, [NOTEBOOK], STAMP)):
+    for error in refused(lambda: build_report(Report(tmp_path, [NOTEBOOK], STAMP))):
         errors.append(error)
         assert is_sentence(error, tmp_path / "report.pdf") and not drafts(tmp_path)
         assert (tmp_path / "report.pdf").read_bytes() == before
@@ -229,11 +229,11 @@ def test_a_disk_that_is_really_full(small_disk: Path, tmp_path: Path) -> None:
         load_dataset(str(pictures), small_disk / "cache")
     assert not drafts(small_disk)
     new_answer(small_disk, 1.0).save()
-    before = build_report(small_disk, [NOTEBOOK], STAMP).read_bytes()
+    before = build_report(Report(small_disk, [NOTEBOOK], STAMP)).read_bytes()
     (small_disk / "filling").write_bytes(bytes(os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize))
     with pytest.raises(WriteError, match="the disk is full"):
         new_answer(small_disk, 2.0).save()
     with pytest.raises(WriteError, match="the disk is full"):
-        build_report(small_disk, [NOTEBOOK], STAMP | {"title": "another"})
+        build_report(Report(small_disk, [NOTEBOOK], STAMP | {"title": "another"}))
     assert (small_disk / "report.pdf").read_bytes() == before
     assert load_answer(small_disk, NOTEBOOK)["numbers"]["height"] == 1.0 and not drafts(small_disk)

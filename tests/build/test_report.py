@@ -27,7 +27,7 @@ from helpers.build.plan import Build, choose_questions, parse_settings
 from helpers.build.product import _set
 from helpers.build.report import sole_build
 from helpers.build.schedule import run_notebooks
-from helpers.report.document import ReportError
+from helpers.report.document import Report, ReportError
 
 SAVE = """
 import json, sys
@@ -181,10 +181,9 @@ def typesetter(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """A stand-in for the typesetter that writes a file; gives the stamps that it was called with."""
     stamps: list[dict] = []
 
-    def build_report(folder: Path, notebooks: list[str], stamp: dict, *_: object) -> Path:
-        stamps.append(stamp)
-        (folder / "report.pdf").write_bytes(b"%PDF \xff " + str(len(stamps)).encode())
-        return folder / "report.pdf"
+    def build_report(report: Report) -> None:
+        stamps.append(report.stamp)
+        (report.folder / "report.pdf").write_bytes(b"%PDF \xff " + str(len(stamps)).encode())
 
     monkeypatch.setitem(sys.modules, "helpers.report.pdf", SimpleNamespace(build_report=build_report))
     return stamps
@@ -214,8 +213,8 @@ def test_the_pdf_is_set_when_an_answer_or_the_stamp_changed(toy: Build, typesett
 def test_the_html_is_set_when_an_answer_or_its_layout_changed(
     toy: Build, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def build_report(folder: Path, *_: object) -> None:
-        (folder / "report.html").write_text("<!doctype html>")
+    def build_report(report: Report) -> None:
+        (report.folder / "report.html").write_text("<!doctype html>")
 
     monkeypatch.setitem(sys.modules, "helpers.report.html", SimpleNamespace(build_report=build_report))
     toy = change(toy, places={"03_c": Place()}, common={**toy.common, "SEED": 0, "RECIPE": "quick"})

@@ -18,7 +18,7 @@ from helpers.answers import Answer, render_block
 from helpers.answers.stored import load_answer
 from helpers.base import words
 from helpers.report import html
-from helpers.report.document import TRUST, TRUST_TABLE, ReportError
+from helpers.report.document import TRUST, TRUST_TABLE, Report, ReportError
 from helpers.report.handin import HandIn
 from helpers.report.html import MOST_BYTES, build_report
 
@@ -112,7 +112,7 @@ def squeeze(text: str) -> str:
 
 
 def test_the_page_is_well_formed_with_one_title_landmarks_and_a_language(tmp_path: Path) -> None:
-    page = page_of(build_report(save_answers(tmp_path), NOTEBOOKS, STAMP))
+    page = page_of(build_report(Report(save_answers(tmp_path), NOTEBOOKS, STAMP)))
     assert page.open == [] and len(page.all("h1")) == len(page.all("main")) == len(page.all("header")) == 1
     assert page.all("html") == [{"lang": "en"}]
     identities = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
@@ -125,7 +125,7 @@ def test_the_page_is_well_formed_with_one_title_landmarks_and_a_language(tmp_pat
 
 
 def test_every_sentence_cell_and_stamp_is_in_it_and_every_picture_has_its_caption(tmp_path: Path) -> None:
-    page = page_of(build_report(save_answers(tmp_path), NOTEBOOKS, STAMP))
+    page = page_of(build_report(Report(save_answers(tmp_path), NOTEBOOKS, STAMP)))
     text = squeeze(page.text)
     blocks = [block for name in NOTEBOOKS for block in load_answer(tmp_path, name)["blocks"]]
     for block in blocks:
@@ -138,13 +138,13 @@ def test_every_sentence_cell_and_stamp_is_in_it_and_every_picture_has_its_captio
 
 
 def test_text_is_never_markup(tmp_path: Path) -> None:
-    page = page_of(build_report(save_answers(tmp_path, sentence=ODD), NOTEBOOKS, STAMP | {"title": ODD}))
+    page = page_of(build_report(Report(save_answers(tmp_path, sentence=ODD), NOTEBOOKS, STAMP | {"title": ODD})))
     assert ODD.format() in page.text and ODD in page.text
     assert len(page.all("script")) == 1
 
 
 def test_each_number_names_its_notebook_key_and_value(tmp_path: Path) -> None:
-    page = page_of(build_report(save_answers(tmp_path), NOTEBOOKS, STAMP))
+    page = page_of(build_report(Report(save_answers(tmp_path), NOTEBOOKS, STAMP)))
     sources = [attributes.get("title") for attributes in page.all("span")]
     assert "01_train_cnn: cnn.test_accuracy = 0.8766" in sources  # known by its exact value
     assert "01_train_cnn: images = 50" in sources
@@ -153,23 +153,25 @@ def test_each_number_names_its_notebook_key_and_value(tmp_path: Path) -> None:
 
 
 def test_nothing_is_asked_for(tmp_path: Path) -> None:
-    page = page_of(build_report(save_answers(tmp_path), NOTEBOOKS, STAMP))
+    page = page_of(build_report(Report(save_answers(tmp_path), NOTEBOOKS, STAMP)))
     addresses = [value for _, each in page.tags for key, value in each.items() if key in ("src", "href")]
     assert all(address.startswith(("#", "data:")) for address in addresses)
     assert "url(" not in page.text and "@import" not in page.text and "fetch(" not in page.text
 
 
 def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
-    first = build_report(save_answers(tmp_path), NOTEBOOKS, STAMP).read_bytes()
-    assert build_report(tmp_path, NOTEBOOKS, STAMP).read_bytes() == first
-    assert build_report(tmp_path, NOTEBOOKS, STAMP | {"date": "2025-02-01"}).read_bytes() != first
+    first = build_report(Report(save_answers(tmp_path), NOTEBOOKS, STAMP)).read_bytes()
+    assert build_report(Report(tmp_path, NOTEBOOKS, STAMP)).read_bytes() == first
+    assert build_report(Report(tmp_path, NOTEBOOKS, STAMP | {"date": "2025-02-01"})).read_bytes() != first
 
 
 def test_reports_in_other_languages_that_lie_beside_it_are_offered(tmp_path: Path) -> None:
     save_answers(tmp_path)
-    assert "hreflang" not in build_report(tmp_path, NOTEBOOKS, STAMP).read_text()
+    assert "hreflang" not in build_report(Report(tmp_path, NOTEBOOKS, STAMP)).read_text()
     both = HandIn(languages=("en", "zh-Hant"))
-    links = [link for link in page_of(build_report(tmp_path, NOTEBOOKS, STAMP, both)).all("a") if "hreflang" in link]
+    links = [
+        link for link in page_of(build_report(Report(tmp_path, NOTEBOOKS, STAMP, both))).all("a") if "hreflang" in link
+    ]
     assert [link["href"] for link in links] == ["report.html", "report.zh-Hant.html"]
     assert [link.get("aria-current") for link in links] == ["true", None]
     assert "\u4e2d\u6587 (\u7e41\u9ad4)" in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -185,10 +187,10 @@ def save_large(folder: Path, classes: int) -> Path:
 
 
 def test_tables_are_whole_up_to_a_bound_so_that_a_page_of_many_classes_stays_light(tmp_path: Path) -> None:
-    page = page_of(build_report(save_large(tmp_path, 300), NOTEBOOKS[:1], STAMP))
+    page = page_of(build_report(Report(save_large(tmp_path, 300), NOTEBOOKS[:1], STAMP)))
     assert "class 150" in page.text and "are shown" not in page.text
     assert len(page.tags) < 4000
-    page = page_of(build_report(save_large(tmp_path, 1000), NOTEBOOKS[:1], STAMP))
+    page = page_of(build_report(Report(save_large(tmp_path, 1000), NOTEBOOKS[:1], STAMP)))
     assert "class 150" not in page.text and "Of 1000 rows the first and the last 15 are shown" in page.text
     assert len(page.tags) < 1000
 
@@ -208,7 +210,7 @@ def test_pictures_lose_detail_rather_than_that_the_file_grows_beyond_its_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(html, "MOST_BYTES", MOST_BYTES // 4)
-    path = build_report(save_noisy(tmp_path, 2), NOTEBOOKS[:1], STAMP)
+    path = build_report(Report(save_noisy(tmp_path, 2), NOTEBOOKS[:1], STAMP))
     assert MOST_BYTES / 32 < path.stat().st_size <= MOST_BYTES / 4
     assert all(int(picture["width"]) >= 640 for picture in page_of(path).all("img"))
 
@@ -217,7 +219,7 @@ def test_what_has_no_room_in_one_file_is_refused(tmp_path: Path, monkeypatch: py
     save_answers(tmp_path)
     monkeypatch.setattr(html, "MOST_BYTES", 20_000)
     with pytest.raises(ReportError, match="more than 20,000"):
-        build_report(tmp_path, NOTEBOOKS, STAMP)
+        build_report(Report(tmp_path, NOTEBOOKS, STAMP))
     assert not (tmp_path / "report.html").exists()
 
 
@@ -230,7 +232,7 @@ def test_a_short_report_has_its_appendix_and_the_authors_name_and_remarks(tmp_pa
     (tmp_path / "square.svg").write_text(SQUARE)
     note.write_text("Less *than* {cnn.test_accuracy:.1%} <i>\n\n- one\n- two\n\n![A square](square.svg)")
     by = HandIn(author="Ada Author", detail="short")
-    page = page_of(build_report(tmp_path, NOTEBOOKS, STAMP, by, {"1": [(note.read_text(), note)]}))
+    page = page_of(build_report(Report(tmp_path, NOTEBOOKS, STAMP, by, {"1": [(note.read_text(), note)]})))
     text = squeeze(page.text)
     assert page.open == [] and "Ada Author" in text and "Less than 87.7% <i>" in text
     links = [link["href"] for link in page.all("a") if not link["href"].startswith("#sheet")]
@@ -247,7 +249,7 @@ def test_a_short_report_has_its_appendix_and_the_authors_name_and_remarks(tmp_pa
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_report(save_answers(tmp_path_factory.mktemp("run")), NOTEBOOKS, STAMP)
+    return build_report(Report(save_answers(tmp_path_factory.mktemp("run")), NOTEBOOKS, STAMP))
 
 
 @pytest.fixture
@@ -373,7 +375,7 @@ def test_the_chinese_page_is_switched_to_and_has_no_fault(browser, report: Path,
     both = HandIn(languages=("en", "zh-Hant"))
     with words.use("zh-Hant"):
         chinese, skip, trust = (
-            build_report(report.parent, NOTEBOOKS, STAMP, both),
+            build_report(Report(report.parent, NOTEBOOKS, STAMP, both)),
             words.text("html.skip"),
             words.text(TRUST),
         )
@@ -414,8 +416,10 @@ def test_in_print_only_the_report_is_left_and_pictures_keep_white_paper(opened) 
 
 
 def test_chinese_characters_come_with_the_page_in_a_font_of_theirs_and_no_other_page_has_one(tmp_path: Path) -> None:
-    assert "data:font" not in build_report(save_large(tmp_path, 3), NOTEBOOKS[:1], STAMP).read_text(encoding="utf-8")
-    page = build_report(tmp_path, NOTEBOOKS[:1], STAMP, HandIn(author="林昀妤")).read_text(encoding="utf-8")
+    assert "data:font" not in build_report(Report(save_large(tmp_path, 3), NOTEBOOKS[:1], STAMP)).read_text(
+        encoding="utf-8"
+    )
+    page = build_report(Report(tmp_path, NOTEBOOKS[:1], STAMP, HandIn(author="林昀妤"))).read_text(encoding="utf-8")
     data = page.partition("data:font/woff;base64,")[2].partition(")")[0]
     shipped = TTFont(BytesIO(b64decode(data))).getBestCmap()
     assert {ord(character) for character in "林昀妤"} <= shipped.keys() and ord("貓") not in shipped

@@ -13,7 +13,7 @@ from helpers.answers import Answer, AnswerError, load_answer
 from helpers.base import words
 from helpers.base.words import plain, said, use
 from helpers.report import pdf
-from helpers.report.document import TRUST, TRUST_TABLE, ReportError, compose, headlines
+from helpers.report.document import TRUST, TRUST_TABLE, Report, ReportError, compose, headlines
 from helpers.report.handin import HandIn
 from helpers.report.pdf import build_report
 
@@ -52,7 +52,7 @@ def pages(report: Path) -> list[str]:
 
 
 def test_each_question_has_a_page_with_its_answer(tmp_path: Path) -> None:
-    report = build_report(save_answers(tmp_path), list(TITLES), STAMP)
+    report = build_report(Report(save_answers(tmp_path), list(TITLES), STAMP))
     texts = pages(report)
     assert report == tmp_path / "report.pdf"
     assert len(texts) == 1 + len(TITLES)
@@ -63,20 +63,22 @@ def test_each_question_has_a_page_with_its_answer(tmp_path: Path) -> None:
 
 
 def test_the_stamp_is_printed(tmp_path: Path) -> None:
-    first = pages(build_report(save_answers(tmp_path), list(TITLES), STAMP))[0].replace("\N{NO-BREAK SPACE}", " ")
+    first = pages(build_report(Report(save_answers(tmp_path), list(TITLES), STAMP)))[0].replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     for text in (STAMP["title"], STAMP["fingerprint"], "31 January 2025", "numpy 2.4.1", *STAMP["notes"]):
         assert text in first
 
 
 def test_the_same_answers_and_stamp_give_the_same_bytes(tmp_path: Path) -> None:
     folder = save_answers(tmp_path)
-    first = build_report(folder, list(TITLES), STAMP).read_bytes()
-    assert build_report(folder, list(TITLES), STAMP).read_bytes() == first
-    assert build_report(folder, list(TITLES), STAMP | {"date": "2025-02-01"}).read_bytes() != first
+    first = build_report(Report(folder, list(TITLES), STAMP)).read_bytes()
+    assert build_report(Report(folder, list(TITLES), STAMP)).read_bytes() == first
+    assert build_report(Report(folder, list(TITLES), STAMP | {"date": "2025-02-01"})).read_bytes() != first
 
 
 def test_text_is_never_markup(tmp_path: Path) -> None:
-    report = build_report(save_answers(tmp_path, sentence=ODD), list(TITLES), STAMP | {"title": ODD})
+    report = build_report(Report(save_answers(tmp_path, sentence=ODD), list(TITLES), STAMP | {"title": ODD}))
     printed = " ".join("".join(pages(report)).split()).replace("\u200b", "")  # where a long name may break
     assert ODD.replace("{{}}", "{}") in printed
 
@@ -84,18 +86,18 @@ def test_text_is_never_markup(tmp_path: Path) -> None:
 def test_a_character_that_no_font_has_is_named(tmp_path: Path) -> None:
     save_answers(tmp_path, sentence="The class \N{CUNEIFORM SIGN A}.")
     with pytest.raises(ReportError, match=r"U\+12000.*of 'The class"):
-        build_report(tmp_path, list(TITLES), STAMP)
+        build_report(Report(tmp_path, list(TITLES), STAMP))
     assert not list(tmp_path.glob("*report*"))
 
 
 def test_accents_and_ligatures_are_no_missing_characters(tmp_path: Path) -> None:
     text = "Caf\u00e9, cafe\u0301, \ufb01lter, offic\u00ada\u200bl, 2\u00bd \u2026"
-    build_report(save_answers(tmp_path, sentence=text), list(TITLES), STAMP)
+    build_report(Report(save_answers(tmp_path, sentence=text), list(TITLES), STAMP))
 
 
 @pytest.mark.parametrize("size", [(2, 1), (6.7, 3), (10, 3), (3, 14)])
 def test_a_figure_stays_inside_the_margins_and_is_never_enlarged(tmp_path: Path, size: tuple[float, float]) -> None:
-    reader = PdfReader(build_report(save_answers(tmp_path, size=size), list(TITLES), STAMP))
+    reader = PdfReader(build_report(Report(save_answers(tmp_path, size=size), list(TITLES), STAMP)))
     page = next(page for page in reader.pages[1:] if "Figure 1" in page.extract_text())
     left, bottom, right, top = figure_box(page)
     margin = 20 / 25.4 * 72
@@ -126,7 +128,7 @@ def test_a_long_table_goes_on_under_a_repeated_header(tmp_path: Path) -> None:
         frame = pd.DataFrame({"layer": [f"conv_{first + k}" for k in range(30)], "weights": range(30)})
         answer.table(f"layers_{first}", frame, "Half of all layers.")
     answer.save()
-    texts = [text.replace("\u200b", "") for text in pages(build_report(tmp_path, ["01_train_cnn"], STAMP))]
+    texts = [text.replace("\u200b", "") for text in pages(build_report(Report(tmp_path, ["01_train_cnn"], STAMP)))]
     words = [text.split() for text in texts[1:]]
     assert len(words) > 1
     assert all("weights" in page for page in words)
@@ -162,24 +164,24 @@ def test_headline_numbers_are_printed(tmp_path: Path) -> None:
     answer = Answer(tmp_path, "01_train_cnn", "Title", "Question?")
     answer.number("cnn.parameters", 1696583)
     answer.save()
-    assert "1,696,583" in pages(build_report(tmp_path, ["01_train_cnn"], STAMP))[1]
+    assert "1,696,583" in pages(build_report(Report(tmp_path, ["01_train_cnn"], STAMP)))[1]
 
 
 def test_a_report_is_never_built_from_a_spoilt_answer(tmp_path: Path) -> None:
     save_answers(tmp_path)
     (tmp_path / "figures" / "03_curve.pdf").write_bytes(b"other")
     with pytest.raises(AnswerError, match=r"03_curve\.pdf"):
-        build_report(tmp_path, list(TITLES), STAMP)
+        build_report(Report(tmp_path, list(TITLES), STAMP))
     with pytest.raises(AnswerError, match="05_gradient_ascent has no saved answer"):
-        build_report(tmp_path, ["05_gradient_ascent"], STAMP)
+        build_report(Report(tmp_path, ["05_gradient_ascent"], STAMP))
     assert not (tmp_path / "report.pdf").exists()
 
 
 def test_a_wrong_stamp_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="lacks 'seed'"):
-        build_report(tmp_path, [], {key: value for key, value in STAMP.items() if key != "seed"})
+        build_report(Report(tmp_path, [], {key: value for key, value in STAMP.items() if key != "seed"}))
     with pytest.raises(ReportError, match="'yesterday' is no date"):
-        build_report(tmp_path, [], STAMP | {"date": "yesterday"})
+        build_report(Report(tmp_path, [], STAMP | {"date": "yesterday"}))
 
 
 def test_importing_the_report_is_light() -> None:
@@ -212,7 +214,7 @@ def save_graded(folder: Path) -> Path:
 
 def test_grades_stand_on_the_summary_page_and_on_a_page_of_their_own(tmp_path: Path) -> None:
     save_answers(save_graded(tmp_path))
-    contents, summary, trust, *sections = pages(build_report(tmp_path, ["04_saliency_maps", *TITLES], STAMP))
+    contents, summary, trust, *sections = pages(build_report(Report(tmp_path, ["04_saliency_maps", *TITLES], STAMP)))
     assert "1,000" in summary and "The grades of 2 methods." in summary and "0.250" in summary
     printed = " ".join(trust.split())
     assert words.text(TRUST) in printed and "gradient does worse than the edge map." in printed
@@ -224,7 +226,7 @@ def test_grades_stand_on_the_summary_page_and_on_a_page_of_their_own(tmp_path: P
 
 
 def test_without_grades_there_is_no_page_for_them(tmp_path: Path) -> None:
-    made = pages(build_report(save_answers(tmp_path), list(TITLES), STAMP))
+    made = pages(build_report(Report(save_answers(tmp_path), list(TITLES), STAMP)))
     assert not any(words.text(TRUST) in page for page in made)
 
 
@@ -247,7 +249,7 @@ def test_the_author_and_the_remarks_stand_in_the_report_and_questions_count_from
     answer = Answer(save_answers(tmp_path), "03_confusion_matrix", "What is taken for what?", "Which?")
     answer.number("share", 0.25)
     answer.save()
-    title, *_, first, second = pages(build_report(tmp_path, [*reversed(TITLES)], STAMP, hand_in, remarks))
+    title, *_, first, second = pages(build_report(Report(tmp_path, [*reversed(TITLES)], STAMP, hand_in, remarks)))
     assert "林昀妤" in title and "b123" in title and "Machine learning" in title
     assert "1  What is taken for what?" in first and "2  How well" in second
     assert "Eve" in first and "Eve" not in second
@@ -262,7 +264,7 @@ def test_text_fills_the_page_that_a_tall_figure_does_not_fit_on(tmp_path: Path) 
     answer.figure("two", draw(6, 6), "The second caption.")
     answer.say("Last.")
     answer.save()
-    first, second = pages(build_report(tmp_path, ["01_train_cnn"], STAMP))[1:]
+    first, second = pages(build_report(Report(tmp_path, ["01_train_cnn"], STAMP)))[1:]
     assert "1  Training" in first and "The first caption." in first and "Last." in first
     assert "The second caption." in second and "Last." not in second
 
@@ -277,12 +279,12 @@ def test_a_short_answer_has_what_carries_it_and_the_appendix_the_rest_once(tmp_p
     answer.limit("One training.")
     answer.summary("It is right.")
     answer.save()
-    short, rest = pages(build_report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short")))[1:]
+    short, rest = pages(build_report(Report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short"))))[1:]
     for text in ("It is right.", "The second caption.", "One training."):
         assert text in short and text not in rest
     for text in ("The first caption.", "More", "A statistic."):
         assert text in rest and text not in short
-    (full,) = pages(build_report(tmp_path, ["01_train_cnn"], STAMP))[1:]
+    (full,) = pages(build_report(Report(tmp_path, ["01_train_cnn"], STAMP)))[1:]
     assert all(text in full for text in ("It is right.", "The first caption.", "A statistic.", "One training."))
 
 
@@ -319,7 +321,7 @@ def test_a_short_answer_a_little_too_long_for_its_page_is_set_with_smaller_figur
         answer.figure(name, draw(6, 4.4), f"The caption of {name}.", carries=True)
     answer.limit("One training.")
     answer.save()
-    (page,) = PdfReader(build_report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short"))).pages[1:]
+    (page,) = PdfReader(build_report(Report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short")))).pages[1:]
     left, _, right, _ = figure_box(page)
     assert "One training." in page.extract_text() and 0.79 * 6 * 72 < right - left < 0.96 * 6 * 72
 
@@ -331,5 +333,5 @@ def test_a_figure_that_fits_below_the_text_of_a_short_answer_comes_before_one_th
     answer.figure("two", draw(6, 4), "The other.", carries=True)
     answer.limit("One training.")
     answer.save()
-    first, second = pages(build_report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short")))[1:]
+    first, second = pages(build_report(Report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short"))))[1:]
     assert "One training." in first and "The other." in first and "The tall one." in second

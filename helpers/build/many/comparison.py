@@ -20,6 +20,7 @@ from helpers.build.many.compare import GROUP, RANK, SHARES, SIGNIFICANCE, name_o
 from helpers.build.many.engines import USUAL, Limits, choose_jobs
 from helpers.build.many.seen import Seen, see
 from helpers.report import html, pdf, plots
+from helpers.report.document import Report
 from helpers.report.handin import HandIn, read_hand_in
 
 NOTEBOOK, OUTCOMES = "01_comparison", "study.json"
@@ -49,9 +50,8 @@ def write_comparison(
     files = []
     for language in languages:
         with words.use(language):
-            stamp = _stamp(runs, table)
-            files.append(pdf.build_report(folder, [NOTEBOOK], stamp))
-            files.append(html.build_report(folder, [NOTEBOOK], stamp, HandIn(languages=tuple(languages))))
+            report = Report(folder, [NOTEBOOK], _stamp(runs, table), HandIn(languages=tuple(languages)))
+            files += [pdf.build_report(report), html.build_report(report)]
     return [*(f"  {line}" for line in lines), str(folder / "compare.csv"), *map(str, files)]
 
 
