@@ -18,6 +18,7 @@ from helpers.base.code import file_digest, room_digest
 from helpers.base.files import ROOT, cache_folder, write_atomically
 from helpers.base.folders import Facts, content_of, keep_folder, kept_facts
 from helpers.base.legal import near
+from helpers.base.notebook import UsageError
 from helpers.base.words import Said, plain, stored
 from helpers.data import cache as store
 from helpers.data import faces, readers
@@ -207,10 +208,10 @@ def look(
 
 
 def known_data(name_or_path: str) -> str:
-    """Give the name of a known data set, or the whole path of another; DatasetError where there is none."""
+    """Give the name of a known data set, or the whole path of another; UsageError where there is none."""
     if name_or_path not in KNOWN_NAMES and not Path(name_or_path).exists():
         others = f"{near(name_or_path, KNOWN_NAMES)} Or give a path that exists."
-        raise DatasetError(f"There is no data set {name_or_path}; {others}")
+        raise UsageError(f"There is no data set {name_or_path}; {others}")
     return name_or_path if name_or_path in KNOWN_NAMES else str(Path(name_or_path).resolve())
 
 
