@@ -243,11 +243,14 @@ class Verdict:
 
 
 def judge(
-    compared: Mapping[str, Comparison], smallest: float, significance: float = 0.05, epochs: int = 0
+    compared: Mapping[str, Comparison],
+    smallest: float,
+    significance: float = 0.05,
+    epochs: Mapping[str, int] | None = None,
 ) -> dict[str, Verdict]:
     """Say of each difference of a notebook what may be claimed: the one rule for accuracies of this report.
 
-    compared: by a name of CLAIMS; smallest: the smallest difference of interest, in points; epochs: after how many it
+    compared: by a name of CLAIMS; smallest: the smallest difference of interest, in points; epochs: after how many each
     was measured, which is said with it; 0 where that is not known. A name of networks that were trained several times
     stands for a way to train, and of one that were trained once for these networks alone. Called different are two
     whose paired interval leaves out zero after Holm's correction over all CLAIMS of the report. A notebook knows its
@@ -259,7 +262,7 @@ def judge(
         raise ValueError(f"{unknown[0]!r} is none of the report's claims: add it to CLAIMS, so that it is corrected.")
     corrected = holm([one.p_value for one in compared.values()], len(CLAIMS))
     return {
-        name: _verdict(_what(name, one, epochs), one, p_value, smallest, significance)
+        name: _verdict(_what(name, one, (epochs or {}).get(name, 0)), one, p_value, smallest, significance)
         for (name, one), p_value in zip(compared.items(), corrected)
     }
 

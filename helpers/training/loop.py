@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from helpers.networks.views import ten_views
 from helpers.training.batches import draw_batches
 from helpers.training.callbacks import Hooks, batch_callback
 from helpers.training.learner import Learner, make_learner
-from helpers.training.recipes import Phase, Plan
+from helpers.training.recipes import Phase, Plan, fit_epochs
 
 # The columns of a history, one row an epoch.
 HISTORY = ["epoch", "phase", "optimizer", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
@@ -122,7 +122,7 @@ def train(
     refused = f"the callback {acting} acts before or after single steps" if acting else ""
     accelerated = accelerate(model, refused=refused, report=report)
     weights = _image_weights(dataset, class_weight)
-    phases = _fitted_phases(plan, len(dataset.train.labels))
+    phases = fit_epochs(plan, len(dataset.train.labels)).phases
     hooks = Hooks(callbacks, accelerated, sum(phase.epochs for phase in phases))
     hooks.begin()
     state = _State()
@@ -151,15 +151,6 @@ def train(
     hooks.end()
     history = pd.DataFrame(state.rows)
     return Trained(model, history[[*HISTORY, *history.columns.difference(HISTORY)]])
-
-
-def _fitted_phases(plan: Plan, images: int) -> list[Phase]:
-    """Shorten the phases so that all together show no more images than the plan allows."""
-    if plan.max_images is None:
-        return list(plan.phases)
-    wanted = sum(phase.epochs for phase in plan.phases)
-    share = min(1.0, plan.max_images / (images * wanted))
-    return [replace(phase, epochs=max(1, int(phase.epochs * share))) for phase in plan.phases]
 
 
 def _steps(images: int, plan: Plan) -> int:
@@ -258,7 +249,7 @@ def _validate(validator: keras.Model, learner: Learner, split: Split, classes: i
     return {f"val_{name}": float(value) for name, value in {**others, "loss": loss, "accuracy": accuracy}.items()}
 
 
-def _report_progress(report: Callable[[str], None], name: str, state: _State, phases: list[Phase]) -> None:
+def _report_progress(report: Callable[[str], None], name: str, state: _State, phases: Sequence[Phase]) -> None:
     """Report about five times a training, at its end, and after each epoch that is long to wait for."""
     total = sum(phase.epochs for phase in phases)
     row, done = state.rows[-1], len(state.rows)

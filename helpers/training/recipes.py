@@ -150,6 +150,16 @@ def fit_batch(plan: Plan, image_bytes: int) -> Plan:
     return slow_down(replace(plan, batch_size=size), (size / plan.batch_size) ** 0.5)
 
 
+def fit_epochs(plan: Plan, images: int) -> Plan:
+    """Shorten the phases that train the whole network so that all together show no more images than the plan allows."""
+    if plan.max_images is None:
+        return plan
+    wanted = sum(phase.epochs for phase in plan.of_whole.phases)
+    share = min(1.0, plan.max_images / max(1, images * wanted))
+    fitted = (replace(phase, epochs=max(1, int(phase.epochs * share))) for phase in plan.of_whole.phases)
+    return replace(plan, phases=tuple(phase if phase.frozen else next(fitted) for phase in plan.phases))
+
+
 def fit_images(plan: Plan, side: int) -> Plan:
     """Show fewer images where a plan bounds their number and they have more than 64 pixels a side: each costs more.
 
@@ -337,6 +347,7 @@ def _phase(number: int, phase: Mapping[str, Any]) -> Said:
     details = [said(f"{_WORDS}.decay", decay=decay)] if (decay := phase.get("weight_decay")) else []
     details += [said(f"{_WORDS}.soft", share=share)] if (share := phase.get("distillation")) else []
     details += [] if phase.get("augmented", True) else [said(f"{_WORDS}.unchanged")]
+    details += [said(f"{_WORDS}.until", accuracy=accuracy)] if (accuracy := phase.get("until_accuracy")) else []
     values = {"number": number, "epochs": phase["epochs"], "optimizer": phase["optimizer"]}
     values |= {"rate": phase["learning_rate"], "schedule": said(f"{_WORDS}.{phase.get('schedule', 'cosine')}")}
     if details:

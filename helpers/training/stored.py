@@ -35,8 +35,8 @@ from helpers.training import loop
 from helpers.training.augmentation import AUGMENTATIONS, Augmentation
 from helpers.training.batches import balances, class_weights
 from helpers.training.head import train_head
-from helpers.training.loop import Trained, TrainingError, _fitted_phases, train
-from helpers.training.recipes import Phase, Plan, fit_batch, fit_images
+from helpers.training.loop import Trained, TrainingError, train
+from helpers.training.recipes import Phase, Plan, fit_batch, fit_epochs, fit_images
 
 HISTORY, RECORD = "history.csv", "record.json"  # in a network's file, beside what Keras puts there
 # What these give, a network's layers and its plan, is told in full; another recipe beside it makes nothing stale.
@@ -108,16 +108,17 @@ def training_kind(model: keras.Model) -> str:
 def training_work(model: keras.Model, dataset: Dataset, plan: Plan, epochs: int = 0) -> float:
     """Count the multiplications of a training's forward passes, of so many epochs or of all that the plan allows."""
     images = len(dataset.train.labels)
-    epochs = epochs or sum(phase.epochs for phase in _fitted_phases(plan.of_whole, images))
+    epochs = epochs or sum(phase.epochs for phase in fit_epochs(plan.of_whole, images).phases)
     return float(multiplications(model)) * epochs * min(images, plan.max_images or images)
 
 
 def fitted_plan(model: keras.Model, plan: Plan, dataset: Dataset) -> Plan:
     """Give the plan by which a model is trained: in smaller batches where the plan's would not fit in memory.
 
-    And of large images fewer, where a plan bounds their number: each costs more.
+    Where a plan bounds the number of images, fewer large ones are shown, as each costs more, in as many epochs as fit.
     """
-    return fit_batch(fit_images(plan, dataset.image_shape[0]), gradient_bytes(model, dataset.image_shape))
+    bounded = fit_epochs(fit_images(plan, dataset.image_shape[0]), len(dataset.train.labels))
+    return fit_batch(bounded, gradient_bytes(model, dataset.image_shape))
 
 
 def _record(dataset: Dataset, plan: Plan, seed: int, trained: Trained) -> dict[str, object]:

@@ -210,8 +210,8 @@ def test_one_network_trained_once_is_enough_to_speak_of_this_network_alone() -> 
 
 def test_a_difference_says_after_how_many_epochs_where_that_is_known() -> None:
     found = {"dnn": differing(2000, 120, 20)}
-    assert "after 9 epochs" in str(judge(found, 1.0, epochs=9)["dnn"].said)
-    assert "after 1 epoch:" in str(judge(found, 1.0, epochs=1)["dnn"].said)
+    assert "after 9 epochs" in str(judge(found, 1.0, epochs={"dnn": 9})["dnn"].said)
+    assert "after 1 epoch:" in str(judge(found, 1.0, epochs={"dnn": 1, "augmentation": 9})["dnn"].said)
     assert "epoch" not in str(judge(found, 1.0)["dnn"].said)
 
 

@@ -19,7 +19,7 @@ from helpers.networks.logits import softmax
 from helpers.networks.own.backbone import FEATURES
 from helpers.networks.prediction import predict_logits
 from helpers.training import head, recipes
-from helpers.training.recipes import QUICK_PLAN, Phase, Plan, transferred
+from helpers.training.recipes import QUICK_PLAN, Phase, Plan, fit_epochs, transferred
 from helpers.training.stored import load_or_train
 
 FROZEN = Phase("lbfgs", 0.0, epochs=1, augmented=False, frozen=True)
@@ -150,10 +150,10 @@ def test_features_are_computed_once_for_all_trainings(bright: Dataset, tmp_path:
 
 @pytest.mark.parametrize("photos", [200, 2_000, 20_000])
 def test_what_the_whole_network_is_shown_is_bounded(photos: int) -> None:
-    from helpers.training.loop import _fitted_phases, _steps
+    from helpers.training.loop import _steps
 
     plan = transferred(QUICK_PLAN)
-    whole = sum(phase.epochs for phase in _fitted_phases(plan.of_whole, photos))
+    whole = sum(phase.epochs for phase in fit_epochs(plan, photos).of_whole.phases)
     assert whole >= 1 and _steps(photos, plan) * plan.batch_size * whole <= 10_000
     assert plan.augmentation == QUICK_PLAN.augmentation
     assert plan.has_head

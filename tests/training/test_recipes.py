@@ -61,10 +61,22 @@ def test_fewer_of_large_images_are_shown_where_their_number_is_bounded() -> None
     assert recipes.fit_images(unbounded, 512) == unbounded and recipes.fit_images(head, 512) == head
 
 
+@pytest.mark.parametrize("images", [100, 7_000, 25_838, 300_000])
+def test_the_plan_that_is_told_has_the_epochs_that_are_trained(images: int) -> None:
+    plan = recipes.fit_epochs(QUICK_PLAN, images)
+    epochs = plan.phases[0].epochs
+    assert 1 <= epochs <= 30 and (epochs == 1 or epochs * images <= 240_000)
+    assert (epochs + 1) * images > 240_000 or epochs == 30
+    assert recipes.fit_epochs(plan, images) == plan
+    assert f"{epochs} epoch" in " ".join(map(str, told(asdict(plan))))
+
+
 def test_every_recipe_is_told_from_its_plan_and_a_changed_plan_in_other_words() -> None:
     quick, cpu = (" ".join(map(str, told(asdict(plan)))) for plan in (QUICK_PLAN, CPU_PLAN))
     assert "label smoothing" not in quick and "mixup" not in quick and "batches of 64" in quick
     assert "10% is spread" in cpu and "mixup, 0.2" in cpu and "60 epochs of AdamW, learning rate 0.003" in cpu
     assert "moved by 6% of its side" in quick and "moved by 15% of its side" in cpu
     assert "greyed" not in quick and "greyed" in cpu
+    until = replace(QUICK_PLAN, phases=(replace(QUICK_PLAN.phases[0], until_accuracy=0.6),))
+    assert "an end once" in " ".join(map(str, told(asdict(until)))) and "an end once" not in quick
     assert "as they are" in str(told(asdict(replace(QUICK_PLAN, augmentation=Augmentation())))[-1])
