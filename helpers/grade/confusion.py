@@ -251,20 +251,19 @@ def judge(
     """Say of each difference of a notebook what may be claimed: the one rule for accuracies of this report.
 
     compared: by a name of CLAIMS; smallest: the smallest difference of interest, in points; epochs: after how many each
-    was measured, which is said with it; 0 where that is not known. A name of networks that were trained several times
-    stands for a way to train, and of one that were trained once for these networks alone. Called different are two
-    whose paired interval leaves out zero after Holm's correction over all CLAIMS of the report. A notebook knows its
-    own p-values alone, so those of others count as 1, which is conservative and needs no second pass over the report.
+    was measured, if that is known. A name of networks that were trained several times stands for a way to train, and of
+    some that were trained once for these networks alone. Called different are two whose paired interval leaves out zero
+    after Holm's correction over all CLAIMS of the report. A notebook knows its own p-values alone, so those of others
+    count as 1, which is conservative and needs no second pass over the report.
     "small": different, by less than is of interest; "alike": not called different, and the interval leaves out all
     that is of interest; "open": neither is known. Raises ValueError on a name that CLAIMS does not have.
     """
     if unknown := [name for name in compared if name not in CLAIMS]:
         raise ValueError(f"{unknown[0]!r} is none of the report's claims: add it to CLAIMS, so that it is corrected.")
-    corrected = holm([one.p_value for one in compared.values()], len(CLAIMS))
-    return {
-        name: _verdict(_what(name, one, (epochs or {}).get(name, 0)), one, p_value, smallest, significance)
-        for (name, one), p_value in zip(compared.items(), corrected)
-    }
+    corrected = zip(compared, holm([one.p_value for one in compared.values()], len(CLAIMS)))
+    after = dict.fromkeys(compared, 0) | dict(epochs or {})
+    said_of = {name: _what(name, one, after[name]) for name, one in compared.items()}
+    return {name: _verdict(said_of[name], compared[name], p, smallest, significance) for name, p in corrected}
 
 
 def _what(name: str, one: Comparison, epochs: int) -> Said:
@@ -275,11 +274,9 @@ def _what(name: str, one: Comparison, epochs: int) -> Said:
 
 def _verdict(what: Said, one: Comparison, p_value: float, smallest: float, significance: float) -> Verdict:
     points = {"points": 100 * one.difference, "low": 100 * one.low, "high": 100 * one.high}
-    within = max(abs(points["low"]), abs(points["high"])) < smallest
-    if p_value < significance:
-        key = "different" if abs(points["points"]) >= smallest else "small"
-    else:
-        key = "alike" if within else "open"
+    different = "different" if abs(points["points"]) >= smallest else "small"
+    unsure = "alike" if max(abs(points["low"]), abs(points["high"])) < smallest else "open"
+    key = different if p_value < significance else unsure
     p = said("differences.p", value=p_value) if p_value >= LEAST_P else said("differences.p_below", value=LEAST_P)
     values = points | ({"smallest": smallest} if key in ("small", "alike") else {})
     return Verdict(key, values, said(f"differences.{key}", what=what, p=p, **values))
