@@ -106,8 +106,8 @@ class Answer:
         stem = self._stem("figures", name)
         width, height = figure.get_size_inches() * MM_PER_INCH
         block |= {"file": f"{stem}.pdf", "png": f"{stem}.png", "width_mm": float(width), "height_mm": float(height)}
+        self._files[block["png"]] = as_png(figure)  # which lays it out
         self._files[block["file"]] = as_pdf(figure)
-        self._files[block["png"]] = as_png(figure)
         if drawing := getattr(figure, "drawing", b""):
             block["drawing"] = f"{stem}.drawing"
             self._files[block["drawing"]] = drawing

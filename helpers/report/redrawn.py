@@ -35,8 +35,8 @@ def _redraw(folder: Path, block: dict[str, Any]) -> dict[str, Any]:
     files = {"file": f"{stem}.pdf", "png": f"{stem}.png"}
     if not all((folder / name).is_file() for name in files.values()):
         figure = plots.draw_again(*pickle.loads(zlib.decompress(drawing)))
+        write_atomically(folder / files["png"], as_png(figure))  # which lays it out
         write_atomically(folder / files["file"], as_pdf(figure))
-        write_atomically(folder / files["png"], as_png(figure))
         for old in (folder / stem).parent.glob(f"{Path(block['file']).stem}-*"):
             if old.stem != Path(stem).name:
                 old.unlink()
