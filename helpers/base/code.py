@@ -80,9 +80,10 @@ def code_digest(*makers: object, apart: Iterable[str] = ()) -> str:
 
 @cache
 def room_digest(room: str) -> str:
-    """Condense the code of a whole room of this package, as `file_digest` does a file's."""
-    files = sorted((PACKAGE / room).rglob("*.py"))
+    """Condense the code of a whole room of this package, as `file_digest` does a file's, and the tables beside it."""
+    files, tables = (sorted((PACKAGE / room).rglob(f"*.{ending}")) for ending in ("py", "toml"))
     lines = [f"{path.relative_to(PACKAGE)} {read_text(_text(path), PACKAGE.name).digest}" for path in files]
+    lines += [f"{path.relative_to(PACKAGE)} {path.read_text(encoding='utf-8')}" for path in tables]
     _remember()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -157,7 +157,13 @@ def load_dataset(
     options = replace(options or read_options(), image_size=image_size)
     source = identify(name_or_path, cache, image_size, options)
     folder = cache / source.fingerprint
-    facts = keep_folder(folder, room_digest("data"), lambda draft: _write(draft, source.path, options))
+
+    def write(draft: Path) -> Facts:
+        if source.path is None:
+            return store.write_faces(draft, image_size)
+        return store.write_contents(draft, source.path, recognise(source.path, options, draft))
+
+    facts = keep_folder(folder, room_digest("data"), write)
     return _open(source, folder, facts, keep_training)
 
 
@@ -232,10 +238,10 @@ def _locate(name_or_path: str) -> Path | None:
             raise refused("special", path=path)
         if kind:
             return path.resolve()
-    *names, last = map(repr, KNOWN_NAMES)
-    shown = [printable(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)) for path in candidates]
+    shown = [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in candidates]
     key = "missing_known" if known else "missing"
-    raise refused(key, name=name_or_path, places=", ".join(shown), known=", ".join(names), last=last)
+    names = ", ".join(map(repr, KNOWN_NAMES[:-1]))
+    raise refused(key, name=name_or_path, places=shown, known=names, last=KNOWN_NAMES[-1])
 
 
 def _run_name(path: Path, fingerprint: str) -> str:
@@ -244,13 +250,6 @@ def _run_name(path: Path, fingerprint: str) -> str:
         name = Path(name).stem
     # the report of somebody's faces.zip must not overwrite that of the embedded faces
     return printable(f"{name}-{fingerprint[:6]}" if name in _TAKEN_NAMES else name)
-
-
-def _write(draft: Path, path: Path | None, options: Options) -> Facts:
-    """Write the arrays of a source, None for the faces, into a cache folder."""
-    if path is None:
-        return store.write_faces(draft, options.image_size)
-    return store.write_contents(draft, path, recognise(path, options, draft))
 
 
 def _guarded(path: Path, records: Iterable[Record]) -> Iterator[Record]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from helpers.base.checks import UserError
 from helpers.base.files import ROOT, WriteError, writing
+from helpers.base.words import text
 from helpers.data.datasets import Dataset, load_dataset
 from helpers.data.reading import SPLITS
 from helpers.data.sources import DatasetError
@@ -43,7 +44,7 @@ def download(name: str, data: Path = DATA, cache: Path | None = None) -> Path:
     the data set; WriteError where the disk refuses.
     """
     if name not in PUBLIC_COPIES:
-        raise DownloadError(f"There is no public copy of {name!r} to download; choose {' or '.join(PUBLIC_COPIES)}.")
+        raise DownloadError(text("refused.download.unknown", name=name, known=" or ".join(PUBLIC_COPIES)))
     target, scratch = data / name, data / "downloads" / name
     if target.exists():
         check(name, target, cache)
@@ -63,27 +64,23 @@ def download(name: str, data: Path = DATA, cache: Path | None = None) -> Path:
 def _fetch(name: str, scratch: Path) -> Path:
     """Have kagglehub download a copy into a folder of the project; returns the folder that holds the images."""
     os.environ["KAGGLEHUB_CACHE"] = str(scratch)  # else it would write into the user's home
-    handle, again = PUBLIC_COPIES[name].handle, f"`make data DATASET={name}`"
+    handle = PUBLIC_COPIES[name].handle
     try:
         import kagglehub
         import requests
     except ImportError as error:
-        raise DownloadError(f"The package {error.name} is not installed; run `make setup`, then {again}.") from error
+        raise DownloadError(text("refused.download.package", package=error.name, name=name)) from error
     try:
         with writing(scratch):
             scratch.mkdir(parents=True, exist_ok=True)
             return Path(kagglehub.dataset_download(handle))
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise DownloadError(
-            f"Kaggle cannot be reached from here; connect to the network and run {again} again, which goes on where it "
-            f"stopped, or download https://www.kaggle.com/datasets/{handle} elsewhere and save the archive as "
-            f"data/{name}.zip."
-        ) from error
+        raise DownloadError(text("refused.download.unreachable", name=name, handle=handle)) from error
     except Exception as error:  # kagglehub has a dozen errors of its own, without a common base
         if isinstance(error, WriteError):
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise DownloadError(f"Kaggle did not give {handle} ({reason}); run {again} again later.") from error
+        raise DownloadError(text("refused.download.broken", name=name, handle=handle, reason=reason)) from error
 
 
 def check(name: str, path: Path, cache: Path | None = None) -> Dataset:
@@ -91,15 +88,13 @@ def check(name: str, path: Path, cache: Path | None = None) -> Dataset:
     try:
         dataset = load_dataset(str(path), cache)
     except DatasetError as error:
-        raise DownloadError(f"What Kaggle gave for {name} cannot be used: {error}") from error
+        raise DownloadError(text("refused.download.useless", name=name, reason=str(error))) from error
     expected = PUBLIC_COPIES[name].images
     found = {split: len(getattr(dataset, split).labels) for split in SPLITS}
     unreadable = len(dataset.skipped)
     if any(found[one] > expected[one] for one in SPLITS) or sum(found.values()) + unreadable != sum(expected.values()):
-        raise DownloadError(
-            f"{path} holds {_listed(found)} images instead of {_listed(expected)}, so it is not {name} as published; "
-            f"remove it and run `make data DATASET={name}` again."
-        )
+        counts = {"found": _listed(found), "expected": _listed(expected)}
+        raise DownloadError(text("refused.download.other", path=str(path), name=name, **counts))
     return dataset
 
 

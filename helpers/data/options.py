@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from helpers.data.sources import refused
 
@@ -33,12 +34,8 @@ class Options:
 
     def chosen(self) -> dict[str, str]:
         """Name the options that are not left as they are, as a user writes them: {"CLASS_LEVEL": "2"}."""
-        usual = Options()
-        return {
-            field.name.upper(): str(getattr(self, field.name))
-            for field in fields(self)
-            if field.name != "image_size" and getattr(self, field.name) != getattr(usual, field.name)
-        }
+        usual = {**asdict(Options()), "image_size": self.image_size}
+        return {name.upper(): str(value) for name, value in asdict(self).items() if value != usual[name]}
 
 
 VARIABLES = tuple(name.upper() for name in asdict(Options()) if name != "image_size")
@@ -49,10 +46,10 @@ def read_options(environment: Mapping[str, str] = os.environ) -> Options:
 
     Raises DatasetError naming a variable whose value is none, and what it may be.
     """
-    given = {name.lower(): environment.get(name, "").strip() for name in VARIABLES}
+    given: dict[str, Any] = {name.lower(): environment.get(name, "").strip() for name in VARIABLES}
     level, fit = given["class_level"] or "0", given["fit"] or "crop"
     if not level.isdecimal():
         raise refused("level", level=level)
     if fit not in FITS:
         raise refused("fit", fit=fit, known=", ".join(FITS))
-    return Options(int(level), given["labels"], given["label"], given["file"], given["classes"], given["group"], fit)
+    return Options(**{**given, "class_level": int(level), "fit": fit})

@@ -6,7 +6,7 @@ Whatever a reader decides or leaves out goes into the Reading, so that nothing c
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from helpers.base.words import Said, plain, said, some, stored
@@ -79,14 +79,6 @@ class Reading:
     split_names: Mapping[str, str] = field(default_factory=lambda: dict(OTHER_SPLIT_NAMES))
     notes: tuple[Said | str, ...] = ()
 
-    def with_unused(self, unused: Iterable[Unused]) -> "Reading":
-        """Give the same reading with more left out; what is of one kind is added up."""
-        merged: dict[str, Unused] = {}
-        for part in (*self.unused, *unused):
-            known = merged.get(repr(part.kind))
-            merged[repr(part.kind)] = replace(known, count=known.count + part.count) if known else part
-        return replace(self, unused=tuple(part for part in merged.values() if part.count))
-
     def sentences(self) -> list[Said | str]:
         """Say how the data set is read, one whole sentence an item, the most important first."""
         pixels, total = self.pixels, sum(number for split in self.counts.values() for number in split.values())
@@ -102,10 +94,8 @@ class Reading:
         if pixels.cropped >= 0.005:
             sentences.append(said("data.read.cropped", share=pixels.cropped))
         sentences += self.unused_notes()
-        if self.options:
-            sentences.append(
-                said("data.read.options", options=[f"{name}={value}" for name, value in self.options.items()])
-            )
+        if options := [f"{name}={value}" for name, value in self.options.items()]:
+            sentences.append(said("data.read.options", options=options))
         return [*sentences, *pixels.notes, *self.notes]
 
     def unused_notes(self) -> tuple[Said, ...]:

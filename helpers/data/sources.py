@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from helpers.base.checks import UserError
-from helpers.base.words import text
+from helpers.base.words import some, text
 from helpers.data import faces
 from helpers.data.reading import SPLITS as SPLITS
 from helpers.data.reading import Reading
@@ -23,6 +23,7 @@ FER2013_CLASSES = faces.CLASS_NAMES
 FER2013_SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 FER2013_SPLIT_NAMES = {split: usage for usage, split in FER2013_SPLITS.items()}
 FER2013_SIZE, OTHER_SIZE = 48, 64  # pixels a side, unless asked otherwise
+_NAMED = 12  # names that a refusal lists before it counts the rest
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)
 
 
@@ -33,14 +34,31 @@ class DatasetError(UserError, ValueError):
 def refused(key: str, /, **values: Any) -> DatasetError:
     """Make the error whose sentence has this key below "refused", in the language that is spoken.
 
-    values: of the sentence, of which texts and paths are spelled so that they can be printed.
+    values: of the sentence, of which texts and paths are spelled so that they can be printed, and the first of a list.
     """
-    spelled = {n: printable(str(value)) if isinstance(value, str | Path) else value for n, value in values.items()}
-    return DatasetError(text(f"refused.{key}", **spelled))
+    return DatasetError(text(f"refused.{key}", **{name: _spell(value) for name, value in values.items()}))
+
+
+def _spell(value: Any) -> Any:
+    if isinstance(value, list):
+        return some([_spell(item) for item in value], _NAMED)
+    return printable(str(value)) if isinstance(value, str | Path) else value
 
 
 class UnreadableError(ValueError):
     """One file that cannot be read; the message says why, as the end of a sentence that begins with its name."""
+
+
+class Image(NamedTuple):
+    """What is known of an image before its pixels are: what it is called, its class, its split ("" where nothing says).
+
+    group: what it shares with those that have to stay on its side of a split that is drawn, such as a patient, or "".
+    """
+
+    name: str
+    label: str
+    split: str = ""
+    group: str = ""
 
 
 class Record(NamedTuple):

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from helpers.base.words import Said, plain, said
-from helpers.data.labels.words import quoted
 from helpers.data.reading import OTHER_SPLIT_NAMES, SPLITS, Reading, count
 from helpers.data.sources import refused
 
 _TRAIN, _VALIDATION, _TEST = range(len(SPLITS))
 _WIDEST = 0.1  # interval of an accuracy that is still good enough to choose by
 _SPLIT_SEED = 0
-_NAMED = 12  # classes that a refusal names
 
 
 def drop_empty_classes(
@@ -139,8 +137,8 @@ def _check_classes(path: Path, names: Sequence[str], labels: np.ndarray, splits:
     for split in (_TRAIN, _TEST):
         lacking = np.setdiff1d(labels, labels[splits == split])
         if len(lacking):
-            named = quoted((names[label] for label in lacking), _NAMED)
-            raise refused("lacking", path=path, kind=said(f"data.part.{SPLITS[split]}"), names=named)
+            kind, named = said(f"data.part.{SPLITS[split]}"), [names[label] for label in lacking]
+            raise refused("lacking", path=path, kind=kind, names=named)
 
 
 def _twin_notes(splits: np.ndarray, twins: np.ndarray) -> tuple[Said, ...]:

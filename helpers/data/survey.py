@@ -4,7 +4,7 @@ An image in another scale, on another ground or without its colour would tell it
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, repeat
 from typing import NamedTuple
@@ -52,11 +52,10 @@ def survey(openers: Iterable[Giver], options: Options, size: int | None = None, 
     size: pixels a side where the options do not say, or None to follow the data; names: of the images, if they have
     any. Images that cannot be read are passed over, as `decode` says what is wrong with them.
     """
-    found, looks, seen = threading.Event(), [], []  # colour is looked for until it is found
-    for look, name in zip(map_all(partial(_look, found=found), openers), chain(names, repeat(""))):
-        if look:
-            looks.append(look)
-            seen.append(name)
+    found = threading.Event()  # colour is looked for until it is found
+    looked = zip(map_all(partial(_look, found=found), openers), chain(names, repeat("")))
+    seen = [(look, name) for look, name in looked if look]
+    looks = [look for look, _ in seen]
     side, size_notes = _choose_size(looks) if size is None else (size, ())
     black, white, bits, depth_notes = _find_scale([look for look in looks if look.reach])
     ground, ground_notes = _choose_ground([look.contrasts for look in looks if look.contrasts])
@@ -70,7 +69,7 @@ def survey(openers: Iterable[Giver], options: Options, size: int | None = None, 
         bits=bits,
         fit=options.fit,
         cropped=float(cropped.mean()) if len(cropped) else 0.0,
-        notes=(*size_notes, *depth_notes, *ground_notes, *page_notes, *_odd_notes(looks, seen), *_crop_notes(cropped)),
+        notes=(*size_notes, *depth_notes, *ground_notes, *page_notes, *_odd_notes(seen), *_crop_notes(cropped)),
         black=black,
         white=white,
         ground=ground,
@@ -173,24 +172,20 @@ def _choose_ground(contrasts: Sequence[tuple[float, ...]]) -> tuple[int, tuple[S
     return ground, (said(f"data.notes.transparent_{_GROUNDS[ground]}", n=len(contrasts)),)
 
 
-def _odd_notes(looks: Sequence[_Look], names: Sequence[str]) -> tuple[Said, ...]:
+def _odd_notes(seen: Sequence[tuple[_Look, str]]) -> Iterator[Said]:
     """Say which images have a side that is several times shorter or longer than is usual in these data."""
-    sides = np.array([look.sides for look in looks], np.float64).reshape(-1, 2)
+    sides = np.array([look.sides for look, _ in seen], np.float64).reshape(-1, 2)
     usual = np.median(sides, axis=0) if len(sides) else np.ones(2)
     ratios = np.maximum(sides / usual, usual / sides).max(axis=1)
-    if not (count := int((ratios >= _ODD).sum())):
-        return ()
-    oddest = int(ratios.argmax())
-    size, odd_size = (" x ".join(f"{side:,.0f}" for side in pair) for pair in (usual, sides[oddest]))
-    facts = {"n": count, "all": len(looks), "times": _ODD, "usual": size, "oddest": odd_size}
-    if names[oddest]:
-        return (said("data.notes.odd_named", name=printable(names[oddest]), **facts),)
-    return (said("data.notes.odd", **facts),)
+    if count := int((ratios >= _ODD).sum()):
+        oddest = int(ratios.argmax())
+        size, odd_size = (" x ".join(f"{side:,.0f}" for side in pair) for pair in (usual, sides[oddest]))
+        facts = {"n": count, "all": len(seen), "times": _ODD, "usual": size, "oddest": odd_size}
+        name = printable(seen[oddest][1])
+        yield said("data.notes.odd_named", name=name, **facts) if name else said("data.notes.odd", **facts)
 
 
-def _crop_notes(cropped: np.ndarray) -> tuple[Said, ...]:
+def _crop_notes(cropped: np.ndarray) -> Iterator[Said]:
     """Warn where much is cut off; cropped: share of each image's area, (N,) float, 0 to 1."""
-    much = int((cropped > _QUARTER).sum())
-    if not much:
-        return ()
-    return (said("data.notes.crop", n=much, all=len(cropped), most=float(cropped.max())),)
+    if much := int((cropped > _QUARTER).sum()):
+        yield said("data.notes.crop", n=much, all=len(cropped), most=float(cropped.max()))

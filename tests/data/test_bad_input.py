@@ -326,11 +326,11 @@ ERRORS: dict[str, tuple[Maker, str]] = {
     ),
     "table without pixels": (
         file_of(b"emotion,Usage\n0,Training\n"),
-        COLUMNS % ("'emotion', 'usage'", "'pixels' or 'feature'"),
+        COLUMNS % ("'emotion' and 'usage'", "'pixels' or 'feature'"),
     ),
     "table without labels": (
         file_of(f"id,feature\n0,{PIXELS}\n".encode()),
-        COLUMNS % ("'id', 'feature'", "'emotion' or 'label'"),
+        COLUMNS % ("'id' and 'feature'", "'emotion' or 'label'"),
     ),
     "table of something else": (file_of(b"name,age\nAda,36\n"), NOTHING),
     "table without rows": (
@@ -351,12 +351,12 @@ ERRORS: dict[str, tuple[Maker, str]] = {
     ),
     "Parquet without images": (
         file_of(shard({"text": ["a"], "label": [0]}), "mine.parquet"),
-        "{path} holds the Parquet file mine.parquet, whose columns 'text', 'label' include none of images; give files "
-        "with the columns image and label.",
+        "{path} holds the Parquet file mine.parquet, whose columns 'text' and 'label' include none of images; give "
+        "files with the columns image and label.",
     ),
     "Parquet without labels": (
         file_of(shard({"image": structs([0]), "caption": ["a"]}), "mine.parquet"),
-        "{path} holds the Parquet file mine.parquet, whose columns 'image', 'caption' include none of labels; give "
+        "{path} holds the Parquet file mine.parquet, whose columns 'image' and 'caption' include none of labels; give "
         "files with the columns image and label.",
     ),
     "Parquet of two data sets": (

@@ -681,7 +681,7 @@ def test_what_may_be_meant_otherwise_is_said(counts: Mapping[str, int], said: st
 
 def test_folds_with_splits_of_their_own_are_refused(tmp_path: Path) -> None:
     path = build(tree({f"fold{i}/{s}/{c}": n for i in range(3) for s, n in PARTS for c in PETS}), tmp_path)
-    with pytest.raises(DatasetError, match="the folds 'fold0', 'fold1', 'fold2', each with splits of its own"):
+    with pytest.raises(DatasetError, match="the folds 'fold0', 'fold1' and 'fold2', each with splits of its own"):
         look(str(path))
     assert look(str(path / "fold0"))[1].class_names == PETS
 

@@ -63,12 +63,6 @@ def test_a_reading_survives_its_file(reading: Reading) -> None:
     assert parts(kept.sentences()) == parts(reading.sentences()) and kept.as_json() == reading.as_json()
 
 
-def test_what_is_left_out_for_one_reason_is_added_up(reading: Reading) -> None:
-    masks, system, none = (said(f"data.left.{kind}") for kind in ("masks", "system", "files"))
-    more = reading.with_unused([Unused(masks, 2, "another"), Unused(system, 1, "t.png"), Unused(none, 0, "")])
-    assert more.unused == (Unused(masks, 7, "cat/0_mask.png"), Unused(system, 1, "t.png"))
-
-
 def _find(path: Path, members: Members) -> list[str]:
     return [name for name in members.files if name.endswith(".grey")]
 

@@ -1,14 +1,17 @@
-"""How much of a data set is doubtful, split by split, and which images are copies of others."""
+"""How much of a data set is doubtful, split by split, and which images are copies of others, or show little."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import laplace
 
-from helpers.data.audit.near import chunks
-from helpers.data.audit.quality import doubtful
+from helpers.data.audit.near import FAINT, chunks
 from helpers.data.datasets import Split
+
+DARK = 40  # grey levels; in a dark image, 99 of 100 pixels are below
+BLURRED = 0.05  # variance of the Laplacian over that of the image; a Gaussian blur of 1.5 pixels is mostly below
 
 
 def image_keys(images: np.ndarray) -> np.ndarray:
@@ -26,6 +29,18 @@ def without_twin(images: np.ndarray, training: np.ndarray) -> np.ndarray:
     images, training: (N, H, W, C) uint8. An accuracy on the others may be recall of what was learned by heart.
     """
     return ~np.isin(image_keys(images), image_keys(training))
+
+
+def doubtful(images: np.ndarray) -> pd.DataFrame:
+    """Tell which images show little, one row an image, with the columns blank, faint, dark and blurred, all bool.
+
+    images: (N, H, W, C) uint8. Blank: all pixels of each channel are equal. Faint: their standard deviation is a few
+    grey levels. Dark: hardly a pixel is not. Blurred: there is hardly an edge, by the variance of the Laplacian
+    (Pech-Pacheco et al., 2000), here divided by the variance of the image, so that contrast does not count. An image
+    has at most the first of these.
+    """
+    found = [np.empty((0, 4), bool), *map(_doubtful, chunks(images))]
+    return pd.DataFrame(np.concatenate(found), columns=["blank", "faint", "dark", "blurred"])
 
 
 def near_twins(pairs: np.ndarray | None, sizes: Mapping[str, int]) -> dict[str, np.ndarray]:
@@ -51,7 +66,9 @@ def audit(
     for. Columns: finding, one for each split, and all. A count that has no meaning for a split is missing.
     """
     splits = [*images]
-    facts = pd.concat({split: _facts(images[split], labels[split]) for split in splits}, names=["split"]).reset_index()
+    keys = {split: pd.DataFrame({"key": image_keys(images[split]), "label": labels[split]}) for split in splits}
+    judged = {split: keys[split].join(doubtful(images[split])) for split in splits}
+    facts = pd.concat(judged, names=["split"]).reset_index()
     near = {} if pairs is None else _near_facts(facts, pairs, splits[0])
     facts = facts.assign(**near)
     parts = {**{split: facts[facts["split"] == split] for split in splits}, "all": facts}
@@ -93,8 +110,18 @@ def _hash_rows(images: np.ndarray) -> np.ndarray:
     return np.frombuffer(digests, np.int64)
 
 
-def _facts(images: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame({"key": image_keys(images), "label": labels}).join(doubtful(images))
+def _doubtful(images: np.ndarray) -> np.ndarray:
+    grey = images.mean(axis=3, dtype=np.float32)
+    variance = grey.var(axis=(1, 2))
+    edges = np.stack([laplace(image)[1:-1, 1:-1].var() for image in grey])
+    tests = [
+        (images.max(axis=(1, 2)) == images.min(axis=(1, 2))).all(axis=1),
+        images.std(axis=(1, 2), dtype=np.float32).max(axis=1) < FAINT,
+        np.percentile(grey, 99, axis=(1, 2)) < DARK,
+        edges < BLURRED * variance,
+    ]
+    found = np.stack(tests, axis=1)
+    return found & (np.cumsum(found, axis=1) == 1)
 
 
 def _near_facts(facts: pd.DataFrame, pairs: np.ndarray, learned: str) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -123,23 +123,20 @@ def _is_tar(head: bytes) -> bool:
 
 def _list_zip(label: str, file: BinaryIO) -> Members:
     archive = zipfile.ZipFile(file)
-    names, notes = _read_names(archive.infolist())
-    named = zip((name.replace("\\", "/") for name in names), archive.infolist(), strict=True)  # as Windows parts them
-    entries = _visible(label, named)
+    listed = archive.infolist()
+    names, notes = [entry.filename for entry in listed], tuple[Said, ...]()
+    if not all(entry.flag_bits & 0x800 or entry.orig_filename.isascii() for entry in listed):
+        from helpers.data.containers.encodings import decode_names  # which has large tables
+
+        names, notes = decode_names(listed)
+    entries = _visible(
+        label, [(name.replace("\\", "/"), entry) for name, entry in zip(names, listed)]
+    )  # as Windows does
     if any(entry.flag_bits & 1 for _, entry in entries):
         raise refused("password", path=label)
     folders = frozenset(str(PurePosixPath(name)) for name, _ in entries if name.endswith("/"))
     files = [(name, partial(_open_entry, archive, entry)) for name, entry in entries if not name.endswith("/")]
     return Members(_without_twins(files), folders, notes)
-
-
-def _read_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[Said, ...]]:
-    """Read the names of a zip's entries; returns them, and notes on how they were read."""
-    if all(entry.flag_bits & 0x800 or entry.orig_filename.isascii() for entry in entries):
-        return [entry.filename for entry in entries], ()
-    from helpers.data.containers.encodings import decode_names  # which has large tables
-
-    return decode_names(entries)
 
 
 def _open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
@@ -194,9 +191,8 @@ def _raise(error: Exception) -> NoReturn:
     raise error
 
 
-def _visible(label: str, entries: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def _visible(label: str, entries: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """Give the entries of an archive that are not hidden; DatasetError where the name of any leads out of it."""
-    entries = [*entries]
     for name, _ in entries:
         first, *rest = name.split("/")  # a path of pathlib's would take longer than all else of listing
         if ".." in (first, *rest) or name.startswith("/") or first.endswith(":"):

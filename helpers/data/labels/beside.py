@@ -16,18 +16,12 @@ from helpers.data.labels import words
 from helpers.data.reading import Unused, unused
 from helpers.data.sources import UnreadableError
 
-_MASK_WORDS = frozenset((
-    "mask", "masks", "segmentation", "segmentations", "seg", "segs", "groundtruth", "gt", "trimap", "trimaps",
-    "annotation", "annotations", "matte", "mattes", "lungmask", "lungmasks", "labelmap", "labelmaps",
-))  # fmt: skip
+_SYSTEM, _MASK_WORDS = (frozenset(words.VOCABULARY["folders"][kind]) for kind in ("system", "masks"))
 _MASK_NAME = re.compile(
     r"(?P<image>.*[^/]+?)[\s_.-]+(mask|masks|seg|segmentation|segmented|gt|groundtruth|trimap|matte)([\s_.-]*\d+)?",
     re.IGNORECASE,
 )
-_VERSIONS = (  # of the same images, the one that is meant first
-    "color", "colour", "rgb", "original", "originals", "raw", "full", "grayscale", "greyscale", "gray", "grey",
-    "segmented", "cropped", "resized",
-)  # fmt: skip
+_VERSIONS = words.VOCABULARY["folders"]["versions"]
 _VERSION_END = re.compile(rf"[\W_]*(final[\W_]*)?(masked|copy|small|{'|'.join(_VERSIONS)})$", re.IGNORECASE)
 _SAME = 0.9  # share of the images of one version that another has too
 _PROBES = 8  # images that are looked at before a folder counts as one of masks
@@ -68,7 +62,7 @@ def find_objects(members: Members, images: Sequence[str]) -> tuple[str, str]:
 
 
 def _find_system(_: Members, images: Sequence[str]) -> set[str]:
-    return {name for name in images if not words.SYSTEM.isdisjoint(name.lower().split("/")[:-1])}
+    return {name for name in images if not _SYSTEM.isdisjoint(name.lower().split("/")[:-1])}
 
 
 def _find_versions(_: Members, images: Sequence[str]) -> set[str]:

@@ -4,27 +4,35 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from posixpath import splitext
 from typing import NamedTuple, NoReturn
 
 from helpers.base.words import Said, said, some, text
+from helpers.data import sources
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.beside import find_objects, set_aside
 from helpers.data.labels.folders import FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
-from helpers.data.labels.groups import Found, Image, group
-from helpers.data.labels.known import FOOD11_CLASSES, find_known
+from helpers.data.labels.groups import Found, group
 from helpers.data.labels.names import name_classes, read_names
 from helpers.data.labels.tables import SHEETS, Table, read_tables, refuse_columns
-from helpers.data.labels.words import quoted
 from helpers.data.options import Options
 from helpers.data.reading import SPLITS, Reading, Unused, unused
-from helpers.data.sources import FER2013_CLASSES, OTHER_SIZE, printable, refused
+from helpers.data.sources import OTHER_SIZE, Image, printable, refused
 
+FOOD11_CLASSES = (
+    "bread", "dairy product", "dessert", "egg", "fried food", "meat", "noodles/pasta", "rice", "seafood", "soup",
+    "vegetable/fruit",
+)  # fmt: skip
+_FOOD11_FOLDERS = {"training": "train", "validation": "validation", "evaluation": "test"}
+_FOOD11_NAME = re.compile(r"(\d+)_\d+")  # class, running number
+_READING = Reading(labels_from=said("data.labels.known"), splits_from=said("data.splits.known"))
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
 _PERSON, _OF_ONE = re.compile(r"[A-Za-z]{1,3}\d{1,3}"), 100  # a code such as AF01, and most images of one such person
 _MANY, _FEW = 5, 20  # so many folders of so few images each may be persons rather than classes
 _CODE = 3  # capitals, at most, of names that are initials or codes rather than words
 _SURE, _NUMBERED, _GUESSED, _ALONE = 3, 2, 1, 0  # ranks of sources
+Labelled = tuple[Reading, list[Image], int | None]  # how images are read, they themselves, and pixels a side if known
 
 
 class Source(NamedTuple):
@@ -41,20 +49,18 @@ class Source(NamedTuple):
     notes: tuple[Said, ...] = ()
 
 
-def label(
-    path: str, members: Members, names: Sequence[str], options: Options
-) -> tuple[Reading, list[Image], int | None]:
+def label(path: str, members: Members, names: Sequence[str], options: Options) -> Labelled:
     """Label the images below a path; names: paths of all images, sorted.
 
     Gives the reading, as far as it does not depend on pixels, the labelled images, and pixels a side where these are
     known. Raises DatasetError where nothing labels them, or where two readings are possible and no option says which.
     """
     meant, aside = set_aside(members, names)
-    if not options.chosen().keys() - {"FIT", "GROUP"} and (known := find_known(meant)):
+    if not options.chosen().keys() - {"FIT", "GROUP"} and (known := _find_fer2013(meant) or _find_food11(meant)):
         reading, images, size = known
         labelled = {image.name for image in images}
         left = unused(said("data.left.unlabelled"), [name for name in meant if name not in labelled])
-        return reading.with_unused((*aside, *left)), images, size
+        return replace(reading, unused=(*aside, *left)), images, size
     folders = read_folders(meant, options.class_level)
     by_folders = options.class_level or options.labels in ("folders", "names")
     tables, others = ([], []) if by_folders else read_tables(path, members, meant, options)
@@ -82,19 +88,19 @@ def _choose(found: Found) -> Source:
     ways = [_of_level(way, folders) for way in folders.ways] if options.labels in ("", "folders") else []
     names = _of_names(found, ways) if options.labels in ("", "names") and not options.class_level else []
     ways = [way._replace(rank=_GUESSED) if _are_codes(way, names) else way for way in ways]
-    sources = sorted([*of_tables, *ways, *names], key=lambda source: -source.rank)
+    ranked = sorted([*of_tables, *ways, *names], key=lambda source: -source.rank)
     if options.class_level and not (ways and ways[0].rank):
         deepest = max(len(place.levels) for place in folders.places.values())
         raise refused("no_level", path=path, level=options.class_level, deepest=deepest)
-    if not sources or (sources[0].rank == _ALONE and any(len(table.rivals) > 1 for table in tables)):
+    if not ranked or (ranked[0].rank == _ALONE and any(len(table.rivals) > 1 for table in tables)):
         _refuse_nothing(found)
-    best = sources[0]
+    best = ranked[0]
     if best in of_tables and (joined := next((both for way in ways if (both := _join(best, way))), None)):
         return joined
-    rivals = [source for source in sources if source.rank == best.rank]
+    rivals = [source for source in ranked if source.rank == best.rank]
     if len(rivals) > 1:
-        named = [quoted(words.sort_classes(source.labels.values())) for source in rivals[:3]]
-        shown = [text("refused.way", source=s.told, names=n, option=s.option) for s, n in zip(rivals, named)]
+        named = [(source, words.first(source.labels.values())) for source in rivals[:3]]
+        shown = [text("refused.way", source=s.told, names=names, option=s.option) for s, names in named]
         number = str(len(rivals)) if len(rivals) > 2 else "two"
         raise refused("ways", path=path, n=number, ways=", or ".join(shown))
     return best._replace(notes=_crossing_notes(best, names)) if best in ways else best
@@ -148,12 +154,12 @@ def _of_names(found: Found, ways: Sequence[Source]) -> list[Source]:
     """Give what the names of files say, beside what is known of the images already."""
     known = [{name: place.split for name, place in found.folders.places.items()}, *(way.labels for way in ways)]
     part = int(found.options.label) if found.options.label.isdecimal() else 0
-    sources = []
+    said_by = []
     for place, labels in read_names(found.images, part).items():
         if labels and not any(same_parts(one, labels, labels) for one in known):
             option = f"LABELS=names LABEL={place}" if place else "LABELS=names"
-            sources.append(_source(labels, found.folders, option, _GUESSED, "data.labels.parts"))
-    return sources
+            said_by.append(_source(labels, found.folders, option, _GUESSED, "data.labels.parts"))
+    return said_by
 
 
 def _source(labels: Labels, folders: FolderReading, option: str, rank: int, key: str, **values: object) -> Source:
@@ -236,7 +242,7 @@ def _refuse_folds(found: Found) -> None:
     pairs = {(place.fold, place.split) for place in found.folders.places.values() if place.fold and place.split}
     several = sorted(fold for fold, number in Counter(fold for fold, _ in pairs).items() if number > 1)
     if len(several) > 1:
-        raise refused("folds", path=found.path, names=quoted(several))
+        raise refused("folds", path=found.path, names=several)
 
 
 def _unknown_labels(path: str, labels: Labels, splits: Mapping[str, str]) -> set[tuple[str, str]]:
@@ -248,7 +254,7 @@ def _unknown_labels(path: str, labels: Labels, splits: Mapping[str, str]) -> set
     for split in ("validation", "test") if train else ():
         strange = {key: name for key, name in by_split[split].items() if key not in train}
         if len(strange) == len(by_split[split]) > 1:
-            names = {"train": quoted(train.values()), "others": quoted(strange.values())}
+            names = {"train": [*train.values()], "others": [*strange.values()]}
             raise refused("strange", path=path, split=said(f"data.part.{split}"), **names)
         alone = len(by_split[split]) == 1
         unknown |= {(split, name) for name in strange.values() if alone or words.is_unknown(name)}
@@ -276,7 +282,7 @@ def _name(found: Found, images: list[Image], source: Source) -> tuple[Reading, l
 def _known_names(names: Sequence[str]) -> tuple[str, dict[str, str]]:
     """Give title and classes in order, by how they are spelled here, where these are those of a known data set."""
     spelled = {words.key(name): name for name in names}
-    for title, classes in (("Food-11", FOOD11_CLASSES), ("", FER2013_CLASSES)):
+    for title, classes in (("Food-11", FOOD11_CLASSES), ("", sources.FER2013_CLASSES)):
         if len(names) == len(classes) and spelled.keys() == {*map(words.key, classes)}:
             return title, {spelled[words.key(name)]: name for name in classes}
     return "", {}
@@ -303,9 +309,8 @@ def _merged_notes(images: Sequence[str]) -> tuple[Said, ...]:
         for depth, part in enumerate(folder):
             if words.is_plain(part):
                 beside.setdefault(("/".join(folder[:depth]), words.find_split(part)), set()).add(part)
-    return tuple(
-        said("data.notes.merged", names=some(sorted(parts), 3)) for parts in [*beside.values()] if len(parts) > 1
-    )[:1]
+    merged = [parts for parts in beside.values() if len(parts) > 1][:1]
+    return tuple(said("data.notes.merged", names=some(sorted(parts), 3)) for parts in merged)
 
 
 def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tuple[Said, ...]:
@@ -315,6 +320,37 @@ def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tu
     few = _OF_ONE if all(map(_PERSON.fullmatch, counts)) else _FEW
     alike = len(counts) >= _MANY and number > 0.9 * len(counts) and usual <= few
     named_so = not source.option.startswith("CLASS_LEVEL") or named.recognised_by or all(map(str.isdecimal, counts))
-    if not alike or named_so:
-        return ()
-    return (said("data.notes.persons", n=len(counts), each=usual),)
+    return (said("data.notes.persons", n=len(counts), each=usual),) if alike and not named_so else ()
+
+
+def _find_fer2013(names: Sequence[str]) -> Labelled | None:
+    """FER2013: the folders tell the seven classes and the files' names the splits, whichever folders they lie in."""
+    paths = [["", *name.split("/")] for name in names]
+    images = [
+        Image(name, path[-2].lower(), sources.FER2013_SPLITS.get(path[-1].split("_")[0], ""))
+        for name, path in zip(names, paths, strict=True)
+    ]
+    if {image.label for image in images} != {*sources.FER2013_CLASSES} or not all(image.split for image in images):
+        return None
+    by = said("data.known_by.fer2013_files")
+    known = replace(_READING, title="FER2013", recognised_by=by, class_names=sources.FER2013_CLASSES)
+    return replace(known, split_names=sources.FER2013_SPLIT_NAMES), images, sources.FER2013_SIZE
+
+
+def _find_food11(names: Sequence[str]) -> Labelled | None:
+    """Food-11: folders tell the splits, and files' names the classes; some copies have others without a class."""
+    images = []
+    for name in names:
+        *_, folder, file = ["", *name.split("/")]
+        split, match = _FOOD11_FOLDERS.get(folder.lower(), ""), _FOOD11_NAME.fullmatch(splitext(file)[0])
+        if split and match:
+            images.append(Image(name, match[1], split))
+        elif not words.find_split(folder):
+            return None
+    named = {str(number): name for number, name in enumerate(FOOD11_CLASSES)}
+    found = {(image.split, image.label) for image in images}
+    if not found >= {(split, number) for split in _FOOD11_FOLDERS.values() for number in named}:
+        return None
+    by = said("data.known_by.food11_files")
+    known = replace(_READING, title="Food-11", recognised_by=by, class_names=FOOD11_CLASSES)
+    return known, [image._replace(label=named.get(image.label, image.label)) for image in images], OTHER_SIZE

@@ -71,15 +71,11 @@ def _read_places(folders: Iterable[Folder]) -> dict[Folder, Place]:
     for folder in folders:
         for depth, name in enumerate(folder):
             children[folder[:depth]].add(name)
-    splits = {
-        parent: _find_splits(names, {name for name in names if (*parent, name) not in children})
-        for parent, names in children.items()
-    }
-    plain = {
-        parent
-        for parent, names in children.items()
-        if all(words.is_plain(name) or words.is_fold(name) or words.find_split(name) for name in names)
-    }
+    splits, plain = {}, set()
+    for parent, names in children.items():
+        splits[parent] = _find_splits(names, {name for name in names if (*parent, name) not in children})
+        if all(words.is_plain(name) or words.is_fold(name) or words.find_split(name) for name in names):
+            plain.add(parent)
     places = {folder: _place(folder, splits, plain) for folder in folders}
     while True:
         firsts = {place.levels[:1] for place in places.values() if place.levels}

@@ -10,19 +10,10 @@ from helpers.data.labels import words
 from helpers.data.labels.folders import FolderReading, Labels
 from helpers.data.labels.tables import Table
 from helpers.data.options import Options
-from helpers.data.sources import refused
+from helpers.data.sources import Image, refused
 
 _SERIES = re.compile(r"((?:vid|video|clip|movie|seq|sequence|patient|subject|person|case|slide)[-_]?[0-9]+)")
 _FOLDS = 3  # folds, at least, that can be kept whole
-
-
-class Image(NamedTuple):
-    """One labelled image: its path, class, split ("" where nothing says) and what must stay on one side of a split."""
-
-    name: str
-    label: str
-    split: str
-    group: str = ""
 
 
 class Found(NamedTuple):

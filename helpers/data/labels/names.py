@@ -21,17 +21,9 @@ _BACK = re.compile(r"\d+[\W_]+(?P<label>[^\W\d_].*)")  # 0012_cat
 _PART = re.compile(r"(?P<label>\d+)[\W_]+\d+")  # 3_12
 _PER_CLASS = 4  # images that a class has on average, where file names tell classes
 _MOST_NUMBERS = 20  # classes that numbers in the middle of names count, rather than things
-_CAMERA = frozenset((
-    "dsc", "dscn", "img", "image", "frame", "photo", "pic", "picture", "file", "scan", "screenshot", "untitled",
-    "sample", "test", "train", "val",
-))  # fmt: skip
-_LIST_WORDS = frozenset((
-    "class", "classes", "label", "labels", "word", "words", "name", "names", "categories", "category", "synset",
-    "synsets", "signnames", "species", "mapping", "map",
-))  # fmt: skip
+_CAMERA, _LIST_WORDS = (frozenset(words.VOCABULARY["files"][kind]) for kind in ("counted", "classes"))
 _LIST_ENDINGS = (".txt", ".csv", ".tsv", ".json", ".names")
 _LONGEST_LIST = 2**20  # bytes
-_LISTED = 12  # classes that a refusal names
 
 
 def read_names(names: Sequence[str], part: int = 0) -> dict[int, dict[str, str]]:
@@ -94,7 +86,7 @@ def name_classes(path: str, found: Sequence[str], members: Members, wanted: str)
         lines, source = _read_wanted(path, members, wanted)
         if names := _match(found, lines):
             return names, source
-        raise refused("classes", path=path, n=len(lines), all=len(found), names=words.quoted(found, _LISTED))
+        raise refused("classes", path=path, n=len(lines), all=len(found), names=[*found])
     if all(name.isdecimal() or re.fullmatch(r"n\d{8}", name) for name in found):
         for name in sorted(members.files):
             stem, ending = splitext(name.rpartition("/")[2])

@@ -12,33 +12,23 @@ from unicodedata import normalize
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.frames import read_frame, read_matlab
-from helpers.data.labels.words import quoted
 from helpers.data.options import Options
-from helpers.data.sources import printable, refused
+from helpers.data.sources import Image, printable, refused
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json", ".txt")
 SHEETS = (".xlsx", ".xls", ".ods")
-_SURE_NAMES = ("label", "labels", "class", "classes", "target", "category", "class name", "label name")
-_LABEL_NAMES = (
-    *_SURE_NAMES, "classname", "category name", "diagnosis", "dx", "classid", "class id", "label id", "category id",
-    "y", "ground truth", "gt", "emotion", "expression", "species", "breed", "variety", "disease", "finding",
-    "finding labels", "level", "grade", "cell type", "landmark id", "style", "genre", "tag", "type",
-)  # fmt: skip
-_GROUP_NAMES = (
-    "group", "group id", "lesion", "lesion id", "patient", "patient id", "patientid", "subject", "subject id",
-    "person", "person id", "participant", "participant id", "individual", "individual id", "video", "video id",
-    "case id",
-)  # fmt: skip
-_SPLIT_NAMES = ("split", "set", "subset", "usage", "partition", "phase", "data set", "dataset", "fold")
+_SURE_NAMES, _MORE_NAMES, _GROUP_NAMES, _SPLIT_NAMES, _ASIDE = (
+    words.VOCABULARY["columns"][kind] for kind in ("sure", "labels", "groups", "splits", "aside")
+)
+_LABEL_NAMES = (*_SURE_NAMES, *_MORE_NAMES)
 _FILE_WORDS = ({"file", "files", "filename", "path"}, {"image", "images", "img", "picture", "photo", "name", "id"})
-_ASIDE = ("sex", "gender", "localization", "view")
 _NO_LABELS = frozenset((*_GROUP_NAMES, *_SPLIT_NAMES, *_ASIDE, "age", "width", "height", "url", "id"))
 _FOUND = 0.5  # share of a column's values that have to be names of images
 _ENTIRE = 0.99  # share of the rows for which something has to hold, such as one class a row
-_NAMED, _LISTED = 3, 12  # columns that a sentence proposes, and those that it lists
+_NAMED = 3  # columns that a sentence proposes
 _PARTITION = {"0": "train", "1": "validation", "2": "test"}  # as CelebA and others count them
 _IS_TRAIN, _FLAG = {"train", "training"}, {"0": "test", "1": "train"}  # a column that tells whether an image is
 _OF_SPLITS = {"split", "splits", "partition", "folds"}  # words in the name of a list that should not be passed over
@@ -47,14 +37,6 @@ _WHOLE = re.compile(r"^(\d+)\.0$")  # a number of an image, as a table of floats
 _SUBMISSION = re.compile(r"submi(t|ssion)", re.IGNORECASE)
 
 Index = Mapping[str, Sequence[str]]  # name of an image without folders, ending and zeros in front -> its paths
-
-
-class Row(NamedTuple):
-    """What a table says of one image."""
-
-    label: str
-    split: str
-    group: str
 
 
 class Table(NamedTuple):
@@ -67,7 +49,7 @@ class Table(NamedTuple):
     """
 
     name: str
-    rows: Mapping[str, Row]
+    rows: Mapping[str, Image]
     labelled_by: str
     strong: bool
     of_split: str
@@ -94,7 +76,10 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     names = [name for name in names if not (name.lower().endswith(".txt") and _stem(name) in index)]  # one an image
     others = [n for n in members.files if n.lower().endswith(SHEETS) or (n in names and _SUBMISSION.search(n))]
     names = [name for name in names if name not in others]
-    chosen = _find_chosen(path, names, options.labels)
+    wanted = options.labels
+    chosen = [name for name in names if name == wanted] or [n for n in names if PurePosixPath(n).name == wanted]
+    if wanted and not chosen:
+        raise refused("no_table", path=path, table=wanted, tables=names or "none")
     frames = {name: frame for name in chosen or names if (frame := read_frame(members.files[name], name)) is not None}
     matlab = sorted(name for name in members.files if name.lower().endswith(".mat"))
     if matlab and not chosen and (frame := read_matlab([members.files[name] for name in matlab], images)) is not None:
@@ -115,22 +100,12 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     if options.label and not any(table.labelled_by == options.label for table in found):
         _refuse_column(path, "LABEL", options.label, columns)
     if chosen and not found:
-        raise refused("no_names", path=path, table=options.labels)
+        raise refused("no_names", path=path, table=wanted)
     return found, others
 
 
 def _refuse_column(path: str, option: str, wanted: str, columns: Iterable[str]) -> NoReturn:
-    raise refused("no_column", path=path, option=option, wanted=wanted, columns=quoted(columns, _LISTED) or "-")
-
-
-def _find_chosen(path: str, names: Sequence[str], wanted: str) -> list[str]:
-    """Give the tables that LABELS names: by path, or by name in any folder."""
-    if wanted in ("", "folders", "names"):
-        return []
-    found = [name for name in names if name == wanted] or [n for n in names if PurePosixPath(n).name == wanted]
-    if not found:
-        raise refused("no_table", path=path, table=wanted, tables=quoted(names, _LISTED) or "none")
-    return found
+    raise refused("no_column", path=path, option=option, wanted=wanted, columns=[*columns] or None)
 
 
 def _stem(name: str) -> str:
@@ -181,13 +156,13 @@ def _understand(
     spelled.pop(label, None)
     group = _find_group(frame, spelled, options.group)
     of_table = words.find_split(PurePosixPath(name).stem)
-    rows: dict[str, Row] = {}
+    rows: dict[str, Image] = {}
     several: set[str] = set()
     blank = [""] * len(frame)
     columns = frame[file], values, frame[split] if split else blank, frame[group] if group else blank
     for value, text, said, owner in zip(*columns, strict=True):
         if image := _find_image(value, index, name, of_table):
-            row = Row(printable(text), _split_of(split, said), f"{group} {owner}" if owner else "")
+            row = Image(image, printable(text), _split_of(split, said), f"{group} {owner}" if owner else "")
             several |= {image} if rows.setdefault(image, row).label != row.label else set()
             rows[image] = row
     rows |= {image: rows[image]._replace(label="") for image in several}
@@ -289,7 +264,7 @@ def _read_one_hot(path: str, name: str, frame: "pd.DataFrame") -> list[str] | No
         return [*marked.idxmax(axis=1).map(str.strip).where(counts == 1, "")]
     if (counts > 1).sum() > (counts == 1).sum() / 10 and len(flags) > 2:
         several = int((counts > 1).sum())
-        raise refused("several_flags", path=path, table=name, n=several, names=quoted(flags, _LISTED))
+        raise refused("several_flags", path=path, table=name, n=several, names=flags)
     return None
 
 

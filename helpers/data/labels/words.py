@@ -1,37 +1,21 @@
 """What the names of folders and files mean, word by word: splits, folders that are no classes, numbered things."""
 
 import re
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from helpers.base.words import Said, some
 
-_SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training", "trn", "训练", "訓練"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "验证", "驗證"), "validation"),
-    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout", "测试", "測試"), "test"),
-}
+VOCABULARY: Mapping[str, Mapping[str, Sequence[str]]] = tomllib.loads(
+    Path(__file__).with_name("vocabulary.toml").read_text(encoding="utf-8")
+)
+_SPLIT_WORDS = {word: split for split, found in VOCABULARY["splits"].items() for word in found}
 _AFTER_SPLIT = (
     r"(?:sets?|data|images?|imgs?|pics?|pictures|photos|folder|dir|labels?|ing|(?:資料|数据|圖片|图片|影像)?集?)?"
 )
 _GLUED = re.compile(rf"({'|'.join(_SPLIT_WORDS)}){_AFTER_SPLIT}")
-_PLAIN = frozenset((
-    "all", "archive", "archives", "augmented", "batch", "batches", "color", "colour", "cropped", "data",
-    "dataset", "datasets", "dir", "file", "files", "final", "folder", "folders", "full", "gray", "grayscale",
-    "grey", "greyscale", "image", "images", "img", "imgs", "input", "inputs", "jpeg", "jpegimages", "jpegs",
-    "jpg", "jpgs", "main", "original", "originals", "part", "parts", "photo", "photos", "pic", "pics", "picture",
-    "pictures", "png", "pngs", "raw", "resized", "rgb", "sample", "samples", "segmented", "set", "sets", "split",
-    "splits", "subset", "subsets", "version",
-))  # fmt: skip
-_SOURCES = frozenset((
-    "bing", "camera", "cameras", "center", "centre", "clinic", "device", "devices", "flickr", "google",
-    "hospital", "hospitals", "instagram", "internet", "kaggle", "lab", "phone", "scanner", "scanners", "session",
-    "sessions", "site", "sites", "source", "sources", "web", "website",
-))  # fmt: skip
-SYSTEM = frozenset((
-    "@eadir", "$recycle.bin", "#recycle", "@recycle", "__macosx", "__pycache__", "lost+found", "thumbs",
-    "thumbnail", "thumbnails", "system volume information", "ipynb_checkpoints",
-))  # fmt: skip
-_UNLABELLED = frozenset(["unlabeled", "unlabelled", "unlabel", "unsorted", "unclassified", "unannotated", "nolabel"])
+_PLAIN, _SOURCES = (frozenset(VOCABULARY["folders"][kind]) for kind in ("plain", "sources"))
 
 
 def words(name: str) -> list[str]:
@@ -62,7 +46,7 @@ def is_fold(name: str) -> bool:
 
 def is_unlabelled(name: str) -> bool:
     """Tell whether a folder's name says that its images have no label."""
-    return "".join(word for word in words(name) if word not in _PLAIN) in _UNLABELLED
+    return "".join(word for word in words(name) if word not in _PLAIN) in VOCABULARY["folders"]["unlabelled"]
 
 
 def is_unknown(name: str) -> bool:
@@ -78,13 +62,6 @@ def are_numbered(names: Iterable[str]) -> bool:
     beginnings = {re.sub(r"[\W_]*\d+$", "", name).lower() for name in names}
     several = len(names) > 2 or {*words(names[0])} & _PLAIN  # "skin_part_1" and "skin_part_2"
     return bool(several) and len(beginnings) == 1 and all(name[-1:].isdigit() for name in names)
-
-
-def quoted(names: Iterable[str], most: int = 3) -> str:
-    """Quote the first names of a list and count the others."""
-    names = list(names)
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + rest
 
 
 def first(names: Iterable[str]) -> list[str | Said]:

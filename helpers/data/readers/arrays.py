@@ -19,17 +19,16 @@ import numpy as np
 
 from helpers.base.words import said
 from helpers.data.containers import Members
-from helpers.data.labels.words import find_split
+from helpers.data.labels.words import VOCABULARY, find_split
 from helpers.data.options import Options
-from helpers.data.readers.stacks import Row, Stack, read_stacks
+from helpers.data.readers.stacks import Stack, read_stacks
 from helpers.data.reading import Reading, unused
-from helpers.data.sources import Contents, Giver, Opener, UnreadableError, refused
+from helpers.data.sources import Contents, Giver, Image, Opener, UnreadableError, refused
 
 _SPLIT = re.compile(r"(?<![a-wz])(train(?:ing)?|test(?:ing)?|t10k|val(?:id(?:ation)?)?|dev)")
-_IMAGES = frozenset(("x", "images", "image", "data", "features", "feature", "imgs", "img", "pixels", "inputs"))
-_LABELS = frozenset(("y", "labels", "label", "targets", "target", "class"))
-_NO_LABELS = frozenset(("coarse", "batch", "names"))  # as in CIFAR's files
-_CLASS_NAMES = frozenset(("label_names", "fine_label_names", "class_names", "classes"))
+_IMAGES, _LABELS, _NO_LABELS, _CLASS_NAMES = (
+    frozenset(VOCABULARY["arrays"][kind]) for kind in ("images", "labels", "no_labels", "class_names")
+)
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -129,14 +128,8 @@ def _read_matlab(path: Path, name: str, opener: Opener) -> dict[str, _Array]:
     values = {key: value.reshape(-1) if value.size in value.shape else value for key, value in values.items()}
     counts = {value.size for key, value in values.items() if _kind_of(key) == "labels"}
     turned = {k: np.moveaxis(v, -1, 0) if v.ndim > 2 and v.shape[-1] in counts else v for k, v in values.items()}
-    return {key: _Array(path, key, partial(_as_file, value), _parse_npy) for key, value in turned.items()}
-
-
-def _as_file(values: np.ndarray) -> BinaryIO:
-    file = io.BytesIO()
-    np.save(file, np.ascontiguousarray(values), allow_pickle=False)
-    file.seek(0)
-    return file
+    parsers = {k: partial(lambda header, _: header, (v.shape, False, v.dtype)) for k, v in turned.items()}
+    return {k: _Array(path, k, partial(io.BytesIO, value.tobytes()), parsers[k]) for k, value in turned.items()}
 
 
 def _kind_of(key: str) -> str:
@@ -170,8 +163,7 @@ def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Opt
     pairs = [(file, arrays, *pair) for file, arrays in found.items() for pair in _pair(arrays)]
     stacks = [_stack(path, file, arrays[images], arrays[key]) for file, arrays, images, key in pairs if key]
     if not stacks:
-        held = ", ".join(repr(key) for arrays in found.values() for key in arrays)
-        raise refused("arrays", path=path, names=held)
+        raise refused("arrays", path=path, names=[key for arrays in found.values() for key in arrays])
     alone = [f"{images} in {file}" for file, _, images, key in pairs if not key]
     told = said("data.labels.arrays", arrays=sorted({key for *_, key in pairs if key}))
     names = [array for arrays in found.values() for key, array in arrays.items() if key in _CLASS_NAMES]
@@ -185,7 +177,7 @@ def _stack(path: Path, file: str, images: _Array, labels: _Array) -> Stack:
     stream.close()
     if (count := next(iter(shape), 0)) != len(texts):
         raise refused("numbers", path=path, name=images.key, images=count, label=labels.key, labels=len(texts))
-    rows = [Row(number, text, split) for number, text in enumerate(texts, start=1)]
+    rows = [Image(str(number), text, split) for number, text in enumerate(texts, start=1)]
     return Stack(f"{file}, {images.key}, number", rows, images.images)
 
 

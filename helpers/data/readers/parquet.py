@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from helpers.base.words import said
 from helpers.data.containers import Members
 from helpers.data.labels.tables import refuse_columns
-from helpers.data.labels.words import find_split, quoted
+from helpers.data.labels.words import find_split
 from helpers.data.options import Options
-from helpers.data.readers.stacks import Row, Stack, read_stacks
+from helpers.data.readers.stacks import Stack, read_stacks
 from helpers.data.reading import Reading, Unused
-from helpers.data.sources import Contents, Giver, Opener, UnreadableError, printable, refused
+from helpers.data.sources import Contents, Giver, Image, Opener, UnreadableError, printable, refused
 
 if TYPE_CHECKING:
     import pyarrow
@@ -84,7 +84,7 @@ def _stack(path: Path, name: str, opener: Opener, column: str, labels: Sequence[
 
     split = _find_split(name)
     numbered = ((number, label) for number, label in enumerate(labels, start=1) if label not in _UNLABELLED)
-    return Stack(f"{name}, row", [Row(number, str(label), split) for number, label in numbered], images)
+    return Stack(f"{name}, row", [Image(str(number), str(label), split) for number, label in numbered], images)
 
 
 def _open(name: str, opener: Opener) -> Any:
@@ -135,12 +135,11 @@ def _find_columns(path: Path, name: str, file: Any, wanted: str) -> _Columns:
     if len({*labels}) > 1 and labels[0] not in _LABEL_NAMES and not wanted:
         refuse_columns(str(path), name, [*dict.fromkeys(labels)])
     if wanted and wanted not in schema.names:
-        raise refused("no_column", path=path, option="LABEL", wanted=wanted, columns=quoted(schema.names))
+        raise refused("no_column", path=path, option="LABEL", wanted=wanted, columns=schema.names)
     labels = [wanted] if wanted else labels
     for kind, found in (("images", images), ("labels", labels)):
         if not found:
-            held = ", ".join(map(repr, schema.names))
-            raise refused("shard_columns", path=path, form=_form(name), name=name, columns=held, kind=kind)
+            raise refused("shard_columns", path=path, form=_form(name), name=name, columns=schema.names, kind=kind)
     return _Columns(images[0], labels[0], tuple(features.get(labels[0], {}).get("names", ())))
 
 

@@ -10,23 +10,13 @@ from helpers.base.words import Said, said
 from helpers.data.containers import Members
 from helpers.data.decode import decode_all, is_picture
 from helpers.data.labels.decide import label
-from helpers.data.labels.groups import Image
+from helpers.data.labels.words import VOCABULARY
 from helpers.data.options import Options
 from helpers.data.reading import Reading, Unused, count, unused
-from helpers.data.sources import PREVIEWED, Contents, Opener, Record, UnreadableError, printable
+from helpers.data.sources import PREVIEWED, Contents, Image, Opener, Record, UnreadableError, printable
 from helpers.data.survey import survey
 
-# What ends so and cannot be read, such as .svg, is counted as an unreadable image and not passed over in silence.
-_ENDINGS = frozenset((
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
-    ".pnm", ".avif", ".heic", ".heif", ".jp2", ".svg",
-))  # fmt: skip
-_NOT_IMAGES = frozenset((
-    ".txt", ".csv", ".tsv", ".md", ".json", ".jsonl", ".xml", ".html", ".pdf", ".parquet", ".arrow", ".npy",
-    ".npz", ".mat", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".py", ".ipynb", ".yaml", ".yml", ".db", ".ini",
-    ".log", ".names", ".7z", ".rar", ".pkl", ".pickle", ".h5", ".hdf5", ".pt", ".pth", ".xlsx", ".xls", ".mp4",
-    ".avi", ".mov", ".wav",
-))  # fmt: skip
+_ENDINGS, _NOT_IMAGES = (frozenset(VOCABULARY["files"][kind]) for kind in ("images", "others"))
 
 
 def find(path: Path, members: Members) -> list[str]:
@@ -83,15 +73,12 @@ def _some(images: Sequence[Image]) -> list[Image]:
 
 def _other_files(members: Members, images: Sequence[str]) -> tuple[Unused, ...]:
     """Count files of kinds that are neither images nor tables or texts, by their ending."""
-    by_ending: dict[str, list[str]] = defaultdict(list)
+    by_kind: dict[Said, list[str]] = defaultdict(list)
     for name in sorted({*members.files} - {*images}):
-        by_ending[splitext(name)[1].lower()].append(name)
-    return tuple(
-        part
-        for ending, names in by_ending.items()
-        if ending not in _NOT_IMAGES
-        for part in unused(said("data.left.ending", ending=ending) if ending else said("data.left.files"), names)
-    )
+        ending = splitext(name)[1].lower()
+        if ending not in _NOT_IMAGES:
+            by_kind[said("data.left.ending", ending=ending) if ending else said("data.left.files")].append(name)
+    return tuple(part for kind, names in by_kind.items() for part in unused(kind, names))
 
 
 def _empty_notes(members: Members, names: Sequence[str], images: Sequence[Image]) -> tuple[Said, ...]:

@@ -16,14 +16,13 @@ from helpers.base.words import Said, said
 from helpers.data import sources
 from helpers.data.containers import Members
 from helpers.data.faces import CLASS_SHARES
-from helpers.data.labels.words import find_split
+from helpers.data.labels.words import VOCABULARY, find_split
 from helpers.data.options import Options
-from helpers.data.readers.stacks import Row, Stack, is_square, read_stacks
+from helpers.data.readers.stacks import Stack, is_square, read_stacks
 from helpers.data.reading import OTHER_SPLIT_NAMES, Pixels, Reading, unused
-from helpers.data.sources import Contents, Giver, Opener, UnreadableError, printable, refused
+from helpers.data.sources import Contents, Giver, Image, Opener, UnreadableError, printable, refused
 
-_CELL = ("pixels", "feature")
-_LABELS = ("emotion", "label", "labels", "class", "target", "digit", "letter", "y", "category")
+_LABELS, _CELL = VOCABULARY["columns"]["of_pixels"], ("pixels", "feature")
 _PIXEL = re.compile(r"[a-z]*[ _.-]?\d+([x_ ]\d+)?")
 _FEWEST = 64  # columns of pixels; fewer are features of something else
 _LONGEST_LINE = 2**20  # characters
@@ -90,8 +89,7 @@ def find(path: Path, members: Members) -> list[_Table]:
     for table in tables:
         if len(table.header) <= _WIDE:
             lacking = "'emotion' or 'label'" if table.label is None else "'pixels' or 'feature'"
-            columns = ", ".join(map(repr, table.header))
-            raise refused("table", path=path, table=table.name, columns=columns, lacking=lacking)
+            raise refused("table", path=path, table=table.name, columns=[*table.header], lacking=lacking)
     return []
 
 
@@ -149,7 +147,9 @@ def _stack(table: _Table, side: int) -> Stack:
         return (partial(_parse, table, side, line) for _, line in table.lines() if table.label_of(table.cells(line)))
 
     found = ((number, table.cells(line)) for number, line in table.lines())
-    rows = [Row(number, label, table.split_of(cells)) for number, cells in found if (label := table.label_of(cells))]
+    rows = [
+        Image(str(number), label, table.split_of(cells)) for number, cells in found if (label := table.label_of(cells))
+    ]
     return Stack(f"{table.name}, row", rows, images)
 
 

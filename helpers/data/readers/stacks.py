@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -17,29 +18,21 @@ from helpers.data.labels.names import name_classes
 from helpers.data.labels.words import sort_classes
 from helpers.data.options import Options
 from helpers.data.reading import Pixels, Reading, count
-from helpers.data.sources import Contents, Giver, Record, UnreadableError, printable, refused
+from helpers.data.sources import Contents, Giver, Image, Record, UnreadableError, printable, refused
 from helpers.data.survey import survey
 
 _SAMPLE = 64  # images by which it is decided how rows of numbers become pictures
 _MOST = 0.95  # share of the labels that are numbers, where those that are none are mistakes
 
 
-class Row(NamedTuple):
-    """What is known of one image before its pixels are: its number among all, its label and its split, or ""."""
-
-    number: int
-    label: str
-    split: str
-
-
 class Stack(NamedTuple):
-    """Images that lie behind each other: what they are called, each with its number, and a row of each.
+    """Images that lie behind each other: what all are called, and what is known of each, called by its number.
 
     images: gives every image in turn, as a file or as an array of (H, W), (H, W, C), (C, H, W) or as many numbers.
     """
 
     called: str
-    rows: Sequence[Row]
+    rows: Sequence[Image]
     images: Callable[[], Iterator[Giver]]
 
 
@@ -61,31 +54,25 @@ def read_stacks(
     """
     if ignored := options.chosen().keys() - {"CLASSES", "FIT", *decided}:
         raise refused("ignored", path=path, option=min(ignored))
-    if "train" not in {row.split for stack in stacks for row in stack.rows}:
-        stacks = _train_on_the_rest(stacks)
+    splits = {row.split for stack in stacks for row in stack.rows}
+    if any(splits) and "train" not in splits:  # those that do not say are for training
+        stacks = [s._replace(rows=[row._replace(split=row.split or "train") for row in s.rows]) for s in stacks]
     rows = [row for stack in stacks for row in stack.rows]
     called, classes = _name(path, members, Counter(row.label for row in rows), options, names)
-    form = _find_form(stacks)
+    planes = _are_planes(stacks)
     pairs = [(row.split, called[row.label]) for row in rows if row.label in called]
     by_split = said("data.splits.told") if len({split for split, _ in pairs}) > 1 else None
     reading = replace(
         reading,
         title=reading.title or said("data.title.count", n=len(classes)),
         class_names=classes,
-        pixels=pixels or survey(_givers(stacks, form), options),
+        pixels=pixels or survey(_givers(stacks, planes), options),
         splits_from=by_split,
         counts=count(pairs),
         options=options.chosen(),
     )
     numbers = {label: classes.index(name) for label, name in called.items()}
-    return Contents(reading, _records(stacks, numbers, form, reading.pixels))
-
-
-def _train_on_the_rest(stacks: Sequence[Stack]) -> Sequence[Stack]:
-    """Where some images are for testing and none for training, those that do not say are for training."""
-    if not any(row.split for stack in stacks for row in stack.rows):
-        return stacks
-    return [stack._replace(rows=[row._replace(split=row.split or "train") for row in stack.rows]) for stack in stacks]
+    return Contents(reading, _records(stacks, numbers, planes, reading.pixels))
 
 
 def _name(
@@ -111,32 +98,28 @@ def _name(
     return called, tuple(dict.fromkeys(map(printable, given or called.values())))
 
 
-def _records(
-    stacks: Sequence[Stack], numbers: Mapping[str, int], form: Callable[[Giver], Giver], pixels: Pixels
-) -> Iterator[Record]:
+def _records(stacks: Sequence[Stack], numbers: Mapping[str, int], planes: bool, pixels: Pixels) -> Iterator[Record]:
     rows = ((stack.called, row) for stack in stacks for row in stack.rows)
-    for (called, row), found in zip(rows, decode_all(_givers(stacks, form), pixels), strict=True):
+    for (called, row), found in zip(rows, decode_all(_givers(stacks, planes), pixels), strict=True):
         if row.label not in numbers:
             found = f"label {row.label!r} is not a number from {min(numbers, key=int)} to {max(numbers, key=int)}"
-        yield Record(f"{printable(called)} {row.number}", numbers.get(row.label, 0), row.split, found)
+        yield Record(f"{printable(called)} {row.name}", numbers.get(row.label, 0), row.split, found)
 
 
-def _givers(stacks: Sequence[Stack], form: Callable[[Giver], Giver]) -> Iterator[Giver]:
-    return (form(giver) for stack in stacks for giver in stack.images())
+def _givers(stacks: Sequence[Stack], planes: bool) -> Iterator[Giver]:
+    return (partial(_picture_of, giver, planes) for stack in stacks for giver in stack.images())
 
 
-def _find_form(stacks: Sequence[Stack]) -> Callable[[Giver], Giver]:
+def _are_planes(stacks: Sequence[Stack]) -> bool:
     """Decide by the first images whether numbers in a row are three planes of colour, or colours pixel by pixel."""
     flat = []
     for giver in (giver for stack in stacks for giver in islice(stack.images(), _SAMPLE)):
-        try:
+        with suppress(UnreadableError):
             row = giver()
-        except UnreadableError:
-            continue
-        if isinstance(row, np.ndarray) and row.ndim == 1 and _side(row.size / 3):
-            flat.append(row)
+            if isinstance(row, np.ndarray) and row.ndim == 1 and _side(row.size / 3):
+                flat.append(row)
     rough = [sum(_roughness(_as_picture(row, planes)) for row in flat) for planes in (True, False)]
-    return partial(partial, _picture_of, rough[0] <= rough[1])
+    return rough[0] <= rough[1]
 
 
 def _roughness(picture: np.ndarray) -> float:
@@ -154,7 +137,7 @@ def _side(area: float) -> int:
     return side if side * side == area else 0
 
 
-def _picture_of(planes: bool, giver: Giver) -> np.ndarray | BinaryIO:
+def _picture_of(giver: Giver, planes: bool) -> np.ndarray | BinaryIO:
     image = giver()
     return _as_picture(image, planes) if isinstance(image, np.ndarray) else image
 
