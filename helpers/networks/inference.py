@@ -45,8 +45,16 @@ def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> 
 
     replaced = {layer: partial(remember, layer, layer.call) for layer in affected}
     replaced |= {norm: partial(normalize, norm, norm.call) for norm in folded}
+    if None in images.shape[1:]:
+        replaced |= {layer: partial(_enlarge, layer) for layer in flat if type(layer) is layers.UpSampling2D}
     with replaced_calls(replaced):
         return model(images, training=False)
+
+
+def _enlarge(layer: layers.UpSampling2D, images: tf.Tensor) -> tf.Tensor:
+    """Do what Keras's layer does, which has to know the size of the images."""
+    size = tf.shape(images)[1:3] * tf.constant(layer.size)
+    return tf.cast(tf.image.resize(images, size, layer.interpolation), images.dtype)
 
 
 @contextmanager

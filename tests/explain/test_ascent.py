@@ -10,6 +10,8 @@ from helpers.base.keeper import VALUES
 from helpers.explain import ascent
 from helpers.explain.ascent import climbing, maximise
 from helpers.networks import chunks
+from helpers.networks.architectures import enlarge
+from helpers.networks.inference import call
 
 STRAIGHT = ascent.Settings(step_size=2, jitter=0, frequency_decay=0)
 
@@ -383,6 +385,20 @@ def test_deep_dream_objective_at_the_original_size_is_that_of_its_image(model, i
     dream = dream_of(model, layer, images[0], octaves=1, steps=5)
     ends = ascent.dream_objective(model, layer, np.stack([images[0], dream.image]))
     np.testing.assert_allclose(dream.objective[0, [0, -1]], ends, rtol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [(3, 2), (2, 1), (4, 3)])
+def test_a_network_that_enlarges_its_images_dreams_at_any_size(images, factor):
+    pixels = keras.Input((12, 12, 1))
+    first = layers.Conv2D(3, 3, padding="same")(enlarge(layers.Rescaling(1 / 255)(pixels), factor))
+    network = keras.Model(pixels, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.ReLU()(first))))
+    dream = dream_of(network, convolution(network, 1), images[0], octaves=2, steps=6)
+    assert dream.image.shape == (12, 12, 1) and np.isfinite(dream.image).all()
+    assert dream.objective[-1, -1] > dream.objective[-1, 0]
+    free = ascent.cut_model(network, convolution(network, 1), any_size=True)
+    batch = tf.cast(images[:3], tf.float32)
+    at_any = tf.function(lambda given: call(free, given), input_signature=[tf.TensorSpec((None, None, None, 1))])
+    np.testing.assert_allclose(at_any(batch), ascent.cut_model(network, convolution(network, 1))(batch), atol=1e-5)
 
 
 def test_deep_dream_is_seeded_and_works_in_colour():
