@@ -181,6 +181,21 @@ def masks(folder: Path) -> None:
     Image.new("L", (28, 28), 255).save(folder / "malignant" / "masks" / "a.png")
 
 
+def drawn_signs(folder: Path) -> None:
+    """Images that all look like masks, of which a class is called as masks are."""
+    for place in ("gt", "lt", "plus"):
+        for number, name in enumerate(put(folder / place, 12)):
+            sign = Image.new("L", (28, 28), 255)
+            sign.paste(0, (4 + number, 8, 8 + number, 10 + len(place) * 4))
+            sign.save(folder / place / name)
+
+
+def aligned_faces(folder: Path) -> None:
+    names = [*put(folder / "Image/aligned", 30, "train_{:05}_aligned.png")]
+    names += put(folder / "Image/aligned", 10, "test_{:04}_aligned.png")
+    (folder / "list.txt").write_text("".join(f"{n.replace('_aligned', '')} {1 + i % 2}\n" for i, n in enumerate(names)))
+
+
 def system_folders(folder: Path) -> None:
     tree({"cat": 12, "dog": 12})(folder)
     tree({"cat/@eaDir/0.png": 1, "Thumbs": 2, "$RECYCLE.BIN": 3, "__MACOSX/cat": 2, "cat/.ipynb_checkpoints": 2})(
@@ -418,6 +433,18 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
              text("label_num_to_name_map.json", json.dumps({"0": "blight", "1": "rust"}))),
         ("blight", "rust"), 40, None),
     "folds": (tree({f"fold_{i}/{c}": 5 for i in range(5) for c in PETS}), PETS, 50, None),
+    "a class whose name begins with a split's, in splits": (
+        tree({f"{s}/{c}": n for s, n in PARTS for c in ("test tube", "beaker", "flask")}),
+        ("beaker", "flask", "test tube"), 51, 15),
+    "classes of trains": (
+        tree(dict.fromkeys(("train station", "bus station", "airport"), 12)),
+        ("airport", "bus station", "train station"), 36, None),
+    "signs in black and white, of which one is called gt": (drawn_signs, ("gt", "lt", "plus"), 36, None),
+    "splits in Spanish": (
+        tree({f"{s}/{c}": n for s, n in (("entrenamiento", 12), ("prueba", 5)) for c in PETS}), PETS, 34, 10),
+    "splits in Japanese": (tree({f"{s}/{c}": n for s, n in (("学習", 12), ("テスト", 5)) for c in PETS}), PETS, 34, 10),
+    "splits in the names of files, and a list of names without what all end in": (
+        aligned_faces, ("1", "2"), 40, 10),
     "train is a class beside bus": (tree({"train": 12, "bus": 12, "car": 12}), ("bus", "car", "train"), 36, None),
     "test without labels beside classes": (tree({"cat": 12, "dog": 12, "test": 6}), PETS, 24, None),
     "test of unknown labels": (tree({"train/cat": 12, "train/dog": 12, "test/unknown": 6}), PETS, 24, None),
@@ -684,6 +711,45 @@ def test_folds_with_splits_of_their_own_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="the folds 'fold0', 'fold1' and 'fold2', each with splits of its own"):
         look(str(path))
     assert look(str(path / "fold0"))[1].class_names == PETS
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("2021-10-{:02} 001.jpg", "2021-11-{:02} 001.jpg"),
+        ("2021_05_{:02}_1.jpg", "2022_05_{:02}_1.jpg"),
+        ("IMG-20210101-WA00{:02}.jpg", "IMG-20210102-WA00{:02}.jpg"),
+        ("PXL_20210101_1234{:02}.jpg", "PXL_20210102_1234{:02}.jpg"),
+        ("Screenshot 2021-10-12 at 10.10.{:02}.jpg", "Screenshot 2021-11-12 at 10.10.{:02}.jpg"),
+        ("2007_0000{:02}.jpg", "2008_0000{:02}.jpg"),
+    ],
+)
+def test_days_in_the_names_of_photos_are_no_classes(names: Sequence[str], tmp_path: Path) -> None:
+    path = build(lambda folder: [put(folder, 23, name.replace("{:02}", "{0:02}")) for name in names], tmp_path)
+    (path / names[0].format(0)).unlink(), (path / names[1].format(0)).unlink()  # no month has a day 0
+    with pytest.raises(DatasetError, match="nothing that labels them"):
+        look(str(path))
+
+
+@pytest.mark.parametrize(("counts", "named"), [
+    ({"images": 12, "labels": 12}, "images"),
+    ({f"{s}/{c}": 12 for s in ("train", "val") for c in ("img", "gt")}, "img"),
+    ({"image": 12, "1st_manual": 12}, "image"), ({"cat": 12, "dog": 12, "images": 12}, "images"),
+])  # fmt: skip
+def test_a_folder_of_images_is_no_class_beside_others(counts: Mapping[str, int], named: str, tmp_path: Path) -> None:
+    path = build(tree(counts), tmp_path)
+    with pytest.raises(DatasetError, match=f"folder '{named}' .* CLASS_LEVEL=1"):
+        look(str(path))
+    assert named in look(str(path), options=Options(class_level=1))[1].class_names
+
+
+@pytest.mark.parametrize("name", ["test tube", "valid ticket", "rapid test"])
+def test_a_folder_that_may_be_a_class_or_a_split_is_refused(name: str, tmp_path: Path) -> None:
+    path = build(tree({name: 12, "beaker": 12, "flask": 12}), tmp_path)
+    with pytest.raises(DatasetError, match=f"folder '{name}' .* may be"):
+        look(str(path))
+    (path / name).rename(path / name.replace(" ", ""))
+    assert len(look(str(path))[1].class_names) == 3
 
 
 def test_splits_that_a_table_counts_are_kept(tmp_path: Path) -> None:

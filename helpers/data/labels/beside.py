@@ -95,13 +95,17 @@ def _find_masks(members: Members, images: Sequence[str]) -> set[str]:
             in_folders[folder].append(name)
         if match and match["image"] in stems:
             beside.append(name)
-    if sum(map(len, in_folders.values())) == len(images):
-        in_folders.clear()
+    called = {name for names in in_folders.values() for name in names}
+    if _are_flat(members, [name for name in images if name not in called]):
+        in_folders.clear()  # as signs in black and white are, of which a class may be called "gt"
     masks: set[str] = set()
     for names in (beside, *in_folders.values()):
-        if all(_is_flat(members, name) for name in names[:: max(1, len(names) // _PROBES)]):
-            masks |= {*names}
+        masks |= {*names} if _are_flat(members, names) else set()
     return masks
+
+
+def _are_flat(members: Members, names: Sequence[str]) -> bool:
+    return all(_is_flat(members, name) for name in names[:: max(1, len(names) // _PROBES)])
 
 
 def _is_flat(members: Members, name: str) -> bool:

@@ -30,6 +30,7 @@ _READING = Reading(labels_from=said("data.labels.known"), splits_from=said("data
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
 _PERSON, _OF_ONE = re.compile(r"[A-Za-z]{1,3}\d{1,3}"), 100  # a code such as AF01, and most images of one such person
 _MANY, _FEW = 5, 20  # so many folders of so few images each may be persons rather than classes
+_WHOLE = {"image", "images", "img", "imgs"}  # what a folder is called that is no class
 _CODE = 3  # capitals, at most, of names that are initials or codes rather than words
 _SURE, _NUMBERED, _GUESSED, _ALONE = 3, 2, 1, 0  # ranks of sources
 Labelled = tuple[Reading, list[Image], int | None]  # how images are read, they themselves, and pixels a side if known
@@ -66,15 +67,14 @@ def label(path: str, members: Members, names: Sequence[str], options: Options) -
     tables, others = ([], []) if by_folders else read_tables(path, members, meant, options)
     found = Found(path, members, meant, folders, tables, options)
     source = _choose(found)
-    images, left = _split(found, source)
+    images, left, splits_from = _split(found, source)
     above, level_notes = _settle(folders, source)
     images, group_notes = group(found, images, above)
     named, images = _name(found, images, source)
-    several = len({image.split for image in images}) > 1
     person_notes = () if options.class_level else _person_notes(images, source, named)
     reading = replace(
         named,
-        splits_from=said("data.splits.tables" if tables else "data.splits.folders") if several else None,
+        splits_from=splits_from,
         unused=(*aside, *left, *unused(said("data.left.tables"), others)),
         notes=(*source.notes, *level_notes, *_merged_notes(meant), *person_notes, *group_notes, *named.notes),
     )
@@ -95,6 +95,10 @@ def _choose(found: Found) -> Source:
     if not ranked or (ranked[0].rank == _ALONE and any(len(table.rivals) > 1 for table in tables)):
         _refuse_nothing(found)
     best = ranked[0]
+    whole = next((name for name in best.labels.values() if words.key(name) in _WHOLE), "") if best in ways else ""
+    if whole and not options.class_level:
+        others = words.first({*best.labels.values()} - {whole})
+        raise refused("no_class", path=path, name=whole, others=others, option=best.option)
     if best in of_tables and (joined := next((both for way in ways if (both := _join(best, way))), None)):
         return joined
     rivals = [source for source in ranked if source.rank == best.rank]
@@ -213,13 +217,17 @@ def _refuse_nothing(found: Found) -> NoReturn:
     raise refused("objects", path=path, form=form, example=example) if form else refused("nothing", path=path)
 
 
-def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...]]:
-    """Give the labelled images their splits; and what is left out for want of a label, or of a split as others have."""
+def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...], Said | None]:
+    """Give the labelled images their splits; what is left out for want of a label, or of a split; and what tells it."""
     _refuse_folds(found)
     of_rows = {name: row.split for table in found.tables for name, row in table.rows.items() if row.split}
     of_tables = {name: table.of_split for table in found.tables for name in table.rows if table.of_split}
     places = found.folders.places
     splits = {n: of_rows.get(n) or places[n].split or of_tables.get(n, "") for n in found.images}
+    of_names = {n: words.find_split("".join(words.words(n.rpartition("/")[2])[:1])) for n in found.images}
+    told = "tables" if found.tables else "folders"
+    if not any(splits.values()) and all(of_names.values()) and "train" in of_names.values():
+        splits, told = of_names, "names"
     if "train" not in {splits[name] for name in source.labels} and any(splits.values()):
         splits = {name: split or "train" for name, split in splits.items()}  # what is in no split is for training
     unknown = _unknown_labels(found.path, source.labels, splits)
@@ -234,7 +242,8 @@ def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...
             left.setdefault("outside", []).append(name)
         else:
             images.append(Image(name, labelled[name], split))
-    return images, tuple(part for kind, names in left.items() for part in unused(said(f"data.left.{kind}"), names))
+    parts = tuple(part for kind, names in left.items() for part in unused(said(f"data.left.{kind}"), names))
+    return images, parts, said(f"data.splits.{told}") if len({image.split for image in images}) > 1 else None
 
 
 def _refuse_folds(found: Found) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from helpers.data.labels import words
 from helpers.data.reading import SPLITS
+from helpers.data.sources import refused
 
 Folder = tuple[str, ...]  # the parts of its path
 Labels = Mapping[str, str]  # by the image's path
@@ -73,7 +74,7 @@ def _read_places(folders: Iterable[Folder]) -> dict[Folder, Place]:
             children[folder[:depth]].add(name)
     splits, plain = {}, set()
     for parent, names in children.items():
-        splits[parent] = _find_splits(names, {name for name in names if (*parent, name) not in children})
+        splits[parent] = _find_splits(names, {name for name in names if (*parent, name) not in children}, parent)
         if all(words.is_plain(name) or words.is_fold(name) or words.find_split(name) for name in names):
             plain.add(parent)
     places = {folder: _place(folder, splits, plain) for folder in folders}
@@ -84,17 +85,22 @@ def _read_places(folders: Iterable[Folder]) -> dict[Folder, Place]:
         places = {folder: _without_first(place) for folder, place in places.items()}
 
 
-def _find_splits(siblings: set[str], leaves: set[str]) -> dict[str, tuple[str, str]]:
+def _find_splits(siblings: set[str], leaves: set[str], parent: Folder) -> dict[str, tuple[str, str]]:
     """Give split and further meaning of those siblings that are folders of splits, not classes of such a name.
 
-    leaves: those of the siblings that have no folders in them.
+    leaves: those of the siblings that have no folders in them; parent: the folder that they lie in. Raises DatasetError
+    where a name, such as "test tube", may be either.
     """
     found = {name: split for name in siblings if (split := words.find_split(name))}
     others = [name for name in siblings - {*found} if not words.is_unknown(name) and not words.is_plain(name)]
     alone = len({*found.values()}) == 1 and {*found, *others} <= leaves
-    if alone and (len(others) == 1 or ({name.lower() for name in found} <= {"train", "trains"} and others)):
-        return {}  # "valid" beside "invalid", "train" beside "bus" and "car"
     rests = {name: words.without_split(name) for name in found}
+    more = alone and others and all(rest or n.lower() in ("train", "trains") for n, rest in rests.items())
+    if alone and (len(others) == 1 or (more and (any(map(words.find_split, parent)) or "train" in found.values()))):
+        return {}  # "valid" beside "invalid", "train" or "train station" beside "bus" and "car"
+    shared = {*map(words.without_split, others)} & {*rests.values()}
+    if more and not shared and not any(map(words.is_unlabelled, rests.values())):
+        raise refused("may_be_split", name=min(found), others=words.first(others))
     if "train" not in found.values():  # "rps" beside "rps-test-set"
         found |= {name: "train" for name in others if words.without_split(name) in rests.values()}
         rests = {name: words.without_split(name) for name in found}

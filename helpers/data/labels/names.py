@@ -19,6 +19,10 @@ from helpers.data.sources import UnreadableError, printable, refused
 _FRONT = re.compile(r"(?P<label>.*?[^\W_].*?)[\W_]*\(?\d+\)?")  # cat.1, cat (1), cat12, 3_12
 _BACK = re.compile(r"\d+[\W_]+(?P<label>[^\W\d_].*)")  # 0012_cat
 _PART = re.compile(r"(?P<label>\d+)[\W_]+\d+")  # 3_12
+_CLOCK = r"([\s_T-]*(at\s)?\d\d([-_.]?\d\d){1,2}\d*)?"
+_DAY = re.compile(  # on which a photograph was taken, with the time; or a year
+    rf"(?<!\d)(19|20)\d\d([-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01]){_CLOCK})?(?!\d)"
+)
 _PER_CLASS = 4  # images that a class has on average, where file names tell classes
 _MOST_NUMBERS = 20  # classes that numbers in the middle of names count, rather than things
 _CAMERA, _LIST_WORDS = (frozenset(words.VOCABULARY["files"][kind]) for kind in ("counted", "classes"))
@@ -32,7 +36,7 @@ def read_names(names: Sequence[str], part: int = 0) -> dict[int, dict[str, str]]
     By the number of the part that tells them, counted from 1, or by 0 where that is all but a running number; every
     name of a folder has to tell one. part: the part that is asked for, or 0 for those that may be meant.
     """
-    stems = {name: splitext(name.rpartition("/")[2])[0] for name in names}
+    stems = {name: _DAY.sub("0", splitext(name.rpartition("/")[2])[0]) for name in names}
     parts = {name: re.findall(r"[^\W_]+", stem) for name, stem in stems.items()}
     if part:
         asked = {name: found[part - 1] for name, found in parts.items() if len(found) >= part}

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import takewhile
+from os.path import commonprefix
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from unicodedata import normalize
@@ -70,8 +71,10 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     a table has several columns that could be the labels.
     """
     index: dict[str, list[str]] = defaultdict(list)
+    ends = re.search(r"[\W_].*", commonprefix([_own(name)[::-1] for name in images])[::-1])  # noqa: RUF071
     for name in images:
-        index[_stem(name)].append(name)
+        for stem in {_stem(name), _stem(_own(name).removesuffix(ends[0] if ends else ""))}:
+            index[stem].append(name)
     names = [name for name in members.files if name.lower().endswith(_ENDINGS)]
     names = [name for name in names if not (name.lower().endswith(".txt") and _stem(name) in index)]  # one an image
     others = [n for n in members.files if n.lower().endswith(SHEETS) or (n in names and _SUBMISSION.search(n))]
@@ -178,7 +181,7 @@ def _find_files(frame: "pd.DataFrame", index: Index) -> list[str]:
     found = {column: [_stem(value) for value in frame[column]] for column in _columns(frame)}
     known = {c: (sum(stem in index for stem in stems), frame[c].nunique()) for c, stems in found.items()}
     best = max(known.values(), default=(0, 0))
-    enough = _FOUND * min(len(frame), len(index))  # an image may have several rows
+    enough = _FOUND * min(len(frame), len({names[0] for names in index.values()}))  # an image may have several rows
     if best[0] < _FOUND * len(frame) or best[1] <= enough:
         return []
     can = [column for column in found if known[column] == best]
