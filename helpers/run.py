@@ -22,6 +22,7 @@ from helpers.data.audit import Suspects
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
 from helpers.data.sources import SPLITS
 from helpers.networks import views as image_views
+from helpers.networks.architectures import multiplications
 from helpers.networks.chunks import as_many_as_last
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
@@ -321,9 +322,10 @@ class Run:
     def random_sample(self, count: int, split: str = "test", *, bounded: bool = False) -> Sample:
         """Draw images of a split at random, as the seed says.
 
-        bounded: fewer where they are larger than 64 by 64 pixels, which take as long to explain as `count` of these.
+        bounded: fewer where images or the network are large, which take as long to explain as `count` usual ones.
         """
-        count = as_many_as_last(count, self.dataset.image_shape) if bounded else count
+        if bounded:
+            count = as_many_as_last(count, self.dataset.image_shape, multiplications(self.cnn().model))
         random = np.random.default_rng([self.seed, zlib.crc32(b"random")])
         available = len(self.split(split).labels)
         return self.sample_of(random.choice(available, min(count, available), replace=False), split)

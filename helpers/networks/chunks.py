@@ -8,15 +8,18 @@ import numpy as np
 
 BYTES_AT_ONCE = 320_000_000  # of layers' outputs in flight: 64 images of 48 x 48 with their gradients in vgg9
 
-FEWEST, USUAL = 24, 64**2  # images that say anything of a method, and pixels of an image, for `as_many_as_last`
+# For `as_many_as_last`: images that say anything of a method, and what an image has at most of pixels, and a network of
+# multiplications for it, where all are taken.
+FEWEST, USUAL, USUAL_WORK = 24, 64**2, 60_000_000
 
 
-def as_many_as_last(count: int, shape: tuple[int, ...]) -> int:
-    """Give how many images (H, W, C) of this shape take as long as `count` of 64 by 64 pixels, and at least 24.
+def as_many_as_last(count: int, shape: tuple[int, ...], work: int = 0) -> int:
+    """Give how many images (H, W, C) of this shape take as long as `count` usual ones, and at least 24.
 
-    No more than `count`, however small they are.
+    work: multiplications of the network for one. No more than `count`, however small they are.
     """
-    return min(count, max(FEWEST, count * USUAL // int(np.prod(shape[:2]))))
+    cost = max(1, float(np.prod(shape[:2])) / USUAL, work / USUAL_WORK)
+    return min(count, max(FEWEST, int(count / cost)))
 
 
 def chunks(count: int, image_bytes: int) -> Iterator[slice]:

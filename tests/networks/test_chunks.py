@@ -48,3 +48,9 @@ def test_larger_images_and_networks_come_in_smaller_chunks() -> None:
 )
 def test_fewer_large_images_are_explained_but_all_of_up_to_64_pixels(side: int, count: int, left: int) -> None:
     assert chunks.as_many_as_last(count, (side, side, 3)) == left
+
+
+@pytest.mark.parametrize(("work", "left"), [(13_000_000, 200), (60_000_000, 200), (120_000_000, 100), (10**10, 24)])
+def test_fewer_images_are_explained_of_a_network_that_computes_long(work: int, left: int) -> None:
+    assert chunks.as_many_as_last(200, (48, 48, 1), work) == left
+    assert chunks.as_many_as_last(200, (192, 192, 3), work) == min(left, 24)  # the larger of two costs counts
