@@ -99,11 +99,9 @@ def write_contents(draft: Path, path: Path, contents: Contents) -> Facts:
     for file, values in (("labels.npy", labels[order]), ("names.npy", names[order])):
         _write_array(draft / file, values.shape, values.dtype, [values.data])
     pairs = zip(np.take(SPLITS, splits[order]).tolist(), np.take(class_names, labels[order]).tolist())
-    unreadable = said("data.notes.unreadable", n=len(skipped), all=len(labels) + len(skipped))
-    skip_notes = (unreadable,) if skipped else ()
-    known = replace(
-        reading, class_names=class_names, counts=count(pairs), notes=(*reading.notes, *class_notes, *skip_notes)
-    )
+    unreadable = [said("data.notes.unreadable", n=len(skipped), all=len(labels) + len(skipped))] if skipped else []
+    all_notes = (*reading.notes, *class_notes, *unreadable)
+    known = replace(reading, class_names=class_names, counts=count(pairs), notes=all_notes)
     return {
         "reading": known.as_json(),
         "bounds": _bounds(np.bincount(splits[order], minlength=len(SPLITS)).tolist()),

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -101,7 +101,13 @@ def open_image(data: bytes | np.ndarray, size: int) -> tuple[tuple[int, int], Im
     """
     if isinstance(data, np.ndarray):
         return (min(data.shape[:2]), max(data.shape[:2])), data
-    image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS + (_learn_heif() if _is_heif(data[:12]) else ()))
+    formats: tuple[str, ...] = PICTURE_FORMATS
+    if _is_heif(data[:12]):  # photographs from iPhones, which Pillow reads by a library of its own
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+        formats += ("HEIF",)
+    image = Image.open(io.BytesIO(data), formats=formats)
     sides = min(image.size), max(image.size)
     image.draft(None, (size, size))
     if image.width * image.height > MAX_PIXELS:
@@ -109,15 +115,6 @@ def open_image(data: bytes | np.ndarray, size: int) -> tuple[tuple[int, int], Im
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return sides, np.asarray(ImageOps.exif_transpose(image))
     return sides, _read_deep_colour(data, image) if _raw_mode(image).startswith("RGB;16") else image
-
-
-@cache
-def _learn_heif() -> tuple[str, ...]:
-    """Teach Pillow the format of photographs from iPhones, which it reads by a library of its own."""
-    from pillow_heif import register_heif_opener
-
-    register_heif_opener()
-    return ("HEIF",)
 
 
 def _raw_mode(image: Image.Image) -> str:

@@ -13,6 +13,7 @@ from helpers.base.words import Said, plain, said, some, stored
 
 SPLITS = ("train", "validation", "test")
 OTHER_SPLIT_NAMES: Mapping[str, str] = {"train": "training", "validation": "validation", "test": "test"}
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # categories of characters
 _WHOLE = "whole"  # what is in no split
 _NAMED = 12  # classes that a sentence names before it counts the rest
 
@@ -141,9 +142,7 @@ def count(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
 
 def printable(name: str) -> str:
     """Spell a name so that it can be printed and stored: accents composed, control characters and bad bytes escaped."""
-    return "".join(map(_escape, unicodedata.normalize("NFC", name)))
-
-
-def _escape(character: str) -> str:
-    unprintable = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-    return character.encode("unicode_escape").decode() if unprintable else character
+    return "".join(
+        character.encode("unicode_escape").decode() if unicodedata.category(character) in _UNPRINTABLE else character
+        for character in unicodedata.normalize("NFC", name)
+    )

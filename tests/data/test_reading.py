@@ -14,7 +14,7 @@ from helpers.data.containers import Members
 from helpers.data.datasets import SPLITS, identify, load_dataset
 from helpers.data.options import Options, read_options
 from helpers.data.reading import Pixels, Reading, Unused, count, from_json
-from helpers.data.sources import Contents, DatasetError, Record
+from helpers.data.sources import Contents, DatasetError, Record, refused
 
 
 @pytest.fixture
@@ -61,6 +61,15 @@ def test_what_files_are_called_is_never_translated() -> None:
 def test_a_reading_survives_its_file(reading: Reading) -> None:
     kept = from_json(json.loads(json.dumps(reading.as_json())))
     assert parts(kept.sentences()) == parts(reading.sentences()) and kept.as_json() == reading.as_json()
+
+
+def test_a_refusal_is_told_in_the_language_that_is_spoken_and_can_be_printed() -> None:
+    with words.use("zh-Hant"), pytest.raises(DatasetError, match=r"找不到資料集「no\\nwhere」"):
+        load_dataset("no\nwhere")
+    assert str(refused("folds", path=Path("a\tb"), names=[f"fold{n}" for n in range(14)])).startswith(
+        "a\\tb has the folds 'fold0', 'fold1', "
+    )
+    assert "'fold11' and 2 more, each" in str(refused("folds", path="x", names=[f"fold{n}" for n in range(14)]))
 
 
 def _find(path: Path, members: Members) -> list[str]:

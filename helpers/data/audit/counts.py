@@ -20,7 +20,8 @@ def image_keys(images: np.ndarray) -> np.ndarray:
     images: (N, H, W, C) uint8. The number is a 64-bit hash: among a million different images the chance that any
     two share one is below one in ten million.
     """
-    return np.concatenate([np.empty(0, np.int64), *map(_hash_rows, chunks(images))])
+    rows = (row for chunk in chunks(images) for row in np.ascontiguousarray(chunk))
+    return np.frombuffer(b"".join(hashlib.blake2b(row.data, digest_size=8).digest() for row in rows), np.int64)
 
 
 def without_twin(images: np.ndarray, training: np.ndarray) -> np.ndarray:
@@ -103,11 +104,6 @@ def class_counts(splits: Mapping[str, Split], class_names: Sequence[str]) -> pd.
 
 def _sums(parts: Mapping[str, pd.DataFrame], column: str) -> dict[str, int]:
     return {name: int(part[column].sum()) for name, part in parts.items()}
-
-
-def _hash_rows(images: np.ndarray) -> np.ndarray:
-    digests = b"".join(hashlib.blake2b(image.data, digest_size=8).digest() for image in np.ascontiguousarray(images))
-    return np.frombuffer(digests, np.int64)
 
 
 def _doubtful(images: np.ndarray) -> np.ndarray:

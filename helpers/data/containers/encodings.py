@@ -47,9 +47,7 @@ def decode_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[S
     names = [
         name.decode(encoding) if name in foreign else entry.filename for name, entry in zip(raw, entries, strict=True)
     ]
-    if encoding not in _SCRIPTS:
-        return names, ()
-    return names, (said("data.notes.encoding", encoding=_SCRIPTS[encoding][0]),)
+    return names, (said("data.notes.encoding", encoding=_SCRIPTS[encoding][0]),) if encoding in _SCRIPTS else ()
 
 
 def decode_text(data: bytes) -> str:

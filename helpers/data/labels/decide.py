@@ -20,10 +20,7 @@ from helpers.data.options import Options
 from helpers.data.reading import SPLITS, Reading, Unused, unused
 from helpers.data.sources import OTHER_SIZE, Image, printable, refused
 
-FOOD11_CLASSES = (
-    "bread", "dairy product", "dessert", "egg", "fried food", "meat", "noodles/pasta", "rice", "seafood", "soup",
-    "vegetable/fruit",
-)  # fmt: skip
+_FOOD11_CLASSES = tuple(words.VOCABULARY["known"]["food11"])
 _FOOD11_FOLDERS = {"training": "train", "validation": "validation", "evaluation": "test"}
 _FOOD11_NAME = re.compile(r"(\d+)_\d+")  # class, running number
 _READING = Reading(labels_from=said("data.labels.known"), splits_from=said("data.splits.known"))
@@ -291,7 +288,7 @@ def _name(found: Found, images: list[Image], source: Source) -> tuple[Reading, l
 def _known_names(names: Sequence[str]) -> tuple[str, dict[str, str]]:
     """Give title and classes in order, by how they are spelled here, where these are those of a known data set."""
     spelled = {words.key(name): name for name in names}
-    for title, classes in (("Food-11", FOOD11_CLASSES), ("", sources.FER2013_CLASSES)):
+    for title, classes in (("Food-11", _FOOD11_CLASSES), ("", sources.FER2013_CLASSES)):
         if len(names) == len(classes) and spelled.keys() == {*map(words.key, classes)}:
             return title, {spelled[words.key(name)]: name for name in classes}
     return "", {}
@@ -356,10 +353,10 @@ def _find_food11(names: Sequence[str]) -> Labelled | None:
             images.append(Image(name, match[1], split))
         elif not words.find_split(folder):
             return None
-    named = {str(number): name for number, name in enumerate(FOOD11_CLASSES)}
+    named = {str(number): name for number, name in enumerate(_FOOD11_CLASSES)}
     found = {(image.split, image.label) for image in images}
     if not found >= {(split, number) for split in _FOOD11_FOLDERS.values() for number in named}:
         return None
     by = said("data.known_by.food11_files")
-    known = replace(_READING, title="Food-11", recognised_by=by, class_names=FOOD11_CLASSES)
+    known = replace(_READING, title="Food-11", recognised_by=by, class_names=_FOOD11_CLASSES)
     return known, [image._replace(label=named.get(image.label, image.label)) for image in images], OTHER_SIZE

@@ -153,7 +153,10 @@ def _choose(places: Mapping[str, Place], ways: Sequence[Level]) -> FolderReading
         return FolderReading(places, ways)
     several = [way for way in ways if len(way.names) > 1] or ways[:1]
     meant = [way for way in several if _agrees(way, places)] or several
-    kept = [way for way in meant if not _counts_things(way, meant[0])] or meant
+    counted = [way for way in meant if words.are_numbered(way.names)]
+    if meant[0] in counted and all(map(str.isdecimal, meant[0].names)):  # bare numbers on top may well be classes
+        counted.remove(meant[0])
+    kept = [way for way in meant if way not in counted] or meant
     if len(kept) > 1 and _are_loose(kept[0], kept[1]):
         kept = kept[:1]
     return FolderReading(places, kept, [way for way in ways if way not in kept])
@@ -163,11 +166,6 @@ def same_parts(labels: Labels, others: Labels, names: Iterable[str]) -> bool:
     """Tell whether two ways part the images alike, whatever they name the parts."""
     pairs = {(labels.get(name), others.get(name)) for name in names}
     return len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs})
-
-
-def _counts_things(way: Level, first: Level) -> bool:
-    """Tell whether a level's names are numbers of things; bare numbers at the top level may well be classes."""
-    return words.are_numbered(way.names) and not (way is first and all(map(str.isdecimal, way.names)))
 
 
 def cross(one: Labels, other: Labels) -> bool:

@@ -23,7 +23,7 @@ from helpers.data.labels.words import VOCABULARY, find_split
 from helpers.data.options import Options
 from helpers.data.readers.stacks import Stack, read_stacks
 from helpers.data.reading import Reading, unused
-from helpers.data.sources import Contents, Giver, Image, Opener, UnreadableError, refused
+from helpers.data.sources import Contents, Image, Opener, UnreadableError, refused
 
 _SPLIT = re.compile(r"(?<![a-wz])(train(?:ing)?|test(?:ing)?|t10k|val(?:id(?:ation)?)?|dev)")
 _IMAGES, _LABELS, _NO_LABELS, _CLASS_NAMES = (
@@ -65,10 +65,6 @@ class _Array(NamedTuple):
                 return
             for _ in range(count):
                 yield np.frombuffer(_read_exactly(stream, size), dtype).reshape(inner)
-
-    def images(self) -> Iterator[Giver]:
-        """Give the rows as the images of a Stack."""
-        return (partial(np.asarray, row) for row in self.rows())
 
 
 Arrays = Mapping[str, _Array]  # by key
@@ -178,7 +174,7 @@ def _stack(path: Path, file: str, images: _Array, labels: _Array) -> Stack:
     if (count := next(iter(shape), 0)) != len(texts):
         raise refused("numbers", path=path, name=images.key, images=count, label=labels.key, labels=len(texts))
     rows = [Image(str(number), text, split) for number, text in enumerate(texts, start=1)]
-    return Stack(f"{file}, {images.key}, number", rows, images.images)
+    return Stack(f"{file}, {images.key}, number", rows, lambda: (partial(np.asarray, row) for row in images.rows()))
 
 
 def _read_labels(array: _Array) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from helpers.base.words import said
 from helpers.data.containers import Members
@@ -30,14 +30,6 @@ _UNLABELLED = (None, -1)  # as the hub marks images whose label is kept back
 _ROWS = 64  # rows read at a time
 
 
-class _Columns(NamedTuple):
-    """Names of the columns of images and of labels, and of the classes where the file tells them."""
-
-    image: str
-    label: str
-    class_names: tuple[str, ...]
-
-
 def find(path: Path, members: Members) -> list[str]:
     """List the names of all Parquet and Arrow files, sorted."""
     return sorted(name for name in members.files if name.lower().endswith((".parquet", ".arrow")))
@@ -52,21 +44,22 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
     columns, labels = {}, {}
     for name in names:
         with _intact(path, name):
-            columns[name] = _find_columns(path, name, _open(name, members.files[name]), options.label)
-            labels[name] = [*_read_column(name, members.files[name], columns[name].label)]
-            if any(isinstance(label, list | dict) for label in labels[name]):
-                raise refused("several", path=path, name=columns[name].label)
-    first, form = columns[names[0]], _form(names[0])
-    if any(other != first for other in columns.values()):
+            file = _open(name, members.files[name])
+            columns[name] = image, label, class_names = _find_columns(path, name, file, options.label)
+            labels[name] = [*_read_column(name, members.files[name], label)]
+            if any(isinstance(value, list | dict) for value in labels[name]):
+                raise refused("several", path=path, name=label)
+    form = _form(names[0])
+    if len({*columns.values()}) > 1:
         raise refused("mixed", path=path, form=form)
     used = [name for name in names if _find_split(name)] or names
-    stacks = [_stack(path, name, members.files[name], first.image, labels[name]) for name in used]
+    stacks = [_stack(path, name, members.files[name], image, labels[name]) for name in used]
     unlabelled = sum(map(len, labels.values())) - sum(len(stack.rows) for stack in stacks)
     reading = Reading(
-        labels_from=said("data.labels.hub", column=first.label, form=form),
+        labels_from=said("data.labels.hub", column=label, form=form),
         unused=(Unused(said("data.left.hub"), unlabelled, printable(names[0])),) * bool(unlabelled),
     )
-    return read_stacks(path, members, stacks, options, reading, first.class_names, decided=("LABEL",))
+    return read_stacks(path, members, stacks, options, reading, class_names, decided=("LABEL",))
 
 
 def _form(name: str) -> str:
@@ -125,7 +118,8 @@ def _intact(path: Path, name: str) -> Iterator[None]:
         raise refused("shard", path=path, form=_form(name), name=name, reason=reason) from error
 
 
-def _find_columns(path: Path, name: str, file: Any, wanted: str) -> _Columns:
+def _find_columns(path: Path, name: str, file: Any, wanted: str) -> tuple[str, str, tuple[str, ...]]:
+    """Name the columns of images and of labels, and the classes where the file tells them."""
     schema = getattr(file, "schema_arrow", None) or file.schema
     features = _read_features(schema)
     images = [field.name for field in schema if _holds_images(field, features)]
@@ -140,7 +134,7 @@ def _find_columns(path: Path, name: str, file: Any, wanted: str) -> _Columns:
     for kind, found in (("images", images), ("labels", labels)):
         if not found:
             raise refused("shard_columns", path=path, form=_form(name), name=name, columns=schema.names, kind=kind)
-    return _Columns(images[0], labels[0], tuple(features.get(labels[0], {}).get("names", ())))
+    return images[0], labels[0], tuple(features.get(labels[0], {}).get("names", ()))
 
 
 def _read_features(schema: "pyarrow.Schema") -> dict[str, dict]:

@@ -49,25 +49,22 @@ class _Table(NamedTuple):
         """The split that the table's name tells, or ""."""
         return find_split(PurePosixPath(self.name).stem)
 
-    def lines(self) -> Iterator[tuple[int, str]]:
-        """Give number and text of every row that is not blank, cut off where it is longer than could be of use."""
+    def rows(self) -> Iterator[tuple[int, str, str]]:
+        """Give number, text and label, or "", of every row that is not blank, cut off where it is too long for use."""
         with io.TextIOWrapper(self.opener(), encoding="utf-8-sig", errors="replace") as stream:
             number = 0
             while line := stream.readline(_LONGEST_LINE):
                 number += 1
                 if line.strip() and (number > 1 or not self.titled):
-                    yield number, line
+                    cells, place = self.cells(line), self.label
+                    label = cells[place].strip() if place is not None and len(cells) > place else ""
+                    yield number, line, re.sub(r"(?<=\d)\.0+$", "", label)
                 while len(line) == _LONGEST_LINE and not line.endswith("\n"):
                     line = stream.readline(_LONGEST_LINE)
 
     def cells(self, line: str) -> list[str]:
         """Part a row into cells; none holds the mark, as pixels in one cell are parted by blanks."""
         return line.replace('"', "").rstrip("\r\n").split(self.mark)
-
-    def label_of(self, cells: Sequence[str]) -> str:
-        """Give the label of a row of cells; "" where it has none."""
-        text = cells[self.label].strip() if self.label is not None and len(cells) > self.label else ""
-        return re.sub(r"(?<=\d)\.0+$", "", text)
 
     def split_of(self, cells: Sequence[str]) -> str:
         """Give the split that a row of cells, or else the table's name, tells."""
@@ -100,7 +97,9 @@ def _describe(name: str, opener: Opener) -> _Table | None:
         first = stream.readline(_LONGEST_LINE).rstrip("\n")
     mark = max(",;\t", key=first.count)
     header = [cell.strip().strip('"').lower() for cell in first.split(mark)]
-    label, cell, usage = (_place(header, words) for words in (_LABELS, _CELL, ("usage",)))
+    label, cell, usage = (
+        next((header.index(word) for word in words if word in header), None) for words in (_LABELS, _CELL, ["usage"])
+    )
     table = partial(_Table, name, opener, mark, header)
     if len(header) > _FEWEST and all(re.fullmatch(r"-?[\d.]+", cell) for cell in header) and is_square(len(header) - 1):
         return table(titled=False, label=0, usage=None, pixels=range(1, len(header)))  # no names, the label first
@@ -109,10 +108,6 @@ def _describe(name: str, opener: Opener) -> _Table | None:
         return table(titled=True, label=label, usage=usage, pixels=columns)
     known = [place is not None for place in (label, cell, usage)]
     return table(titled=True, label=label, usage=usage, pixels=[] if cell is None else [cell]) if any(known) else None
-
-
-def _place(header: Sequence[str], words: Sequence[str]) -> int | None:
-    return next((header.index(word) for word in words if word in header), None)
 
 
 def read(path: Path, members: Members, tables: Sequence[_Table], options: Options) -> Contents:
@@ -125,7 +120,7 @@ def read(path: Path, members: Members, tables: Sequence[_Table], options: Option
     side = _find_side(read[0]) if len(read[0].pixels) == 1 else 0
     stacks = [_stack(table, side) for table in read]
     blank = [t for t in tables if t.label is None and t.pixels]
-    without = [t.name for t in (*read, *blank) for _, line in t.lines() if not t.label_of(t.cells(line))]
+    without = [t.name for t in (*read, *blank) for *_, label in t.rows() if not label]
     others = [table.name for table in tables if table not in read and table not in blank]
     by = _recognise(Counter(row.label for stack in stacks for row in stack.rows), side, bool(with_usage))
     reading = Reading(
@@ -144,12 +139,10 @@ def _stack(table: _Table, side: int) -> Stack:
     """Give the rows that have a label, and the pixels of each."""
 
     def images() -> Iterator[Giver]:
-        return (partial(_parse, table, side, line) for _, line in table.lines() if table.label_of(table.cells(line)))
+        return (partial(_parse, table, side, line) for _, line, label in table.rows() if label)
 
-    found = ((number, table.cells(line)) for number, line in table.lines())
-    rows = [
-        Image(str(number), label, table.split_of(cells)) for number, cells in found if (label := table.label_of(cells))
-    ]
+    labelled = (row for row in table.rows() if row[2])
+    rows = [Image(str(number), label, table.split_of(table.cells(line))) for number, line, label in labelled]
     return Stack(f"{table.name}, row", rows, images)
 
 
@@ -166,7 +159,7 @@ def _recognise(labels: Mapping[str, int], side: int, has_usage: bool) -> Said | 
 
 def _find_side(table: _Table) -> int:
     """Give pixels a side of the first image that is square; FER2013's where there is none."""
-    cells = (table.cells(line) for _, line in table.lines())
+    cells = (table.cells(line) for _, line, _ in table.rows())
     counts = (len(row[table.pixels[0]].split()) for row in cells if len(row) > table.pixels[0])
     return next(
         (math.isqrt(count) for count in counts if count > 1 and math.isqrt(count) ** 2 == count), sources.FER2013_SIZE
