@@ -267,7 +267,7 @@ def recognise(path: Path, options: Options, scratch: Path | None = None) -> Cont
         for reader in readers.READERS:
             if found := reader.find(path, members):
                 reading, *records = reader.read(path, members, found, options)
-                reading = replace(reading, notes=(*members.notes, *reading.notes))
+                reading = replace(reading, options=options.chosen(), notes=(*members.notes, *reading.notes))
                 return Contents(reading, *(_guarded(path, part) if part else () for part in records))
         refuse_foreign_members(path, members.heads())
     kinds = ", ".join(reader.what for reader in readers.READERS)

@@ -93,9 +93,8 @@ def find_suspects(images: np.ndarray, labels: np.ndarray, probabilities: np.ndar
         margin = (_margin(own, unseen) + _margin(own, seen)) / 2
         likely = np.take_along_axis((unseen + seen) / 2, found[:, None], axis=1)[:, 0]
         columns = {"place": judged, "label": classes[own], "suggested": classes[found], "probability": likely}
-        table = pd.DataFrame({**columns, "margin": margin})[doubtful].sort_values(
-            "margin", ascending=False, ignore_index=True
-        )
+        table = pd.DataFrame({**columns, "margin": margin})[doubtful]
+        table = table.sort_values("margin", ascending=False, ignore_index=True)
         accuracy = float((unseen.argmax(axis=1) == own).mean())
     return Suspects(table, len(judged), accuracy)
 

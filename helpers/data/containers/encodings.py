@@ -44,9 +44,8 @@ def decode_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[S
     foreign = {name for name in raw if not name.isascii()}
     legal = [encoding for encoding in ("utf-8", "cp437", *_SCRIPTS) if _is_legal(foreign, encoding)]
     encoding = legal[0] if legal[0] == "utf-8" else min(legal, key=partial(_surprise, foreign))
-    names = [
-        name.decode(encoding) if name in foreign else entry.filename for name, entry in zip(raw, entries, strict=True)
-    ]
+    pairs = zip(raw, entries, strict=True)
+    names = [name.decode(encoding) if name in foreign else entry.filename for name, entry in pairs]
     return names, (said("data.notes.encoding", encoding=_SCRIPTS[encoding][0]),) if encoding in _SCRIPTS else ()
 
 
@@ -72,9 +71,7 @@ def _surprise(parts: set[bytes], encoding: str) -> float:
     """Give minus the log likelihood of the characters of names, a character a time."""
     characters = [character for part in parts for character in part.decode(encoding) if not character.isascii()]
     if encoding not in _SCRIPTS:
-        return sum(
-            _ACCENTED if unicodedata.name(character, "").startswith("LATIN") else _DRAWN for character in characters
-        )
+        return sum(_ACCENTED if unicodedata.name(c, "").startswith("LATIN") else _DRAWN for c in characters)
     scale = _SCRIPTS[encoding][-1]
     return sum(math.log(scale) + _rank(character, encoding) / scale for character in characters)
 

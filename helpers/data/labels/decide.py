@@ -331,11 +331,9 @@ def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tu
 
 def _find_fer2013(names: Sequence[str]) -> Labelled | None:
     """FER2013: the folders tell the seven classes and the files' names the splits, whichever folders they lie in."""
-    paths = [["", *name.split("/")] for name in names]
-    images = [
-        Image(name, path[-2].lower(), sources.FER2013_SPLITS.get(path[-1].split("_")[0], ""))
-        for name, path in zip(names, paths, strict=True)
-    ]
+    paths = [(name, *["", *name.split("/")][-2:]) for name in names]
+    splits = sources.FER2013_SPLITS
+    images = [Image(name, folder.lower(), splits.get(file.split("_")[0], "")) for name, folder, file in paths]
     if {image.label for image in images} != {*sources.FER2013_CLASSES} or not all(image.split for image in images):
         return None
     by = said("data.known_by.fer2013_files")

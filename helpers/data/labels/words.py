@@ -2,14 +2,12 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.base.words import Said, some
 
-VOCABULARY: Mapping[str, Mapping[str, Sequence[str]]] = tomllib.loads(
-    Path(__file__).with_name("vocabulary.toml").read_text(encoding="utf-8")
-)
+VOCABULARY = tomllib.loads(Path(__file__).with_name("vocabulary.toml").read_text(encoding="utf-8"))
 _SPLIT_WORDS = {word: split for split, found in VOCABULARY["splits"].items() for word in found}
 _AFTER_SPLIT = (
     r"(?:sets?|data|images?|imgs?|pics?|pictures|photos|folder|dir|labels?|ing|(?:資料|数据|圖片|图片|影像)?集?)?"

@@ -48,7 +48,6 @@ def read(path: Path, members: Members, names: Sequence[str], options: Options) -
         pixels=pixels,
         counts=count((image.split, image.label) for image in images),
         unused=(*reading.unused, *_other_files(members, names)),
-        options=options.chosen(),
         notes=(*reading.notes, *_empty_notes(members, names, images)),
     )
     return Contents(reading, _records(members, images, reading), _records(members, _some(images), reading))

@@ -1,7 +1,6 @@
 """Tables whose rows are images: a label, and the pixels in one cell (as in FER2013) or in a column each (MNIST)."""
 
 import io
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from helpers.data.containers import Members
 from helpers.data.faces import CLASS_SHARES
 from helpers.data.labels.words import VOCABULARY, find_split
 from helpers.data.options import Options
-from helpers.data.readers.stacks import Stack, is_square, read_stacks
+from helpers.data.readers.stacks import Stack, is_square, read_stacks, side_of
 from helpers.data.reading import OTHER_SPLIT_NAMES, Pixels, Reading, unused
 from helpers.data.sources import Contents, Giver, Image, Opener, UnreadableError, printable, refused
 
@@ -161,9 +160,7 @@ def _find_side(table: _Table) -> int:
     """Give pixels a side of the first image that is square; FER2013's where there is none."""
     cells = (table.cells(line) for _, line, _ in table.rows())
     counts = (len(row[table.pixels[0]].split()) for row in cells if len(row) > table.pixels[0])
-    return next(
-        (math.isqrt(count) for count in counts if count > 1 and math.isqrt(count) ** 2 == count), sources.FER2013_SIZE
-    )
+    return next((side for count in counts if (side := side_of(count)) > 1), sources.FER2013_SIZE)
 
 
 def _parse(table: _Table, side: int, line: str) -> np.ndarray:

@@ -69,7 +69,6 @@ def read_stacks(
         pixels=pixels or survey(_givers(stacks, planes), options),
         splits_from=by_split,
         counts=count(pairs),
-        options=options.chosen(),
     )
     numbers = {label: classes.index(name) for label, name in called.items()}
     return Contents(reading, _records(stacks, numbers, planes, reading.pixels))
@@ -116,7 +115,7 @@ def _are_planes(stacks: Sequence[Stack]) -> bool:
     for giver in (giver for stack in stacks for giver in islice(stack.images(), _SAMPLE)):
         with suppress(UnreadableError):
             row = giver()
-            if isinstance(row, np.ndarray) and row.ndim == 1 and _side(row.size / 3):
+            if isinstance(row, np.ndarray) and row.ndim == 1 and side_of(row.size / 3):
                 flat.append(row)
     rough = [sum(_roughness(_as_picture(row, planes)) for row in flat) for planes in (True, False)]
     return rough[0] <= rough[1]
@@ -128,10 +127,10 @@ def _roughness(picture: np.ndarray) -> float:
 
 def is_square(pixels: int) -> bool:
     """Tell whether so many numbers are the pixels of a square, grey or in colour."""
-    return bool(_side(pixels) or _side(pixels / 3))
+    return bool(side_of(pixels) or side_of(pixels / 3))
 
 
-def _side(area: float) -> int:
+def side_of(area: float) -> int:
     """Give the side of a square of so many pixels, 0 where there is none."""
     side = round(area**0.5)
     return side if side * side == area else 0
@@ -144,9 +143,9 @@ def _picture_of(giver: Giver, planes: bool) -> np.ndarray | BinaryIO:
 
 def _as_picture(image: np.ndarray, planes: bool) -> np.ndarray:
     """Give (H, W) or (H, W, 3) for an image in any of the forms of a Stack; raises UnreadableError for others."""
-    if image.ndim == 1 and (side := _side(image.size)):
+    if image.ndim == 1 and (side := side_of(image.size)):
         return image.reshape(side, side)
-    if image.ndim == 1 and (side := _side(image.size / 3)):
+    if image.ndim == 1 and (side := side_of(image.size / 3)):
         return image.reshape(3, side, side).transpose(1, 2, 0) if planes else image.reshape(side, side, 3)
     if image.ndim == 3 and image.shape[0] in (1, 3) and image.shape[2] not in (1, 3, 4):
         image = image.transpose(1, 2, 0)
