@@ -212,6 +212,9 @@ def test_matlab_files_of_the_kind_of_svhn_are_read(tmp_path: Path) -> None:
     assert_same(opened(tmp_path / "mine", tmp_path), {"test": made["test"]}, ("1", "2", "3"))
     savemat(tmp_path / "other.mat", {"A": np.eye(3)})
     assert "images X" in message(tmp_path / "other.mat", tmp_path)
+    cells = np.array([f"class {label}" for label in made["test"][1]], object)
+    savemat(tmp_path / "cells.mat", {"X": made["test"][0].transpose(1, 2, 3, 0), "y": cells})
+    assert "the array 'y' as pickled objects" in message(tmp_path / "cells.mat", tmp_path)
     (tmp_path / "broken.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
     assert "broken.mat" in message(tmp_path / "broken.mat", tmp_path)
 
