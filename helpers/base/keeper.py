@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from importlib import import_module, metadata
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -23,6 +23,7 @@ import numpy as np
 
 from helpers.base.code import PACKAGE, code_digest
 from helpers.base.files import locked, read_sealed, write_sealed
+from helpers.base.machine import installed_versions
 from helpers.base.timings import waiting
 
 if TYPE_CHECKING:
@@ -95,14 +96,7 @@ class Keeper:
 @cache
 def versions() -> dict[str, str]:
     """Give the versions of the installed packages that compute."""
-    return {name: version for name in COMPUTING if (version := _version(name))}
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
+    return installed_versions(COMPUTING)
 
 
 def fingerprint(value: object) -> str:

@@ -3,7 +3,9 @@
 import os
 import platform
 import sys
-from importlib import import_module
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib import import_module, metadata
 from pathlib import Path
 
 import psutil
@@ -22,6 +24,15 @@ def import_quietly(module: str) -> None:
         os.close(nowhere)
 
 
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Give the versions of those of the packages that are installed."""
+    found = {}
+    for name in packages:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
 def usable_cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
@@ -31,19 +42,6 @@ def describe_machine() -> str:
     """Say which GPU that Keras uses, processor, cores and memory there are, as in "AMD EPYC, 2 cores, 24 GB"."""
     memory = round(psutil.virtual_memory().total / 1e9)
     return ", ".join([*_gpus(), _processor(), f"{os.cpu_count()} cores", f"{memory} GB"])
-
-
-def peak_memory() -> int:
-    """Give the most memory that this process has held so far, in bytes; on Linux or macOS.
-
-    Linux counts what the starting process held into `getrusage`, and tells the process's own peak elsewhere.
-    """
-    if sys.platform == "linux":
-        own = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
-        return 1024 * int(own.split()[1])
-    import resource  # which Windows has not
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def free_memory(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from helpers.base.files import ROOT, locked, reports_folder, write_json
+from helpers.base.files import ROOT, locked, read_json, reports_folder, write_json
 from helpers.base.legal import check_values
 from helpers.base.notebook import UsageError, find_notebooks, read_parameters
 
@@ -107,10 +107,7 @@ def record_parameters(run: Path, notebook: str, own: Mapping[str, Any]) -> None:
 
 def read_run(folder: Path) -> dict[str, Any]:
     """Read what a run says of itself; nothing where there is none."""
-    try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    return read_json(folder / RECORD)
 
 
 def _difference(folder: Path, record: Mapping[str, Any], keys: tuple[str, ...]) -> str:

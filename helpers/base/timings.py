@@ -4,7 +4,6 @@ A live notebook shows, while one waits, what is computed and about how long stil
 scripts have no such display: there, lines of progress are printed, for whoever follows a report.
 """
 
-import json
 import os
 import sys
 import threading
@@ -17,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from helpers.base import words
-from helpers.base.files import WriteError, cache_folder, locked, write_json
+from helpers.base.files import WriteError, cache_folder, locked, read_json, write_json
 from helpers.base.runs import BUILD_VARIABLE
 
 # Seconds a multiplication, and those that any notebook takes, until this machine has times of its own; two cores.
@@ -64,10 +63,7 @@ def _memo() -> Path:
 
 
 def _known() -> dict[str, list[list[float]]]:
-    with suppress(OSError, ValueError):
-        known = json.loads(_memo().read_text(encoding="utf-8"))
-        return {kind: [[float(work), float(seconds)] for work, seconds in notes] for kind, notes in known.items()}
-    return {}
+    return read_json(_memo())
 
 
 def is_live() -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from helpers.base.files import ROOT, cache_folder, reports_folder
+from helpers.base.files import ROOT, cache_folder, read_json, reports_folder
 from helpers.base.notebook import UsageError, find_notebooks
 from helpers.base.runs import KEPT, RECORD, read_run, uses
 from helpers.base.words import show, stored
@@ -29,8 +29,8 @@ def find_runs(reports: Path) -> list[Path]:
 
 def describe(run: Path) -> str:
     """Say in one line what a run is of, when and how large it is, its numbers, and whether it is up to date."""
-    record, answers = read_run(run), [stale.read_json(run / "answers" / f"{name}.json") for name in _names()]
-    days = [stale.read_json(path).get("day", "") for path in (run / "answers").glob("*.stamp.json")]
+    record, answers = read_run(run), [read_json(run / "answers" / f"{name}.json") for name in _names()]
+    days = [read_json(path).get("day", "") for path in (run / "answers").glob("*.stamp.json")]
     words = [show(stored(record.get("title", "?"))), *(f"{key} {record.get(key, '?')}" for key in ("recipe", "seed"))]
     words += [max(days, default="not finished"), size_text(_size(run)), *_numbers(answers)]
     words.append(why_old(run) or "up to date")
@@ -56,7 +56,7 @@ def why_old(run: Path) -> str | None:
     versions = stale.package_versions(ROOT / "requirements.txt")
     for name, place in notebooks.items():
         answer = run / "answers" / f"{name}.json"
-        before = stale.read_json(stale.stamp_path(answer)).get("components", {})
+        before = read_json(stale.stamp_path(answer)).get("components", {})
         kept = {key: value for key, value in before.items() if key.startswith("parameter ")}
         asked = {key: before[key] for key in _ASKED if key in before}
         if data := _data_now(run):

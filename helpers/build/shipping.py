@@ -1,22 +1,19 @@
-"""Train the networks of a recipe without a report, pack them for shipping, and tabulate what is shipped.
+"""Train the networks of a recipe without a report, and pack them for shipping.
 
     python -m helpers train DATASET=path/to/fer2013.zip RECIPE=full
     python -m helpers pack  DATASET=path/to/fer2013.zip RECIPE=full
-    python -m helpers table RUN=reports/fer2013-pretrained
 
 Networks that are shipped learn from all training images and are chosen on the validation split, which in FER2013 is
 PublicTest; where the data have no test split, nothing is kept back for one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from helpers.answers import load_answer
-from helpers.base.files import ROOT, reports_folder, write_atomically
-from helpers.base.notebook import UsageError
+from helpers.base.files import ROOT, reports_folder
 from helpers.base.runs import Recipe, chosen_trainings, name_run
 from helpers.data.datasets import load_dataset
 from helpers.grade.confusion import accuracy_table
@@ -25,25 +22,11 @@ from helpers.run import Run
 from helpers.training import pretrained
 from helpers.training.loop import Trained
 from helpers.training.networks import recipe_about
-from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
+from helpers.training.pretrained import PretrainedError, PretrainedNetworks
 from helpers.training.recipes import get_recipe
 from helpers.training.stored import read_record
 
-# What the reference answers state for FER2013: network, parameters where they are known, accuracy.
-REFERENCES = (
-    ("A: CNN (on what A calls validation images)", 1_696_583, 0.6634),
-    ("A: DNN (on what A calls validation images)", 1_698_183, 0.3967),
-    ("B: member 1", None, 0.68180),
-    ("B: member 2", None, 0.68124),
-    ("B: ensemble of both", None, 0.70632),
-    ("B: per-image normalization, no augmentation", None, 0.64781),
-    ("B: no normalization, no augmentation", None, 0.64530),
-    ("B: no normalization, no batch norm", None, 0.56338),
-)
 LARGEST_ENSEMBLE = 5
-MARK = "<!-- accuracies of the shipped networks -->"
-# The networks of notebook 02's ablation table, but for the first.
-ABLATION_ROWS = ("cnn_plain", "cnn_normalized", "cnn_bare", "cnn_bare_fast")  # after the CNN that is taken apart
 
 
 def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "reports") -> Run:
@@ -142,87 +125,6 @@ def _measure(run: Run, trained: Trained) -> dict[str, Any]:
     return {"PublicTest" if run.dataset.title == "FER2013" else "validation": measured}
 
 
-def tabulate(run: Path, shipped: PretrainedNetworks) -> str:
-    """Write the accuracies of a report as a Markdown table, with the reference answers' beside them.
-
-    run: folder of a report that was made with RECIPE=pretrained. Every accuracy is one that the report measured; the
-    manifest gives only how a network was trained. Raises AnswerError where there is no such report.
-    """
-    tested = _tested(run)
-    columns = ["network", "parameters", f"{tested}, all", f"{tested}, without copies", "epochs, time", "machine"]
-    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-    lines += [_line(row, shipped) for row in _measured(run, shipped)]
-    if tested == "PublicTest":
-        lines += [f"| {name} | {_count(count)} | {accuracy:.2%} | | | |" for name, count, accuracy in REFERENCES]
-    recipes = sorted({shipped.record(name)["recipe"] for name in shipped.names})
-    return "\n".join([*lines, "", f"Recipe: {', '.join(recipes)}. The report is about `cnn` and `dnn`."])
-
-
-def insert(page: Path, text: str) -> None:
-    """Put a text between the two marks of a page, in place of what is there; UsageError where it has no marks."""
-    parts = page.read_text(encoding="utf-8").split(MARK)
-    if len(parts) != 3:
-        raise UsageError(f"{page} does not have the mark {MARK} twice; put it before and after the place of the table.")
-    write_atomically(page, f"{parts[0]}{MARK}\n\n{text}\n\n{MARK}{parts[2]}".encode())
-
-
-def _tested(run: Path) -> str:
-    """Name the test split of a report on FER2013: where networks were chosen on it, it is PublicTest."""
-    return "PublicTest" if "test_images" in load_answer(run, "01_train_cnn")["numbers"] else "PrivateTest"
-
-
-def _measured(run: Path, shipped: PretrainedNetworks) -> Iterator[dict[str, Any]]:
-    """Go through the rows of the report's tables, each network once, with the name under which it is shipped."""
-    manifest, seen = shipped.manifest, set()
-    headline = [row for row in _rows(run, "01_train_cnn", "accuracy") if row["split"] == "test"]
-    compared = _rows(run, "02_compare_dnn", "accuracy")
-    others = {"CNN": "cnn", "DNN": "dnn"}
-    ablated = [manifest["ablated"], *ABLATION_ROWS]
-    named = [
-        *zip(_names_of_rows(manifest["ensemble"]), headline),
-        *((others.get(row["network"], row["network"]), row) for row in compared),
-        *zip(ablated, _rows(run, "02_compare_dnn", "ablation")),
-    ]
-    for name, row in named:
-        if name not in seen:
-            seen.add(name)
-            yield {**row, "name": name}
-
-
-def _names_of_rows(members: Sequence[str]) -> list[str]:
-    """Name the rows of notebook 01's accuracy table: CNN and ensemble's members, then what is made of their answers."""
-    shown = list(dict.fromkeys(["cnn", *members]))
-    cropped = [f"`{name}`, four crops of each image" for name in shown]
-    return [*shown, f"ensemble ({', '.join(members)})", *cropped, "ensemble, four crops of each image"]
-
-
-def _rows(run: Path, notebook: str, table: str) -> list[dict[str, Any]]:
-    blocks = load_answer(run, notebook)["blocks"]
-    block = next(block for block in blocks if block["kind"] == "table" and block["name"] == table)
-    return [dict(zip(block["columns"], row)) for row in block["rows"]]
-
-
-def _line(row: Mapping[str, Any], shipped: PretrainedNetworks) -> str:
-    measured = [_interval(row, ""), _interval(row, "twin-free ")]
-    if row["name"] not in shipped.names:
-        return f"| {row['name']} | | {' | '.join(measured)} | | |"
-    record = shipped.record(row["name"])
-    made = f"{record['epochs']}, {record['seconds'] / 60:.1f} min"
-    taught = f", taught by {', '.join(record['teachers'])}" if record.get("teachers") else ""
-    first = f"`{row['name']}` ({record['architecture']}, seed {record['seed']}{taught})"
-    return " | ".join([f"| {first}", _count(record["parameters"]), *measured, made, f"{record['machine']} |"])
-
-
-def _interval(row: Mapping[str, Any], kind: str) -> str:
-    if row.get(f"{kind}accuracy") is None:
-        return ""
-    return f"{row[f'{kind}accuracy']:.2%} ({row[f'{kind}low']:.1%} to {row[f'{kind}high']:.1%})"
-
-
-def _count(parameters: int | None) -> str:
-    return "" if parameters is None else f"{parameters:,}"
-
-
 def train(dataset: str = "faces", recipe: Recipe = "quick", seed: int = 0, networks: str = "") -> None:
     """Train the networks of a recipe, or those that are named, with blanks between."""
     run = open_training(dataset, recipe, seed, reports_folder())
@@ -235,11 +137,3 @@ def pack(dataset: str = "faces", recipe: Recipe = "quick", seed: int = 0, folder
     target = Path(folder or pretrained.FOLDER)
     shipped = pack_all(open_training(dataset, recipe, seed, reports_folder()), target, ensemble.split())
     print(f"{len(shipped.names)} networks are packed in {target}.")
-
-
-def table(run: str = "", into: str = "") -> None:
-    """Print the accuracies of a report, or put them into a page; UsageError where no report is named."""
-    if not run:
-        raise UsageError("RUN names no report; give its folder, such as RUN=reports/fer2013-pretrained.")
-    text = tabulate(Path(run), open_pretrained())
-    insert(Path(into), text) if into else print(text)

@@ -9,12 +9,12 @@ import json
 import platform
 import re
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 
 from helpers.base.code import file_digest as code_file_digest
 from helpers.base.code import imported_files, tree_digest
-from helpers.base.files import write_json
+from helpers.base.files import read_json, write_json
+from helpers.base.machine import installed_versions
 from helpers.base.notebook import code_sources
 
 Components = Mapping[str, str]
@@ -30,14 +30,6 @@ def file_digest(path: Path) -> str:
     return digest(path.read_bytes()) if path.is_file() else "missing"
 
 
-def read_json(path: Path) -> dict:
-    """Read a JSON object; an empty one if the file is missing or cut short."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-
-
 def package_versions(requirements: Path) -> dict[str, str]:
     """Give Python's version and those of the installed ones of the packages that a report is computed with.
 
@@ -45,15 +37,7 @@ def package_versions(requirements: Path) -> dict[str, str]:
     """
     first = requirements.read_text(encoding="utf-8").split("\n\n")[0]
     names = re.findall(r"^([\w.-]+)(?:\[[^\]]*\])?==", first, re.MULTILINE)
-    installed = {name: _version(name) for name in names}
-    return {"python": platform.python_version()} | {name: v for name, v in installed.items() if v}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    return {"python": platform.python_version()} | installed_versions(names)
 
 
 def components(

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
+from turns import peak_memory
 
-from helpers.base.machine import peak_memory
 from helpers.data import faces
 from helpers.data.datasets import load_dataset
 

@@ -13,12 +13,14 @@ A candidate that needs a process of its own, such as another framework with thre
 One whose packages are missing is left out with a reason, which `missing` gives.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from multiprocessing import get_context
+from pathlib import Path
 
 import pandas as pd
 
@@ -77,6 +79,19 @@ def missing(*packages: str) -> str | None:
     """Name the packages that are not installed, as a reason to leave a candidate out; None if all are there."""
     absent = [package for package in packages if find_spec(package) is None]
     return f"{', '.join(absent)} not installed" if absent else None
+
+
+def peak_memory() -> int:
+    """Give the most memory that this process has held so far, in bytes; on Linux or macOS.
+
+    Linux counts what the starting process held into `getrusage`, and tells the process's own peak elsewhere.
+    """
+    if sys.platform == "linux":
+        own = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
+        return 1024 * int(own.split()[1])
+    import resource  # which Windows has not
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @contextmanager

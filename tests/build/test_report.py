@@ -17,15 +17,14 @@ import nbformat
 import psutil
 import pytest
 
-from helpers.base.files import ROOT
+from helpers.base.files import ROOT, write_json
 from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.base.runs import RECIPES
 from helpers.build import report as driver
 from helpers.build import schedule, stale
 from helpers.build.execute import run_notebook
 from helpers.build.plan import Build, choose_questions, parse_settings
-from helpers.build.product import _set
-from helpers.build.report import sole_build
+from helpers.build.report import _set, sole_build
 from helpers.build.schedule import run_notebooks
 from helpers.report.document import Report, ReportError
 
@@ -218,7 +217,7 @@ def test_the_html_is_set_when_an_answer_or_its_layout_changed(
 
     monkeypatch.setitem(sys.modules, "helpers.report.html", SimpleNamespace(build_report=build_report))
     toy = change(toy, places={"03_c": Place()}, common={**toy.common, "SEED": 0, "RECIPE": "quick"})
-    stale.write_json(toy.answer("03_c"), {"numbers": {}})
+    write_json(toy.answer("03_c"), {"numbers": {}})
     stale.write_stamp(toy.answer("03_c"), {}, day="2025-01-31")
     layout = toy.package / "report" / "html.css"
     layout.parent.mkdir(exist_ok=True)
@@ -227,7 +226,7 @@ def test_the_html_is_set_when_an_answer_or_its_layout_changed(
         lambda: None,
         lambda: None,
         lambda: layout.write_text("p { margin: 0 }"),
-        lambda: stale.write_json(toy.answer("03_c"), {"numbers": {"a": 1}}),
+        lambda: write_json(toy.answer("03_c"), {"numbers": {"a": 1}}),
         lambda: None,
     ):
         step()
@@ -371,7 +370,7 @@ def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
     monkeypatch.setattr(driver, "plan", lambda *_: toy)
     monkeypatch.setattr(driver, "check", lambda _: None)
     monkeypatch.setattr(driver, "run_notebooks", lambda *_: [])
-    stale.write_json(toy.answer("03_c"), {"numbers": {}})
+    write_json(toy.answer("03_c"), {"numbers": {}})
     stale.write_stamp(toy.answer("03_c"), {}, day="2025-01-31")
     set_form(toy, "pdf")
     before = (toy.run / "report.pdf").read_bytes()
@@ -380,7 +379,7 @@ def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
         raise ReportError("No font on this machine has the character x; install one.")
 
     monkeypatch.setitem(sys.modules, "helpers.report.pdf", SimpleNamespace(build_report=refuse))
-    stale.write_json(toy.answer("03_c"), {"numbers": {"a": 1}})
+    write_json(toy.answer("03_c"), {"numbers": {"a": 1}})
     stale.write_stamp(toy.answer("03_c"), {}, day="2025-02-01")
     assert cli("report") == 2
     assert capsys.readouterr().err == "error: No font on this machine has the character x; install one.\n"
@@ -444,7 +443,7 @@ def test_a_wrong_request_is_one_sentence_and_exit_code_2(
 def test_headlines_are_read_from_the_answers(toy: Build) -> None:
     numbers = {"cnn.parameters": 1696583, "cnn.test_accuracy": 0.9125, "other": 1}
     for name in toy.places:
-        stale.write_json(toy.answer(name), {"numbers": numbers if name == "01_a" else {}})
+        write_json(toy.answer(name), {"numbers": numbers if name == "01_a" else {}})
     told = "\n".join(driver.headlines(toy))
     assert "1,696,583" in told and "91.2%" in told
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import shipped_table
 from conftest import write_fer2013_table
 
 from helpers.base import words
@@ -231,7 +232,7 @@ def test_every_accuracy_is_measured_and_none_is_read_from_the_manifest(
 
 
 def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, packed: PretrainedNetworks) -> None:
-    table = shipping.tabulate(reported, packed)
+    table = shipped_table.tabulate(reported, packed)
     rows = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in table.splitlines() if line.startswith("|")}
     numbers = json.loads((reported / "answers" / "01_train_cnn.json").read_text())["numbers"]
     cnn = next(row for name, row in rows.items() if name.startswith("`cnn`"))
@@ -252,12 +253,12 @@ def test_the_table_of_the_readme_holds_what_was_measured(reported: Path, packed:
         (row,) = (row for name, row in rows.items() if name.startswith(first))
         assert row[1].startswith(f" {numbers[f'{key}.test_accuracy']:.2%} (")
     page = reported / "page.md"
-    page.write_text(f"above\n{shipping.MARK}\nold\n{shipping.MARK}\nbelow\n")
+    page.write_text(f"above\n{shipped_table.MARK}\nold\n{shipped_table.MARK}\nbelow\n")
     for _ in range(2):
-        shipping.insert(page, table)
-    assert page.read_text() == f"above\n{shipping.MARK}\n\n{table}\n\n{shipping.MARK}\nbelow\n"
+        shipped_table.insert(page, table)
+    assert page.read_text() == f"above\n{shipped_table.MARK}\n\n{table}\n\n{shipped_table.MARK}\nbelow\n"
     with pytest.raises(ValueError, match="does not have the mark"):
-        shipping.insert(reported / "run.json", table)
+        shipped_table.insert(reported / "run.json", table)
     assert table.endswith("The report is about `cnn` and `dnn`.")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.base.code import imported_files
+from helpers.base.files import read_json, write_json
 from helpers.base.notebook import UsageError, convert, read_parameters
 from helpers.build import stale
 
@@ -49,7 +50,7 @@ def answer(tmp_path: Path) -> Path:
     figure.parent.mkdir()
     figure.write_bytes(b"drawn")
     files = {"figures/01_a.pdf": stale.file_digest(figure).removeprefix("sha256:")}
-    stale.write_json(path, {"numbers": {"accuracy": 0.5}, "files": files})
+    write_json(path, {"numbers": {"accuracy": 0.5}, "files": files})
     stale.write_stamp(path, {"its code": "sha256:1", "the seed": "0"})
     return path
 
@@ -106,9 +107,9 @@ def test_only_imported_helpers_count_and_are_named(notebook: Path, package: Path
 
 def test_of_a_needed_answer_only_the_numbers_count(notebook: Path, package: Path, answer: Path) -> None:
     before = stale.components(notebook, package, {}, {}, [answer])
-    stale.write_json(answer, {"numbers": {"accuracy": 0.5}, "blocks": ["a sentence"]})
+    write_json(answer, {"numbers": {"accuracy": 0.5}, "blocks": ["a sentence"]})
     assert stale.components(notebook, package, {}, {}, [answer]) == before
-    stale.write_json(answer, {"numbers": {"accuracy": 0.6}})
+    write_json(answer, {"numbers": {"accuracy": 0.6}})
     after = stale.components(notebook, package, {}, {}, [answer])
     assert stale.differences(before, after) == ["the numbers of 01_a changed"]
 
@@ -156,10 +157,10 @@ def test_a_damaged_answer_is_stale(answer: Path, file: str, content: str | None,
 
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "stamp.json"
-    stale.write_json(path, {"a": 1})
+    write_json(path, {"a": 1})
     with pytest.raises(TypeError):
-        stale.write_json(path, {"a": object()})
-    assert stale.read_json(path) == {"a": 1}
+        write_json(path, {"a": object()})
+    assert read_json(path) == {"a": 1}
 
 
 def test_versions_are_those_of_installed_pins_that_matter(tmp_path: Path) -> None:

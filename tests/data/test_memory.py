@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 from conftest import toy_dataset
+from turns import peak_memory
 
 from helpers.base.files import ROOT
-from helpers.base.machine import peak_memory
 from helpers.data.datasets import Split
 from helpers.explain import registry, saliency
 from helpers.explain.regions import Regions
@@ -107,7 +107,7 @@ def measure(task: str, *numbers: int) -> int:
     command = [sys.executable, __file__, task, *map(str, numbers)]
     # Each thread takes addresses for itself, whether it uses them or not.
     environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "2", "MALLOC_ARENA_MAX": "2"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "bench")])
     printed = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
     return int(printed.split()[-1])
 

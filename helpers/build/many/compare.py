@@ -13,9 +13,9 @@ import pandas as pd
 from scipy import stats
 
 from helpers.base import words
+from helpers.base.files import read_json
 from helpers.base.runs import read_run
 from helpers.base.words import Said
-from helpers.build import stale
 from helpers.build.many.seen import Seen, network_file
 from helpers.grade import confusion
 
@@ -65,7 +65,7 @@ def read_training(run: Path) -> dict[str, Any]:
 
 def _answers(run: Path) -> list[dict[str, Any]]:
     files = sorted((run / "answers").glob("[0-9][0-9]_*.json"))
-    return [stale.read_json(file) for file in files if not file.name.endswith(".stamp.json")]
+    return [read_json(file) for file in files if not file.name.endswith(".stamp.json")]
 
 
 def _flat(numbers: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _made_from(run: Path) -> dict[str, str]:
     """List what a run's answers were made from, without what a study asks for; of files, one entry for all code."""
     parts: dict[str, str] = {}
     for stamp in sorted((run / "answers").glob("*.stamp.json")):
-        for what, value in stale.read_json(stamp).get("components", {}).items():
+        for what, value in read_json(stamp).get("components", {}).items():
             if not what.startswith(_ASKED) and what not in ("parameter SEED", "parameter RECIPE", "parameter REPORTS"):
                 notebook = stamp.name.split(".")[0]
                 own = what.startswith("parameter") or what == "its code"

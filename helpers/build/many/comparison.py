@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.answers import Answer
 from helpers.base import words
-from helpers.base.files import ROOT, reports_folder, write_atomically
+from helpers.base.files import ROOT, read_json, reports_folder, write_atomically
 from helpers.base.notebook import UsageError
 from helpers.base.runs import read_run
 from helpers.base.words import Said, said
@@ -45,7 +45,7 @@ def write_comparison(
     answer = Answer(folder, NOTEBOOK, "compare.title", "compare.question")
     lines = [*_say_numbers(answer, table, seen), *_say_verdicts(answer, runs, table)]
     _show_images(answer, runs, table, seen, folder, limits)
-    _tell_submissions(answer, table, stale.read_json(folder / OUTCOMES).get("reports", []), folder)
+    _tell_submissions(answer, table, read_json(folder / OUTCOMES).get("reports", []), folder)
     answer.save()
     files = []
     for language in languages:
@@ -207,7 +207,7 @@ def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Map
 
 def _stamp(runs: Sequence[Path], table: pd.DataFrame) -> dict[str, Any]:
     """Say from what the comparison was made, in the language that is spoken."""
-    days = [stale.read_json(file).get("day", "") for run in runs for file in (run / "answers").glob("*.stamp.json")]
+    days = [read_json(file).get("day", "") for run in runs for file in (run / "answers").glob("*.stamp.json")]
     listed = ("data", "fingerprint", "recipe", "seed", "machine")
     lists = {key: [*dict.fromkeys(map(str, table[key].dropna()))] for key in listed}
     said_so = {key: words.format_value(values) or words.MISSING for key, values in lists.items()}
@@ -220,7 +220,7 @@ def _stamp(runs: Sequence[Path], table: pd.DataFrame) -> dict[str, Any]:
 def compare_runs(runs: str = "", study: str = "", images: str = "", language: str = "") -> None:
     """Compare the runs that are named, or those of a study; UsageError where one is not there."""
     folder = reports_folder() / (study or "comparison")
-    made = [one["run"] for one in stale.read_json(folder / OUTCOMES).get("reports", ()) if one["run"]]
+    made = [one["run"] for one in read_json(folder / OUTCOMES).get("reports", ()) if one["run"]]
     chosen = [reports_folder() / name for name in runs.split() or dict.fromkeys(made)]
     if missing := [run.name for run in chosen if not read_run(run)]:
         raise UsageError(f"There is no run {missing[0]}; name them as `make runs` lists them, RUNS='a b'.")
