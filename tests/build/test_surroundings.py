@@ -111,7 +111,7 @@ def test_setup_refuses_a_python_that_is_too_new_in_one_sentence(tmp_path: Path) 
 
 @pytest.mark.parametrize(("backend", "lines"), [("torch", 1), ("jax", 1), ("tensorflow", 0)])
 def test_another_backend_is_passed_over_in_one_line(backend: str, lines: int) -> None:
-    code = "from helpers.build.report import main; main(['report', '--recipe', 'none'])"
+    code = "from helpers.__main__ import main; main(['report', 'DATASET=none'])"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     told = [line for line in ended.stderr.splitlines() if line.startswith(f"KERAS_BACKEND={backend} is ")]
