@@ -4,10 +4,10 @@ Prints the plan, and writes a contact sheet, a row of images for each class, to 
 """
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from helpers.base.files import reports_folder, write_atomically
@@ -19,6 +19,7 @@ from helpers.data.sources import PREVIEWED, Record
 
 _ROWS = 60  # classes that a sheet shows
 _CELL, _GAP, _LABEL = 64, 4, 160  # pixels
+_SCALING = Image.Resampling.NEAREST
 
 
 def write_sheet(path: Path, class_names: Sequence[str], records: Iterable[Record]) -> None:
@@ -26,29 +27,22 @@ def write_sheet(path: Path, class_names: Sequence[str], records: Iterable[Record
 
     Reads records only until every row is full, or there are no more. Raises WriteError where the disk refuses.
     """
-    rows = _collect(records, min(len(class_names), _ROWS))
-    step = _CELL + _GAP
-    sheet = Image.new("RGB", (_LABEL + PREVIEWED * step, len(rows) * step + _GAP), "white")
+    rows, step, shown = min(len(class_names), _ROWS), _CELL + _GAP, Counter[int]()
+    sheet = Image.new("RGB", (_LABEL + PREVIEWED * step, rows * step + _GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for row, images in enumerate(rows):
-        top = _GAP + row * step
-        draw.text((_GAP, top + _CELL // 2), class_names[row][:20], "black", font, anchor="lm")
-        for place, pixels in enumerate(images):
-            image = Image.fromarray(pixels.squeeze()).convert("RGB").resize((_CELL, _CELL), Image.Resampling.NEAREST)
-            sheet.paste(image, (_LABEL + place * step, top))
+    for row, name in enumerate(class_names[:rows]):
+        draw.text((_GAP, _GAP + row * step + _CELL // 2), name[:20], "black", font, anchor="lm")
+    for record in records:
+        row, place = record.label, shown[record.label]
+        if not isinstance(record.pixels, str) and row < rows and place < PREVIEWED:
+            image = Image.fromarray(record.pixels.squeeze()).convert("RGB").resize((_CELL, _CELL), _SCALING)
+            sheet.paste(image, (_LABEL + place * step, _GAP + row * step))
+            shown[row] += 1
+            if shown.total() == rows * PREVIEWED:
+                break
     stream = io.BytesIO()
     sheet.save(stream, "PNG")
     write_atomically(path, stream.getvalue())
-
-
-def _collect(records: Iterable[Record], count: int) -> list[list[np.ndarray]]:
-    rows: list[list[np.ndarray]] = [[] for _ in range(count)]
-    for record in records:
-        if not isinstance(record.pixels, str) and record.label < count and len(rows[record.label]) < PREVIEWED:
-            rows[record.label].append(record.pixels)
-            if all(len(images) == PREVIEWED for images in rows):
-                break
-    return rows
 
 
 def look_at(dataset: str = "faces", image_size: int = 0, language: str = PLAIN) -> None:

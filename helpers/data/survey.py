@@ -24,7 +24,6 @@ _SIZES = (48, 128)  # pixels a side that are chosen, where the data do not come 
 _STEP = 16  # by which sizes differ, so that a network can halve them
 _AFFORDED = 2**24  # pixels of all images together, so that training takes minutes; 64 a side are taken anyway
 _AT_LEAST = 64
-_QUARTER = 0.25
 _ODD = 3  # times by which a side differs from the median, at least, in an image of odd size
 _GROUNDS = {255: "white", 0: "black", 128: "grey"}  # the first of those on which most images can be seen
 _VISIBLE = 24  # grey levels by which an image differs from its ground on average, at least, where it can be seen
@@ -187,5 +186,5 @@ def _odd_notes(seen: Sequence[tuple[_Look, str]]) -> Iterator[Said]:
 
 def _crop_notes(cropped: np.ndarray) -> Iterator[Said]:
     """Warn where much is cut off; cropped: share of each image's area, (N,) float, 0 to 1."""
-    if much := int((cropped > _QUARTER).sum()):
+    if much := int((cropped > 0.25).sum()):
         yield said("data.notes.crop", n=much, all=len(cropped), most=float(cropped.max()))
