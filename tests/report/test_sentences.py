@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -28,7 +29,18 @@ def constants(tree: ast.AST) -> set[str]:
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
-TEXTS = set().union(*map(constants, trees()))
+def entries(table: object) -> Iterator[str]:
+    """Give the keys and texts of a table that code reads."""
+    if isinstance(table, str):
+        yield table
+    for part in [*table, *table.values()] if isinstance(table, dict) else table if isinstance(table, list) else []:
+        yield from entries(part)
+
+
+TABLES_OF_CODE = [path for path in (ROOT / "helpers").rglob("*.toml") if "words" not in path.parts]
+TEXTS = set().union(
+    *map(constants, trees()), *(entries(tomllib.loads(path.read_text(encoding="utf-8"))) for path in TABLES_OF_CODE)
+)
 FUNCTIONS = {node.name for tree in trees() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
