@@ -141,6 +141,13 @@ def _hash(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), signed=True)
 
 
+def check_readable(path: Path, records: Iterable[Record]) -> None:
+    """Raise DatasetError where more images than may be left out cannot be read."""
+    read = [(record.name, record.pixels if isinstance(record.pixels, str) else "") for record in records]
+    skipped = [pair for pair in read if pair[1]]
+    _check_skipped(path, skipped, len(read) - len(skipped))
+
+
 def _check_skipped(path: Path, skipped: Sequence[tuple[str, str]], kept: int) -> None:
     if not kept + len(skipped):
         raise refused("empty", path=path)

@@ -198,7 +198,8 @@ def look(
     """Say how a data set is read, in seconds, without decoding it: its name, the reading, and images to look at.
 
     Of what has been opened before, all is known; of other data, images that turn out to be equal or unreadable may
-    shift a few from split to split. Arguments and errors are those of load_dataset.
+    shift a few from split to split. Arguments and errors are those of load_dataset, of
+    unreadable images as one is met.
     """
     cache = cache or cache_folder()
     options = replace(options or read_options(), image_size=image_size)
@@ -210,7 +211,17 @@ def look(
         shown = (Record(f"training image {i}", n, "train", dataset.train.images[i]) for n, i in places)
         return source.name, dataset.reading, shown
     contents = recognise(source.path, options, cache)
-    return source.name, plan(source.path, contents.reading), contents.preview or contents.records
+    return source.name, plan(source.path, contents.reading), _preview(source.path, contents)
+
+
+def _preview(path: Path, contents: Contents) -> Iterator[Record]:
+    """Give images to look at; where one cannot be read, DatasetError if that is so of too many."""
+    unchecked = bool(contents.preview)
+    for record in contents.preview or contents.records:
+        if unchecked and isinstance(record.pixels, str):
+            store.check_readable(path, contents.records)
+            unchecked = False
+        yield record
 
 
 def known_data(name_or_path: str) -> str:

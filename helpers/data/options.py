@@ -52,4 +52,7 @@ def read_options(environment: Mapping[str, str] = os.environ) -> Options:
         raise refused("level", level=level)
     if fit not in FITS:
         raise refused("fit", fit=fit, known=", ".join(FITS))
+    label, labels, file = given["label"], given["labels"], given["file"]
+    if labels in ("folders", "names") and (file or (label and not (labels == "names" and label.isdecimal()))):
+        raise refused("beside", option=f"FILE={file}" if file else f"LABEL={label}", labels=labels)
     return Options(**{**given, "class_level": int(level), "fit": fit})

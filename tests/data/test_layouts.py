@@ -1,5 +1,6 @@
 """Layouts of labelled images as people have them: each is read as its owner means it, or refused by what decides."""
 
+import contextlib
 import csv
 import importlib.util
 import json
@@ -21,7 +22,7 @@ from scipy.io import savemat
 
 from helpers.base.words import parts, use
 from helpers.data.datasets import SPLITS, load_dataset, look
-from helpers.data.options import Options
+from helpers.data.options import Options, read_options
 from helpers.data.reading import Reading
 from helpers.data.sources import DatasetError
 
@@ -842,6 +843,24 @@ def test_shared_layout_is_read_as_it_says(case: str, tmp_path: Path) -> None:
     assert {key: found[key] for key in wanted if key in found} == {k: v for k, v in wanted.items() if k in found}
     assert str(dataset.title) != expected.get("not_title")
     assert foreign_words(dataset.reading) == []
+
+
+@pytest.mark.parametrize(("bad", "refusal"), [(6, "6 of 46 images cannot be read"), (40, "40 of 80 images"), (0, "")])
+def test_look_refuses_images_that_a_report_would_refuse(bad: int, refusal: str, tmp_path: Path) -> None:
+    path = build(tree({"cat": 20, "dog": 20}), tmp_path)
+    for number in range(bad):
+        (path / "cat" / f"a{number}.jp2").write_bytes(b"no image")
+    *_, shown = look(str(path), tmp_path / "cache")
+    with pytest.raises(DatasetError, match=refusal) if refusal else contextlib.nullcontext():
+        assert len([*shown]) == 24
+
+
+@pytest.mark.parametrize("given", [{"LABELS": "names", "LABEL": "abc"}, {"LABELS": "folders", "LABEL": "2"},
+                                   {"LABELS": "names", "FILE": "id"}])  # fmt: skip
+def test_an_option_that_decides_nothing_beside_another_is_refused(given: Mapping[str, str]) -> None:
+    with pytest.raises(DatasetError, match=f"decides nothing beside LABELS={given['LABELS']}"):
+        read_options(given)
+    assert read_options({"LABELS": "names", "LABEL": "2"}).label == "2"
 
 
 def test_look_prints_the_plan_and_draws_a_row_a_class(

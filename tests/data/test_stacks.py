@@ -157,6 +157,7 @@ def test_what_arrays_cannot_be_used_says_why(tmp_path: Path) -> None:
         "fewer": ({"x": images, "y": np.zeros(29)}, "30 images 'x' and 29 labels 'y'; make them as many"),
         "several": ({"x": images, "y": np.ones((30, 4))}, "several an image"),
         "alone": ({"x": images}, "not images with labels"),
+        "nameless": ({"arr_0": images, "arr_1": np.zeros(30)}, "'arr_0' and 'arr_1', which are not images with labels"),
     }
     for name, (arrays, words) in cases.items():
         np.savez(tmp_path / f"{name}.npz", **arrays)

@@ -89,7 +89,8 @@ def find(path: Path, members: Members) -> dict[str, Arrays]:
             found[name] = _read_matlab(path, name, opener)
         elif ("idx" in name.lower() or ending in ("", ".ubyte")) and _is_idx(opener):
             found.setdefault(folder, {})[place.name] = _Array(path, place.name, opener, _parse_idx)
-    return {name: arrays for name, arrays in found.items() if name.endswith(".mat") or any(map(_kind_of, arrays))}
+    meant = path.suffix == ".npz"  # whatever its arrays are called, `read` says what they should be
+    return {n: arrays for n, arrays in found.items() if meant or n.endswith(".mat") or any(map(_kind_of, arrays))}
 
 
 def _parse_npy(stream: BinaryIO) -> _Header:

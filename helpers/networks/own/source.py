@@ -88,6 +88,10 @@ def read_source(recipe: str, environment: Mapping[str, str] = os.environ) -> Sou
             "WEIGHTS is for networks that have learned ImageNet; leave it out, or choose NETWORK=efficientnet-lite0 "
             "or NETWORK=keras:NAME."
         )
+    if (custom or preprocess) and not said:
+        raise NetworkError(
+            "CUSTOM and PREPROCESS are about a network of your own; name it by NETWORK, or leave them out."
+        )
     if not said:
         return Source(OWN) if recipe == "quick" and OWN.is_file() else ""
     name, _, function = said.rpartition(":") if ".py:" in said else (said, "", "")
