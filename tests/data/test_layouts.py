@@ -441,6 +441,9 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
         tree(dict.fromkeys(("train station", "bus station", "airport"), 12)),
         ("airport", "bus station", "train station"), 36, None),
     "signs in black and white, of which one is called gt": (drawn_signs, ("gt", "lt", "plus"), 36, None),
+    "columns in Chinese": (
+        both(tree({"images": 40}), lambda f: table(f / "t.csv", ["檔名", "醫院", "類別"], [
+            [f"{i}.png", "甲乙丙"[i % 3], pets(i)] for i in range(40)])), PETS, 40, None),
     "splits in Spanish": (
         tree({f"{s}/{c}": n for s, n in (("entrenamiento", 12), ("prueba", 5)) for c in PETS}), PETS, 34, 10),
     "splits in Japanese": (tree({f"{s}/{c}": n for s, n in (("学習", 12), ("テスト", 5)) for c in PETS}), PETS, 34, 10),

@@ -2,12 +2,12 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import takewhile
 from os.path import commonprefix
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import normalize
 
 from helpers.data.containers import Members
@@ -90,9 +90,6 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     _follow_numbers(frames, index)
     folders = {words.key(part) for folder in {name.rpartition("/")[0] for name in images} for part in folder.split("/")}
     known = {name for name in folders if not name.isdecimal()}
-    columns = dict.fromkeys(column for frame in frames.values() for column in _columns(frame))
-    if options.file and options.file not in columns:
-        _refuse_column(path, "FILE", options.file, columns)
     found = []
     for name, frame in frames.items():
         table = _understand(path, name, frame, index, known, options)
@@ -100,15 +97,14 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
             found.append(table)
         elif not name.lower().endswith((".txt", ".json")) or {*words.words(PurePosixPath(name).stem)} & _OF_SPLITS:
             others.append(name)
-    if options.label and not any(table.labelled_by == options.label for table in found):
-        _refuse_column(path, "LABEL", options.label, columns)
+    columns = [*dict.fromkeys(column for frame in frames.values() for column in _columns(frame))]
+    labelled = {table.labelled_by for table in found}
+    for option, column, known in (("FILE", options.file, {*columns}), ("LABEL", options.label, labelled)):
+        if column and column not in known:
+            raise refused("no_column", path=path, option=option, wanted=column, columns=columns or "none")
     if chosen and not found:
         raise refused("no_names", path=path, table=wanted)
     return found, others
-
-
-def _refuse_column(path: str, option: str, wanted: str, columns: Iterable[str]) -> NoReturn:
-    raise refused("no_column", path=path, option=option, wanted=wanted, columns=[*columns] or None)
 
 
 def _stem(name: str) -> str:
