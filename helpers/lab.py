@@ -6,6 +6,7 @@ from pathlib import Path
 
 from helpers.base.files import ROOT
 from helpers.base.runs import DEFAULTS, LAB_PREFIX, Recipe, chosen_trainings
+from helpers.build.execute import kernel_environment
 from helpers.data.datasets import known_data
 
 
@@ -20,9 +21,8 @@ def lab(
     chosen = {"DATASET": known_data(dataset), "RECIPE": recipe, "SEED": seed, "IMAGE_SIZE": image_size}
     os.environ |= {LAB_PREFIX + name: str(value) for name, value in chosen.items() if value != DEFAULTS[name]}
     named = {name: Path(os.environ.get(name, "")) for name in ("NETWORK", "CUSTOM")}
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ |= {name: str(path.resolve()) for name, path in named.items() if path.is_file()}
-    os.environ |= {"PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
+    os.environ |= kernel_environment() | {"KERAS_BACKEND": "tensorflow"}
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"]
     command += [f"--LabApp.default_url=/lab/tree/notebooks/{notebook}.ipynb"]
     if getattr(os, "geteuid", lambda: 1)() == 0:

@@ -1,3 +1,3 @@
 """What is stale, running notebooks, the report as a whole, explaining pictures, and the packing of networks."""
 
-__all__ = ["explain", "many", "report", "runs", "shipping"]
+__all__ = ["execute", "explain", "many", "report", "runs", "shipping"]
