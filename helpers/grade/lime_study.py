@@ -13,6 +13,8 @@ from scipy.stats import spearmanr
 from helpers.base.words import Said, said
 from helpers.explain import superpixels
 from helpers.grade import insertion
+from helpers.networks.architectures import multiplications
+from helpers.networks.chunks import USUAL_WORK
 from helpers.networks.inference import bfloat16
 
 SAMPLES = (250, 1000, 3000)
@@ -28,7 +30,7 @@ def study(
     labels: Sequence[int],
     seeds: Sequence[int],
     *,
-    samples: Sequence[int] = SAMPLES,
+    samples: Sequence[int] = (),
     segments: Sequence[int] = SEGMENTS,
     compactness: float = 0.1,
     fill: str = "image mean",
@@ -37,13 +39,14 @@ def study(
     """Explain images with several seeds, numbers of copies and cuts, and measure what the seeds agree on.
 
     images: (N, H, W, C) uint8; labels: (N,) int, the class explained; seeds: at least two; samples: numbers of
-    copies, ascending; segments: superpixels asked for; the others as in `superpixels.explain_labels`. The
-    copies of a smaller number are the first of the larger one, so that a seed costs one set of passes. Returns
-    a row a cut and number of copies, with means over images and pairs of seeds: found, the superpixels; rank
-    correlation of their weights; overlap of the `top` strongest, and chance, what two blind choices share;
-    flips, the share of superpixels that change sign; r2.
+    copies, ascending, or none for SAMPLES, the last of which is two thirds of the work and left out where the network
+    computes long; segments: superpixels asked for; the others as in `superpixels.explain_labels`. The copies of a
+    smaller number are the first of the larger one, so that a seed costs one set of passes. Returns a row a cut and
+    number of copies, with means over images and pairs of seeds: found, the superpixels; rank correlation of their
+    weights; overlap of the `top` strongest, and chance, what two blind choices share; flips, the share of superpixels
+    that change sign; r2.
     """
-    rows = []
+    samples, rows = samples or SAMPLES[: 2 if multiplications(model) > USUAL_WORK else None], []
     for wanted in segments:
         fits = [
             explain_often(model, image, int(label), seeds, samples, wanted, compactness, fill)
