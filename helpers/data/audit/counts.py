@@ -70,19 +70,17 @@ def audit(
     keys = {split: pd.DataFrame({"key": image_keys(images[split]), "label": labels[split]}) for split in splits}
     judged = {split: keys[split].join(doubtful(images[split])) for split in splits}
     facts = pd.concat(judged, names=["split"]).reset_index()
+    twin = facts["key"].isin(facts["key"][facts["split"] == splits[0]])
     near = {} if pairs is None else _near_facts(facts, pairs, splits[0])
-    facts = facts.assign(**near)
+    facts = facts.assign(twin=twin, conflict=facts["key"].isin(_conflicting(facts)), **near)
     parts = {**{split: facts[facts["split"] == split] for split in splits}, "all": facts}
-    learned, conflicting = parts[splits[0]]["key"], _conflicting(facts)
     others = {name: parts[name] for name in splits[1:]}
     findings = {
         "images": {name: len(part) for name, part in parts.items()},
         **{f"{kind} images": _sums(parts, kind) for kind in ("blank", "faint", "dark", "blurred")},
         "copies of another image there": {name: part["key"].duplicated().sum() for name, part in parts.items()},
-        f"images with a twin in {splits[0]}": {name: part["key"].isin(learned).sum() for name, part in others.items()},
-        "images with a twin of another label": {
-            name: part["key"].isin(conflicting).sum() for name, part in parts.items()
-        },
+        f"images with a twin in {splits[0]}": _sums(others, "twin"),
+        "images with a twin of another label": _sums(parts, "conflict"),
         "groups of twins with conflicting labels": {name: len(_conflicting(part)) for name, part in parts.items()},
     }
     if near:

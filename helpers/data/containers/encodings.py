@@ -8,27 +8,18 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 
-from chardet.big5freq import BIG5_CHAR_TO_FREQ_ORDER
-from chardet.chardistribution import (
-    Big5DistributionAnalysis,
-    CharDistributionAnalysis,
-    EUCJPDistributionAnalysis,
-    EUCKRDistributionAnalysis,
-    GB2312DistributionAnalysis,
-)
-from chardet.euckrfreq import EUCKR_CHAR_TO_FREQ_ORDER
-from chardet.gb2312freq import GB2312_CHAR_TO_FREQ_ORDER
-from chardet.jisfreq import JIS_CHAR_TO_FREQ_ORDER
+from chardet import big5freq, euckrfreq, gb2312freq, jisfreq
+from chardet import chardistribution as common
 
 from helpers.base.words import Said, said
 
 # Encoding: its name for people, the character set that its characters are ranked in by how common they are, and how
 # fast these get rarer: the share of a text that the r most common make up is near to 1 - exp(-r / scale).
-_SCRIPTS: dict[str, tuple[str, str, CharDistributionAnalysis, Sequence[int], float]] = {
-    "gb18030": ("GBK", "gb2312", GB2312DistributionAnalysis(), GB2312_CHAR_TO_FREQ_ORDER, 420),
-    "big5": ("Big5", "big5", Big5DistributionAnalysis(), BIG5_CHAR_TO_FREQ_ORDER, 470),
-    "cp932": ("Shift-JIS", "euc_jp", EUCJPDistributionAnalysis(), JIS_CHAR_TO_FREQ_ORDER, 300),
-    "cp949": ("EUC-KR", "euc_kr", EUCKRDistributionAnalysis(), EUCKR_CHAR_TO_FREQ_ORDER, 120),
+_SCRIPTS: dict[str, tuple[str, str, common.CharDistributionAnalysis, Sequence[int], float]] = {
+    "gb18030": ("GBK", "gb2312", common.GB2312DistributionAnalysis(), gb2312freq.GB2312_CHAR_TO_FREQ_ORDER, 420),
+    "big5": ("Big5", "big5", common.Big5DistributionAnalysis(), big5freq.BIG5_CHAR_TO_FREQ_ORDER, 470),
+    "cp932": ("Shift-JIS", "euc_jp", common.EUCJPDistributionAnalysis(), jisfreq.JIS_CHAR_TO_FREQ_ORDER, 300),
+    "cp949": ("EUC-KR", "euc_kr", common.EUCKRDistributionAnalysis(), euckrfreq.EUCKR_CHAR_TO_FREQ_ORDER, 120),
 }
 _ACCENTED, _DRAWN = 9.0, 20.0  # surprise at a letter of the West, and at a sign for drawing frames, in a name
 _SAMPLED = 1_000  # lines of a text by which its encoding is told
