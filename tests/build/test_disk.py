@@ -159,7 +159,7 @@ def test_a_study(refused: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             raise WriteError(failed[0].removeprefix("error: "))
 
     errors = [*refused(make)]
-    assert len(errors) == 2 + 3  # two folders, and a log of each
+    assert len(errors) == 3 + 3  # two folders, of which the inner one is tried before the outer, and a log of each
     assert all(is_sentence(error, tmp_path / "study") for error in errors)
 
 
