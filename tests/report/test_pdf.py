@@ -1,8 +1,10 @@
 """The PDF: what it holds, what it refuses, and that nothing on a page is cut or read as markup."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -75,6 +77,22 @@ def test_the_same_answers_and_stamp_give_the_same_bytes(tmp_path: Path) -> None:
     first = build_report(Report(folder, list(TITLES), STAMP)).read_bytes()
     assert build_report(Report(folder, list(TITLES), STAMP)).read_bytes() == first
     assert build_report(Report(folder, list(TITLES), STAMP | {"date": "2025-02-01"})).read_bytes() != first
+
+
+def test_the_pdf_is_typsts_with_its_objects_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_answers(tmp_path)
+
+    def made() -> tuple[int, bool, list[str], Any]:
+        content = build_report(Report(folder, list(TITLES), STAMP)).read_bytes()
+        reader = PdfReader(io.BytesIO(content))
+        texts = [page.extract_text() for page in reader.pages]
+        return len(content), bool(reader.xref_objStm), texts, reader.metadata
+
+    size, packed, *compressed = made()
+    monkeypatch.setattr(pdf, "_compressed", lambda content: content)
+    as_set, unpacked, *plain = made()
+    assert packed and not unpacked and size < 0.95 * as_set
+    assert compressed == plain
 
 
 def test_text_is_never_markup(tmp_path: Path) -> None:
