@@ -96,6 +96,13 @@ def read_source(recipe: str, environment: Mapping[str, str] = os.environ) -> Sou
         return Source(OWN) if recipe == "quick" and OWN.is_file() else ""
     name, _, function = said.rpartition(":") if ".py:" in said else (said, "", "")
     if not ("/" in name or os.sep in name or Path(name).suffix):
+        from helpers.networks.architectures import ARCHITECTURES  # with which Keras comes
+
+        if name not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise NetworkError(
+                f"There is no architecture {name!r}: choose one of {known}, or give the path of your own."
+            )
         return name
     path = find_file(name, NETWORK)
     if path.is_dir() and not (path / "saved_model.pb").is_file():

@@ -132,6 +132,8 @@ def test_what_environment_names_is_found_or_refused_in_a_sentence(monkeypatch, t
         read_source("quick", {"NETWORK": LITE0})
     with pytest.raises(NetworkError, match=r"WEIGHTS=none\.pth names no file"):
         read_source("quick", {"NETWORK": LITE0, "WEIGHTS": "none.pth"})
+    with pytest.raises(NetworkError, match="There is no architecture 'vgg_9': choose one of vgg9, "):
+        read_source("quick", {"NETWORK": "vgg_9"})
     with pytest.raises(NetworkError, match="CUSTOM and PREPROCESS are about a network of your own"):
         read_source("quick", {"PREPROCESS": "255"})
     with pytest.raises(NetworkError, match="WEIGHTS is for networks that have learned ImageNet"):
