@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 PNG_DPI = 150
+SHARP_DPI = 120  # what is smoothed of pixels of this size cannot be seen
 PDF_IMAGE_DPI = 180  # more cannot be told from it in print, and takes megabytes
 COLUMNS = 6  # images beside each other
 TILE = 64  # pixels a side, at most, of the images behind a cell
@@ -20,13 +21,19 @@ TILE = 64  # pixels a side, at most, of the images behind a cell
 def as_pdf(figure: "Figure") -> bytes:
     """Give a figure as vectors, as PDF; the same figure gives the same bytes.
 
-    Of pictures with fewer pixels than print can show, it holds these pixels; larger ones are reduced.
+    Of pictures with fewer pixels than print can show, it holds each pixel as a square of several, since viewers may
+    smooth what they enlarge; larger ones are reduced.
     """
-    stream, small = io.BytesIO(), [image for image in _images(figure) if _is_small(image)]
-    for image in small:
-        image.set_interpolation("none")
+    stream, usual = io.BytesIO(), []
+    for image in _images(figure):
+        pixels, times = image.get_array(), min(4, _times(image))
+        if pixels is not None and times:
+            usual.append((image, pixels))
+            image.set_data(pixels.repeat(times, 0).repeat(times, 1))
+            image.set_interpolation("none")
     figure.savefig(stream, format="pdf", dpi=PDF_IMAGE_DPI, metadata={"CreationDate": None})
-    for image in small:
+    for image, pixels in usual:
+        image.set_data(pixels)
         image.set_interpolation("nearest")
     return stream.getvalue()
 
@@ -35,11 +42,12 @@ def _images(figure: "Figure") -> list["AxesImage"]:
     return [image for axes in figure.axes for image in axes.images if image.get_interpolation() == "nearest"]
 
 
-def _is_small(image: "AxesImage") -> bool:
-    """Tell whether a picture has at most the pixels that its axes, as they were last laid out, have in print."""
+def _times(image: "AxesImage") -> int:
+    """Say how many pixels a side stand for one of a picture, in axes as they were last laid out; 0: less than one."""
     axes = image.axes
     inches = np.array(axes.get_window_extent().size) / axes.figure.dpi
-    return max(np.flip(image.get_size()) / inches) <= PDF_IMAGE_DPI
+    density = max(np.flip(image.get_size()) / inches)
+    return max(1, int(SHARP_DPI / density)) if density <= PDF_IMAGE_DPI else 0
 
 
 def as_sheet(images: Sequence[np.ndarray]) -> bytes:

@@ -26,9 +26,9 @@ def sizes(side: int, interpolation: str = "nearest") -> list[tuple[int, int]]:
     return [picture.image.size for picture in page.images if picture.image]
 
 
-@pytest.mark.parametrize("side", [6, 48, 300])
-def test_a_picture_of_few_pixels_is_held_as_it_is(side: int) -> None:
-    assert sizes(side) == [(side, side)]
+@pytest.mark.parametrize(("side", "times"), [(6, 4), (48, 4), (100, 2), (300, 1)])
+def test_of_a_picture_of_few_pixels_each_is_held_as_a_square(side: int, times: int) -> None:
+    assert sizes(side) == [(side * times, side * times)]
 
 
 def test_one_of_more_pixels_than_print_can_show_is_reduced() -> None:
