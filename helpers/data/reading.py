@@ -3,6 +3,7 @@
 Whatever a reader decides or leaves out goes into the Reading, so that nothing can be passed over in silence.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -88,6 +89,7 @@ class Reading:
         sentences = [
             said("data.read.recognised" if by else "data.read.title", title=self.title, n=total, **by),
             said("data.read.classes", n=len(self.class_names), labels=self.labels_from, names=names),
+            *([said("data.read.spelt", names=alike)] if (alike := self._spelt_alike()) else []),
             *([said("data.read.splits", splits=self.splits_from)] if self.splits_from else []),
             *(self._split_sentence(split) for split in self.counts),
             said("data.read.colour" if pixels.colour else "data.read.grey", size=pixels.size, bits=pixels.bits),
@@ -98,6 +100,15 @@ class Reading:
         if options := [f"{name}={value}" for name, value in self.options.items()]:
             sentences.append(said("data.read.options", options=options))
         return [*sentences, *pixels.notes, *self.notes]
+
+    def _spelt_alike(self) -> list[str | Said]:
+        """List the classes whose names differ from another's in capitals, blanks, dashes or underscores alone."""
+        plain = {name: re.sub(r"[\s_-]+", "", name).casefold() for name in self.class_names}
+        often = Counter(plain.values())
+        return some(
+            [name for name, spelling in plain.items() if re.search(r"[^\W\d]", spelling) and often[spelling] > 1],
+            _NAMED,
+        )
 
     def unused_notes(self) -> tuple[Said, ...]:
         """Say what was not used, one whole sentence a kind."""

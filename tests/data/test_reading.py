@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers.base import words
 from helpers.base.files import ROOT
@@ -110,3 +111,30 @@ def test_options_are_part_of_the_fingerprint_where_they_are_chosen(tmp_path: Pat
 def test_an_option_that_is_none_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(DatasetError, match=f"{name}={value}"):
         read_options({name: value})
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("Cat", "cat", "dog"), "'Cat' and 'cat'"),
+        (("ice cream", "ice_cream", "icecream", "tea"), "'ice cream', 'ice_cream' and 'icecream'"),
+        (("cat", "cats", "1", "-1", "+", "-"), ""),
+    ],
+)
+def test_classes_that_only_their_spelling_tells_apart_are_told(names: tuple[str, ...], told: str) -> None:
+    sentences = parts(Reading(class_names=names, counts={"train": dict.fromkeys(names, 3)}).sentences())
+    found = [sentence for sentence in sentences if "in capitals, blanks or dashes alone" in sentence]
+    assert bool(found) == bool(told)
+    assert not told or told.replace("'", "") in found[0].replace("'", "")
+
+
+@pytest.mark.parametrize(("classes", "named"), [("a,a", "'a'"), (",", "''"), ("a,", "''")])
+def test_names_for_classes_that_are_twice_or_none_are_refused(classes: str, named: str, tmp_path: Path) -> None:
+    for label in ("0", "1"):
+        (tmp_path / "digits" / label).mkdir(parents=True)
+        for number in range(6):
+            pixels = np.random.default_rng(number + 10 * int(label)).integers(0, 255, (32, 32), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "digits" / label / f"{number}.png")
+    with pytest.raises(DatasetError, match=f"several classes the name {named}") as error:
+        load_dataset(str(tmp_path / "digits"), tmp_path / "cache", options=Options(classes=classes))
+    assert "\n" not in str(error.value)

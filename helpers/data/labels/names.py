@@ -107,7 +107,10 @@ def _file(name: str) -> Said:
 def _read_wanted(path: str, members: Members, wanted: str) -> tuple[list[list[str]], Said]:
     """Read CLASSES: names parted by commas, or a file of them, beside the data or anywhere."""
     if "," in wanted:
-        return [[name.strip()] for name in wanted.split(",")], said("data.named_by.option")
+        names = [name.strip() for name in wanted.split(",")]
+        if twice := [name for name, often in Counter(names).items() if often > 1 or not name]:
+            raise refused("twice", path=path, classes=wanted, names=twice)
+        return [[name] for name in names], said("data.named_by.option")
     for name in members.files:
         if wanted in (name, PurePosixPath(name).name):
             return _read_list(members, name), _file(name)
