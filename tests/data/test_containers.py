@@ -6,6 +6,7 @@ import io
 import lzma
 import os
 import pickle
+import re
 import shlex
 import sqlite3
 import subprocess
@@ -273,6 +274,33 @@ def test_archive_of_a_foreign_kind_is_named_whatever_its_ending(magic: bytes, na
     folder = tmp_path / "down load"
     save(magic + bytes(200), folder / "pets.bin")
     assert name in message(folder, tmp_path / "cache") and "pets.bin" in message(folder, tmp_path / "cache")
+
+
+def test_parts_of_an_archive_are_refused_with_a_command_that_joins_them(tmp_path: Path) -> None:
+    whole = b"PK\x03\x04" + np.random.default_rng(0).bytes(896)
+    for place in range(3):
+        save(whole[300 * place : 300 * place + 300], tmp_path / "my data" / f"pets.zip.00{place + 1}")
+    for given in (tmp_path / "my data", tmp_path / "my data" / "pets.zip.001"):
+        said = message(given, tmp_path / "cache")
+        assert "one part of an archive" in said
+        subprocess.run(said.split("`")[1], shell=True, check=True)
+        assert (tmp_path / "my data" / "pets.zip").read_bytes() == whole
+        (tmp_path / "my data" / "pets.zip").unlink()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html><body>Sign in</body></html>", "a web page.*signed in"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "Git LFS.*git lfs pull"),
+        (bytes(128) + b"DICM" + bytes(50), "a DICOM image.*as PNG files"),
+    ],
+)
+def test_what_is_no_data_is_called_by_its_name(content: bytes, said: str, tmp_path: Path) -> None:
+    alone = save(content, tmp_path / "pets.zip")
+    save(content, tmp_path / "folder" / "pets.bin")
+    for given in (alone, tmp_path / "folder"):
+        assert re.search(said, message(given, tmp_path / "cache"))
 
 
 def test_database_is_refused_with_a_command_that_writes_its_images(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Pickles are not read since opening one runs whatever its maker put into it.
 """
 
+import re
 import shlex
 import sys
 import tomllib
@@ -14,6 +15,7 @@ from helpers.base.words import Said, fields, said, template
 from helpers.data.sources import refused
 
 _MOST_LOOKED_AT, _MOST_NAMED = 100, 12  # files
+_PART = re.compile(r"\.(zip|7z|tar|tgz|gz|rar)\.\d{3}$", re.IGNORECASE)  # of an archive that was cut into files
 _FORMS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 _MAGIC = {form: tuple(start.encode("latin-1") for start in known["begins"]) for form, known in _FORMS.items()}
 
@@ -24,6 +26,10 @@ def _find_form(name: str, head: bytes) -> str:
     is_example = len(head) > 15 and 2 < length < 2**31 and head[12] == 10 and head[13] != 0
     if ".tfrecord" in name.lower() or is_example:
         return "tfrecord"
+    if _PART.search(name):
+        return "part"
+    if head[128:132] == b"DICM":
+        return "dicom"
     return next((form for form, magics in _MAGIC.items() if head.startswith(magics)), "")
 
 
@@ -51,7 +57,7 @@ def refuse_foreign_members(path: Path, heads: Iterable[tuple[str, bytes]]) -> No
 def _advise(path: Path, form: str, files: list[Path]) -> Said:
     """Say how to convert a file, or `files`, in their own folder or into one beside it."""
     folder = path.with_name(PurePosixPath(path.name).stem.split(".")[0] + "_unpacked")
-    values = {"path": path, "folder": folder, "python": sys.executable}
+    values = {"path": path, "folder": folder, "python": sys.executable, "whole": path.with_suffix("")}
     spelled = {name: shlex.quote(str(value)) for name, value in values.items()}
     spelled |= {"files": shlex.join(map(str, files)), "program": _FORMS[form].get("program", "")}
     key = f"refused.advice.{form}"
