@@ -668,6 +668,17 @@ def test_a_pattern_for_paths_makes_groups(tmp_path: Path) -> None:
     assert sum(map(len, split)) == len(set.union(*split)) == 10
 
 
+@pytest.mark.parametrize("pattern", ["(cat|dog)", "png", r"(cat|dog\d)"])
+def test_groups_that_leave_a_class_nothing_to_divide_are_refused(pattern: str, tmp_path: Path) -> None:
+    path = build(tree({f"{c}*{c}{{}}.png": 6 for c in PETS}), tmp_path)
+    with pytest.raises(DatasetError, match="puts all images of the class 'cat' in"):
+        look(str(path), tmp_path / "cache", options=Options(group=pattern))
+    look(str(path), tmp_path / "cache", options=Options(group=r"(\d)\.png"))
+    splits = {f"{split}/{c}*{c}{{}}.png": 6 for c in PETS for split in ("train", "test")}
+    (tmp_path / "given").mkdir()
+    look(str(build(tree(splits), tmp_path / "given")), tmp_path / "cache", options=Options(group=pattern))
+
+
 def test_a_validation_split_too_small_to_choose_by_is_replaced(tmp_path: Path) -> None:
     counts = {f"{split}/{c}": n for split, n in (("train", 150), ("val", 4), ("test", 20)) for c in PETS}
     dataset = load_dataset(str(build(tree(counts), tmp_path)), tmp_path / "cache")

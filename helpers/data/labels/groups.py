@@ -31,7 +31,7 @@ def group(found: Found, images: list[Image], above: Labels) -> tuple[list[Image]
     """Give images the group that has to stay on one side of a split: as the user says, else where the data tell.
 
     above: what the folders above those of the classes say. Gives the images and a note on what was done. Raises
-    DatasetError where GROUP is no column, and matches no path.
+    DatasetError where GROUP is no column and matches no path, or leaves a class nothing to divide.
     """
     columns, wanted = {table.group for table in found.tables if table.group}, found.options.group
     folds = {name: place.fold for name, place in found.folders.places.items() if place.fold}
@@ -48,8 +48,18 @@ def group(found: Found, images: list[Image], above: Labels) -> tuple[list[Image]
     else:
         return images, _series_notes(images)
     grouped = [image._replace(group=groups.get(image.name, "")) for image in images]
+    if wanted and (whole := _undivided(grouped)):
+        raise refused("undivided", path=found.path, group=wanted, name=whole)
     number = len({image.group for image in grouped if image.group})
     return grouped, (said("data.notes.groups", n=number, by=by),)
+
+
+def _undivided(images: Iterable[Image]) -> str:
+    """Name a class of which all images are of one group, though splits are to be drawn; "" where there is none."""
+    groups: dict[str, set[str]] = {}
+    for image in images:
+        groups.setdefault(image.label, set()).add(image.split or image.group)
+    return next((label for label, found in groups.items() if len(found) == 1 and "" not in found), "")
 
 
 def _series_notes(images: Sequence[Image]) -> tuple[Said, ...]:
