@@ -25,7 +25,7 @@ FONT = Path(__file__).parent / "fonts" / "NotoSansCJKtc.ttf"
 _CHINESE = 0x2E80  # where the characters of Chinese begin, and its punctuation
 _MARKUP_BYTES = 1_000_000  # of these, for all that is no picture
 # Qualities of AVIF, each with the largest width in pixels; the first with which all pictures have room is taken.
-_FORMS = ((50, 1000), (45, 900), (40, 800), (30, 640))
+_FORMS = ((45, 1000), (45, 900), (40, 800), (30, 640))
 
 
 @dataclass(frozen=True)
