@@ -33,7 +33,7 @@ class Settings(saliency.Settings):
     random weights, at least two.
     """
 
-    randomised: int = 24
+    randomised: int = 16
     draws: int = 5
 
 

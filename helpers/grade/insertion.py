@@ -133,17 +133,27 @@ def _inner_points(
     model: keras.Model, images: np.ndarray, hidden: np.ndarray, classes: np.ndarray, ranks: np.ndarray, steps: int
 ) -> np.ndarray:
     """Give the points of the curves between their ends: (answers, N, 2, steps - 1), insertion first."""
-    pixels = ranks[0].size
-    counts = np.tile(np.arange(1, steps) * pixels // steps, 2).astype(ranks.dtype)
-    inserted = np.arange(len(counts)) < len(counts) // 2
-    found = np.empty((len(ANSWERS), len(images) * len(counts)), np.float32)
-    for chunk in chunks(found.shape[1], forward_bytes(model, images.shape[1:])):
-        # NumPy masks bytes at ten times the rate at which a small network takes them: no need to do it in the graph.
-        rows, points = np.divmod(np.arange(chunk.start, chunk.stop), len(counts))
-        first = ranks[rows] < counts[points, np.newaxis, np.newaxis]
-        shown = (first == inserted[points, np.newaxis, np.newaxis])[..., np.newaxis]
-        found[:, chunk] = _answers(model, np.where(shown, images[rows], hidden[rows]), classes[rows])
-    return found.reshape(len(ANSWERS), len(images), 2, steps - 1)
+    counts = (np.arange(1, steps) * ranks[0].size // steps).astype(ranks.dtype)
+    found = np.empty((len(ANSWERS), len(images), 2, steps - 1), np.float32)
+    for part in chunks(len(images), 2 * len(counts) * forward_bytes(model, images.shape[1:])):
+        first = ranks[part, np.newaxis] < counts[:, np.newaxis, np.newaxis]
+        views = _exchanged(images[part], hidden[part], first)
+        asked = np.repeat(classes[part], 2 * len(counts))
+        answers = _answers(model, views.reshape(len(asked), *images.shape[1:]), asked)
+        found[:, part] = answers.reshape(found[:, part].shape)
+    return found
+
+
+def _exchanged(images: np.ndarray, hidden: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Show the first pixels of k images (k, H, W, C) uint8 and hide the others, and the other way round.
+
+    first: (k, points, H, W) bool. Returns (k, 2, points, H, W, C) uint8. By bits, nine times as fast as by choosing.
+    """
+    differs = (images ^ hidden)[:, np.newaxis]
+    views = np.empty((len(images), 2, first.shape[1], *images.shape[1:]), np.uint8)
+    views[:, 0] = first[..., np.newaxis] * differs ^ hidden[:, np.newaxis]
+    views[:, 1] = views[:, 0] ^ differs
+    return views
 
 
 def _answers(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -13,11 +13,9 @@ from scipy.stats import spearmanr
 from helpers.base.words import Said, said
 from helpers.explain import superpixels
 from helpers.grade import insertion
-from helpers.networks.architectures import multiplications
-from helpers.networks.chunks import USUAL_WORK
 from helpers.networks.inference import bfloat16
 
-SAMPLES = (250, 1000, 3000)
+SAMPLES = (250, 500, 1000)
 SEGMENTS = (25, 50, 100)
 FORMATS = {"found": ".0f", "rank correlation": ".2f", "overlap": ".0%", "chance": ".0%", "flips": ".0%", "r2": ".2f"}
 FEWEST = 50  # images from which an overlap is told
@@ -30,7 +28,7 @@ def study(
     labels: Sequence[int],
     seeds: Sequence[int],
     *,
-    samples: Sequence[int] = (),
+    samples: Sequence[int] = SAMPLES,
     segments: Sequence[int] = SEGMENTS,
     compactness: float = 0.1,
     fill: str = "image mean",
@@ -39,14 +37,13 @@ def study(
     """Explain images with several seeds, numbers of copies and cuts, and measure what the seeds agree on.
 
     images: (N, H, W, C) uint8; labels: (N,) int, the class explained; seeds: at least two; samples: numbers of
-    copies, ascending, or none for SAMPLES, the last of which is two thirds of the work and left out where the network
-    computes long; segments: superpixels asked for; the others as in `superpixels.explain_labels`. The copies of a
+    copies, ascending; segments: superpixels asked for; the others as in `superpixels.explain_labels`. The copies of a
     smaller number are the first of the larger one, so that a seed costs one set of passes. Returns a row a cut and
     number of copies, with means over images and pairs of seeds: found, the superpixels; rank correlation of their
     weights; overlap of the `top` strongest, and chance, what two blind choices share; flips, the share of superpixels
     that change sign; r2.
     """
-    samples, rows = samples or SAMPLES[: 2 if multiplications(model) > USUAL_WORK else None], []
+    rows = []
     for wanted in segments:
         fits = [
             explain_often(model, image, int(label), seeds, samples, wanted, compactness, fill)
