@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.base.files import ROOT, writing
 from helpers.base.notebook import UsageError, read_cells, source
+from helpers.build.kernel import forked
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
@@ -113,7 +114,7 @@ def _own_kernels(log: Path) -> "type[AsyncKernelManager]":
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    own = [sys.executable, "-m", "helpers.build.kernel", "-f", "{connection_file}"]
+    own = forked("helpers.build.kernel", "-f", "{connection_file}")
 
     class OwnKernelManager(AsyncKernelManager):
         @property

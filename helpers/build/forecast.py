@@ -16,6 +16,7 @@ from helpers.base.notebook import read_parameters
 from helpers.base.words import duration
 from helpers.build import stale
 from helpers.build.execute import kernel_environment
+from helpers.build.kernel import forked
 from helpers.build.plan import Build
 
 _USUAL_PACE = 0.6  # notebooks run side by side
@@ -88,7 +89,7 @@ def free_bytes(build: Build) -> int:
 
 
 def _count_work(build: Build) -> dict:
-    command = [sys.executable, "-m", "helpers.build.forecast", json.dumps(dict(build.common))]
+    command = forked("helpers.build.forecast", json.dumps(dict(build.common)))
     counted = subprocess.run(command, env=kernel_environment(), capture_output=True, text=True)
     return json.loads(counted.stdout.splitlines()[-1]) if counted.returncode == 0 else {}
 

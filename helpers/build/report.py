@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path
@@ -20,8 +20,9 @@ from helpers.base.files import read_json, remove_drafts, writing
 from helpers.base.runs import BUILD_VARIABLE, KEPT, Recipe
 from helpers.build import stale
 from helpers.build.board import Board
-from helpers.build.execute import Failure, say
-from helpers.build.forecast import forecast, free_bytes
+from helpers.build.execute import Failure, kernel_environment, say
+from helpers.build.forecast import forecast, free_bytes, to_run
+from helpers.build.nursery import nursery
 from helpers.build.plan import Build, check, plan
 from helpers.build.schedule import choose_jobs, run_notebooks
 from helpers.report.remarks import read_remarks, remarks_digest
@@ -32,7 +33,7 @@ def make_report(build: Build, jobs: int) -> int:
     check(build)
     author_remarks(build)
     os.environ[BUILD_VARIABLE] = str(build.run)  # tells the kernels that theirs are the report's answers
-    with sole_build(build.run):
+    with sole_build(build.run), nursery(kernel_environment()) if to_run(build) else nullcontext():
         expected = forecast(build)
         if expected:
             say(expected.sentence(free_bytes(build)))

@@ -1,0 +1,76 @@
+"""Forked copies of the nursery do what new processes would, and end with who asked for them."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers.base.files import ROOT
+from helpers.build.execute import kernel_environment
+from helpers.build.kernel import NURSERY, forked
+from helpers.build.nursery import nursery
+
+TELL = "import json, os, sys; print(json.dumps([os.getcwd(), os.environ['TOLD'], 'tensorflow' in sys.modules]))"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def running() -> Iterator[None]:
+    with nursery(kernel_environment()):
+        yield
+
+
+def run(code: str, folder: Path) -> subprocess.CompletedProcess:
+    """Run code by a module of the standard library that runs code, once."""
+    command = forked("timeit", "-n", "1", "-r", "1", code)
+    told = {**os.environ, "TOLD": "yes"}
+    return subprocess.run(command, cwd=folder, env=told, capture_output=True, text=True, check=False)
+
+
+def told(done: subprocess.CompletedProcess) -> list:
+    return json.loads(done.stdout.splitlines()[0])
+
+
+def test_a_copy_has_the_askers_folder_environment_and_streams_and_the_imports(tmp_path: Path) -> None:
+    assert told(run(TELL, tmp_path)) == [str(tmp_path), "yes", True]
+
+
+def test_an_error_is_told_as_by_a_new_process(tmp_path: Path) -> None:
+    assert run(TELL, tmp_path).returncode == 0
+    done = run("1 / 0", tmp_path)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_without_a_nursery_or_after_a_change_of_the_code_a_new_process_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = ROOT / "helpers" / "__init__.py"
+    before = code.stat()
+    os.utime(code)
+    try:
+        assert told(run(TELL, tmp_path)) == [str(tmp_path), "yes", False]
+    finally:
+        os.utime(code, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert told(run(TELL, tmp_path))[2]
+    monkeypatch.setenv(NURSERY, str(tmp_path / "nothing"))
+    assert not told(run(TELL, tmp_path))[2]
+
+
+def test_a_copy_ends_with_its_asker(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
+    with subprocess.Popen(forked("timeit", "-n", "1", "-r", "1", code)) as asker:
+        while not (note.is_file() and note.read_text()):
+            assert asker.poll() is None
+            time.sleep(0.05)
+        copy = Path("/proc") / note.read_text()
+        assert copy.exists()
+        asker.kill()
+    deadline = time.monotonic() + 20
+    while copy.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not copy.exists()
