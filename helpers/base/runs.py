@@ -74,20 +74,29 @@ def place_of(reports: str) -> Path:
     return reports_folder() if reports == "reports" else ROOT / reports
 
 
+def check_name(reports: Path, record: Mapping[str, Any]) -> str:
+    """Give the name that the environment's RUN gives a run, "" for none; record: what is known of that run by now.
+
+    Raises UsageError where it is no name of a folder that can be seen, or names the folder of another run.
+    """
+    own = os.environ.get(RUN_VARIABLE, "")
+    if own and (Path(own).name != own or own.startswith(".")):
+        raise UsageError(f"RUN={own} is no name of a folder; choose one without slashes that begins with no dot.")
+    if own and (other := _difference(reports / own, record, tuple(key for key in _NAMED if key in record))):
+        raise UsageError(f"{reports / own} holds another run ({other}); choose another name than RUN={own}.")
+    return own
+
+
 def claim(reports: Path, name: str, record: Mapping[str, Any]) -> Path:
     """Give the folder of a run and write its record there; where it holds other data, one beside it, and say so.
 
     name: by `name_run`; the environment's RUN goes before it. record: what the run is, with `fingerprint`, `recipe`,
     `seed`, `image_size`, `network` and `trainings`. Raises UsageError where RUN names the folder of another run.
     """
-    own = os.environ.get(RUN_VARIABLE, "")
-    if own and Path(own).name != own:
-        raise UsageError(f"RUN={own} is no name of a folder; choose one without slashes.")
     with locked(reports / ".runs.lock"):
+        own = check_name(reports, {**dict.fromkeys(_NAMED), **record})
         folder = reports / (own or name)
-        if own and (other := _difference(folder, record, _NAMED)):
-            raise UsageError(f"{folder} holds another run ({other}); choose another name than RUN={own}.")
-        if not own and (other := _difference(folder, record, ("fingerprint",))):
+        if not own and _difference(folder, record, ("fingerprint",)):
             folder = reports / f"{name}-{record['fingerprint'][:6]}"
             print(f"{reports / name} holds a run of other data, so this one is {folder.name}.", flush=True)
         before = read_run(folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 from helpers.base.files import ROOT, cache_folder, cache_notes, reports_folder, write_atomically
 from helpers.base.legal import check_values, near
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
-from helpers.base.runs import COMMON, RUN_VARIABLE, SEEDS_VARIABLE, chosen_trainings
+from helpers.base.runs import COMMON, RUN_VARIABLE, SEEDS_VARIABLE, check_name, chosen_trainings
 from helpers.base.words import show
 from helpers.build import stale
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
@@ -134,9 +134,12 @@ def plan(
     dataset: as `load_dataset` takes it; recipe: one of RECIPES; image_size: pixels a side, 0 for the usual; run: the
     name of its folder, "" for one of data, recipe and so on; language: those of the report.
     """
-    reports, often = reports_folder(), _trainings(recipe)
+    os.environ[RUN_VARIABLE] = run  # which the kernels go by as well
+    reports, often, day = reports_folder(), _trainings(recipe), _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
+    check_name(reports, {})
     image_size = image_size or preferred_side(recipe)
     data = identify(dataset, image_size=image_size or None)
+    check_name(reports, {"fingerprint": data.fingerprint, "recipe": recipe, "seed": seed, "trainings": often})
     # the shell's own LANGUAGE is another program's
     hand_in = read_hand_in(environment={**os.environ, "LANGUAGE": language})
     precision, balanced = describe_precision(), balances(recipe)
@@ -163,8 +166,6 @@ def plan(
         **({"the landmarks": "mtcnn"} if loaded.title == "FER2013" and find_spec("mtcnn") else {}),
         **(_pretrained_facts(dataset, image_size) if recipe == pretrained.RECIPE else {}),
     }
-    day = _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
-    os.environ[RUN_VARIABLE] = run  # which the kernels go by as well
     source = dataset if dataset in KNOWN_NAMES else str(data.path)
     return Build(
         notebooks=notebooks,

@@ -49,9 +49,10 @@ def test_a_name_of_ones_own_is_taken_unless_it_is_another_runs(tmp_path: Path, m
     for changed in ({"seed": 1}, {"recipe": "tiny"}, {"fingerprint": "0"}, {"image_size": 96}):
         with pytest.raises(UsageError, match=r"holds another run \(\w+ \w+ and not \w+\); choose another name"):
             runs.claim(tmp_path, "faces", {**FACES, **changed})
-    monkeypatch.setenv("RUN", "../mine")
-    with pytest.raises(UsageError, match="without slashes"):
-        runs.claim(tmp_path, "faces", FACES)
+    for name in ("../mine", "..", ".kept", "a/b"):
+        monkeypatch.setenv("RUN", name)
+        with pytest.raises(UsageError, match="without slashes that begins with no dot"):
+            runs.claim(tmp_path, "faces", FACES)
     (tmp_path / "sample").mkdir()
     (tmp_path / "sample" / "report.pdf").touch()
     monkeypatch.setenv("RUN", "sample")

@@ -482,6 +482,24 @@ def test_the_day_of_the_answers_is_today_unless_reproducible_builds_tell_it(monk
             day(wrong)
 
 
+@pytest.mark.parametrize(("name", "value", "told"), [
+    ("RUN", "a/b", "RUN=a/b is no name of a folder"), ("RUN", "..", "RUN=.. is no name of a folder"),
+    ("RUN", "taken", "taken holds another run"), ("NETWORK", "/none/x.py", "names no file"),
+    ("NETWORK", "vgg_9", "There is no architecture 'vgg_9'"), ("RECIPE", "slow", "There is no recipe slow"),
+    ("SOURCE_DATE_EPOCH", "now", "SOURCE_DATE_EPOCH=now is no time"), ("SEEDS", "many", "SEEDS=many is no"),
+    ("QUESTIONS", "99", "no notebook of question 99"), ("SET", "05_gradient_ascent.LAYERS=5", "LAYERS"),
+])  # fmt: skip
+def test_a_bad_option_is_refused_before_an_image_is_looked_at(
+    name: str, value: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    write_json(tmp_path / "taken" / "run.json", {"fingerprint": "of other data", "recipe": "tiny"})
+    for opens in ("look", "load_dataset"):
+        monkeypatch.setattr(f"helpers.build.plan.{opens}", lambda *_, **__: pytest.fail("images are decoded"))
+    assert cli("report", "RECIPE=tiny", f"REPORTS={tmp_path}", f"{name}={value}") == 2
+    assert told in (said := capsys.readouterr().err) and said.count("\n") == 1
+
+
 def test_the_precision_is_part_of_what_answers_are_made_from(monkeypatch: pytest.MonkeyPatch) -> None:
     def facts(precision: str) -> dict[str, str]:
         monkeypatch.setenv("PRECISION", precision)

@@ -20,6 +20,8 @@ from helpers.base.files import ROOT
 from helpers.base.folders import file_sha256
 
 NETWORK, CUSTOM, PREPROCESS, WEIGHTS = "NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS"  # variables of the environment
+# Those that have names; `networks.architectures`, with which Keras comes, says what each is.
+ARCHITECTURES = ("vgg9", "vgg9_small", "average9", "slim8", "wide8", "even10", "vgg12", "wide5")
 OWN = ROOT / "notebooks" / "network.py"  # what RECIPE=quick trains, unless NETWORK names another
 TRAINED = (".keras", ".h5")
 
@@ -96,8 +98,6 @@ def read_source(recipe: str, environment: Mapping[str, str] = os.environ) -> Sou
         return Source(OWN) if recipe == "quick" and OWN.is_file() else ""
     name, _, function = said.rpartition(":") if ".py:" in said else (said, "", "")
     if not ("/" in name or os.sep in name or Path(name).suffix):
-        from helpers.networks.architectures import ARCHITECTURES  # with which Keras comes
-
         if name not in ARCHITECTURES:
             known = ", ".join(ARCHITECTURES)
             raise NetworkError(

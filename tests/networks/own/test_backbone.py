@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from skimage import data, transform
 
+from helpers.networks import architectures
 from helpers.networks.logits import all_logits, softmax
 from helpers.networks.own import backbone, built, lite0
 from helpers.networks.own.archive import read_tensors
 from helpers.networks.own.backbone import FEATURES, LITE0, find_backbone
-from helpers.networks.own.source import NetworkError, label, preferred_side, read_source
+from helpers.networks.own.source import ARCHITECTURES, NetworkError, label, preferred_side, read_source
 
 
 def found(name: str, weights: str = "") -> backbone.Backbone:
@@ -132,6 +133,7 @@ def test_what_environment_names_is_found_or_refused_in_a_sentence(monkeypatch, t
         read_source("quick", {"NETWORK": LITE0})
     with pytest.raises(NetworkError, match=r"WEIGHTS=none\.pth names no file"):
         read_source("quick", {"NETWORK": LITE0, "WEIGHTS": "none.pth"})
+    assert tuple(architectures.ARCHITECTURES) == ARCHITECTURES
     with pytest.raises(NetworkError, match="There is no architecture 'vgg_9': choose one of vgg9, "):
         read_source("quick", {"NETWORK": "vgg_9"})
     with pytest.raises(NetworkError, match="CUSTOM and PREPROCESS are about a network of your own"):
