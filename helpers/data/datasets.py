@@ -19,12 +19,12 @@ from helpers.base.files import ROOT, cache_folder, write_atomically
 from helpers.base.folders import Facts, content_of, keep_folder, kept_facts
 from helpers.base.legal import near
 from helpers.base.notebook import UsageError
-from helpers.base.words import Said, plain, stored
+from helpers.base.words import Said, plain, said, stored
 from helpers.data import cache as store
 from helpers.data import faces, readers
 from helpers.data.containers import list_members, refuse_foreign_members
 from helpers.data.options import Options, read_options
-from helpers.data.reading import SPLITS, Reading, count, from_json, printable
+from helpers.data.reading import SPLITS, Reading, count, from_json, printable, unused
 from helpers.data.sources import FER2013_SIZE, OTHER_SIZE, PREVIEWED, Contents, Record, reading_from, refused
 from helpers.data.splits import plan
 
@@ -173,18 +173,20 @@ def identify(
     """Find a data set and fingerprint its content, without decoding an image.
 
     Files are hashed once and then known by size and time. Arguments and errors are those of load_dataset, but
-    that only missing data are an error.
+    that only missing data, and options that drawn faces do not have, are an error.
     """
     if image_size is not None and not _SIZES[0] <= image_size <= _SIZES[1]:
         raise refused("size", size=str(image_size), low=_SIZES[0], high=_SIZES[1])
     path = _locate(name_or_path)
+    # the same text where all is left as it is, whatever options there are
+    chosen = " ".join(f"{name}={value}" for name, value in (options or read_options()).chosen().items())
     if path is None:  # another program draws other faces
         image_size = None if image_size == FER2013_SIZE else image_size  # the size that they have anyway
         program = sorted(Path(faces.__file__).parent.glob("*.py"))
-        digest, chosen = store.digest_lines(f"{file.name} {file_digest(file)}" for file in program), ""
+        digest = store.digest_lines(f"{file.name} {file_digest(file)}" for file in program)
+        if chosen:
+            raise refused("drawn", option=chosen)
     else:
-        # the same text where all is left as it is, whatever options there are
-        chosen = " ".join(f"{name}={value}" for name, value in (options or read_options()).chosen().items())
         with reading_from(path):
             digest = store.content_digest(path, cache or cache_folder())
     fingerprint = hashlib.sha256(f"{digest} {image_size} {chosen}".encode()).hexdigest()[:16]
@@ -278,9 +280,10 @@ def recognise(path: Path, options: Options, scratch: Path | None = None) -> Cont
         for reader in readers.READERS:
             if found := reader.find(path, members):
                 reading, *records = reader.read(path, members, found, options)
-                reading = replace(reading, options=options.chosen(), notes=(*members.notes, *reading.notes))
+                notes, left = (*members.notes, *reading.notes), unused(said("data.left.deeper"), members.deeper)
+                reading = replace(reading, options=options.chosen(), notes=notes, unused=(*reading.unused, *left))
                 return Contents(reading, *(_guarded(path, part) if part else () for part in records))
-        refuse_foreign_members(path, members.heads())
+        refuse_foreign_members(path, members)
     kinds = ", ".join(reader.what for reader in readers.READERS)
     raise refused("unknown", path=path, kinds=kinds)
 

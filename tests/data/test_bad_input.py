@@ -326,7 +326,8 @@ ERRORS: dict[str, tuple[Maker, str]] = {
     ),
     "table without pixels": (
         file_of(b"emotion,Usage\n0,Training\n"),
-        COLUMNS % ("'emotion' and 'usage'", "'pixels' or 'feature'"),
+        COLUMNS.replace("; name", ", and no images that it could name; put the images there, or name")
+        % ("'emotion' and 'usage'", "'pixels' or 'feature'"),
     ),
     "table without labels": (
         file_of(f"id,feature\n0,{PIXELS}\n".encode()),

@@ -164,6 +164,29 @@ def test_large_archives_in_an_archive_keep_every_byte(tmp_path: Path) -> None:
     }
 
 
+def test_archives_in_the_archives_of_a_folder_are_what_these_hold_alone(tmp_path: Path) -> None:
+    file = save(zipped({"cat.zip": zipped(half("cat")), "dog.zip": zipped(half("dog"))}), tmp_path / "mine" / "a.zip")
+    alone, within = (opened(given, tmp_path / "cache") for given in (file, file.parent))
+    assert alone.class_names == ("cat", "dog") and pairs(alone) == pairs(within)
+
+
+@pytest.mark.parametrize("place", ["mine/a.zip", "a.zip"])
+def test_archive_that_lies_too_deep_is_refused_by_name_with_advice_that_works(place: str, tmp_path: Path) -> None:
+    inner = {"b.zip": zipped({"c.zip": zipped(PETS), "labels.csv": b"file,label\n0.png,cat\n"})}
+    file = save(zipped(inner), tmp_path / place)
+    given = file.parent if "/" in place else file
+    assert "b.zip/c.zip is an archive in archives" in message(given, tmp_path / "cache")
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(folder := file.parent / "unpacked")
+    file.unlink()
+    assert opened(folder, tmp_path / "cache").class_names == ("cat", "dog")
+
+
+def test_archive_that_lies_too_deep_beside_images_is_counted(tmp_path: Path) -> None:
+    path = save(zipped({**PETS, "more.zip": zipped({"b.zip": zipped({"cow/1.png": png(1)})})}), tmp_path / "a.zip")
+    assert "1 archive in archives" in " ".join(parts(opened(path, tmp_path / "cache").reading.unused_notes()))
+
+
 # harm
 
 
@@ -312,6 +335,33 @@ def test_database_is_refused_with_a_command_that_writes_its_images(tmp_path: Pat
     follow(said)
     written = {file.parent.name: file for file in (tmp_path / "my pets_unpacked").rglob("*") if file.is_file()}
     assert {*written} == {"cat", "dog"} and written["dog"].read_bytes() in PETS.values()
+
+
+def test_pictures_known_by_their_ending_alone_are_refused_with_a_command_that_converts_them(tmp_path: Path) -> None:
+    for name, content in half("cat").items():
+        Image.open(io.BytesIO(content)).save(save(b"", tmp_path / "my pets" / name.replace(".png", ".tga")))
+    save(b"file,label\n" + b"".join(b"%03d.tga,%d\n" % (n, n % 2) for n in range(50)), tmp_path / "my pets" / "t.csv")
+    said = message(tmp_path / "my pets", tmp_path / "cache")
+    assert "holds cat/000.tga, which is a picture in a form" in said
+    follow(said)
+    assert opened(tmp_path / "my pets", tmp_path / "cache").class_names == ("0", "1")
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_a_table_of_addresses_is_refused_with_a_command_that_fetches_them(mark: str, tmp_path: Path) -> None:
+    files = {save(content, tmp_path / "there" / name).as_uri(): name.split("/")[0] for name, content in PETS.items()}
+    rows = [f"{address}{mark}{pet}" for address, pet in {**files, "file:///nowhere.png": "cat"}.items()]
+    file = save("\n".join([f"url{mark}label", *rows]).encode(), tmp_path / "my pets" / "t.csv")
+    for given in (file, file.parent):
+        said = message(given, tmp_path / "cache")
+        assert "is a table of addresses" in said
+    follow(said)
+    assert len(pairs(opened(file.parent / "t_unpacked", tmp_path / "cache"))) == 100
+
+
+def test_a_table_whose_images_are_not_there_says_so(tmp_path: Path) -> None:
+    save(b"file,label\n1.png,cat\n2.png,dog\n", tmp_path / "mine" / "t.csv")
+    assert "and no images that it could name; put the images there" in message(tmp_path / "mine", tmp_path / "cache")
 
 
 def test_pickles_are_refused_with_a_command_that_writes_arrays(tmp_path: Path) -> None:

@@ -877,6 +877,16 @@ def test_an_option_that_decides_nothing_beside_another_is_refused(given: Mapping
     assert read_options({"LABELS": "names", "LABEL": "2"}).label == "2"
 
 
+@pytest.mark.parametrize("option", ["CLASS_LEVEL=1", "LABELS=t.csv", "LABEL=a", "FILE=a", "CLASSES=a,b", "GROUP=x",
+                                    "FIT=pad"])  # fmt: skip
+def test_an_option_that_drawn_faces_do_not_have_is_refused(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
+) -> None:
+    assert cli("look", "DATASET=faces", option, f"REPORTS={tmp_path}") == 2
+    said = capsys.readouterr().err
+    assert f"{option} decides nothing with DATASET=faces" in said and said.count("\n") == 1
+
+
 def test_look_prints_the_plan_and_draws_a_row_a_class(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:

@@ -39,12 +39,14 @@ _LINK = "is a link, and holds no image itself"
 class Members:
     """What a folder, an archive or a file holds: its files by name, each with how to open it, and its folders.
 
-    notes: whole sentences on what was decided when they were listed.
+    notes: whole sentences on what was decided when they were listed; deeper: archives that lie too deep in others to be
+    looked into.
     """
 
     files: Mapping[str, Opener]
     folders: frozenset[str] = frozenset()
     notes: tuple[Said, ...] = ()
+    deeper: tuple[str, ...] = ()
 
     def heads(self) -> Iterator[tuple[str, bytes]]:
         """Give name and first bytes of every file that can be read."""
@@ -69,7 +71,9 @@ def list_members(path: Path, scratch: Path | None = None) -> Members:
         found, size = None, path.stat().st_size
     spool = _Spool(path, scratch, max(MIN_SPOOL, MAX_GROWTH * size))
     found = found or _list_archive(str(path), path.open("rb"), spool)
-    return _with_inner_archives(path, found, spool) if found else _list_file(path)
+    for _ in range(2 if path.is_dir() else 1):  # so that a folder holds what its archive does, given alone
+        found = found and _with_inner_archives(path, found, spool)
+    return found or _list_file(path)
 
 
 def _list_file(path: Path) -> Members:
@@ -203,7 +207,7 @@ def _visible(label: str, entries: Sequence[tuple[str, Any]]) -> list[tuple[str, 
 def _with_inner_archives(path: Path, found: Members, spool: "_Spool") -> Members:
     """Put the files of every inner archive in its place, below a folder of its name unless it lies there alone."""
     files: dict[str, Opener] = {}
-    folders, notes = set(found.folders), list(found.notes)
+    folders, notes, deeper = set(found.folders), list(found.notes), list[str]()
     for name, opener in found.files.items():
         inner = _list_inner(path, name, opener, spool) if name.lower().endswith(_ENDINGS) else None
         if inner is None:
@@ -221,7 +225,9 @@ def _with_inner_archives(path: Path, found: Members, spool: "_Spool") -> Members
         files |= {str(place / file): opener for file, opener in inner.files.items()}
         folders |= {str(place), *(str(place / folder) for folder in inner.folders)} - {"."}
         notes += inner.notes
-    return Members(files, frozenset(folders), tuple({repr(note): note for note in notes}.values()))
+        ends = tuple(ending for ending in _ENDINGS if ending != ".npz")
+        deeper += [f"{name}/{file}" for file in inner.files if file.lower().endswith(ends)]
+    return Members(files, frozenset(folders), tuple({repr(note): note for note in notes}.values()), tuple(deeper))
 
 
 def _list_inner(path: Path, name: str, opener: Opener, spool: "_Spool") -> Members | None:

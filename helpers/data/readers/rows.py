@@ -13,7 +13,7 @@ import numpy as np
 
 from helpers.base.words import Said, said
 from helpers.data import sources
-from helpers.data.containers import Members
+from helpers.data.containers import Members, refuse_foreign_members
 from helpers.data.faces import CLASS_SHARES
 from helpers.data.labels.words import VOCABULARY, find_split
 from helpers.data.options import Options
@@ -82,7 +82,11 @@ def find(path: Path, members: Members) -> list[_Table]:
     tables = [table for name in sorted(names) if (table := _describe(name, members.files[name]))]
     if any(table.label is not None and table.pixels for table in tables):
         return tables
+    if tables:
+        refuse_foreign_members(path, members)
     for table in tables:
+        if len(table.header) <= _WIDE and table.label is not None and not table.pixels:
+            raise refused("no_images", path=path, table=table.name, columns=[*table.header])
         if len(table.header) <= _WIDE:
             lacking = "'emotion' or 'label'" if table.label is None else "'pixels' or 'feature'"
             raise refused("table", path=path, table=table.name, columns=[*table.header], lacking=lacking)
