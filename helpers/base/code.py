@@ -52,9 +52,11 @@ def imported_files(sources: Iterable[str], package: Path) -> list[Path]:
     promises leads to where it lives, and what that folder offers besides is not counted.
     """
     found: set[Path] = set()
+    seen: set[str] = set()
     pending = list(sources)
     while pending:
-        imports = read_text(pending.pop(), package.name).imports
+        imports = {*read_text(pending.pop(), package.name).imports} - seen
+        seen |= imports
         new = {path for name in imports for path in _files(name, package)} - found
         found |= new
         pending += [_text(path) for path in new]

@@ -57,7 +57,8 @@ def nursery(environment: dict[str, str]) -> Iterator[None]:
 
 def serve(listener: socket.socket) -> None:
     """Fork a copy for each that asks, until the parent ends; none once the code has changed since it was imported."""
-    code = _stamps()
+    code, own = _stamps(), os.getpid()
+    os.environ["JPY_PARENT_PID"] = str(own)  # of the kernels, which ipykernel reads when it is imported
     import helpers
 
     for name in dir(helpers):
@@ -65,7 +66,6 @@ def serve(listener: socket.socket) -> None:
     for name in HEAVY:
         import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the copies
-    own = os.getpid()
     while True:
         asker, _ = listener.accept()
         with asker:
@@ -73,7 +73,7 @@ def serve(listener: socket.socket) -> None:
             if _stamps() == code and os.fork() == 0:
                 end_with_parent(own)
                 listener.close()
-                _become(asker, streams, **json.loads(message))
+                _become(own, asker, streams, **json.loads(message))
             for stream in streams:
                 os.close(stream)
 
@@ -84,15 +84,20 @@ def _stamps() -> dict[str, int]:
     return {str(file): file.stat().st_mtime_ns for file in files if "__pycache__" not in file.parts}
 
 
-def _become(asker: socket.socket, streams: list[int], arguments: list[str], folder: str, env: dict[str, str]) -> None:
-    """Run a module with its arguments, streams, folder and environment; end as soon as the asker does."""
+def _become(
+    own: int, asker: socket.socket, streams: list[int], arguments: list[str], folder: str, env: dict[str, str]
+) -> None:
+    """Run a module with its arguments, streams, folder and environment; end as soon as the asker does.
+
+    own: the nursery's number.
+    """
     os.setsid()
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.environ.clear()
-    os.environ.update(env, JPY_PARENT_PID=str(os.getppid()))
+    os.environ.update(env, JPY_PARENT_PID=str(own))
     os.chdir(folder)
     asker.send(b"forked")
     Thread(target=_end_with, args=[asker], daemon=True).start()
