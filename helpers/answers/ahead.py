@@ -1,6 +1,6 @@
 """How long a notebook will take here: from its images, the networks that it has to train, and earlier times."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any  # of a run, whose type is of a later room
 
 from helpers.base import timings
@@ -12,7 +12,7 @@ from helpers.training.stored import training_kind, training_work
 
 def told(run: Any, notebook: str, own: Mapping[str, object]) -> Said:
     """Say how long a notebook will take with these parameters of its own, and how much of it is training."""
-    trainings = [untrained(run, name)[:2] for name in waiting(run) if name in _needed(run, notebook)]
+    trainings = [untrained(run, name)[:2] for name in waiting(run, [notebook])]
     training = sum(timings.expect(*one, timings.USUAL_TRAINING) for one in trainings)
     work = timings.notebook_work(own, *size_of(run))
     alone = timings.expect(f"{notebook}, {run.recipe.name}", work, timings.USUAL_NOTEBOOK, fixed=timings.START)
@@ -22,9 +22,10 @@ def told(run: Any, notebook: str, own: Mapping[str, object]) -> Said:
     return said("progress.trains", **values, networks=len(trainings))
 
 
-def waiting(run: Any) -> list[str]:
-    """Name a run's networks that are not trained yet."""
-    return [] if run.shipped else [name for name in run.networks if not _is_trained(run, name)]
+def waiting(run: Any, notebooks: Iterable[str]) -> list[str]:
+    """Name a run's networks that notebooks ask for and that are not trained yet."""
+    needed = {name for notebook in notebooks for name in _needed(run, notebook)}
+    return [] if run.shipped else [name for name in run.networks if name in needed and not _is_trained(run, name)]
 
 
 def untrained(run: Any, name: str) -> tuple[str, float, int]:

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ class Forecast:
 def forecast(build: Build) -> Forecast | None:
     """Foresee what a build will take; None where nothing has to run, or where that cannot be told."""
     running = to_run(build)
-    if not running or not (work := _count_work(build)):
+    if not running or not (work := _count_work(build, running)):
         return None
     waiting = work["networks"].items()
     networks = {name: timings.expect(kind, amount, timings.USUAL_TRAINING) for name, (kind, amount, _) in waiting}
@@ -88,23 +88,23 @@ def free_bytes(build: Build) -> int:
     return shutil.disk_usage(next(folder for folder in build.run.parents if folder.is_dir())).free
 
 
-def _count_work(build: Build) -> dict:
-    command = forked("helpers.build.forecast", json.dumps(dict(build.common)))
+def _count_work(build: Build, running: Sequence[str]) -> dict:
+    command = forked("helpers.build.forecast", json.dumps(dict(build.common)), *running)
     counted = subprocess.run(command, env=kernel_environment(), capture_output=True, text=True)
     return json.loads(counted.stdout.splitlines()[-1]) if counted.returncode == 0 else {}
 
 
-def count_work(common: Mapping[str, Any]) -> dict[str, object]:
-    """Count a run's work: its untrained networks, each with kind, amount and bytes, and the images that are tested."""
+def count_work(common: Mapping[str, Any], notebooks: Sequence[str]) -> dict[str, object]:
+    """Count notebooks' work: the networks to be trained, each with kind, amount and bytes, and the images tested."""
     asked = [common[name] for name in ("DATASET", "RECIPE", "SEED", "REPORTS", "IMAGE_SIZE")]
     from helpers.answers import ahead
     from helpers.run import open_run
 
     run = open_run(*asked)
     images, each = ahead.size_of(run)
-    networks = {name: ahead.untrained(run, name) for name in ahead.waiting(run)}
+    networks = {name: ahead.untrained(run, name) for name in ahead.waiting(run, notebooks)}
     return {"networks": networks, "images": images, "multiplications": each}
 
 
 if __name__ == "__main__":
-    print(json.dumps(count_work(json.loads(sys.argv[1]))))
+    print(json.dumps(count_work(json.loads(sys.argv[1]), sys.argv[2:])))

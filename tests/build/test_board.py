@@ -156,11 +156,13 @@ def test_the_work_of_a_run_is_what_it_has_not_trained(tmp_path: Path, monkeypatc
     from helpers.run import open_run  # slow, and not for the process on the terminal
 
     common = {"DATASET": "faces", "RECIPE": "tiny", "SEED": 0, "REPORTS": str(tmp_path), "IMAGE_SIZE": 0}
-    work = count_work(common)
+    both = ["01_train_cnn", "02_compare_dnn"]
+    work = count_work(common, both)
     assert work["images"] == len(load_dataset("faces").test.labels)
     assert {"cnn", "cnn_second", "dnn", "cnn_bare"} <= work["networks"].keys()
+    assert count_work(common, ["03_confusion_matrix"])["networks"].keys() == {"cnn"}  # all that it asks for
     open_run("faces", "tiny", 0, str(tmp_path)).compared("dnn")
-    assert work["networks"].keys() - count_work(common)["networks"].keys() == {"dnn"}
+    assert work["networks"].keys() - count_work(common, both)["networks"].keys() == {"dnn"}
     kind, amount, size = work["networks"]["dnn"]
     assert timings._known()[kind][0][0] == pytest.approx(amount)  # what was trained is what was foreseen
     assert size > 0
