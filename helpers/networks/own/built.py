@@ -1,6 +1,8 @@
 """A network that a Python file of the user's builds, ready to be trained, and versions of it without a part."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,8 +12,9 @@ from keras import layers
 from helpers.base.words import Said, said
 from helpers.networks.architectures import Normalization
 from helpers.networks.layers import CONVOLUTIONS, Layer, duplicate, per_image
-from helpers.networks.own.canonical import Operation, Scale, as_graph, canonical, rewired
+from helpers.networks.own.canonical import Operation, Scale, as_graph, canonical, rewired, taken_shape
 from helpers.networks.own.proof import Check, prove
+from helpers.networks.own.scaling import way_to_prepare
 from helpers.networks.own.source import NetworkError, Source, describe
 
 _SCALING = (layers.Rescaling, layers.Normalization, layers.LayerNormalization, layers.BatchNormalization, layers.Lambda)
@@ -30,14 +33,17 @@ def build(
 ) -> keras.Model:
     """Build the network of a Python file, untrained, in the form of `canonical`, from pixels in 0..255 to logits.
 
-    Where it has nothing of its own to scale pixels, they are brought to -1..1 first. augmented: with the layers of the
+    Pixels are prepared as PREPROCESS says; without it, a network that has nothing of its own to scale them gets them in
+    -1..1. augmented: with the layers of the
     file's `augmentation()` in front, which act in training alone. The same seed gives the same weights, as far as the
     file takes its random numbers from Keras, NumPy or Python. Raises NetworkError where the file builds no network.
     """
     keras.utils.set_random_seed(seed)
     graph = as_graph(_call(source, source.function, tuple(image_shape), classes), image_shape)
     changes = list(_call(source, "augmentation")) if augmented and source.offers("augmentation") else []
-    model = canonical(graph, image_shape, classes, _to_1(graph), augmentation=changes, name=source.name)
+    model = canonical(
+        graph, image_shape, classes, _prepared(source, graph, image_shape), augmentation=changes, name=source.name
+    )
     if normalization == "none" and batch_norm:
         return model
     return without(model, normalization, batch_norm)
@@ -72,29 +78,74 @@ def compiled_with(
 
 def checks(source: Source, classes: int, images: np.ndarray) -> list[Check]:
     """Check what a Python file builds on images (N, H, W, C) uint8; raises NetworkError where a check fails."""
-    network = _call(source, source.function, images.shape[1:], classes)
-    graph = as_graph(network, images.shape[1:])
-    return prove(canonical(graph, images.shape[1:], classes, _to_1(graph)), graph, images, _to_1(graph))
+    shape = images.shape[1:]
+    graph = as_graph(_call(source, source.function, shape, classes), shape)
+    scale = _prepared(source, graph, shape)
+    return prove(canonical(graph, shape, classes, scale), graph, images, scale)
 
 
-def _to_1(graph: keras.Model) -> Scale:
-    """Give what brings pixels to -1..1, for a network that has nothing of its own to scale them."""
-    if scales_itself(graph):
+def _prepared(source: Source, graph: keras.Model, image_shape: tuple[int, int, int]) -> Scale:
+    """Give what is done to pixels before a network sees them: what is asked for, or nothing if it scales them."""
+    shape = taken_shape(graph, image_shape)
+    if source.preprocess:
+        return way_to_prepare(source.preprocess, shape[2])
+    if scales_itself(graph, image_shape):
         return lambda pixels: pixels
     return lambda pixels: layers.Rescaling(1 / 127.5, offset=-1, name="rescaling_to_1")(pixels)
 
 
-def scales_itself(graph: keras.Model) -> bool:
-    """Whether a network does something to the scale of the pixels before its first weights."""
-    early = _before_weights(graph)
-    return any(isinstance(one, _SCALING) or type(one).__name__.lower() in _ARITHMETIC for one in early)
+def scales_itself(graph: keras.Model, image_shape: tuple[int, int, int]) -> bool:
+    """Whether a network does something to the scale of the pixels before its first weights.
+
+    What layers of a user's own do inside is watched as they run. Raises NetworkError where that shows nothing.
+    """
+    early = [*_up_to_weights(graph)]
+    if any(isinstance(one, _SCALING) or type(one).__name__.lower() in _ARITHMETIC for one in early):
+        return True
+    if all(type(one).__module__.startswith("keras.") for one in early):
+        return False
+    seen = _watch(graph, [want or have for want, have in zip(graph.input_shape[1:], image_shape, strict=True)])
+    if seen is None:
+        raise NetworkError(
+            f"Whether the network {graph.name} scales its pixels cannot be seen, since it has weights in layers of its "
+            "own; say PREPROCESS=none if it scales them, and if not how it wants them, as in PREPROCESS=127."
+        )
+    return seen
 
 
-def _before_weights(graph: keras.Model) -> Iterator[Operation]:
+def _watch(graph: keras.Model, shape: Sequence[int]) -> bool | None:
+    """Run a network on a black and a white image; say whether what its first weights get is scaled, None if unseen."""
+    seen: list[bool | None] = []
+
+    def look(layer: Layer, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        values = keras.tree.flatten((args, kwargs))[0]
+        known = hasattr(values, "numpy")  # not so in a function that TensorFlow has compiled
+        scaled = known and not np.allclose([np.min(values), np.max(values)], [0, 255], atol=0.1)
+        of_keras = type(layer).__module__.startswith("keras.")
+        seen.append(True if scaled or isinstance(layer, _SCALING) else False if known and of_keras else None)
+        return call(*args, **kwargs)
+
+    watched = [one for one in graph._flatten_layers() if isinstance(one, _SCALING) or _has_matrices(one)]
+    for layer in watched:
+        layer.call = partial(look, layer, layer.call)
+    with suppress(Exception):  # a later layer, such as one of channels first, may not be possible on this machine
+        graph(np.stack([np.zeros(shape, np.float32), np.full(shape, 255, np.float32)]))
+    for layer in watched:
+        del layer.call
+    return seen[0] if seen else None
+
+
+def _has_matrices(layer: Layer) -> bool:
+    """Whether a layer, and none in it, has weights that an image is multiplied by."""
+    alone = not any(one.weights for one in layer._flatten_layers(include_self=False))
+    return alone and any(len(weight.shape) > 1 for weight in layer.weights)
+
+
+def _up_to_weights(graph: keras.Model) -> Iterator[Operation]:
     for operation in _operations(keras.Model(graph.inputs, graph.outputs)):
+        yield operation
         if isinstance(operation, layers.Layer) and any(len(weight.shape) > 1 for weight in operation.weights):
             return
-        yield operation
 
 
 def _operations(model: keras.Model) -> Iterator[Operation]:
@@ -143,7 +194,7 @@ def without(model: keras.Model, normalization: Normalization, batch_norm: bool) 
 
 
 def _rescaling(model: keras.Model) -> Layer | None:
-    return next((one for one in _before_weights(model) if isinstance(one, layers.Rescaling)), None)
+    return next((one for one in _up_to_weights(model) if isinstance(one, layers.Rescaling)), None)
 
 
 def _call(source: Source, name: str, *arguments: Any) -> Any:

@@ -33,7 +33,7 @@ def check(source: Source, image_shape: tuple[int, int, int], classes: int) -> by
     """
     with tempfile.TemporaryDirectory() as folder:
         task = {"path": str(source.path), "function": source.function, "shape": image_shape, "classes": classes}
-        task |= {"custom": str(source.custom or ""), "folder": folder}
+        task |= {"custom": str(source.custom or ""), "folder": folder, "preprocess": source.preprocess}
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         environment = os.environ | {"TMPDIR": folder, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
         command = [sys.executable, "-m", "helpers.networks.own.opening", json.dumps(task)]
@@ -131,7 +131,7 @@ def main(task: dict[str, Any]) -> None:
     from helpers.networks.own.canonical import canonical
 
     folder, custom = Path(task["folder"]), task["custom"]
-    given = Source(Path(task["path"]), task["function"], Path(custom) if custom else None)
+    given = Source(Path(task["path"]), task["function"], Path(custom) if custom else None, task["preprocess"])
     shape = tuple(task["shape"])
     try:
         source = find_backbone(given.function, os.environ.get(WEIGHTS, "")) or given

@@ -62,6 +62,14 @@ def scales(channels: int) -> dict[str, Scale]:
     return found
 
 
+def way_to_prepare(wanted: str, channels: int) -> Scale:
+    """Give the way to prepare pixels that PREPROCESS names; NetworkError with those that there are if there is none."""
+    ways = scales(channels)
+    if wanted not in ways:
+        raise NetworkError(f"PREPROCESS={wanted} is no way to prepare pixels; choose one of {', '.join(ways)}.")
+    return ways[wanted]
+
+
 @dataclass(frozen=True)
 class Measured:
     """How a trained network is to be shown its images.
@@ -89,8 +97,8 @@ def measure(
     """
     shape = taken_shape(as_graph(network, images.shape[1:]), images.shape[1:])
     ways = scales(shape[2])
-    if wanted and wanted not in ways:
-        raise NetworkError(f"PREPROCESS={wanted} is no way to prepare pixels; choose one of {', '.join(ways)}.")
+    if wanted:
+        way_to_prepare(wanted, shape[2])
     core = canonical(network, shape, len(class_names))
     fitted = fit(ops.convert_to_tensor(images.astype(np.float32)), shape)
     answers = {name: all_logits(core, np.asarray(way(fitted))) for name, way in ways.items()}

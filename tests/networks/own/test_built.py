@@ -102,3 +102,87 @@ def test_a_loss_that_does_not_train_networks_here_is_refused(tmp_path):
     source = file_of(tmp_path, compiled='model.compile("adam", "mse")')
     with pytest.raises(NetworkError, match="with the loss mse; networks are trained by cross-entropy"):
         built.compiled_with(source, SHAPE, 3)
+
+
+CLOSED = """
+import keras
+import tensorflow as tf
+from keras import layers
+
+class Closed(keras.Model):
+    def __init__(self, classes, **options):
+        super().__init__(**options)
+        self.classes = classes
+        self.place = self.add_weight(shape=(24, 24, 1), initializer="zeros", name="place")
+        self.first = layers.Conv2D(4, 3)
+        self.flatten, self.last = layers.Flatten(), layers.Dense(classes)
+
+    def call(self, pixels):
+        maps = self.first(tf.pad({pixels}, [[0, 0], [1, 1], [1, 1], [0, 0]]))  # which takes no symbols
+        return self.last(self.flatten(tf.nn.relu(maps) + self.place))
+
+    def get_config(self):
+        return {{"classes": self.classes}}
+
+def build(image_shape, classes):
+    return Closed(classes)
+"""
+SCALING = """
+import keras
+from keras import layers
+
+class Scaling(layers.Layer):
+    def call(self, pixels):
+        return {pixels}
+
+def build(image_shape, classes):
+    return keras.Sequential([keras.Input(image_shape), Scaling(), layers.Flatten(), layers.Dense(classes)])
+"""
+MATRIX = """
+import keras
+import tensorflow as tf
+from keras import layers
+
+class Own(layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 3), name="kernel")
+
+    def call(self, pixels):
+        return tf.matmul({pixels}, self.kernel)
+
+def build(image_shape, classes):
+    return keras.Sequential([keras.Input(image_shape), layers.Flatten(), Own()])
+"""
+
+
+def pixels_given(source: Source) -> list[str]:
+    """Find what a network is shown of images, by what it is to be shown to answer as the one built of it does."""
+    images = np.random.default_rng(0).integers(0, 256, (4, *SHAPE)).astype(np.float32)
+    model, network = built.build(source, SHAPE, 3), source.module.build(SHAPE, 3)
+    network(images)
+    network.set_weights(model.get_weights())
+    found = np.asarray(model(images))
+    ways = {"none": images, "127": images / 127.5 - 1, "255": images / 255}
+    return [name for name, pixels in ways.items() if np.allclose(network(pixels), found, rtol=1e-3, atol=1e-5)]
+
+
+@pytest.mark.parametrize("code", [CLOSED, SCALING])
+@pytest.mark.parametrize(("pixels", "way"), [("pixels / 255", "none"), ("pixels", "127")])
+def test_what_cannot_be_looked_into_is_watched_and_its_pixels_never_scaled_twice(tmp_path, code, pixels, way):
+    source = file_of(tmp_path, more="")
+    source.path.write_text(code.format(pixels=pixels))
+    assert pixels_given(source) == [way]
+    images = np.random.default_rng(0).integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    assert all(check.passed for check in built.checks(source, 3, images))
+
+
+@pytest.mark.parametrize("pixels", ["pixels / 255", "pixels"])
+def test_where_nothing_is_to_be_seen_it_is_asked_for(tmp_path, pixels):
+    source = file_of(tmp_path)
+    source.path.write_text(MATRIX.format(pixels=pixels))
+    with pytest.raises(NetworkError, match=r"scales its pixels cannot be seen, .* say PREPROCESS=none if it scales"):
+        built.build(source, SHAPE, 3)
+    for way in ("none", "255"):
+        assert pixels_given(Source(source.path, preprocess=way)) == [way]
+    with pytest.raises(NetworkError, match="PREPROCESS=half is no way to prepare pixels; choose one of none"):
+        built.build(Source(source.path, preprocess="half"), SHAPE, 3)
