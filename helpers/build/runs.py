@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from helpers.base.files import ROOT, cache_folder, read_json, reports_folder
-from helpers.base.notebook import UsageError, find_notebooks
+from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.base.runs import KEPT, RECORD, read_run, uses
 from helpers.base.words import show, stored
 from helpers.build import stale
@@ -29,7 +29,7 @@ def find_runs(reports: Path) -> list[Path]:
 
 def describe(run: Path) -> str:
     """Say in one line what a run is of, when and how large it is, its numbers, and whether it is up to date."""
-    record, answers = read_run(run), [read_json(run / "answers" / f"{name}.json") for name in _names()]
+    record, answers = read_run(run), [read_json(run / "answers" / f"{name}.json") for name in _printed(run)]
     days = [read_json(path).get("day", "") for path in (run / "answers").glob("*.stamp.json")]
     words = [show(stored(record.get("title", "?"))), *(f"{key} {record.get(key, '?')}" for key in ("recipe", "seed"))]
     words += [max(days, default="not finished"), size_text(_size(run)), *_numbers(answers)]
@@ -37,8 +37,11 @@ def describe(run: Path) -> str:
     return f"{run.name}: {', '.join(words)}"
 
 
-def _names() -> list[str]:
-    return [*find_notebooks(ROOT / "notebooks")]
+def _printed(run: Path) -> list[str]:
+    """Name the notebooks whose answers are in a run's report; all, where it has none."""
+    lead, stamps = "the answer of ", [read_json(path).get("components", {}) for path in run.glob("report*.stamp.json")]
+    answered = {key.removeprefix(lead) for made_from in stamps for key in made_from if key.startswith(lead)}
+    return sorted(answered) or [*find_notebooks(ROOT / "notebooks")]
 
 
 def _numbers(answers: Sequence[dict]) -> list[str]:
@@ -54,7 +57,8 @@ def why_old(run: Path) -> str | None:
     """Say in one clause why a run's report would have to be made again; None if it stands as it is."""
     notebooks = find_notebooks(ROOT / "notebooks")
     versions = stale.package_versions(ROOT / "requirements.txt")
-    for name, place in notebooks.items():
+    for name in _printed(run):
+        place = notebooks.get(name, Place())
         answer = run / "answers" / f"{name}.json"
         before = read_json(stale.stamp_path(answer)).get("components", {})
         kept = {key: value for key, value in before.items() if key.startswith("parameter ")}

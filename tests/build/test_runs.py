@@ -80,3 +80,11 @@ def test_a_run_is_described_in_one_line(reports: Path) -> None:
     first, second, last = runs.lines(reports)
     assert first.startswith("spots-0: Spots, recipe quick, seed 0, 2025-01-31, 0.0 MB, to be made again (01_train")
     assert "seed 1, not finished" in second and last.startswith("kept for all of them: ")
+
+
+def test_a_report_of_some_questions_is_judged_by_their_answers(reports: Path) -> None:
+    answered = {"components": {"the answer of 03_confusion_matrix": "sha256:1", "the words": "sha256:2"}}
+    (reports / "spots-0" / "report.zh-Hant.stamp.json").write_text(json.dumps(answered))
+    first, second, _ = runs.lines(reports)
+    assert "to be made again (03_confusion_matrix" in first
+    assert "to be made again (01_train_cnn" in second
