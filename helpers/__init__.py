@@ -4,12 +4,13 @@ open_run:       the run of a data set, a recipe and a seed: its data, networks a
 activations:    what every layer makes of one image
 architectures:  the networks by name, and what they are built of
 ascent:         images that raise a filter's output, and deep dream
+calibration:    how far probabilities can be believed
 confusion:      accuracies and their differences, and which classes are confused
 faithfulness:   how far a map agrees with known evidence
 grading:        every method's grades on one network
 lime_study:     how much of a LIME explanation is chance
-maps:           what can be measured of maps
 plots:          every figure
+said:           a sentence by its key, for headings, legends and captions
 saliency:       which pixels a class depends on: every method, by name and as a function
 regions:        which named regions a map lies on, and in words
 scorecard:      the grades in one table and in words
@@ -35,6 +36,7 @@ _MODULES = {
     "ascent": "helpers.explain.ascent",
     "saliency": "helpers.explain.saliency",
     "superpixels": "helpers.explain.superpixels",
+    "calibration": "helpers.grade.calibration",
     "confusion": "helpers.grade.confusion",
     "faithfulness": "helpers.grade.faithfulness",
     "grading": "helpers.grade.grading",
@@ -42,9 +44,9 @@ _MODULES = {
     "regions": "helpers.grade.regions",
     "scorecard": "helpers.grade.scorecard",
     "architectures": "helpers.networks.architectures",
-    "maps": "helpers.explain.maps",
     "plots": "helpers.report.plots",
     "open_run": "helpers.run",
+    "said": "helpers.base.words",
 }
 
 __all__ = list(_MODULES)

@@ -1,8 +1,9 @@
+from helpers.base.words import said as said
 from helpers.explain import activations as activations
 from helpers.explain import ascent as ascent
-from helpers.explain import maps as maps
 from helpers.explain import saliency as saliency
 from helpers.explain import superpixels as superpixels
+from helpers.grade import calibration as calibration
 from helpers.grade import confusion as confusion
 from helpers.grade import faithfulness as faithfulness
 from helpers.grade import grading as grading

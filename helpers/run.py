@@ -17,6 +17,7 @@ from helpers.base import runs, timings
 from helpers.base.code import code_digest, hold_sources
 from helpers.base.keeper import Keeper, network_digest
 from helpers.base.notebook import UsageError
+from helpers.base.words import Said
 from helpers.data import audit
 from helpers.data.audit import Suspects
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
@@ -28,7 +29,6 @@ from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
 from helpers.networks.own import built, proof
 from helpers.networks.own.canonical import unrolled
-from helpers.networks.own.proof import Check
 from helpers.networks.own.source import Source, label, preferred_side, read_source
 from helpers.networks.precision import describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
@@ -39,8 +39,6 @@ from helpers.training.batches import balances, class_weights
 from helpers.training.given import Given, open_given
 from helpers.training.loop import Trained
 from helpers.training.networks import Network, Networks, count_convolutions, recipe_about
-from helpers.training.pretrained import PretrainedNetworks
-from helpers.training.recipes import Recipe, get_recipe, shown_name
 from helpers.training.stored import fitted_plan, keeper_of, load_or_train, network_form, training_parts
 
 hold_sources()  # what this process keeps is known by the code that it runs
@@ -54,9 +52,9 @@ class Run:
 
     folder: Path
     dataset: Dataset
-    recipe: Recipe
+    recipe: recipes.Recipe
     seed: int
-    shipped: PretrainedNetworks | None = None  # networks that are shipped; with them, nothing is trained
+    shipped: pretrained.PretrainedNetworks | None = None  # networks that are shipped; with them, nothing is trained
     own: Source | None = None  # the user's network, which all is about
 
     def cnn(self) -> Trained:
@@ -66,7 +64,7 @@ class Run:
     def members(self) -> dict[str, Trained]:
         """Give the ensemble's members by a name for people; "cnn_second" is another training of the headline CNN."""
         names = self.shipped.manifest["ensemble"] if self.shipped else self.recipe.ensemble
-        return {shown_name(name, place): self.network(name) for place, name in enumerate(names, 1)}
+        return {recipes.shown_name(name, place): self.network(name) for place, name in enumerate(names, 1)}
 
     def compared(self, name: str = "cnn") -> list[Trained]:
         """Give every training of a network that is compared; they differ in the seed alone.
@@ -74,8 +72,7 @@ class Run:
         name: "cnn", the headline CNN; "dnn", of its size; "ablated", the CNN that is taken apart, which is the headline
         CNN unless that takes hours to train; or "cnn_plain" and so on, which is that one without an ingredient.
         """
-        if name == "ablated":
-            name = self.taken_apart
+        name = self.taken_apart if name == "ablated" else name
         return [self.network(one) for one in recipes.repeats(name, self.recipe)]
 
     @property
@@ -161,7 +158,7 @@ class Run:
         trained = self.own is not None and self.own.trained
         return Networks(self.dataset, self.recipe, self.own, (lambda: self.cnn().model) if trained else None)
 
-    def checks(self) -> Sequence[Check]:
+    def checks(self) -> Sequence[proof.Check]:
         """Give what was checked of the user's network before it is explained; nothing of the recipe's own networks.
 
         Raises NetworkError, in one sentence, where a check fails.
@@ -262,6 +259,10 @@ class Run:
             return self.shipped.record("cnn")["plan"] if self.shipped else {}
         return asdict(fitted_plan(self.cnn().model, self.networks["cnn"].plan, self.dataset))
 
+    def plan_told(self) -> list[Said]:
+        """Say by what plan the headline CNN was trained; nothing where it came trained."""
+        return recipes.told(self.plan) if self.plan else []
+
     def warn(self, answer: Answer, what: str = diagnosis.CNN, trained: Trained | None = None) -> list[str]:
         """Say first in an answer what is wrong with the headline CNN, or another network; gives the sentences."""
         said, smoothed = self.predict(trained or self.cnn(), "test"), self.plan.get("label_smoothing", 0.0)
@@ -355,9 +356,8 @@ class Run:
         self.uses.begin(notebook if folder == self.folder else f"{notebook} {folder.name}")
         if folder == self.folder:
             runs.record_parameters(folder, notebook, own)
-        made_with: dict[str, object] = {"recipe": self.recipe.name, "seed": self.seed, "balance": balances()}
-        made_with |= {"dataset": data.name, "data": data.fingerprint}
-        made_with |= {"precision": describe_precision(), "image_size": self.dataset.image_shape[0]}
+        made_with = {"recipe": self.recipe.name, "seed": self.seed, "balance": balances(), "dataset": data.name}
+        made_with |= {"data": data.fingerprint, "precision": describe_precision(), "image_size": data.image_shape[0]}
         answer = Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
         print(*(() if notebook == diagnosis.TRAINING else self.warn(answer)), sep="\n", end="")
         return answer
@@ -387,12 +387,12 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
     source, image_size = read_source(recipe), image_size or preferred_side(recipe)
-    recipe_about(get_recipe(recipe), source)  # what cannot be is said before the data are read
+    recipe_about(recipes.get_recipe(recipe), source)  # what cannot be is said before the data are read
     shipped = pretrained.open_pretrained() if recipe == pretrained.RECIPE else None
     loaded = load_dataset(dataset, image_size=image_size or None, keep_training=shipped is not None)
     if shipped:
         shipped.check(loaded)
-    chosen = recipe_about(get_recipe(recipe), source, loaded.evidence is not None)
+    chosen = recipe_about(recipes.get_recipe(recipe), source, loaded.evidence is not None)
     plots.missing_characters("".join(loaded.class_names))  # has fonts of this machine help out in figures
     place, often, balance = runs.place_of(reports), runs.chosen_trainings(recipe), balances(recipe)
     folder = claim_run(loaded, recipe, seed, place, image_size, label(source, recipe), often, balance=balance)

@@ -119,4 +119,13 @@ def test_the_last_code_cell_saves_the_answer_of_this_notebook(notebook: Notebook
 def test_the_door_gives_modules_also_where_one_holds_a_function_of_its_name() -> None:
     import helpers
 
-    assert [name for name in helpers.__all__ if not isinstance(getattr(helpers, name), ModuleType)] == ["open_run"]
+    assert [name for name in helpers.__all__ if not isinstance(getattr(helpers, name), ModuleType)] == [
+        "open_run",
+        "said",
+    ]
+
+
+def test_a_notebook_has_one_import_line_for_the_helpers(notebook: Notebook) -> None:
+    nodes = [node for cell in code(notebook) for node in ast.walk(ast.parse(cell.source))]
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert len([node for node in imports if (node.module or "").split(".")[0] == "helpers"]) == 1

@@ -4,5 +4,6 @@ Only this room knows widgets.
 """
 
 from helpers.explore.page import explore
+from helpers.run import open_run
 
-__all__ = ["explore"]
+__all__ = ["explore", "open_run"]

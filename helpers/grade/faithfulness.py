@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from helpers.base.timings import waiting
 from helpers.data import faces
 from helpers.data.decode import scale
 from helpers.explain import maps as measures
@@ -47,6 +48,7 @@ class Measured:
     held: Mapping[str, np.ndarray]
 
 
+@waiting("measure")
 def measure(
     explain: Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]],
     images: np.ndarray,

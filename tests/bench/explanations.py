@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from turns import alternate, comparison, missing
 
-from helpers.explain import ascent, registry, superpixels
+from helpers.explain import ascent, registry, saliency, superpixels
 from helpers.explain.registry import Method
 from helpers.grade import insertion
 from helpers.networks import architectures, inference, logits
+from helpers.networks.precision import supports_bfloat16
 
 FACES, FILTERS, STEPS, PAIRS = 64, 64, 50, 50
 SETTINGS = registry.Settings(samples=20)
@@ -26,7 +27,7 @@ def main() -> None:
     reason = missing("tf_keras_vis")
     if reason:
         print(f'{PEER} is left out: {reason}; .venv/bin/python -m pip install -e ".[peers]" brings it.')
-    for method in registry.METHODS.values():
+    for method in saliency.METHODS.values():
         images, classes = faces(FACES if method.passes == "few" else FACES // 8)
         candidates = maps(method, model, images, classes, reason is None)
         show(f"{method.name} of {len(images)} faces", candidates, len(images), "maps")
@@ -48,15 +49,20 @@ def show(title: str, candidates: Candidates, work: int, unit: str, rounds: int =
 def maps(method: Method, model: keras.Model, images: np.ndarray, classes: np.ndarray, peer: bool) -> Candidates:
     """Explain the same faces by one method, and by the peer's where it has the method."""
     settings = replace(SETTINGS, backgrounds=images)
-    candidates: Candidates = {"float32": lambda: method.explain(model, images, classes, settings)}
+    candidates = in_both_precisions(lambda: method.explain(model, images, classes, settings))
     known = PEERS.get(method.name)
     return candidates if known is None else _with_peer(candidates, peer, lambda: known(model, images, classes))
+
+
+def in_both_precisions(run: Callable[[], object]) -> Candidates:
+    """Give the same work in float32 and, where the processor has it, in bfloat16."""
+    return {"float32": run} | ({"bfloat16": inference.bfloat16()(run)} if supports_bfloat16() else {})
 
 
 def maximised_filters(model: keras.Model, *, peer: bool) -> Candidates:
     """Maximise every filter of the fourth convolution, the first that has 64."""
     layer = architectures.convolution(model, 4)
-    candidates: Candidates = {"float32": lambda: ascent.maximise_filters(model, layer, range(FILTERS), STEPS)}
+    candidates = in_both_precisions(lambda: ascent.maximise_filters(model, layer, range(FILTERS), STEPS))
     return _with_peer(candidates, peer, lambda: _peer_maximisation(model, layer))
 
 

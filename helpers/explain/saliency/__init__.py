@@ -22,6 +22,8 @@ from helpers.explain.saliency.occlusion import occlusion as occlusion
 from helpers.explain.saliency.rise import random_masks as random_masks
 from helpers.explain.saliency.rise import rise as rise
 from helpers.explain.saliency.lime import lime as lime
+from helpers.explain.maps import mean_map_by_class as mean_map_by_class
+from helpers.explain.maps import top_fraction_mask as top_fraction_mask
 from helpers.networks.logits import all_probabilities as all_probabilities
 from helpers.networks.logits import class_logits as class_logits
 from helpers.explain.registry import METHODS as METHODS
