@@ -62,10 +62,16 @@ def peer(python: str, model: keras.Model, images: np.ndarray, classes: np.ndarra
     """Give what has Xplique explain these images by a method, in a process of its own."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.npz"
-        numbers = {"few": FEW, "steps": SETTINGS.steps, "masks": SETTINGS.masks, "samples": SETTINGS.samples}
+        given: dict[str, Any] = {
+            "few": FEW,
+            "steps": SETTINGS.steps,
+            "masks": SETTINGS.masks,
+            "samples": SETTINGS.samples,
+        }
         weights = {f"w{place:03}": weight for place, weight in enumerate(model.get_weights())}
-        answers = {"images": images, "classes": classes, "logits": all_logits(model, images)}
-        np.savez(path, layers=json.dumps(described(model)), **numbers, **weights, **answers)
+        given |= {"images": images, "classes": classes, "logits": all_logits(model, images)}
+        given["layers"] = json.dumps(described(model))
+        np.savez(path, **(given | weights))
         command = [python, str(Path(__file__).with_name("_xplique.py")), str(path)]
         other = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "KERAS_HOME")}
         with subprocess.Popen(command, env=other, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
