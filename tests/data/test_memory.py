@@ -13,6 +13,7 @@ from conftest import toy_dataset
 from turns import peak_memory
 
 from helpers.base.files import ROOT
+from helpers.data.audit.suspects import find_suspects
 from helpers.data.datasets import Split
 from helpers.explain import registry, saliency
 from helpers.explain.regions import Regions
@@ -75,6 +76,13 @@ def predict(count: int) -> None:
     print(peak_memory())
 
 
+def suspect(count: int) -> None:
+    """Look for wrong labels among images."""
+    labels = np.arange(count) % 3
+    find_suspects(some_images(count, 128), labels, np.eye(3)[labels], 0)
+    print(peak_memory())
+
+
 def work_in(space: int) -> None:
     """Train, predict and explain images of 224 pixels a side with no more addresses than these."""
     import resource
@@ -113,9 +121,11 @@ def measure(task: str, *numbers: int) -> int:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process")
-@pytest.mark.parametrize("task", [pytest.param("grade", marks=pytest.mark.slow), "predict"])
-def test_four_times_the_images_take_no_more_memory_than_the_images_themselves(task: str) -> None:
-    few, many = 40, 160
+@pytest.mark.parametrize(
+    ("task", "few", "many"),
+    [pytest.param("grade", 40, 160, marks=pytest.mark.slow), ("predict", 40, 160), ("suspect", 200, 2200)],
+)
+def test_more_images_take_no_more_memory_than_the_images_themselves(task: str, few: int, many: int) -> None:
     assert measure(task, many) - measure(task, few) < some_images(many - few, 128).nbytes + SLACK
 
 

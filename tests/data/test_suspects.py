@@ -26,7 +26,7 @@ def planted() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_planted_wrong_labels_are_found_by_predictions_that_never_saw_them(planted) -> None:
     """Here no network helps: it is one that has learned nothing and is sure of nothing."""
     images, labels, wrong = planted
-    unseen = suspects.out_of_fold(images, labels, seed=0)
+    unseen = suspects.out_of_fold(suspects.describe(images), labels, seed=0)
     doubted = suspects.contradicted(labels, unseen) != labels
     precision, recall = wrong[doubted].mean(), doubted[wrong].mean()
     first = np.argsort(-suspects._margin(labels, unseen))[: wrong.sum() // 2]

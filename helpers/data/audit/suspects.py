@@ -44,17 +44,16 @@ class Suspects:
         return pd.DataFrame({**image, **named}).join(self.table[["probability", "margin"]])
 
 
-def out_of_fold(images: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+def out_of_fold(features: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     """Predict each image's class from the other folds' images: (N, classes) float64, columns in the order of labels.
 
-    images: (N, H, W, C) uint8; labels: (N,) int, every one with at least FOLDS images. Dalal and Triggs, 2005, for
-    the histograms; Ledoit and Wolf, 2004, for the discriminants' covariance.
+    features: (N, F) float32, as `describe` gives them; labels: (N,) int, every one with at least FOLDS images. Dalal
+    and Triggs, 2005, for the histograms; Ledoit and Wolf, 2004, for the discriminants' covariance.
     """
     from sklearn.decomposition import PCA  # seconds to import, and most processes never ask
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    features = describe(images)
     parts = PCA(min(_FEATURES, *features.shape), random_state=seed).fit_transform(features)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     discriminants = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
@@ -86,7 +85,7 @@ def find_suspects(images: np.ndarray, labels: np.ndarray, probabilities: np.ndar
     accuracy = 0.0
     if len(classes := np.unique(labels[judged])) > 1:
         own = np.searchsorted(classes, labels[judged])
-        unseen = out_of_fold(np.asarray(images[judged]), own, seed)
+        unseen = out_of_fold(describe(images)[judged], own, seed)
         seen = probabilities[judged][:, classes]
         found = contradicted(own, unseen)
         doubtful = (found != own) & (contradicted(own, seen) != own)
