@@ -3,8 +3,9 @@
 import json
 import os
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,17 +61,38 @@ def test_without_a_nursery_or_after_a_change_of_the_code_a_new_process_runs(
     assert not told(run(TELL, tmp_path))[2]
 
 
+def note_and_sleep(note: Path) -> list[str]:
+    """Give the command that has a copy write down its number and sleep."""
+    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
+    return forked("timeit", "-n", "1", "-r", "1", code)
+
+
+def wait_for(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_copy_ends_with_its_asker(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
-    with subprocess.Popen(forked("timeit", "-n", "1", "-r", "1", code)) as asker:
-        while not (note.is_file() and note.read_text()):
-            assert asker.poll() is None
-            time.sleep(0.05)
+    with subprocess.Popen(note_and_sleep(note)) as asker:
+        wait_for(lambda: note.is_file() and note.read_text() != "")
         copy = Path("/proc") / note.read_text()
         assert copy.exists()
         asker.kill()
-    deadline = time.monotonic() + 20
-    while copy.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not copy.exists()
+    wait_for(lambda: not copy.exists())
+
+
+def test_nursery_and_copies_end_with_a_driver_that_is_killed(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = "import sys; from subprocess import run; from helpers.build.nursery import nursery\n"
+    code += "from helpers.build.execute import kernel_environment as own\n"
+    code += f"with nursery(own()): run({note_and_sleep(note)!r})"
+    with subprocess.Popen([sys.executable, "-c", code], env=kernel_environment(), start_new_session=True) as driver:
+        wait_for(lambda: note.is_file() and note.read_text() != "")
+        copy = Path("/proc") / note.read_text()
+        nursed = Path("/proc") / copy.joinpath("stat").read_text().split()[3]  # its parent
+        assert "helpers.build.nursery" in nursed.joinpath("cmdline").read_text()
+        driver.kill()
+    wait_for(lambda: not copy.exists() and not nursed.exists())
