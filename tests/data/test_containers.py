@@ -364,6 +364,21 @@ def test_a_table_whose_images_are_not_there_says_so(tmp_path: Path) -> None:
     assert "and no images that it could name; put the images there" in message(tmp_path / "mine", tmp_path / "cache")
 
 
+def test_arrays_without_names_are_called_as_their_files(tmp_path: Path) -> None:
+    for split, count in (("train", 40), ("test", 20)):
+        images = np.random.default_rng(count).integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        for kind, array in (("imgs", images), ("labels", np.arange(count) % 2)):
+            (tmp_path / "mine").mkdir(exist_ok=True)
+            np.savez(tmp_path / "mine" / f"kmnist-{split}-{kind}.npz", array)
+    dataset = opened(tmp_path / "mine", tmp_path / "cache")
+    assert (dataset.class_names, len(dataset.test.labels), len(pairs(dataset))) == (("0", "1"), 20, 60)
+
+
+def test_raw_numbers_are_refused_by_name(tmp_path: Path) -> None:
+    save(bytes(99), tmp_path / "mine" / "train_X.bin")
+    assert "train_X.bin, which is raw numbers" in message(tmp_path / "mine", tmp_path / "cache")
+
+
 def test_pickles_are_refused_with_a_command_that_writes_arrays(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).integers(0, 256, (20, 3072), dtype=np.uint8)
     for name in ("data_batch_1", "test_batch"):

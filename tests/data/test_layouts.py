@@ -454,6 +454,9 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
     "test of unknown labels": (tree({"train/cat": 12, "train/dog": 12, "test/unknown": 6}), PETS, 24, None),
     "unlabelled images": (tree({"cat": 12, "dog": 12, "unlabeled": 6}), PETS, 24, None),
     "system folders": (system_folders, PETS, 24, None),
+    "a set beside itself": (
+        tree({**dict.fromkeys(PETS, 12), **{f"all/{c}*a{{}}.png": 12 for c in PETS}}), PETS, 48, None),
+    "numbers of whales": (flat_with_table(("Image", "Id"), lambda i: f"w{i % 2}"), ("w0", "w1"), 40, None),
     "splits that spell differently": (
         tree({"train/Cat": 12, "train/Dog": 12, "test/cat": 5, "test/dog": 5}), ("Cat", "Dog"), 34, 10),
     "a folder twice": (tree({f"pets/pets/{c}": 12 for c in PETS}), PETS, 24, None),
@@ -801,7 +804,7 @@ def test_annotations_of_objects_are_refused_by_name(form: str, file: str, conten
 @pytest.mark.parametrize(
     ("make", "refusal"),
     [
-        (boxes(same=False), "boxes.csv, of which 40 images have rows with different labels, such as images/p0.jpg"),
+        (boxes(same=False), "boxes.csv, of which 40 images have rows with different labels, such as 'images/p0.jpg'"),
         (flat_with_table(("image", "labels"), lambda i: ("scab", "rust", "scab rust")[i % 3]), "13 rows have several"),
         (both(tree({"images": 12}), text("grades.xlsx", "PK")), "grades.xlsx, a workbook, which is not read"),
     ],
@@ -885,6 +888,132 @@ def test_an_option_that_drawn_faces_do_not_have_is_refused(
     assert cli("look", "DATASET=faces", option, f"REPORTS={tmp_path}") == 2
     said = capsys.readouterr().err
     assert f"{option} decides nothing with DATASET=faces" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("more", [(), ("train", "test")])
+def test_names_that_stand_in_both_splits_are_refused_until_the_table_has_paths(
+    more: Sequence[str], tmp_path: Path
+) -> None:
+    path = build(tree({"train": 20, "test": 12}), tmp_path)
+    rows = [[f"{n}.png", pets(n)] for n in range(20)]
+    table(path / "labels.csv", ["file", "label", *(["split"] if more else [])],
+          [[*row, s] for s in more for row in rows[: None if s == "train" else 12]] or rows)  # fmt: skip
+    if not more:
+        refusal = "labels.csv, whose names stand for several .*, 24 in all, such as 'test/0.png' and 'train/0.png'"
+        with pytest.raises(DatasetError, match=refusal):
+            look(str(path), tmp_path / "cache")
+        table(
+            path / "labels.csv",
+            ["file", "label"],
+            [[f"{s}/{row[0]}", row[1]] for s in ("train", "test") for row in rows],
+        )
+    counts = look(str(path), tmp_path / "cache")[1].counts
+    assert {split: sum(found.values()) for split, found in counts.items()} == {"train": 18, "validation": 2, "test": 12}
+
+
+def test_images_that_a_table_does_not_tell_apart_or_of_two_labels_are_counted_with_why(tmp_path: Path) -> None:
+    path = build(both(tree({"a*p{}.png": 300, "b*p{}.png": 1, "b*q{}.png": 3}), lambda f: table(
+        f / "t.csv", ["file", "label"], [[f"p{n}.png", pets(n)] for n in range(300)] + [["q0", "cat"], ["q0", "dog"]]
+    )), tmp_path)  # fmt: skip
+    told = parts(look(str(path), options=Options(labels="t.csv"))[1].unused_notes())
+    assert any("2 images of which the table gives a name that stands for several, such as a/p0.png" in s for s in told)
+    assert any("1 image with different labels in several rows of the table, such as b/q0.png" in s for s in told)
+
+
+BLOOD = {f"images/{s}/{c}": n for s, n in (("TRAIN", 20), ("TEST", 8), ("TEST_SIMPLE", 2)) for c in PETS}
+
+
+@pytest.mark.parametrize(("counts", "said"), [
+    (BLOOD, "4 images in a further folder of a split, .*, such as images/TEST_SIMPLE/cat/0.png"),
+    ({f"{s}/{c}": n for s, n in (("train_clean", 9), ("train_noisy", 9), ("test", 8)) for c in PETS},
+     "The folders 'train_clean' and 'train_noisy' are read as one"),
+])  # fmt: skip
+def test_a_further_folder_of_a_split_is_left_out_or_told(counts: Mapping[str, int], said: str, tmp_path: Path) -> None:
+    reading = look(str(build(tree(counts), tmp_path)))[1]
+    assert reading.class_names == PETS and sum(reading.counts["test"].values()) == 16
+    assert re.search(said, " ".join(parts(reading.sentences())))
+
+
+@pytest.mark.parametrize(("names", "told"), [
+    (("100CANON", "101CANON"), True), (("100_PANA", "101_PANA"), True), (("2021-05-03", "2021-06-04"), True),
+    (("20210503", "20210504"), True), (("2019", "2020", "2021"), True), (("03.05.2021", "04.05.2021"), True),
+    (("2021-05-03 Rome", "2021-06 Oslo"), True), (("1990s", "2000s"), False), (("100", "200", "500"), False),
+    (("10000000", "20000000"), False), (("100CANON", "cat"), False),
+])  # fmt: skip
+def test_days_and_folders_of_cameras_are_pointed_out(names: Sequence[str], told: bool, tmp_path: Path) -> None:
+    path = build(tree(dict.fromkeys(names, 12)), tmp_path)
+    assert any("dates or camera folders" in sentence for sentence in parts(look(str(path))[1].sentences())) == told
+
+
+@pytest.mark.parametrize("place", ["2021-05-{:02}/{}", "{1}/2021-05-{0:02}", "10{}CANON/{}"])
+def test_days_above_or_below_classes_are_none(place: str, tmp_path: Path) -> None:
+    path = build(tree({place.format(day, c): 6 for day in range(1, 5) for c in PETS}), tmp_path)
+    assert look(str(path))[1].class_names == PETS
+
+
+@pytest.mark.parametrize("names", [
+    ("*{}_left.png", "*{}_right.png"), ("*{}-L.png", "*{}-R.png"), ("*P_{:05}_LEFT_CC.png", "*P_{:05}_RIGHT_MLO.png"),
+    tuple(f"*{n:05}_{{:05}}.png" for n in range(6)), ("*vid{}_frame1.png", "*vid{}_frame2.png"),
+])  # fmt: skip
+@pytest.mark.parametrize("top", ["", "train/"])
+def test_what_is_seen_several_times_is_pointed_out_with_a_pattern_that_works(
+    names: Sequence[str], top: str, tmp_path: Path
+) -> None:
+    places = {f"{top}{c}{name}": 12 for c in PETS for name in names}
+    path = build(tree(places), tmp_path)
+    told = " ".join(parts(look(str(path))[1].sentences()))
+    pattern = re.search("GROUP='(.*?)' keeps", told)
+    assert pattern
+    owner = re.compile(pattern[1])
+    split = groups_of(path, tmp_path / "cache", lambda f: owner.search(str(f.relative_to(path)))[1],  # type: ignore
+                      Options(group=pattern[1]))  # fmt: skip
+    assert all(split) and sum(map(len, split)) == len(set.union(*split)) >= 12
+
+
+@pytest.mark.parametrize("copies", [
+    ("{}.png", "aug_{}.png"), ("{}.png", "{}_aug1.png", "{}_aug2.png"), ("{}.png", "{}_flip.png", "{}_hflip_rot90.png"),
+    ("{}_jpg.rf.00112233445566778899aabbccddeeff.png", "{}_jpg.rf.ff112233445566778899aabbccddeeff.png"),
+    ("aug_{}_1234.png", "aug_{}_99.png"), ("x {}.png", "x {}_270deg.png", "x {}_new30degFlipLR.png"),
+    ("x{}.png", "aug_x{}_0_1234.png", "aug_x{}_1_777.png"),
+])  # fmt: skip
+def test_copies_of_an_image_stay_on_one_side_by_themselves(copies: Sequence[str], tmp_path: Path) -> None:
+    path = build(tree({f"{c}*{name}": 12 for c in PETS for name in copies}), tmp_path)
+    spelled = {name.format(n): n for name in copies for n in range(12)}
+    split = groups_of(path, tmp_path / "cache", lambda f: f"{f.parent.name} {spelled[f.name]}", Options())
+    assert all(split) and sum(map(len, split)) == len(set.union(*split)) == 24
+    assert any("24 groups are told by the names of the originals" in s for s in parts(look(str(path))[1].sentences()))
+
+
+def test_copies_on_both_sides_of_given_splits_are_pointed_out(tmp_path: Path) -> None:
+    names = {
+        "train": "{}_jpg.rf.00112233445566778899aabbccddeeff.jpg",
+        "test": "{}_jpg.rf.ff112233445566778899aabbccddeef.jpg",
+    }
+    path = build(tree({f"{s}/{c}*{name}": 12 for s, name in names.items() for c in PETS}), tmp_path)
+    assert any("24 of the 24 test images" in s for s in parts(look(str(path))[1].sentences()))
+    for file in path.glob("train/*/*"):
+        file.rename(file.with_name(f"other{file.name}"))
+    assert not any("24 test images" in s for s in parts(look(str(path))[1].sentences()))
+
+
+@pytest.mark.parametrize("names", [("{}_aug.png", "{}_sep.png"), ("{}_left.png",)])
+def test_a_word_alone_makes_no_copies_and_no_views(names: Sequence[str], tmp_path: Path) -> None:
+    path = build(tree({f"{c}*{name}": 12 for c in PETS for name in names}), tmp_path)
+    told = " ".join(parts(look(str(path))[1].sentences()))
+    assert "copies" not in told and "GROUP=" not in told
+
+
+def test_lists_of_several_divisions_are_refused(tmp_path: Path) -> None:
+    path = build(tree(SPLIT_PETS), tmp_path)
+    for number in (1, 2):
+        for split, tens in (("train", (0, 1)), ("test", (1, 2))):
+            names = [f"{c}/{i * number % 10}.png" for c in PETS for i in range(10)[slice(*(5 * t for t in tens))]]
+            (path / f"{split}{number}.txt").write_text("\n".join(names))
+    with pytest.raises(DatasetError, match=r"put .* into the splits 'test' and 'train', as those of several divisions"):
+        look(str(path))
+    for split in ("train", "test"):
+        (path / f"{split}2.txt").unlink()
+    assert sum(look(str(path))[1].counts["test"].values()) == 10
 
 
 def test_look_prints_the_plan_and_draws_a_row_a_class(

@@ -27,10 +27,9 @@ _SAME = 0.9  # share of the images of one version that another has too
 _PROBES = 8  # images that are looked at before a folder counts as one of masks
 _TONES, _FLAT = 4, 0.95  # a mask has nearly all of its pixels in so many of sixteen grey levels
 _MOST_BYTES = 2**24
-_OBJECTS = {  # ending -> the form of annotations that end so, and what is found in them
-    ".json": ("COCO", re.compile(rb'"images"\s*:\s*\[\s*{(?=.*"file_name")', re.DOTALL)),
-    ".txt": ("YOLO", re.compile(rb"\A\d+( -?\d*\.?\d+){4,}\s*$", re.MULTILINE)),
-    ".xml": ("Pascal VOC", re.compile(rb"<annotation\b.*<object>", re.DOTALL)),
+# Endings, each with the form of annotations that end so, and what is found in them.
+_OBJECTS = {
+    end: (form, re.compile(found.encode())) for end, (form, found) in words.VOCABULARY["files"]["objects"].items()
 }
 
 

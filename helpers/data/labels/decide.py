@@ -12,7 +12,7 @@ from helpers.data import sources
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.beside import find_objects, set_aside
-from helpers.data.labels.folders import FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
+from helpers.data.labels.folders import ASIDE, FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
 from helpers.data.labels.groups import Found, group
 from helpers.data.labels.names import name_classes, read_names
 from helpers.data.labels.tables import SHEETS, Table, read_tables, refuse_columns
@@ -73,7 +73,7 @@ def label(path: str, members: Members, names: Sequence[str], options: Options) -
         named,
         splits_from=splits_from,
         unused=(*aside, *left, *unused(said("data.left.tables"), others)),
-        notes=(*source.notes, *level_notes, *_merged_notes(meant), *person_notes, *group_notes, *named.notes),
+        notes=(*source.notes, *level_notes, *_merged_notes(folders), *person_notes, *group_notes, *named.notes),
     )
     return reading, images, OTHER_SIZE if named.recognised_by else None
 
@@ -204,9 +204,8 @@ def _refuse_nothing(found: Found) -> NoReturn:
     for table in found.tables:
         if len(table.rivals) > 1:
             refuse_columns(path, table.name, table.rivals)
-        if table.several:
-            number, example = len(table.several), min(table.several)
-            raise refused("several_rows", path=path, table=table.name, n=number, example=example)
+        for why in {*table.untold.values()}:
+            _refuse_untold(found, why, [name for name, said in table.untold.items() if said == why])
     for name in found.members.files:
         if name.lower().endswith(SHEETS):
             raise refused("workbook", path=path, name=name)
@@ -214,11 +213,22 @@ def _refuse_nothing(found: Found) -> NoReturn:
     raise refused("objects", path=path, form=form, example=example) if form else refused("nothing", path=path)
 
 
+def _refuse_untold(found: Found, why: str, names: Sequence[str]) -> NoReturn:
+    """Refuse a table that says of many images nothing clear, by one of them and those of its name."""
+    table = next(table.name for table in found.tables if names[0] in table.untold)
+    alike = [name for name in names if splitext(name)[0].endswith(f"/{splitext(names[0])[0].rpartition('/')[2]}")]
+    raise refused(why, path=found.path, table=table, n=len(names), example=alike[:2] or names[:1])
+
+
 def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...], Said | None]:
     """Give the labelled images their splits; what is left out for want of a label, or of a split; and what tells it."""
     _refuse_folds(found)
     of_rows = {name: row.split for table in found.tables for name, row in table.rows.items() if row.split}
-    of_tables = {name: table.of_split for table in found.tables for name in table.rows if table.of_split}
+    of_tables: dict[str, str] = {}
+    for table in found.tables:
+        for name in table.rows if table.of_split else ():
+            if of_tables.setdefault(name, table.of_split) != table.of_split:
+                raise refused("lists", path=found.path, name=name, splits=sorted({of_tables[name], table.of_split}))
     places = found.folders.places
     splits = {n: of_rows.get(n) or places[n].split or of_tables.get(n, "") for n in found.images}
     of_names = {n: words.find_split("".join(words.words(n.rpartition("/")[2])[:1])) for n in found.images}
@@ -228,17 +238,21 @@ def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...
     if "train" not in {splits[name] for name in source.labels} and any(splits.values()):
         splits = {name: split or "train" for name, split in splits.items()}  # what is in no split is for training
     unknown = _unknown_labels(found.path, source.labels, splits)
-    labelled = {name: label for name, label in source.labels.items() if (splits[name], label) not in unknown}
+    known = {name: label for name, label in source.labels.items() if splits[name] != ASIDE}
+    labelled = {name: label for name, label in known.items() if (splits[name], label) not in unknown}
     has_splits = any(splits[name] for name in labelled)
+    untold = {name: why for table in found.tables for name, why in table.untold.items()}
     images: list[Image] = []
     left: dict[str, list[str]] = {}
     for name, split in splits.items():
         if name not in labelled:
-            left.setdefault(f"unlabelled{'_' * bool(split)}{split}", []).append(name)
+            left.setdefault(untold.get(name, f"unlabelled{'_' * bool(split)}{split}"), []).append(name)
         elif has_splits and not split:
             left.setdefault("outside", []).append(name)
         else:
             images.append(Image(name, labelled[name], split))
+    if len(left.get("several_names", ())) > (1 - _AGREE) * len(images):
+        _refuse_untold(found, "several_names", left["several_names"])
     parts = tuple(part for kind, names in left.items() for part in unused(said(f"data.left.{kind}"), names))
     return images, parts, said(f"data.splits.{told}") if len({image.split for image in images}) > 1 else None
 
@@ -253,7 +267,7 @@ def _refuse_folds(found: Found) -> None:
 
 def _unknown_labels(path: str, labels: Labels, splits: Mapping[str, str]) -> set[tuple[str, str]]:
     """Name the folders of other splits that are no classes, as (split, name), such as one of unlabelled test images."""
-    by_split: dict[str, dict[str, str]] = {split: {} for split in ("", *SPLITS)}
+    by_split: dict[str, dict[str, str]] = {split: {} for split in ("", *SPLITS, ASIDE)}
     for name, found in labels.items():
         by_split[splits[name]].setdefault(words.key(found), found)
     train, unknown = by_split["train"], set()
@@ -308,20 +322,23 @@ def _spell_alike(images: Sequence[Image]) -> dict[str, str]:
     return alike
 
 
-def _merged_notes(images: Sequence[str]) -> tuple[Said, ...]:
+def _merged_notes(folders: FolderReading) -> tuple[Said, ...]:
     """Say which folders beside each other, such as of originals and of augmented images, are read as one."""
     beside: dict[tuple[str, str], set[str]] = {}
-    for folder in {*map(folder_of, images)}:
+    for folder, place in {folder_of(n): place for n, place in folders.places.items() if place.split != ASIDE}.items():
         for depth, part in enumerate(folder):
-            if words.is_plain(part):
+            of_class = {part, words.without_split(part)} & {*place.levels}
+            if words.is_plain(part) or (words.find_split(part) and not of_class):
                 beside.setdefault(("/".join(folder[:depth]), words.find_split(part)), set()).add(part)
     merged = [parts for parts in beside.values() if len(parts) > 1][:1]
     return tuple(said("data.notes.merged", names=some(sorted(parts), 3)) for parts in merged)
 
 
 def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tuple[Said, ...]:
-    """Ask whether many folders of equally few images are persons."""
+    """Ask whether folders are days or those of a camera, or many folders of equally few images persons."""
     counts = Counter(image.label for image in images)
+    if source.option.startswith("CLASS_LEVEL") and words.are_days(counts):
+        return (said("data.notes.days", names=words.first(counts)),)
     usual, number = Counter(counts.values()).most_common(1)[0] if counts else (0, 0)
     few = _OF_ONE if all(map(_PERSON.fullmatch, counts)) else _FEW
     alike = len(counts) >= _MANY and number > 0.9 * len(counts) and usual <= few

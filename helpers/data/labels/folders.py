@@ -10,6 +10,7 @@ from helpers.data.sources import refused
 
 Folder = tuple[str, ...]  # the parts of its path
 Labels = Mapping[str, str]  # by the image's path
+ASIDE = "aside"  # the split of what is in a further folder of a split that has one of its own
 _COVER = 0.95  # share of the images that a level of classes has a name for
 _CROSSED = 0.8  # share of the pairs of what two ways say that are found, where these cross
 
@@ -56,9 +57,9 @@ def read_folders(images: Sequence[str], class_level: int = 0) -> FolderReading:
     """Read the folders of images, given by path; class_level: as the user says, or 0."""
     by_folder = _read_places({*map(folder_of, images)})
     places = {name: by_folder[folder_of(name)] for name in images}
-    used = {name: place for name, place in places.items() if place.split}
+    used = {name: place for name, place in places.items() if place.split in SPLITS}
     if not any(place.split == "train" for place in used.values()):
-        used = places  # what is in no folder of a split is for training
+        used = {n: place for n, place in places.items() if place.split != ASIDE}  # what is in no split is for training
     used = {name: place for name, place in used.items() if not any(map(words.is_unlabelled, place.levels))}
     if class_level:
         labels = {n: place.levels[class_level - 1] for n, place in used.items() if len(place.levels) >= class_level}
@@ -75,6 +76,9 @@ def _read_places(folders: Iterable[Folder]) -> dict[Folder, Place]:
     splits, plain = {}, set()
     for parent, names in children.items():
         splits[parent] = _find_splits(names, {name for name in names if (*parent, name) not in children}, parent)
+        # a set beside itself is no class, as "pets" beside "cat" and "dog" that holds these once more
+        again = {name for name in names if len(names) > 2 and names - {name} <= children.get((*parent, name), set())}
+        splits[parent] |= dict.fromkeys(again, ("", ""))
         if all(words.is_plain(name) or words.is_fold(name) or words.find_split(name) for name in names):
             plain.add(parent)
     places = {folder: _place(folder, splits, plain) for folder in folders}
@@ -104,7 +108,10 @@ def _find_splits(siblings: set[str], leaves: set[str], parent: Folder) -> dict[s
     if "train" not in found.values():  # "rps" beside "rps-test-set"
         found |= {name: "train" for name in others if words.without_split(name) in rests.values()}
         rests = {name: words.without_split(name) for name in found}
-    if len({*rests.values()}) == 1 or "" in rests.values():
+    plain = {found[name] for name, rest in rests.items() if not rest}
+    if {"train", "test"} <= plain:  # beside which "TEST_SIMPLE" is a further cut of what "TEST" is
+        found |= {name: ASIDE for name, rest in rests.items() if rest and [*rests.values()].count(rest) == 1}
+    if len({*rests.values()}) == 1 or plain:
         rests = dict.fromkeys(rests, "")  # "seg_train" and "seg_test"
     return {name: (split, rests[name]) for name, split in found.items()}
 

@@ -1,7 +1,9 @@
 """Which images belong together, such as those of one patient, and stay on one side of a split that is drawn."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from posixpath import splitext
 from typing import NamedTuple
 
 from helpers.base.words import Said, said
@@ -10,10 +12,14 @@ from helpers.data.labels import words
 from helpers.data.labels.folders import FolderReading, Labels
 from helpers.data.labels.tables import Table
 from helpers.data.options import Options
+from helpers.data.reading import SPLITS
 from helpers.data.sources import Image, refused
 
-_SERIES = re.compile(r"((?:vid|video|clip|movie|seq|sequence|patient|subject|person|case|slide)[-_]?[0-9]+)")
-_FOLDS = 3  # folds, at least, that can be kept whole
+_SERIES, _COPIES = (words.VOCABULARY["files"][kind] for kind in ("series", "copies"))
+_COPY = re.compile("|".join(_COPIES), re.IGNORECASE)
+_RUNNING = re.compile(r"(?<=.)_\d+_\d+$|(?<=\d)_\d+$")  # what Keras puts behind the prefix of a copy
+_SEVERAL = 0.75  # things a picture, at most, where several are of one thing
+_FEWEST = 3  # groups of a class, so that each split can have one
 
 
 class Found(NamedTuple):
@@ -43,32 +49,64 @@ def group(found: Found, images: list[Image], above: Labels) -> tuple[list[Image]
     elif any(image.name in above for image in images):
         groups = {image.name: above[image.name] for image in images if image.name in above}
         by = said("data.groups.folders", names=words.first(groups.values()))
-    elif len({*folds.values()}) >= _FOLDS and all(image.name in folds for image in images):
+    elif len({*folds.values()}) >= _FEWEST and all(image.name in folds for image in images):
         groups, by = folds, said("data.groups.folds", names=words.first(folds.values()))
     else:
-        return images, _series_notes(images)
+        groups = _find_copies(images)
+        by = said("data.groups.copies", name=max(groups, key=len, default=""))
     grouped = [image._replace(group=groups.get(image.name, "")) for image in images]
-    if wanted and (whole := _undivided(grouped)):
+    whole = _undivided(grouped)
+    if wanted and whole:
         raise refused("undivided", path=found.path, group=wanted, name=whole)
     number = len({image.group for image in grouped if image.group})
-    return grouped, (said("data.notes.groups", n=number, by=by),)
+    if not number or (whole and not columns):
+        return images, _series_notes(images)
+    return grouped, (said("data.notes.groups", n=number, by=by), *_across_notes(grouped))
 
 
-def _undivided(images: Iterable[Image]) -> str:
-    """Name a class of which all images are of one group, though splits are to be drawn; "" where there is none."""
+def _undivided(images: Sequence[Image]) -> str:
+    """Name a class whose images are of so few groups that splits which are drawn lack it; "" where there is none."""
     groups: dict[str, set[str]] = {}
-    for image in images:
-        groups.setdefault(image.label, set()).add(image.split or image.group)
-    return next((label for label, found in groups.items() if len(found) == 1 and "" not in found), "")
+    divided = len({image.split for image in images}) > 1
+    for number, image in enumerate(images):
+        groups.setdefault(image.label, set()).add((divided and image.split) or image.group or str(number))
+    fewest = 2 if divided else _FEWEST
+    return next((label for label, found in groups.items() if len(found) < fewest), "")
+
+
+def _find_copies(images: Sequence[Image]) -> dict[str, str]:
+    """Find images that names call copies of one, such as "a_flip" and "a.rf.5f3c", with what they are copies of."""
+    stems = {image: splitext(image.name.rpartition("/")[2])[0] for image in images}
+    there, originals = {*stems.values()}, {}
+    for image, stem in stems.items():
+        original = _COPY.sub("", stem) or stem
+        if original != stem and original not in there:
+            original = _RUNNING.sub("", original)
+        originals[image] = f"{image.label} {original}"
+    copied = {original for image, original in originals.items() if original != f"{image.label} {stems[image]}"}
+    often = Counter(originals.values())
+    return {image.name: one for image, one in originals.items() if one in copied and often[one] > 1}
+
+
+def _across_notes(images: Sequence[Image]) -> tuple[Said, ...]:
+    """Say how many test images the source has put aside from others of their group."""
+    learned = {image.group for image in images if image.group and image.split == "train"}
+    tested = [image for image in images if image.split == "test"]
+    known = [image.name for image in tested if image.group in learned]
+    return (said("data.notes.across", n=len(known), all=len(tested), example=known[0]),) if known else ()
 
 
 def _series_notes(images: Sequence[Image]) -> tuple[Said, ...]:
-    """Say where file names number videos, patients or the like, whose images a split would part."""
-    found = [_SERIES.search(image.name.rpartition("/")[2]) for image in images]
-    series = {match[1] for match in found if match}
-    if all(image.split for image in images) or not all(found) or not 1 < len(series) <= len(images) / 2:
-        return ()
-    return (said("data.notes.series", names=words.first(series), pattern=_SERIES.pattern),)
+    """Say where file names tell of videos, patients or the like, whose images a split would part."""
+    to_part = [image._replace(split="") for image in images if image.split in ("", "train")]
+    for pattern in map(re.compile, _SERIES if len({image.split for image in images}) < len(SPLITS) else ()):
+        found = [match for image in to_part if (match := pattern.search(image.name))]
+        series = {match[1] for match in found}
+        grouped = [image._replace(group=match[1]) for image, match in zip(to_part, found)]
+        several = len(found) == len(to_part) and len(series) <= _SEVERAL * len({match[0] for match in found})
+        if several and not _undivided(grouped) and all(pattern.search(image.name) for image in images):
+            return (said("data.notes.series", names=words.first(series), pattern=pattern.pattern),)
+    return ()
 
 
 def _match_groups(path: str, images: Iterable[Image], pattern: str) -> dict[str, str]:

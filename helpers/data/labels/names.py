@@ -19,10 +19,7 @@ from helpers.data.sources import UnreadableError, printable, refused
 _FRONT = re.compile(r"(?P<label>.*?[^\W_].*?)[\W_]*\(?\d+\)?")  # cat.1, cat (1), cat12, 3_12
 _BACK = re.compile(r"\d+[\W_]+(?P<label>[^\W\d_].*)")  # 0012_cat
 _PART = re.compile(r"(?P<label>\d+)[\W_]+\d+")  # 3_12
-_CLOCK = r"([\s_T-]*(at\s)?\d\d([-_.]?\d\d){1,2}\d*)?"
-_DAY = re.compile(  # on which a photograph was taken, with the time; or a year
-    rf"(?<!\d)(19|20)\d\d([-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01]){_CLOCK})?(?!\d)"
-)
+_DAY = re.compile(words.VOCABULARY["files"]["taken"])  # when a photograph was taken; or a year
 _PER_CLASS = 4  # images that a class has on average, where file names tell classes
 _MOST_NUMBERS = 20  # classes that numbers in the middle of names count, rather than things
 _CAMERA, _LIST_WORDS = (frozenset(words.VOCABULARY["files"][kind]) for kind in ("counted", "classes"))

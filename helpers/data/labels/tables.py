@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import takewhile
 from os.path import commonprefix
 from pathlib import PurePosixPath
@@ -46,7 +45,7 @@ class Table(NamedTuple):
     labelled_by: the column of labels; "" where there is none, or where each class has one. strong: whether its name
     says so; otherwise it is the only one that could be. of_split: the split that the table's name tells, or ""; group:
     a further column, or ""; rivals: columns of which each could be the labels, where the table does not say which are;
-    several: images without a label since they have rows with different ones.
+    untold: images without a label, each with why: "several_rows" that differ, or "several_names" for one row.
     """
 
     name: str
@@ -56,7 +55,7 @@ class Table(NamedTuple):
     of_split: str
     group: str
     rivals: Sequence[str]
-    several: AbstractSet[str]
+    untold: Mapping[str, str]
 
     @property
     def labels(self) -> dict[str, str]:
@@ -93,7 +92,7 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     found = []
     for name, frame in frames.items():
         table = _understand(path, name, frame, index, known, options)
-        if table and table.rows:
+        if table and (table.rows or table.untold):
             found.append(table)
         elif not name.lower().endswith((".txt", ".json")) or {*words.words(PurePosixPath(name).stem)} & _OF_SPLITS:
             others.append(name)
@@ -156,16 +155,21 @@ def _understand(
     group = _find_group(frame, spelled, options.group)
     of_table = words.find_split(PurePosixPath(name).stem)
     rows: dict[str, Image] = {}
-    several: set[str] = set()
+    untold: dict[str, str] = {}
     blank = [""] * len(frame)
     columns = frame[file], values, frame[split] if split else blank, frame[group] if group else blank
     for value, text, said, owner in zip(*columns, strict=True):
-        if image := _find_image(value, index, name, of_table):
-            row = Image(image, printable(text), _split_of(split, said), f"{group} {owner}" if owner else "")
-            several |= {image} if rows.setdefault(image, row).label != row.label else set()
+        in_split = _split_of(split, said)
+        images = _find_images(value, index, name, in_split or of_table)
+        if len(images) > 1:
+            untold |= dict.fromkeys(images, "several_names")
+            continue
+        for image in images:
+            row = Image(image, printable(text), in_split, f"{group} {owner}" if owner else "")
+            untold |= {image: "several_rows"} if rows.setdefault(image, row).label != row.label else {}
             rows[image] = row
-    rows |= {image: rows[image]._replace(label="") for image in several}
-    return Table(name, rows, label, strong, of_table, group, rivals, several)
+    rows |= {image: rows[image]._replace(label="") for image, why in untold.items() if why == "several_rows"}
+    return Table(name, rows, label, strong, of_table, group, rivals, untold)
 
 
 def _columns(frame: "pd.DataFrame") -> list[str]:
@@ -209,7 +213,8 @@ def _find_label(
         if frame[column].nunique() > 1 and {*map(words.key, frame[column].unique())} <= known:
             return column, True, list(frame[column]), ()  # such as a list of test images, where folders tell the others
     can = [column for column in spelled if _has_classes(frame[column]) and not _is_measure(frame[column])]
-    can = [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
+    meant = [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
+    can = meant or [c for c in can if spelled[c] == "id"]  # of whales, say
     if can and all(_same_classes(frame[can[0]], frame[column]) for column in can[1:]):
         aside = [c for c in spelled if spelled[c] in (*_ASIDE, "age") and c not in can and _has_classes(frame[c])]
         return can[0], False, _one_label(path, name, frame[can[0]]), [can[0], *aside]
@@ -290,11 +295,11 @@ def _find_group(frame: "pd.DataFrame", spelled: Mapping[str, str], wanted: str) 
     return next((column for column in known if 1 < frame[column].nunique() < len(frame)), "")
 
 
-def _find_image(value: str, index: Index, table: str, split: str) -> str | None:
-    """Find the image that a table means: of several with that name, the one whose folders fit best."""
+def _find_images(value: str, index: Index, table: str, split: str) -> Sequence[str]:
+    """Find the image that a table means: of several with that name, the one, or those, whose folders fit best."""
     found = index.get(_stem(value), ())
     if len(found) < 2:
-        return found[0] if found else None
+        return found
     named, folder = PurePosixPath(value.replace("\\", "/")), PurePosixPath(table).parent.parts
 
     def fit(name: str) -> tuple[bool, int, int, bool, bool]:
@@ -306,5 +311,5 @@ def _find_image(value: str, index: Index, table: str, split: str) -> str | None:
         in_split = bool(split) and split in map(words.find_split, parents)
         return _own(name) == _own(value), same, below, in_split, own.suffix == named.suffix
 
-    best = sorted(found, key=fit, reverse=True)
-    return best[0] if fit(best[0]) > fit(best[1]) else None
+    best = max(map(fit, found))
+    return [name for name in found if fit(name) == best]

@@ -9,10 +9,8 @@ from helpers.base.words import Said, some
 
 VOCABULARY = tomllib.loads(Path(__file__).with_name("vocabulary.toml").read_text(encoding="utf-8"))
 _SPLIT_WORDS = {word: split for split, found in VOCABULARY["splits"].items() for word in found}
-_AFTER_SPLIT = (
-    r"(?:sets?|data|images?|imgs?|pics?|pictures|photos|folder|dir|labels?|ing|(?:資料|数据|圖片|图片|影像)?集?)?"
-)
-_GLUED = re.compile(rf"({'|'.join(_SPLIT_WORDS)}){_AFTER_SPLIT}")
+_GLUED = re.compile(rf"({'|'.join(_SPLIT_WORDS)}){VOCABULARY['folders']['behind']}")
+_DAY = re.compile("|".join(VOCABULARY["files"]["days"]))
 _PLAIN, _SOURCES = (frozenset(VOCABULARY["folders"][kind]) for kind in ("plain", "sources"))
 
 
@@ -55,11 +53,16 @@ def is_unknown(name: str) -> bool:
 def are_numbered(names: Iterable[str]) -> bool:
     """Tell whether names count things, such as persons ("s01", "s02") or sources, rather than name classes."""
     names = list(names)
-    if all({*words(name)} & _SOURCES for name in names):
+    if all({*words(name)} & _SOURCES for name in names) or are_days(names):
         return True
     beginnings = {re.sub(r"[\W_]*\d+$", "", name).lower() for name in names}
     several = len(names) > 2 or {*words(names[0])} & _PLAIN  # "skin_part_1" and "skin_part_2"
     return bool(several) and len(beginnings) == 1 and all(name[-1:].isdigit() for name in names)
+
+
+def are_days(names: Iterable[str]) -> bool:
+    """Tell whether names are those of days, months or years, or of a camera's folders, as 100CANON."""
+    return all(map(_DAY.fullmatch, names))
 
 
 def first(names: Iterable[str]) -> list[str | Said]:

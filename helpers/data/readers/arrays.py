@@ -84,6 +84,10 @@ def find(path: Path, members: Members) -> dict[str, Arrays]:
         place = PurePosixPath(name)
         folder, ending = str(place.parent) if len(place.parts) > 1 else path.name, place.suffix.lower()
         if ending == ".npy":
+            if (
+                place.stem == "arr_0" and len(place.parts) > 1
+            ):  # as NumPy calls the array of a .npz whose maker gave no name
+                place, folder = place.parent, str(place.parent.parent)
             found.setdefault(folder, {})[place.stem] = _Array(path, place.stem, opener, _parse_npy)
         elif ending == ".mat":
             found[name] = _read_matlab(path, name, opener)
