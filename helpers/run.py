@@ -86,8 +86,8 @@ class Run:
 
     def others(self) -> dict[str, Trained]:
         """Give the further networks of the recipe by name, such as other architectures with DNNs of their sizes."""
-        names = self.shipped.others if self.shipped else recipes.names_of_others(self.recipe)
-        return {name: self.network(name) for name in names}
+        own = (name for cnn in self.recipe.others for name in recipes.with_dnn(cnn))
+        return {name: self.network(name) for name in (self.shipped.others if self.shipped else own)}
 
     def network(self, name: str) -> Trained:
         """Give one of the run's networks by name: from those shipped if there are any, else loaded or trained.
@@ -128,7 +128,7 @@ class Run:
         model = self._builder(network)()
         plan = fitted_plan(model, network.plan, self.dataset)
         parts = training_parts(model, self.dataset, plan, self._seed_of(network), targets, network.source)
-        path = self.keeper.path(name, parts, network_form(model, lambda trained: {}))
+        path = self.keeper.path(name, parts, network_form(model, {}))
         return path if path.is_file() else None
 
     def taught(self) -> dict[tuple[str, ...], list[str]]:
@@ -192,9 +192,8 @@ class Run:
         """Give a network's probabilities for a split, or its first images: (N, classes) float32, once and kept."""
         images = self.split(split).images[:most]
         made_from = [code_digest(predict_logits), trained.model, self.dataset.digest, len(images)]
-        return self.keeper.keep(
-            f"probabilities_{split}", made_from, lambda: softmax(predict_logits(trained.model, images))
-        )
+        kept = f"probabilities_{split}"
+        return self.keeper.keep(kept, made_from, lambda: softmax(predict_logits(trained.model, images)))
 
     def predict_each(self, trainings: Sequence[Trained], split: str = "test") -> np.ndarray:
         """Give the probabilities of several trainings for a split: (trainings, N, classes) float32."""

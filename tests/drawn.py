@@ -4,9 +4,8 @@ import numpy as np
 
 from helpers.data.faces import render
 from helpers.data.faces.camera import photograph, view_of
-from helpers.data.faces.head import draw_person
-from helpers.data.faces.traits import draw_uniforms, make_generators, make_intensities, make_traits
-from helpers.data.faces.units import by_unit
+from helpers.data.faces.parts import draw_person
+from helpers.data.faces.traits import by_unit, draw_uniforms, make_generators, make_intensities, make_traits
 
 
 def draw_intensities(labels: np.ndarray, seed: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from helpers.networks.prediction import softmax
 from helpers.networks.sample import Sample
 from helpers.networks.views import four_crops, ten_views
 from helpers.run import Run, open_run
+from helpers.training.augmentation import Augmentation
 from helpers.training.recipes import Member, get_recipe, slow_down
 
 NAMES = ("top", "middle", "bottom")
@@ -201,7 +202,7 @@ def test_the_networks_of_a_recipe_differ_as_their_names_say(run: Run) -> None:
     sizes = {name: wide.networks[name].build(0).count_params() for name in ("cnn", "dnn", "vgg9", "vgg9_dnn")}
     assert abs(sizes["dnn"] / sizes["cnn"] - 1) < 1e-3 and abs(sizes["vgg9_dnn"] / sizes["vgg9"] - 1) < 1e-3
     assert wide.networks["vgg9"].plan == slow and wide.networks["cnn_seed2"].plan == run.recipe.plan
-    augmented = {name for name, network in wide.networks.items() if network.plan.augmentation.active}
+    augmented = {name for name, network in wide.networks.items() if network.plan.augmentation != Augmentation()}
     assert augmented == {name for name in wide.networks if not name.startswith(("cnn_plain", "cnn_norm", "cnn_bare"))}
     with pytest.raises(ValueError, match="no network 'vgg12': choose one of cnn, cnn_second, dnn"):
         run.network("vgg12")

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from helpers.training.recipes import MILD, Phase, Plan
+from helpers.training.recipes import CHANGES, Phase, Plan
 
-PLAN = Plan((Phase("adamw", 0.01, epochs=2), Phase("sgd", 0.01, epochs=2)), batch_size=16, augmentation=MILD)
+PLAN = Plan((Phase("adamw", 0.01, epochs=2), Phase("sgd", 0.01, epochs=2)), batch_size=16, augmentation=CHANGES["mild"])
 
 
 def build(seed: int = 0) -> keras.Model:

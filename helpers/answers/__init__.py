@@ -10,9 +10,8 @@ from helpers.answers.answer import Answer
 from helpers.answers.blocks import block_pieces, render_block
 from helpers.answers.pictures import as_pdf, as_png
 from helpers.answers.stored import AnswerError, load_answer
-from helpers.answers.tables import table_cells, table_columns, table_values, whole_table
 
 __all__ = [
     "Answer", "AnswerError", "ahead", "as_pdf", "as_png", "block_pieces", "diagnosis", "load_answer", "render_block",
-    "table_cells", "table_columns", "table_values", "whole_table",
+    "tables",
 ]  # fmt: skip

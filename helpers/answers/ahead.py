@@ -25,7 +25,10 @@ def told(run: Any, notebook: str, own: Mapping[str, object]) -> Said:
 def waiting(run: Any, notebooks: Iterable[str]) -> list[str]:
     """Name a run's networks that notebooks ask for and that are not trained yet."""
     needed = {name for notebook in notebooks for name in _needed(run, notebook)}
-    return [] if run.shipped else [name for name in run.networks if name in needed and not _is_trained(run, name)]
+    names = [] if run.shipped else [name for name in run.networks if name in needed]
+    kept = {name for name in names if any(run.keeper.folder.glob(f"{name}_*.keras"))}
+    # whatever is kept of one with teachers counts, whose predictions are not made here
+    return [name for name in names if name not in kept or not (run.networks[name].teachers or run.stored(name))]
 
 
 def untrained(run: Any, name: str) -> tuple[str, float, int]:
@@ -46,9 +49,3 @@ def _needed(run: Any, notebook: str) -> set[str]:
     others = {*run.networks} - alike | {"cnn"}
     found = {"01_train_cnn": alike, "02_compare_dnn": others}.get(notebook, {"cnn"}) & {*run.networks}
     return found | {teacher for name in found for teacher in run.networks[name].teachers}
-
-
-def _is_trained(run: Any, name: str) -> bool:
-    """Tell whether a network is kept; of one with teachers, whose predictions are not made here, whether any is."""
-    kept = any(run.keeper.folder.glob(f"{name}_*.keras"))
-    return kept and (bool(run.networks[name].teachers) or run.stored(name) is not None)

@@ -25,7 +25,7 @@ def as_pdf(figure: "Figure") -> bytes:
     smooth what they enlarge; larger ones are reduced.
     """
     stream, usual = io.BytesIO(), []
-    for image in _images(figure):
+    for image in (image for axes in figure.axes for image in axes.images if image.get_interpolation() == "nearest"):
         pixels, times = image.get_array(), min(4, _times(image))
         if pixels is not None and times:
             usual.append((image, pixels))
@@ -36,10 +36,6 @@ def as_pdf(figure: "Figure") -> bytes:
         image.set_data(pixels)
         image.set_interpolation("nearest")
     return stream.getvalue()
-
-
-def _images(figure: "Figure") -> list["AxesImage"]:
-    return [image for axes in figure.axes for image in axes.images if image.get_interpolation() == "nearest"]
 
 
 def _times(image: "AxesImage") -> int:

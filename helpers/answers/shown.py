@@ -60,10 +60,7 @@ class ShownTable:
         return f'<div style="max-height: 36em; overflow: auto">{table}</div>'
 
     def _row(self, tag: str, cells: list[str]) -> str:
-        marked = [self._cell(tag, *cell) for cell in zip(cells, self.numeric, strict=True)]
+        sides = ["right" if numeric else "left" for numeric in self.numeric]
+        pairs = zip(sides, map(html.escape, cells), strict=True)
+        marked = (f'<{tag} style="text-align: {side}">{text}</{tag}>' for side, text in pairs)
         return f"<tr>{''.join(marked)}</tr>"
-
-    @staticmethod
-    def _cell(tag: str, text: str, numeric: bool) -> str:
-        side = "right" if numeric else "left"
-        return f'<{tag} style="text-align: {side}">{html.escape(text)}</{tag}>'

@@ -36,7 +36,9 @@ def save_answer(folder: Path, answer: Mapping[str, Any], files: Mapping[str, byt
     staging = draft_path(folder / answer["notebook"])
     try:
         with writing(path):
-            _write(staging, written)
+            for name, data in written.items():
+                (staging / name).parent.mkdir(parents=True, exist_ok=True)
+                (staging / name).write_bytes(data)
             leftover = _saved_files(path) - set(files)
             _rename(staging, folder, written)
             for name in leftover:
@@ -79,12 +81,6 @@ def _saved_files(path: Path) -> set[str]:
         return set(_read(path, path.stem)["files"])
     except AnswerError:
         return set()
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
 
 
 def _rename(source: Path, target: Path, names: Iterable[str]) -> None:

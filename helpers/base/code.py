@@ -73,7 +73,8 @@ def code_digest(*makers: object, apart: Iterable[str] = ()) -> str:
     """
     texts = {text for maker in makers for text in _texts(maker)}
     left_out = {PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py") for name in apart}
-    files = [path for path in imported_files(texts, PACKAGE) if _computes(path) and path not in left_out]
+    files = [path for path in imported_files(texts, PACKAGE) if path not in left_out | {PACKAGE / "__init__.py"}]
+    files = [path for path in files if path.relative_to(PACKAGE).parts[0] not in _NOT_COMPUTING]
     lines = [f"{path.relative_to(PACKAGE)} {read_text(_text(path), PACKAGE.name).digest}" for path in files]
     lines += sorted(read_text(text, PACKAGE.name).digest for text in texts)
     _remember()
@@ -103,10 +104,6 @@ _NEW: list[str] = []  # what was read and is not remembered yet
 
 def _text(path: Path) -> str:
     return _HELD.get(path) or path.read_text(encoding="utf-8")
-
-
-def _computes(path: Path) -> bool:
-    return path.relative_to(PACKAGE).parts[0] not in _NOT_COMPUTING and path != PACKAGE / "__init__.py"
 
 
 def _texts(maker: object) -> Iterator[str]:
@@ -178,8 +175,10 @@ def _files(path: str, package: Path) -> Iterator[Path]:
     for part in parts:
         stub, place = place / "__init__.pyi", place / part
         if place.is_dir():
-            yield from filter(Path.is_file, [place / "__init__.py"])
-            yield from _found_by_itself(place)
+            for start in filter(Path.is_file, [place / "__init__.py"]):
+                yield start
+                if "iter_modules(__path__)" in _text(start):  # it imports whatever lies beside it
+                    yield from sorted(place.glob("*.py"))
         elif (module := place.with_suffix(".py")).is_file():
             yield module
             return
@@ -188,12 +187,6 @@ def _files(path: str, package: Path) -> Iterator[Path]:
             return
         else:
             return
-
-
-def _found_by_itself(place: Path) -> list[Path]:
-    """List the modules of a folder that imports whatever lies in it, as that of the explanation methods does."""
-    start = place / "__init__.py"
-    return sorted(place.glob("*.py")) if start.is_file() and "iter_modules(__path__)" in _text(start) else []
 
 
 def _promised(stub: Path, name: str) -> list[str]:

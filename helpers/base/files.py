@@ -26,11 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]  # the repository
 REPORTS_VARIABLE, CACHE_VARIABLE = "REPORTS", "DATA_CACHE"  # of the environment; tests set both
 
 _DRAFT = re.compile(r"\..+\.(?P<writer>\d+)\.\d+\.draft(\.\w+)?")
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 _REFUSALS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "the disk is full; free some space and start again"),
-    **dict.fromkeys(
-        (errno.EROFS, errno.EACCES, errno.EPERM), "its folder is read-only; make it writable and start again"
-    ),
+    **dict.fromkeys(_FORBIDDEN, "its folder is read-only; make it writable and start again"),
 }
 
 
@@ -95,13 +94,9 @@ def draft_path(path: Path, suffix: str = "") -> Path:
 
 def remove_drafts(folder: Path) -> None:
     """Delete the drafts that killed writers left anywhere in a folder; those of running ones stay."""
-    for draft in [path for path in folder.rglob(".*") if _is_abandoned(path.name)]:
-        shutil.rmtree(draft) if draft.is_dir() else draft.unlink(missing_ok=True)
-
-
-def _is_abandoned(name: str) -> bool:
-    found = _DRAFT.fullmatch(name)
-    return found is not None and not psutil.pid_exists(int(found["writer"]))
+    for draft, found in [(path, _DRAFT.fullmatch(path.name)) for path in folder.rglob(".*")]:
+        if found and not psutil.pid_exists(int(found["writer"])):
+            shutil.rmtree(draft) if draft.is_dir() else draft.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -36,9 +36,8 @@ def kept_facts(folder: Path, code: str) -> Facts | None:
     sealed = read_sealed(folder / FACTS)
     try:
         facts = json.loads(sealed or "{}")
-        whole = facts["code"] == code and all(
-            _is_unchanged(folder / name, **file) for name, file in facts["files"].items()
-        )
+        files = facts["files"].items()
+        whole = facts["code"] == code and all(_is_unchanged(folder / name, **file) for name, file in files)
         return facts if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -46,9 +45,8 @@ def kept_facts(folder: Path, code: str) -> Facts | None:
 
 def content_of(facts: Mapping[str, Any]) -> str:
     """Condense what the arrays of a folder hold."""
-    return hashlib.sha256(
-        json.dumps({name: file["sha256"] for name, file in facts["files"].items()}).encode()
-    ).hexdigest()
+    hashes = {name: file["sha256"] for name, file in facts["files"].items()}
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
 def file_sha256(file: Path) -> str:
@@ -75,11 +73,8 @@ def _fill(folder: Path, code: str, write: Callable[[Path], Facts]) -> Facts:
 
 
 def _describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    stats = {file: file.stat() for file in sorted(folder.glob("*.npy"))}
-    return {
-        file.name: {"size": stat.st_size, "times": _times(stat), "sha256": file_sha256(file)}
-        for file, stat in stats.items()
-    }
+    stats = [(file, file.stat()) for file in sorted(folder.glob("*.npy"))]
+    return {f.name: {"size": stat.st_size, "times": _times(stat), "sha256": file_sha256(f)} for f, stat in stats}
 
 
 def _times(stat: os.stat_result) -> list[int]:

@@ -189,10 +189,9 @@ def architecture(model: "keras.Model") -> str:
     try:
         text = json.dumps(model.get_config(), sort_keys=True, default=str)
     except NotImplementedError:
-        raise TypeError(
-            f"A layer of the network {model.name} takes arguments and has no `get_config`, so that the network cannot "
-            "be kept; give the layer a `get_config` that returns its arguments."
-        ) from None
+        why = f"A layer of the network {model.name} takes arguments and has no `get_config`"
+        advice = "give the layer a `get_config` that returns its arguments"
+        raise TypeError(f"{why}, so that the network cannot be kept; {advice}.") from None
     names = [*(layer.name for layer in layers), *_input_names(json.loads(text))]
     for place, name in sorted(enumerate(names), key=lambda pair: -len(pair[1])):
         text = text.replace(json.dumps(name), f'"#{place}"')
@@ -202,19 +201,10 @@ def architecture(model: "keras.Model") -> str:
 
 def _frame(frame: Any) -> dict[str, Any]:
     """Take a table apart: index and columns as lists or arrays."""
-    return {
-        "names": [*frame.columns],
-        "index": None if _counts_rows(frame.index) else [frame.index.name, _column(frame.index)],
-        "columns": [_column(frame.iloc[:, place]) for place in range(frame.shape[1])],
-    }
-
-
-def _counts_rows(index: Any) -> bool:
-    return index.name is None and type(index).__name__ == "RangeIndex" and (index.start, index.step) == (0, 1)
-
-
-def _column(column: Any) -> Any:
-    return column.to_numpy() if column.dtype.kind in "biuf" else column.tolist()
+    index, columns = frame.index, [frame.iloc[:, place] for place in range(frame.shape[1])]
+    counts_rows = index.name is None and type(index).__name__ == "RangeIndex" and (index.start, index.step) == (0, 1)
+    first, *held = [each.to_numpy() if each.dtype.kind in "biuf" else each.tolist() for each in (index, *columns)]
+    return {"names": [*frame.columns], "index": None if counts_rows else [index.name, first], "columns": held}
 
 
 def _write_values(value: object) -> bytes:

@@ -40,11 +40,8 @@ def _refused(parameter: Parameter, value: object, classes: Sequence[str], depth:
     if str(value) in [found.strip('"') for found in re.findall(r'(?:^|or )(0|"") for ', legal)]:
         return ""
     if isinstance(value, str):
-        names = (
-            classes
-            if re.search("a class of the data set|one class", parameter.note)
-            else re.findall('"([^"]+)"', legal)
-        )
+        of_classes = re.search("a class of the data set|one class", parameter.note)
+        names = classes if of_classes else re.findall('"([^"]+)"', legal)
         return near(value, names) if names and value not in names else ""
     if parameter.note.startswith("convolution") and isinstance(value, int):
         return "" if 1 <= value <= depth() else f"the network has the convolutions 1 to {depth()}; {legal}."
@@ -54,9 +51,6 @@ def _refused(parameter: Parameter, value: object, classes: Sequence[str], depth:
 
 
 def _fits(value: float, legal: str) -> bool:
-    least, most = (
-        [float(number) for found in re.findall(pattern, legal) for number in found if number]
-        for pattern in (_LEAST, _MOST)
-    )
+    least, most = ([*map(float, filter(None, sum(re.findall(p, legal), ())))] for p in (_LEAST, _MOST))
     positive = value > 0 or not re.search("a positive|above 0", legal)
     return positive and all(value >= number for number in least) and all(value <= number for number in most)

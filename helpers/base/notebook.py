@@ -113,9 +113,8 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
     try:
         declared = [_declaration(statement, text.splitlines()) for statement in ast.parse(text).body]
     except (SyntaxError, ValueError):
-        raise UsageError(
-            f"The parameters cell of {path} may only hold lines like `NAME = 1  # meaning`; correct it."
-        ) from None
+        told = f"The parameters cell of {path} may only hold lines like `NAME = 1  # meaning`; correct it."
+        raise UsageError(told) from None
     return {parameter.name: parameter for parameter in declared}
 
 
@@ -145,15 +144,10 @@ def convert(parameter: Parameter, text: str) -> object:
 
 def check_type(parameter: Parameter, value: object) -> None:
     """See that a value is of the type of a parameter's default; UsageError, with the parameter's own note, if not."""
-    if not _same_type(value, parameter.default):
-        kind = type(parameter.default).__name__
-        raise UsageError(f"{parameter.name}={value}: a value of type {kind} is needed ({parameter.note}).")
-
-
-def _same_type(value: object, default: object) -> bool:
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return default is None or type(value) is type(default)
+    kind = type(parameter.default)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number if kind is float else parameter.default is None or type(value) is kind):
+        raise UsageError(f"{parameter.name}={value}: a value of type {kind.__name__} is needed ({parameter.note}).")
 
 
 def check_names(path: Path, names: Iterable[str]) -> None:

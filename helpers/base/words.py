@@ -95,9 +95,7 @@ def template(key: str) -> str:
 
     Raises ValueError on a key without words.
     """
-    if not KEY.fullmatch(key):
-        return key
-    found = catalogue(language()).get(key)
+    found = catalogue(language()).get(key) if KEY.fullmatch(key) else key
     if found is None:
         raise ValueError(f"There are no words for {key!r} in {language()}; add them to {FOLDER.name}/{language()}.")
     return found
@@ -115,7 +113,7 @@ def catalogue(name: str) -> Mapping[str, str]:
     """Read all templates of a language by key."""
     files = sorted((FOLDER / name).glob("*.toml"))
     trees = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in files if path.stem != NAMES}
-    return dict(_leaves(trees, ""))
+    return dict(leaves(trees))
 
 
 def names() -> Mapping[str, str]:
@@ -129,10 +127,11 @@ def _names(name: str) -> Mapping[str, str]:
     return {known: shown for table in tables.values() for known, shown in table.items()}
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give what a tree of tables holds by key, joined by dots; what `plain` has made of a part is no table."""
     for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
+        if isinstance(value, Mapping) and {*value} != {"key", "values"}:
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
@@ -150,7 +149,11 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 def pieces(template: str, values: Mapping[str, Any]) -> list[tuple[str, str | None]]:
     """Set a template's values into it, and keep the texts apart: each with the name of the value that it is, if any."""
     parts = list(_parse(template))
-    _check_values(template, {name for _, name, _ in parts if name is not None}, set(values))
+    wanted = {name for _, name, _ in parts if name is not None}
+    for name in sorted(wanted - values.keys()):
+        raise ValueError(f"The template {template!r} names the value {name!r}, which was not given.")
+    for name in sorted(values.keys() - wanted):
+        raise ValueError(f"The value {name!r} is not used by the template {template!r}; name it or leave it out.")
     both = ([(text, None), (_set_value(template, name, spec, values), name)] for text, name, spec in parts)
     return [piece for pair in both for piece in pair if piece[0]]
 
@@ -171,23 +174,14 @@ def _parse(template: str) -> Iterator[tuple[str, str | None, str]]:
         yield text, name, spec or ""
 
 
-def _check_values(template: str, wanted: set[str], given: set[str]) -> None:
-    for name in sorted(wanted - given):
-        raise ValueError(f"The template {template!r} names the value {name!r}, which was not given.")
-    for name in sorted(given - wanted):
-        raise ValueError(f"The value {name!r} is not used by the template {template!r}; name it or leave it out.")
-
-
 def _set_value(template: str, name: str | None, spec: str, values: Mapping[str, Any]) -> str:
     if name is None:
         return ""
     try:
         return format_value(values[name], spec)
     except (ValueError, TypeError):
-        raise ValueError(
-            f"The value {name!r} is {values[name]!r}, which the format {spec!r} in the template {template!r} "
-            "does not fit."
-        ) from None
+        told = f"The value {name!r} is {values[name]!r}, which the format {spec!r} in the template {template!r}"
+        raise ValueError(f"{told} does not fit.") from None
 
 
 def format_value(value: Any, spec: str = "") -> str:

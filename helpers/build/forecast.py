@@ -28,7 +28,8 @@ class Forecast:
     """What a build will take.
 
     networks, notebooks: seconds of each that is to be trained or run, if it ran alone; kinds: by notebook, the kind and
-    the amount of its work; pace: by how much the whole is shorter, since several run at once; size: bytes on the disk.
+    the amount of its work; pace: by how much the whole is shorter, since several run at once; size: bytes on the
+    disk, of which `free` are left.
     """
 
     networks: Mapping[str, float]
@@ -36,18 +37,19 @@ class Forecast:
     kinds: Mapping[str, tuple[str, float]]
     pace: float
     size: int
+    free: int
 
     @property
     def alone(self) -> float:
         """Seconds of all of it one after the other."""
         return sum(self.networks.values()) + sum(self.notebooks.values())
 
-    def sentence(self, free: int) -> str:
-        """Say it in one sentence; free: bytes that the disk has left."""
+    def sentence(self) -> str:
+        """Say it in one sentence."""
         count, nets = len(self.notebooks), len(self.networks)
         what = f"{count} notebook{'s run' if count > 1 else ' runs'}"
         what += f" and {nets} network{'s are' if nets > 1 else ' is'} trained" if nets else ""
-        disk = f"about {self.size / 1e6:.0f} MB of disk, of which {free / 1e9:,.1f} GB are free"
+        disk = f"about {self.size / 1e6:.0f} MB of disk, of which {self.free / 1e9:,.1f} GB are free"
         return f"{what}: about {duration(self.alone * self.pace)}, and {disk}."
 
 
@@ -64,7 +66,8 @@ def forecast(build: Build) -> Forecast | None:
     alone = sum(networks.values()) + sum(notebooks.values())
     size = sum(size for *_, size in work["networks"].values()) + _NOTEBOOK_BYTES * len(running)
     pace = timings.expect("all at once", alone, _USUAL_PACE) / alone
-    return Forecast(networks, notebooks, kinds, pace, size)
+    disk = shutil.disk_usage(next(folder for folder in build.run.parents if folder.is_dir()))
+    return Forecast(networks, notebooks, kinds, pace, size, disk.free)
 
 
 def to_run(build: Build) -> list[str]:
@@ -81,11 +84,6 @@ def _notebook_work(build: Build, name: str, work: Mapping) -> tuple[str, float]:
     values = {**defaults, **build.chosen.get(name, {})}
     amount = timings.notebook_work(values, work["images"], work["multiplications"])
     return f"{name}, {build.common['RECIPE']}", amount
-
-
-def free_bytes(build: Build) -> int:
-    """Count the bytes that are free on the run's disk."""
-    return shutil.disk_usage(next(folder for folder in build.run.parents if folder.is_dir())).free
 
 
 def _count_work(build: Build, running: Sequence[str]) -> dict:

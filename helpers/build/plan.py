@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -80,15 +79,8 @@ class Build:
     def components(self, name: str) -> dict[str, str]:
         """List what a notebook's answer would be made from now."""
         needed = [self.answer(other) for other in self.places[name].needs]
-        return stale.components(
-            self.notebook(name), self.package, self.chosen.get(name, {}), {**self.facts, **self.versions}, needed
-        )
-
-
-def check(build: Build) -> None:
-    """Check every notebook's parameters before any of them runs; UsageError naming the legal ones if not."""
-    for name in build.places:
-        check_names(build.notebook(name), [*build.common, *build.chosen.get(name, {})])
+        facts = {**self.facts, **self.versions}
+        return stale.components(self.notebook(name), self.package, self.chosen.get(name, {}), facts, needed)
 
 
 def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) -> dict[str, dict[str, object]]:
@@ -112,13 +104,6 @@ def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) 
     return chosen
 
 
-def count_convolutions(dataset: Dataset, recipe: str) -> int:
-    """Count the convolutions that notebooks have to choose from, without training; it imports Keras."""
-    from helpers.training import networks
-
-    return networks.count_convolutions(dataset, recipe)
-
-
 def plan(
     dataset: str = "faces",
     recipe: str = "quick",
@@ -135,7 +120,8 @@ def plan(
     name of its folder, "" for one of data, recipe and so on; language: those of the report.
     """
     os.environ[RUN_VARIABLE] = run  # which the kernels go by as well
-    reports, often, day = reports_folder(), _trainings(recipe), _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
+    reports, source, day = reports_folder(), read_source(recipe), _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
+    often = chosen_trainings(recipe, not isinstance(source, str) and source.trained)
     check_name(reports, {})
     image_size = image_size or preferred_side(recipe)
     data = identify(dataset, image_size=image_size or None)
@@ -151,7 +137,12 @@ def plan(
     loaded = load_dataset(dataset, image_size=image_size or None)
     names = (hand_in.author, hand_in.student_id, hand_in.course, *hand_in.collaborators.values())
     _check_fonts([loaded.name, *loaded.class_names, *names])
-    depth = partial(count_convolutions, loaded, recipe)
+
+    def depth() -> int:
+        from helpers.training import networks  # which imports Keras
+
+        return networks.count_convolutions(loaded, recipe)
+
     for name, values in chosen.items():
         check_values(notebooks / f"{name}.ipynb", values, loaded.class_names, depth, len(loaded.test.labels))
     facts = {
@@ -166,13 +157,13 @@ def plan(
         **({"the landmarks": "mtcnn"} if loaded.title == "FER2013" and find_spec("mtcnn") else {}),
         **(_pretrained_facts(dataset, image_size) if recipe == pretrained.RECIPE else {}),
     }
-    source = dataset if dataset in KNOWN_NAMES else str(data.path)
+    place = dataset if dataset in KNOWN_NAMES else str(data.path)
     return Build(
         notebooks=notebooks,
         package=ROOT / "helpers",
         places=places,
-        run=_claim(loaded, source, recipe, seed, image_size, reports),
-        common={"DATASET": source, "RECIPE": recipe, "SEED": seed, "REPORTS": str(reports), "IMAGE_SIZE": image_size},
+        run=_claim(loaded, place, recipe, seed, image_size, reports),
+        common={"DATASET": place, "RECIPE": recipe, "SEED": seed, "REPORTS": str(reports), "IMAGE_SIZE": image_size},
         chosen={name: {**place.recipes.get(recipe, {}), **chosen.get(name, {})} for name, place in places.items()},
         facts=facts,
         versions=stale.package_versions(ROOT / "requirements.txt"),
@@ -257,11 +248,6 @@ def _day(epoch: str) -> str:
         return (datetime.fromtimestamp(int(epoch), UTC).date() if epoch else date.today()).isoformat()
     except (ValueError, OverflowError, OSError):
         raise UsageError(f"SOURCE_DATE_EPOCH={epoch} is no time; give seconds since 1970, or leave it out.") from None
-
-
-def _trainings(recipe: str) -> int:
-    source = read_source(recipe)
-    return chosen_trainings(recipe, not isinstance(source, str) and source.trained)
 
 
 def _words(text: str) -> list[str]:

@@ -17,31 +17,33 @@ from filelock import FileLock, Timeout
 from helpers.base import words
 from helpers.base.code import imported_files
 from helpers.base.files import read_json, remove_drafts, writing
+from helpers.base.notebook import check_names
 from helpers.base.runs import BUILD_VARIABLE, KEPT, Recipe
 from helpers.build import stale
-from helpers.build.board import Board
 from helpers.build.execute import Failure, kernel_environment, say
-from helpers.build.forecast import forecast, free_bytes, to_run
+from helpers.build.forecast import forecast, to_run
 from helpers.build.nursery import nursery
-from helpers.build.plan import Build, check, plan
-from helpers.build.schedule import choose_jobs, run_notebooks
+from helpers.build.plan import Build, plan
+from helpers.build.schedule import Board, choose_jobs, run_notebooks
 from helpers.report.remarks import read_remarks, remarks_digest
 
 
 def make_report(build: Build, jobs: int) -> int:
     """Bring a run's answers, PDF and HTML up to date and print the outcome; the exit code."""
-    check(build)
+    for name in build.places:  # before any of them runs
+        check_names(build.notebook(name), [*build.common, *build.chosen.get(name, {})])
     author_remarks(build)
     os.environ[BUILD_VARIABLE] = str(build.run)  # tells the kernels that theirs are the report's answers
     with sole_build(build.run), nursery(kernel_environment()) if to_run(build) else nullcontext():
-        expected = forecast(build)
-        if expected:
-            say(expected.sentence(free_bytes(build)))
-        failures = run_notebooks(build, jobs, Board(build, expected))
-        if failures:
+        if expected := forecast(build):
+            say(expected.sentence())
+        if failures := run_notebooks(build, jobs, Board(build, expected)):
             return _report_failures(build, failures)
         files = set_reports(build)
-    say("\n".join([*(str(_short(file)) for file in files), *headlines(build)]))
+    from helpers.report.document import headlines
+
+    lines = headlines([read_json(build.answer(name)) for name in build.printed])
+    say("\n".join([*(str(_short(file)) for file in files), *(f"  {one.label:<32}{one.value}" for one in lines)]))
     return 0
 
 
@@ -143,14 +145,6 @@ def report_components(build: Build, form: str, stamp: Mapping[str, object]) -> d
         **stale.files_components(code, build.package),
         **{f"the {key}": str(value) for key, value in stamp.items()},
     }
-
-
-def headlines(build: Build) -> list[str]:
-    """Give the run's headline numbers as the report words them, one a line, aligned."""
-    from helpers.report.document import headlines
-
-    lines = headlines([read_json(build.answer(name)) for name in build.printed])
-    return [f"  {line.label:<32}{line.value}" for line in lines]
 
 
 def report(

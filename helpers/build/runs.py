@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -87,16 +87,10 @@ def unneeded(reports: Path, cache: Path) -> list[Path]:
     runs = find_runs(reports)
     needed = {name for run in runs for name in uses(run)}
     of_runs = {str(read_run(run).get("fingerprint", "")).removesuffix("-kept") for run in runs}
-    kept = [path for path in reports.glob(f"{KEPT}/*/*") if _result_of(path.name) not in needed]
+    needed |= {f".{name}.lock" for name in needed} | {f".{Path(name).stem}.checkpoint" for name in needed}
+    kept = [path for path in reports.glob(f"{KEPT}/*/*") if path.name not in needed]
     decoded = [path.parent for path in cache.glob("*/dataset.json") if path.parent.name not in of_runs]
     return sorted(kept) + sorted(decoded)
-
-
-def _result_of(name: str) -> str:
-    """Name the result that a file belongs to: itself, or what its lock or checkpoint is for."""
-    if name.endswith(".checkpoint"):
-        return f"{name[1:].removesuffix('.checkpoint')}.keras"
-    return name[1:].removesuffix(".lock") if name.endswith(".lock") else name
 
 
 def _size(path: Path) -> int:
@@ -152,17 +146,11 @@ def clean(reports: Path, cache: Path, name: str, ask: Callable[[str], str] | Non
             print(f"{size_text(delete(paths))} are free.")
 
 
-def lines(reports: Path) -> Iterator[str]:
-    """Describe every run, one a line, then what is kept for all of them."""
-    yield from map(describe, find_runs(reports))
-    kept = [*reports.glob(f"{KEPT}/*")]
-    yield f"kept for all of them: {size_text(sum(map(_size, kept)))}"
-
-
 def list_runs() -> None:
-    """Print every run, one a line."""
-    for line in lines(reports_folder()):
-        print(line, flush=True)
+    """Print every run, one a line, then what is kept for all of them."""
+    for run in find_runs(reports_folder()):
+        print(describe(run), flush=True)
+    print(f"kept for all of them: {size_text(sum(map(_size, reports_folder().glob(f'{KEPT}/*'))))}")
 
 
 def clean_up(run: str = "") -> None:

@@ -58,11 +58,8 @@ def train_all(run: Run, names: Sequence[str] = ()) -> None:
     wanted = list(names or run.networks)
     for number, name in enumerate(wanted, start=1):
         last = run.network(name).history.iloc[-1]
-        print(
-            f"[{number}/{len(wanted)}] {name}: {last['val_accuracy']:.1%} on the validation split "
-            f"after {last['epoch']:.0f} epochs",
-            flush=True,
-        )
+        told = f"{last['val_accuracy']:.1%} on the validation split after {last['epoch']:.0f} epochs"
+        print(f"[{number}/{len(wanted)}] {name}: {told}", flush=True)
 
 
 def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> PretrainedNetworks:
@@ -81,10 +78,9 @@ def pack_all(run: Run, folder: Path, ensemble: Sequence[str] = ()) -> Pretrained
         raise PretrainedError(f"The ensemble may have {LARGEST_ENSEMBLE} members, not {len(members)}; leave some out.")
     for name in (*pretrained.REQUIRED, *members, ablated):
         if name not in trained:
-            raise PretrainedError(
-                f"{run.keeper.folder} has no trained network {name!r}, which a report needs; it has "
-                f"{', '.join(trained) or 'none'}; train it with `make train NETWORKS={name}`."
-            )
+            told = f"{run.keeper.folder} has no trained network {name!r}, which a report needs; it has"
+            advice = f"train it with `make train NETWORKS={name}`"
+            raise PretrainedError(f"{told} {', '.join(trained) or 'none'}; {advice}.")
     dataset = run.dataset
     manifest = {
         "title": str(dataset.title), "classes": [*dataset.class_names], "image_shape": [*dataset.image_shape],

@@ -49,30 +49,25 @@ def components(
     ones count. parameters: the values given to the notebook. facts: what all notebooks of a run share, such
     as the data's digest. needed: answers made before, of which only the numbers count.
     """
-    code = code_sources(notebook)
+    code, stated = code_sources(notebook), {path.stem: read_json(path).get("numbers") for path in needed}
     return {
         "its code": digest("\0".join(map(tree_digest, code)).encode()),
         **{f"parameter {name}": repr(value) for name, value in parameters.items()},
         **files_components(imported_files(code, package), package),
         **facts,
-        **{f"the numbers of {path.stem}": _numbers_digest(path) for path in needed},
+        **{f"the numbers of {name}": digest(json.dumps(it, sort_keys=True).encode()) for name, it in stated.items()},
     }
 
 
 def files_components(files: Iterable[Path], package: Path) -> dict[str, str]:
-    """List a package's source files with their digests, each under its path from the package's folder on.
+    """List a package's source files, and the tables of their names, with their digests, each under its path.
 
     Of Python files the bytecode counts, of others every byte.
     """
-    return {str(path.relative_to(package.parent)): _source_digest(path) for path in files}
-
-
-def _source_digest(path: Path) -> str:
-    return f"sha256:{code_file_digest(path)}" if path.suffix == ".py" else file_digest(path)
-
-
-def _numbers_digest(answer: Path) -> str:
-    return digest(json.dumps(read_json(answer).get("numbers"), sort_keys=True).encode())
+    files = [*files]
+    files += [table for path in files if (table := path.with_suffix(".toml")).is_file()]
+    digests = {p: f"sha256:{code_file_digest(p)}" if p.suffix == ".py" else file_digest(p) for p in files}
+    return {str(path.relative_to(package.parent)): found for path, found in digests.items()}
 
 
 def differences(before: Components, now: Components) -> list[str]:

@@ -182,7 +182,7 @@ def identify(
     chosen = " ".join(f"{name}={value}" for name, value in (options or read_options()).chosen().items())
     if path is None:  # another program draws other faces
         image_size = None if image_size == FER2013_SIZE else image_size  # the size that they have anyway
-        program = sorted(Path(faces.__file__).parent.glob("*.py"))
+        program = sorted(file for file in Path(faces.__file__).parent.iterdir() if file.suffix in (".py", ".toml"))
         digest = store.digest_lines(f"{file.name} {file_digest(file)}" for file in program)
         if chosen:
             raise refused("drawn", option=chosen)

@@ -105,10 +105,8 @@ class Reading:
         """List the classes whose names differ from another's in capitals, blanks, dashes or underscores alone."""
         plain = {name: re.sub(r"[\s_-]+", "", name).casefold() for name in self.class_names}
         often = Counter(plain.values())
-        return some(
-            [name for name, spelling in plain.items() if re.search(r"[^\W\d]", spelling) and often[spelling] > 1],
-            _NAMED,
-        )
+        alike = [name for name, spelt in plain.items() if re.search(r"[^\W\d]", spelt) and often[spelt] > 1]
+        return some(alike, _NAMED)
 
     def unused_notes(self) -> tuple[Said, ...]:
         """Say what was not used, one whole sentence a kind."""
@@ -153,7 +151,7 @@ def count(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
 
 def printable(name: str) -> str:
     """Spell a name so that it can be printed and stored: accents composed, control characters and bad bytes escaped."""
+    composed = unicodedata.normalize("NFC", name)
     return "".join(
-        character.encode("unicode_escape").decode() if unicodedata.category(character) in _UNPRINTABLE else character
-        for character in unicodedata.normalize("NFC", name)
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNPRINTABLE else c for c in composed
     )

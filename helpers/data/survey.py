@@ -62,13 +62,15 @@ def survey(openers: Iterable[Giver], options: Options, size: int | None = None, 
     pages = sum(look.stacked for look in looks)
     page_notes = (said("data.notes.pages", n=pages),) if pages else ()
     size_notes = () if options.image_size else size_notes
+    counts = {"n": int((cropped > 0.25).sum()), "all": len(cropped)}  # of images of which much is cut off
+    crop_notes = (said("data.notes.crop", **counts, most=float(cropped.max())),) if counts["n"] else ()
     return Pixels(
         size=options.image_size or side,
         colour=found.is_set(),
         bits=bits,
         fit=options.fit,
         cropped=float(cropped.mean()) if len(cropped) else 0.0,
-        notes=(*size_notes, *depth_notes, *ground_notes, *page_notes, *_odd_notes(seen), *_crop_notes(cropped)),
+        notes=(*size_notes, *depth_notes, *ground_notes, *page_notes, *_odd_notes(seen), *crop_notes),
         black=black,
         white=white,
         ground=ground,
@@ -182,9 +184,3 @@ def _odd_notes(seen: Sequence[tuple[_Look, str]]) -> Iterator[Said]:
         facts = {"n": count, "all": len(seen), "times": _ODD, "usual": size, "oddest": odd_size}
         name = printable(seen[oddest][1])
         yield said("data.notes.odd_named", name=name, **facts) if name else said("data.notes.odd", **facts)
-
-
-def _crop_notes(cropped: np.ndarray) -> Iterator[Said]:
-    """Warn where much is cut off; cropped: share of each image's area, (N,) float, 0 to 1."""
-    if much := int((cropped > 0.25).sum()):
-        yield said("data.notes.crop", n=much, all=len(cropped), most=float(cropped.max()))

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from helpers.base import words
 from helpers.explain import activations
 from helpers.explore.state import State
-from helpers.explore.tiles import Tiles
-from helpers.explore.views import MAP, Picture, View, column, row
+from helpers.explore.views import MAP, Picture, Tiles, View, column, row
 from helpers.explore.worker import Turn
 from helpers.report import plots
 
@@ -33,7 +32,8 @@ class Filters(View):
         numbers = [(self.say("filters.convolution", number=n), n) for n in range(1, len(self.state.convolutions) + 1)]
         self.layer = self.labelled(widgets.Dropdown, "layer", self._layer, options=numbers, value=self.state.layer)
         number = self.state.filter_number
-        self.number = self.labelled(widgets.BoundedIntText, "number", self._number, value=number, min=0)
+        choose = self.sets("filter_number")
+        self.number = self.labelled(widgets.BoundedIntText, "number", choose, value=number, min=0)
         self.made, self.answer, self.again = (Picture(MAP, self.say(f"filters.{n}")) for n in ("made", "map", "again"))
         self.favourites = Tiles(rows=1, columns=8, width=560, label=self.say("filters.favourites"))
         self.favourites.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")
@@ -48,12 +48,9 @@ class Filters(View):
     def refresh(self) -> None:
         self.number.max = self.state.convolution.output.shape[-1] - 1
         self.again.layout.visibility = "hidden"
-        self.page.ask("map", lambda state, turn: state.filter_map(), self._show_map)
+        shown = lambda state, turn: plots.as_png(plots.in_colours(state.filter_map(), False), MAP)  # noqa: E731
+        self.page.ask("map", shown, self.answer.show)
         self.page.ask("filter", self._found, self._show)
-
-    def _show_map(self, values: np.ndarray) -> None:
-        scaled = values.clip(min=0) / max(float(values.max()), 1e-30)
-        self.answer.show(plots.as_png(plots.in_colours(scaled, False), MAP))
 
     def _found(self, state: State, turn: Turn) -> dict[str, Any]:
         made = state.climb(partial(self._look, turn, self.made))
@@ -87,10 +84,6 @@ class Filters(View):
         self.number.value = 0
         self.refresh()
 
-    def _number(self, number: int) -> None:
-        self.state.filter_number = number
-        self.refresh()
-
     def _picked(self, picked: dict[str, Any]) -> None:
         if picked["kind"] == "pick":
             self.state.choose(int(self.places[picked["column"]]))
@@ -119,7 +112,8 @@ class Layers(View):
     def build(self) -> widgets.Widget:
         names = activations.layer_labels(self.state.model)
         options = [(self.page.name(names[name]), place) for place, name in enumerate(self.state.stages)]
-        self.depth = self.labelled(widgets.SelectionSlider, "depth", self._set, options=options, value=self.state.depth)
+        depth = {"options": options, "value": self.state.depth}
+        self.depth = self.labelled(widgets.SelectionSlider, "depth", self.sets("depth"), **depth)
         self.depth.layout.width = "500px"
         self.sheet, self.mean = Picture(560, self.say("layers.sheet")), Picture(280, self.say("layers.mean"))
         self.told = widgets.HTML()
@@ -128,10 +122,6 @@ class Layers(View):
 
     def refresh(self) -> None:
         self.page.ask("layers", lambda state, turn: self._drawn(state), self._show)
-
-    def _set(self, depth: int) -> None:
-        self.state.depth = depth
-        self.refresh()
 
     def _drawn(self, state: State) -> dict[str, Any]:
         outputs, pixels = state.layer_maps(), state.picture.pixels

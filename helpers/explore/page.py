@@ -8,16 +8,17 @@ from typing import Any
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
+from helpers.answers import as_png
 from helpers.base import words
 from helpers.base.files import WriteError
 from helpers.base.notebook import UsageError
 from helpers.data.sources import DatasetError
 from helpers.explore.depths import Filters, Layers
-from helpers.explore.notes import add_note
 from helpers.explore.state import State
 from helpers.explore.trials import WhatIf, YourPicture
 from helpers.explore.views import Gallery, OneImage
-from helpers.explore.worker import Stopped, Turn, Worker
+from helpers.explore.worker import Turn, Worker
+from helpers.report.remarks import add_remark
 from helpers.run import Run
 
 VIEWS = (Gallery, OneImage, WhatIf, Filters, Layers, YourPicture)
@@ -30,7 +31,7 @@ class Page(widgets.VBox):
 
     def __init__(self, run: Run, language: str) -> None:
         self.state, self.language = State(run), language
-        self.worker = Worker(self._tell, self._fail)
+        self.worker = Worker(self._tell, lambda turn, error: self.complain(error))
         super().__init__(_dom_classes=("explore",))
         self._build()
 
@@ -78,15 +79,12 @@ class Page(widgets.VBox):
         button = widgets.Button(description=self.say("keep.button"), tooltip=self.say("keep.tip"), icon="plus")
         button.layout.width = "auto"
 
-        def shown(found: str) -> None:
-            self._message(self.say("keep.done", file=found))
-
         def job(state: State, turn: Turn) -> str:
             figure, text, question = make(state)
             turn.check()
-            return str(add_note(state.run.folder.name, question, figure, text))
+            return self.say("keep.done", file=str(add_remark(state.run.folder.name, question, as_png(figure), text)))
 
-        button.on_click(self.does(lambda _: self.ask("keep", job, shown)))
+        button.on_click(self.does(lambda _: self.ask("keep", job, self._message)))
         return button
 
     def complain(self, error: Exception) -> None:
@@ -102,7 +100,7 @@ class Page(widgets.VBox):
         self.stop.on_click(lambda _: self.worker.stop())
         chosen = widgets.ToggleButtons(options=LANGUAGES, value=self.language, tooltip=self.say("language"))
         chosen.style.button_width = "auto"
-        chosen.observe(self.does(lambda change: self._speak(change["new"])), "value")
+        chosen.observe(self.does(lambda change: self.speak(change["new"])), "value")
         self.views = [kind(self) for kind in VIEWS if kind.fits(self.state)]
         titles = [self.say(f"{view.key}.title") for view in self.views]
         self.tabs = widgets.Tab([widgets.VBox() for _ in self.views], titles=titles, selected_index=0)
@@ -112,7 +110,8 @@ class Page(widgets.VBox):
         self.children = [top, self.message, self.tabs]
         self.changed()
 
-    def _speak(self, language: str) -> None:
+    def speak(self, language: str) -> None:
+        """Set the page anew in another language."""
         self.language = language
         self._build()
 
@@ -128,10 +127,6 @@ class Page(widgets.VBox):
         self.stop.disabled = turn is None
         text = self.say(f"working.{turn.kind}") if turn else ""
         self.busy.value = f'<div role="status">{html.escape(text)}</div>'
-
-    def _fail(self, turn: Turn, error: Exception) -> None:
-        if not isinstance(error, Stopped):
-            self.complain(error)
 
 
 def explore(run: Run, language: str = "en") -> Page:

@@ -306,9 +306,10 @@ class State:
         return np.argsort(-self.responses(look)[:, self.filter_number], kind="stable")[:TOP_IMAGES]
 
     def filter_map(self) -> np.ndarray:
-        """Give the filter's output on the picture, after its activation: (h, w) float32."""
+        """Give the filter's output on the picture, after its activation, as shares of its highest: (h, w) float32."""
         layer = ascent.rectified(self.model, self.convolution)
-        return ascent.filter_outputs(self.model, layer, self.picture.pixels)[self.filter_number]
+        values = ascent.filter_outputs(self.model, layer, self.picture.pixels)[self.filter_number]
+        return values.clip(min=0) / max(float(values.max()), 1e-30)
 
     def sought(self, made: np.ndarray, look: Callable[[], None]) -> Said:
         """Say what the filter seeks: the pattern of the image made for it, regions, and classes."""

@@ -15,8 +15,7 @@ from helpers.data import faces
 from helpers.explain.substrates import SUBSTRATES
 from helpers.explore.edits import Edit
 from helpers.explore.state import LIGHT, PARTS, Face, State
-from helpers.explore.tiles import Tiles
-from helpers.explore.views import Picture, View, bars, column, row
+from helpers.explore.views import Picture, Tiles, View, bars, column, row
 from helpers.report import plots
 
 SIDE = 384  # pixels of the image that is changed
@@ -36,16 +35,13 @@ class WhatIf(View):
         fills = [(self.say(f"whatif.{name}"), name) for name in SUBSTRATES]
         buttons = widgets.ToggleButtons
         self.parts = self.labelled(buttons, "parts", partial(self._cut, "parts"), options=parts)
-        self.side = self.labelled(
-            widgets.IntSlider, "side", partial(self._cut, "side"), value=self.state.side, min=2, max=24
-        )
+        reach = {"value": self.state.side, "min": 2, "max": 24}
+        self.side = self.labelled(widgets.IntSlider, "side", partial(self._cut, "side"), **reach)
         self.fill = self.labelled(buttons, "fill", partial(self._change, "fill"), options=fills)
         for one in (self.parts, self.fill):
             one.style.button_width = "auto"
-        slider = widgets.IntSlider
-        self.moves = {
-            n: self.labelled(slider, n, partial(self._change, n), min=-most, max=most) for n, most in MOVES.items()
-        }
+        make = partial(self.labelled, widgets.IntSlider)
+        self.moves = {n: make(n, partial(self._change, n), min=-most, max=most) for n, most in MOVES.items()}
         self.mirror = self.labelled(widgets.Checkbox, "mirror", partial(self._change, "mirror"), indent=False)
         acts = row(self.button("reset", self._reset), self.button("adopt", self._adopt))
         self.table.layout.width = "340px"
@@ -126,11 +122,9 @@ class WhatIf(View):
         pose = lambda value: self._pose()  # noqa: E731
         unit = {"min": 0, "max": 1, "step": 0.05}
         self.units = [self.labelled(slider, f"unit_{number}", pose, **unit) for number in faces.ACTION_UNITS]
-        ranges = {name: faces.VARIATION[name] for name in LIGHT}
-        self.light = [
-            self.labelled(slider, name, pose, min=low, max=high, step=(high - low) / 40)
-            for name, (low, high) in ranges.items()
-        ]
+        limits = [faces.VARIATION[name] for name in LIGHT]
+        ranges = [{"min": low, "max": high, "step": (high - low) / 40} for low, high in limits]
+        self.light = [self.labelled(slider, name, pose, **reach) for name, reach in zip(LIGHT, ranges)]
         for one in (self.person, *self.units, *self.light):
             one.layout.width, one.style.description_width = "340px", "150px"
         self._set_face()  # before a browser has seen them
@@ -160,10 +154,8 @@ class WhatIf(View):
     def _figure(self, state: State) -> tuple[Figure, str, str]:
         edited = state.edited()
         before, after = state.probabilities_of(state.picture.pixels), state.probabilities_of(edited)
-        titles = [
-            self.say(f"whatif.kept_{name}", label=state.names[state.label], value=float(found[state.label]))
-            for name, found in (("before", before), ("after", after))
-        ]
+        label, pair = state.names[state.label], {"before": before[state.label], "after": after[state.label]}
+        titles = [self.say(f"whatif.kept_{name}", label=label, value=float(p)) for name, p in pair.items()]
         figure = plots.image_grid(np.stack([state.picture.pixels, edited]), titles, columns=4)
         return figure, self.say("whatif.kept", picture=state.picture.name, told=self._tell(state, before, after)), "4"
 

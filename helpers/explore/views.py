@@ -1,24 +1,51 @@
-"""The tabs, one class each: widgets that change the state, and that show what it gives."""
+"""The tabs, one class each: widgets that change the state, and that show what it gives; one of these is our own."""
 
 import html
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anywidget
 import ipywidgets as widgets
 import numpy as np
+import traitlets
 from matplotlib.figure import Figure
 
 from helpers.base.words import Said
 from helpers.explore.state import MARKS, ORDERS, PAGE, State
-from helpers.explore.tiles import Tiles
 from helpers.grade.confusion import row_shares
 from helpers.report import plots
 
 if TYPE_CHECKING:
     from helpers.explore.page import Page
+
+
+class Tiles(anywidget.AnyWidget):
+    """A picture in rows and columns.
+
+    value: PNG; label: what it shows; rows, columns: of cells; inset: shares of the
+    picture left, above, right and below them; names: what each cell is, row by row, which is also read aloud; cursor:
+    the cell that is framed; width: in pixels of the page; picked: row, column, and kind of what happened: "pick" (by
+    click or Enter), "move" (of the cursor, by an arrow key) or "step" (by an arrow key beyond the border, of which row
+    and column are the direction).
+    """
+
+    _esm = Path(__file__).with_name("tiles.js")
+    _css = Path(__file__).with_name("tiles.css")
+    value = traitlets.Bytes(b"").tag(sync=True)
+    label = traitlets.Unicode("").tag(sync=True)
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    rows = traitlets.Int(1).tag(sync=True)
+    columns = traitlets.Int(1).tag(sync=True)
+    inset = traitlets.List(traitlets.Float(), [0.0, 0.0, 0.0, 0.0]).tag(sync=True)
+    cursor = traitlets.List(traitlets.Int(), [0, 0]).tag(sync=True)
+    width = traitlets.Int(384).tag(sync=True)
+    picked: Any = traitlets.Dict().tag(sync=True)
+
 
 COLUMNS, TILE, MAP = 8, 68, 200  # tiles of a row of the gallery; pixels of a tile and of a map
 
@@ -57,6 +84,15 @@ class View:
             made.style.description_width = "initial"
         made.observe(self.page.does(lambda change: then(change["new"])), "value")
         return made
+
+    def sets(self, name: str) -> Callable[[Any], None]:
+        """Give what takes the value of a widget for a part of the state, and shows what follows from it."""
+
+        def take(value: Any) -> None:
+            setattr(self.state, name, value)
+            self.refresh()
+
+        return take
 
     def button(self, name: str, then: Callable[[], None], icon: str = "") -> widgets.Button:
         """Make a button with its label and explanation."""
@@ -113,17 +149,17 @@ class Gallery(View):
     key = "gallery"
 
     def build(self) -> widgets.Widget:
-        every, state = (self.say("gallery.all"), None), self.state
+        every = (self.say("gallery.all"), None)
         answers = [every, (self.say("gallery.right"), True), (self.say("gallery.wrong"), False)]
         marks = [(self.say(f"gallery.mark_{mark or 'none'}"), mark) for mark in MARKS]
         orders = [(self.say(f"gallery.order_{order}"), order) for order in ORDERS]
-        dropdown, narrow, classes = widgets.Dropdown, self._narrow, self.class_options(every)
+        classes = self.class_options(every)
+        kinds = {"true": classes, "predicted": classes, "right": answers, "mark": marks, "order": orders}
+        labels = {name: "answer" if name == "right" else name for name in kinds}
+        now, make = {**asdict(self.state.filter), "order": self.state.order}, partial(self.labelled, widgets.Dropdown)
         self.choices = {
-            "true": self.labelled(dropdown, "true", partial(narrow, "true"), options=classes),
-            "predicted": self.labelled(dropdown, "predicted", partial(narrow, "predicted"), options=classes),
-            "right": self.labelled(dropdown, "answer", partial(narrow, "right"), options=answers),
-            "mark": self.labelled(dropdown, "mark", partial(narrow, "mark"), options=marks),
-            "order": self.labelled(dropdown, "order", partial(narrow, "order"), options=orders, value=state.order),
+            name: make(labels[name], partial(self._narrow, name), options=options, value=now[name])
+            for name, options in kinds.items()
         }
         reach = {"value": (0.0, 1.0), "min": 0, "max": 1, "step": 0.01, "readout_format": ".0%"}
         self.sure = self.labelled(widgets.FloatRangeSlider, "sure", self._sure, continuous_update=False, **reach)
@@ -225,12 +261,12 @@ class OneImage(View):
         classes = self.class_options()
         self.label = self.labelled(widgets.Dropdown, "label", self._label, options=classes, value=state.label)
         forms = [(self.say("image.signed"), True), (self.say("image.absolute"), False)]
-        self.signed = self.labelled(widgets.ToggleButtons, "form", partial(self._set, "signed"), options=forms)
+        self.signed = self.labelled(widgets.ToggleButtons, "form", self.sets("signed"), options=forms)
         self.signed.style.button_width = "auto"
         shown = {"value": state.overlay, "indent": False}
-        self.overlay = self.labelled(widgets.Checkbox, "overlay", partial(self._set, "overlay"), **shown)
+        self.overlay = self.labelled(widgets.Checkbox, "overlay", self.sets("overlay"), **shown)
         reach = {"value": state.top, "min": 0.01, "max": 0.5, "step": 0.01, "readout_format": ".0%"}
-        self.top = self.labelled(widgets.FloatSlider, "top", partial(self._set, "top"), **reach)
+        self.top = self.labelled(widgets.FloatSlider, "top", self.sets("top"), **reach)
         known = [none, *((self.page.name(name), name) for name in state.known_methods)]
         chosen = [*state.methods, *[""] * 4][:4]
         self.columns = [self._column(place, known, name) for place, name in enumerate(chosen)]
@@ -245,7 +281,7 @@ class OneImage(View):
     def refresh(self) -> None:
         state = self.state
         self.label.value = state.label
-        self.page.ask("picture", self._probabilities, self._show_picture)
+        self.page.ask("picture", self._probabilities, lambda found: self._show_picture(*found))
         self.page.ask("maps", self._maps, self._show_maps)
 
     def _column(self, place: int, known: list[tuple[str, str]], name: str) -> tuple[widgets.Widget, ...]:
@@ -260,10 +296,6 @@ class OneImage(View):
         chosen.observe(self.page.does(lambda change: choose(change["new"])), "value")
         pictures = [Picture(MAP, self.say(f"image.{kind}", number=place + 1)) for kind in ("map", "left")]
         return chosen, *pictures, widgets.HTML(layout=widgets.Layout(width=f"{MAP}px"))
-
-    def _set(self, name: str, value: Any) -> None:
-        setattr(self.state, name, value)
-        self.page.ask("maps", self._maps, self._show_maps)
 
     def _label(self, label: int) -> None:
         if label != self.state.label:
@@ -292,9 +324,8 @@ class OneImage(View):
         table = bars(named, [self.say("image.calibrated")])
         return plots.as_png(state.picture.pixels, MAP), f"<p>{html.escape(said)}</p>{table}"
 
-    def _show_picture(self, found: tuple[bytes, str]) -> None:
-        self.shown.value, self.table.value = found
-        self.shown.label = self.say("image.picture")
+    def _show_picture(self, png: bytes, table: str) -> None:
+        self.shown.value, self.table.value = png, table
 
     def _maps(self, state: State, turn: Any) -> list[tuple[str, bytes, bytes, str]]:
         found = []

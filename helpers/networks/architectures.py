@@ -1,11 +1,13 @@
 """The networks of the assignment: named CNNs, and the plain DNN of equal size that each is compared with."""
 
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count, pairwise
 from math import log2
+from pathlib import Path
 from typing import Literal
 
 import keras
@@ -31,8 +33,8 @@ class Architecture:
     dense: tuple[int, ...]  # widths of the hidden dense layers
     first_kernel: int = 3
     first_stride: int = 1
-    unit_dropout: float | None = 0.2  # None: the rate follows from the size of the tensor that is dropped
-    dense_dropout: float | None = 0.3
+    unit_dropout: float | Literal["by size"] = 0.2  # "by size": as `dropout_rate` has it for the tensor that is dropped
+    dense_dropout: float | Literal["by size"] = 0.3
     dense_batch_norm: bool = False
     bias_and_scale: bool = True  # False: leave out what batch normalization and the next layer make redundant
     last_unpadded: bool = False  # the last unit's convolutions are not padded, and it is not pooled
@@ -42,33 +44,15 @@ class Architecture:
     norm_momentum: float = 0.9  # Keras's 0.99 averages over more steps than a short training has
 
 
-SLIM8 = Architecture(
-    ((32,) * 2, (64,) * 2, (128,) * 2, (256,) * 2), (), first_stride=2, unit_dropout=0.0, average_last=True,
-    logits_dropout=0.3,
-)  # fmt: skip
-ARCHITECTURES: dict[str, Architecture] = {
-    "vgg9": Architecture(((32,) * 3, (64,) * 3, (128,) * 3), (256, 128)),
-    "vgg9_small": Architecture(
-        ((16,) * 3, (32,) * 3, (64,) * 3), (128, 64), first_stride=2, unit_dropout=0.0, dense_dropout=0.1,
-        dense_batch_norm=True,
-    ),
-    # Nearly all of its parameters are in convolutions: each last map is averaged, and no dense layer is between.
-    "average9": Architecture(
-        ((16,) * 3, (32,) * 3, (96,) * 3), (), first_stride=2, unit_dropout=0.0, average_last=True, logits_dropout=0.1
-    ),
-    "slim8": SLIM8,
-    # On larger images and with wider units, at more than four times the multiplications.
-    "wide8": replace(SLIM8, units=((48,) * 2, (96,) * 2, (192,) * 2, (256,) * 2), enlargement=(3, 2)),
-    # Deeper and with wider units still, at twice the multiplications of wide8.
-    "even10": replace(SLIM8, units=((64,) * 2, (128,) * 3, (256,) * 3, (256,) * 2), enlargement=(4, 3)),
-    "vgg12": Architecture(
-        ((32,) * 3, (64,) * 3, (128,) * 3, (256,) * 3), (512, 256), unit_dropout=None, dense_dropout=None
-    ),
-    "wide5": Architecture(
-        ((64,), (128,), (256,), (512,)), (512, 512), first_kernel=5, dense_batch_norm=True, bias_and_scale=False,
-        last_unpadded=True,
-    ),
-}  # fmt: skip
+def _read(name: str) -> Architecture:
+    said = {**_TABLE[name]}
+    said = _TABLE[said.pop("like")] | said if "like" in said else said
+    said |= {"units": tuple(map(tuple, said["units"])), "dense": tuple(said["dense"])}
+    return Architecture(**said | {"enlargement": tuple(said.get("enlargement", (1, 1)))})
+
+
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+ARCHITECTURES = {name: _read(name) for name in _TABLE}
 
 
 @dataclass
@@ -102,9 +86,9 @@ class _Builder:
         """Halve height and width."""
         return layers.MaxPooling2D(name=self._name("pool"))(tensor)
 
-    def dropout(self, tensor: keras.KerasTensor, rate: float | None) -> keras.KerasTensor:
+    def dropout(self, tensor: keras.KerasTensor, rate: float | Literal["by size"]) -> keras.KerasTensor:
         """Add dropout at this rate, or at the rate that follows from the tensor's size."""
-        rate = dropout_rate(tensor.shape[1:]) if rate is None else rate
+        rate = dropout_rate(tensor.shape[1:]) if rate == "by size" else rate
         return layers.Dropout(rate, seed=next(self._seeds), name=self._name("dropout"))(tensor) if rate else tensor
 
     def logits(self, tensor: keras.KerasTensor, classes: int) -> keras.KerasTensor:

@@ -67,10 +67,8 @@ def duplicate(layer: Layer, **changes: Any) -> Layer:
     except (TypeError, NotImplementedError, ValueError) as error:
         why = " ".join(str(error).split("\n\nExample")[0].split()).removesuffix(".")
         instead = ", or compute in its `call` by keras.ops, and not by tf" if isinstance(layer, keras.Model) else ""
-        raise TypeError(
-            f"The layer {layer.name} ({type(layer).__name__}) cannot be made anew from its `get_config`; give it a "
-            f"`get_config` that returns its arguments{instead} ({why})."
-        ) from None
+        told = f"The layer {layer.name} ({type(layer).__name__}) cannot be made anew from its `get_config`"
+        raise TypeError(f"{told}; give it a `get_config` that returns its arguments{instead} ({why}).") from None
 
 
 def per_image(name: str) -> Layer:

@@ -59,10 +59,8 @@ def check(model: keras.Model, images: np.ndarray, classes: Classes) -> tuple[np.
     require(min(images.shape[1:3]) >= 1, f"The images have shape {images.shape}: they need at least one pixel.")
     classes = np.asarray(classes)
     require(np.issubdtype(classes.dtype, np.integer), f"Classes must be integers, not {classes.dtype}.")
-    require(
-        classes.shape in ((), (len(images),)),
-        f"{len(images)} images have classes of shape {classes.shape}; give one per image or one for all.",
-    )
+    told = f"{len(images)} images have classes of shape {classes.shape}; give one per image or one for all."
+    require(classes.shape in ((), (len(images),)), told)
     count = model.output_shape[-1]
     wrong = ", ".join(map(str, np.unique(classes[(classes < 0) | (classes >= count)])))
     require(not wrong, f"{model.name} has no class {wrong}: choose classes from 0 to {count - 1}.")

@@ -76,11 +76,6 @@ def describe_precision() -> str:
     return "bfloat16 where it pays" if supports_bfloat16() else "float32"
 
 
-def policy(low: bool) -> dict[str, str]:
-    """Give what a layer's configuration says of its precision if it is to compute in bfloat16, with float32 weights."""
-    return {"dtype": "mixed_bfloat16"} if low else {}
-
-
 @cache
 def supports_bfloat16() -> bool:
     """Whether what trains multiplies bfloat16 numbers well; where the system does not say, it is taken not to.

@@ -49,9 +49,6 @@ def _in_batches(predictor: keras.Model, images: np.ndarray, answer: Callable[[np
     """Put together the answers to batches of one size: TensorFlow would trace a smaller last one anew."""
     fitting = next(chunks(BATCH, forward_bytes(predictor, images.shape[1:]))).stop
     size = -(-len(images) // -(-len(images) // fitting))
-    answers = [answer(_fill(images[start : start + size], size)) for start in range(0, len(images), size)]
-    return np.concatenate(answers)[: len(images)]
-
-
-def _fill(images: np.ndarray, size: int) -> np.ndarray:
-    return np.concatenate([images, np.repeat(images[-1:], size - len(images), axis=0)])
+    batches = [images[start : start + size] for start in range(0, len(images), size)]
+    filled = (np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)]) for batch in batches)
+    return np.concatenate([*map(answer, filled)])[: len(images)]

@@ -1,28 +1,25 @@
 """What a report says, composed from the answers of a run: plain strings and sizes, every sentence already rendered.
 
-The PDF and the HTML are both set from this document, so that neither says what the other does not.
+The PDF and the HTML are both set from this document, so that neither says what the other does not. Figures in another
+language than the one in which notebooks drew them are drawn again, from what was saved with them.
 """
 
+import pickle
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from helpers.answers import (
-    block_pieces,
-    load_answer,
-    render_block,
-    table_cells,
-    table_columns,
-    table_values,
-    whole_table,
-)
+from helpers.answers import as_pdf, as_png, block_pieces, load_answer, render_block, tables
 from helpers.base import words
 from helpers.base.checks import UserError
+from helpers.base.code import code_digest
+from helpers.base.files import write_atomically
 from helpers.base.words import fields, join, render, text
 from helpers.report.handin import HandIn
-from helpers.report.redrawn import redraw_figures
 from helpers.report.remarks import set_remarks
 
 TEXT_WIDTH_MM = 170.0
@@ -70,18 +67,16 @@ class Report:
         Raises AnswerError on an answer that is missing or incomplete, RemarkError on a remark that cannot be set, and
         ReportError on a stamp without one of STAMP_KEYS.
         """
-        answers = [_whole(load_answer(self.folder, notebook), most_rows) for notebook in self.notebooks]
+        answers = [load_answer(self.folder, notebook) for notebook in self.notebooks]
+        for answer in answers:
+            blocks = answer["blocks"]
+            answer["blocks"] = [tables.whole_table(b, most_rows) if b["kind"] == "table" else b for b in blocks]
         if words.language() != words.PLAIN:
             redraw_figures(self.folder, answers)
         document, numbers = compose(answers, self.stamp, self.hand_in), _numbers(answers)
         for answer, section in zip(answers, document["sections"]):
             section["remarks"] = set_remarks(self.remarks.get(_number(answer), ()), numbers, self.folder)
         return document
-
-
-def _whole(answer: dict[str, Any], most: int) -> dict[str, Any]:
-    blocks = [whole_table(block, most) if block["kind"] == "table" else block for block in answer["blocks"]]
-    return {**answer, "blocks": blocks}
 
 
 def compose(
@@ -91,10 +86,14 @@ def compose(
 
     Raises ReportError on a stamp without one of STAMP_KEYS.
     """
-    _check_stamp(stamp)
+    if lacking := [key for key in STAMP_KEYS if key not in stamp]:
+        raise ReportError(f"The report's stamp lacks {lacking[0]!r}; give {', '.join(STAMP_KEYS)}.")
     hand_in = hand_in or HandIn()
     subtitle = words.show(words.stored(stamp["title"]))
     numbered = [(str(place), answer) for place, answer in enumerate(answers, 1)]
+    handed = [(label, getattr(hand_in, key)) for key, label in words.table("layout.hand_in").items()]
+    blocks = [(answer, block) for answer in answers for block in answer["blocks"]]
+    grades = [pair for pair in blocks if pair[1]["kind"] == "table" and pair[1]["name"] == TRUST_TABLE]
     return {
         "language": words.language(),
         "region": words.region(),
@@ -102,10 +101,10 @@ def compose(
         "interface": {**words.table("html"), "script": words.table("script")},
         "words": words.table("layout") | {"trust": text(TRUST)},
         "subtitle": subtitle,
-        "stamp": _warnings(answers) + _hand_in_lines(hand_in) + _stamp_lines(stamp),
+        "stamp": [*_warnings(answers), *([label, value] for label, value in handed if value), *_stamp_lines(stamp)],
         "notes": words.parts(stamp["notes"]),
         "headlines": [asdict(line) for line in headlines(answers)],
-        "grades": next((_parts(answer, "table", [block])[0] for answer in answers for block in _grades(answer)), None),
+        "grades": next((_parts(answer, "table", [block])[0] for answer, block in grades), None),
         "trust": [part for number, answer in numbered if (part := _trust(number, answer))["blocks"]],
         "sections": [
             {
@@ -144,18 +143,13 @@ def _rest(number: str, answer: Mapping[str, Any], hand_in: HandIn) -> dict[str, 
     lead = _lead(answer) if hand_in.detail == "short" else answer["blocks"]
     rest = [block for block in answer["blocks"] if block not in lead]
     following = [block["kind"] for block in rest[1:]] + ["heading"]
-    return _section(
-        number, answer, [block for block, kind in zip(rest, following) if {block["kind"], kind} != {"heading"}]
-    )
+    filled = [block for block, kind in zip(rest, following) if {block["kind"], kind} != {"heading"}]
+    return _section(number, answer, filled)
 
 
 def _number(answer: Mapping[str, Any]) -> str:
     """Give the number of an answer's notebook, such as "4"."""
     return str(int(answer["notebook"][:2]))
-
-
-def _hand_in_lines(hand_in: HandIn) -> list[list[str]]:
-    return [[label, value] for key, label in words.table("layout.hand_in").items() if (value := getattr(hand_in, key))]
 
 
 def _stamp_lines(stamp: Mapping[str, Any]) -> list[list[str]]:
@@ -172,11 +166,6 @@ def _section(number: str, answer: Mapping[str, Any], chosen: Sequence[Mapping[st
         "heading": text("layout.question_title", number=number, title=text(answer["title"])),
         "blocks": [part for kind, blocks in runs for part in _parts(answer, kind, list(blocks))],
     }
-
-
-def _grades(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Find the table of grades among an answer's blocks."""
-    return [block for block in answer["blocks"] if block["kind"] == "table" and block["name"] == TRUST_TABLE]
 
 
 def _trust(number: str, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,7 +215,7 @@ def _sentence(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, 
 
 def _pieces(answer: Mapping[str, Any], block: Mapping[str, Any]) -> list[list[str]]:
     """Give a block's text piece by piece, each number with its source: notebook, key and exact value."""
-    keys = {value: key for key, value in _flatten(answer["numbers"]) if isinstance(value, float)}
+    keys = {value: key for key, value in words.leaves(answer["numbers"]) if isinstance(value, float)}
     sources = {
         name: f"{answer['notebook']}: {keys.get(value, name)} = {value}"
         for name, value in block["values"].items()
@@ -237,19 +226,20 @@ def _pieces(answer: Mapping[str, Any], block: Mapping[str, Any]) -> list[list[st
 
 def _content(answer: Mapping[str, Any], block: Mapping[str, Any]) -> dict[str, Any]:
     if block["kind"] == "figure":
+        width = block["width_mm"]  # the size that it was designed for, reduced until it fits the page
         return {
             "file": f"/{block['file']}",
             "png": block["png"],
             "matrix": _matrix(block["cells"]) if "cells" in block else {},
-            "width_mm": _printed_width(block["width_mm"], block["height_mm"]),
+            "width_mm": width * min(1.0, TEXT_WIDTH_MM / width, TALLEST_FIGURE_MM / block["height_mm"]),
             "source": f"{answer['notebook']}: {block['file']}",
         }
     if block["kind"] == "table":
         return {
-            "columns": table_columns(block),
+            "columns": tables.table_columns(block),
             "numeric": block["numeric"],
-            "cells": table_cells(block),
-            "values": table_values(block),
+            "cells": tables.table_cells(block),
+            "values": tables.table_values(block),
             "source": f"{answer['notebook']}: {block['file']}",
         }
     return {}
@@ -260,53 +250,24 @@ def _matrix(cells: Mapping[str, Any]) -> dict[str, Any]:
     names, sheets = [words.show(name) for name in cells["classes"]], cells["sheets"]
     behind = {(sheet["row"], sheet["column"]): place for place, sheet in enumerate(sheets)}
     rows = [[[str(n), behind.get((i, j))] for j, n in enumerate(row)] for i, row in enumerate(cells["counts"] or ())]
-    said = [
-        {"true": names[sheet["row"]], "predicted": names[sheet["column"]], "count": sheet["count"]} for sheet in sheets
-    ]
-    captions = [text("html.sheet", **values) for values in said]
-    shown = [{"png": sheet["png"], "text": caption} for sheet, caption in zip(sheets, captions)]
+    said = [{"true": names[s["row"]], "predicted": names[s["column"]], "count": s["count"]} for s in sheets]
+    shown = [{"png": sheet["png"], "text": text("html.sheet", **cell)} for sheet, cell in zip(sheets, said)]
     return {"classes": names, "rows": rows, "sheets": shown}
-
-
-def _printed_width(width: float, height: float) -> float:
-    """Keep a figure at the size it was designed for, or reduce it until it fits the page."""
-    return width * min(1.0, TEXT_WIDTH_MM / width, TALLEST_FIGURE_MM / height)
-
-
-def _check_stamp(stamp: Mapping[str, Any]) -> None:
-    for key in STAMP_KEYS:
-        if key not in stamp:
-            raise ReportError(f"The report's stamp lacks {key!r}; give {', '.join(STAMP_KEYS)}.")
 
 
 def headlines(answers: Sequence[Mapping[str, Any]]) -> list[Headline]:
     """Pick the headline numbers that the answers have, formatted, in the order of their words."""
     numbers = _numbers(answers)
-    notebooks = {key: answer.get("notebook", "") for answer in answers for key, _ in _flatten(answer["numbers"])}
-    kinds = dict.fromkeys(key.split(".")[1] for key in words.catalogue(words.PLAIN) if key.startswith("headlines."))
-    lines = [words.table(f"headlines.{kind}") for kind in kinds]
-    return [
-        Headline(
-            line["label"],
-            _fill(line["value"], numbers),
-            _fill(line["detail"], numbers),
-            ", ".join(f"{notebooks[key]}: {key}" for key in sorted(fields(line["value"]))),
-        )
-        for line in lines
-        if fields(line["value"]) <= numbers.keys()
-    ]
+    notebooks = {key: answer.get("notebook", "") for answer in answers for key, _ in words.leaves(answer["numbers"])}
+    kinds = dict.fromkeys(k.rpartition(".")[0] for k in words.catalogue(words.PLAIN) if k.startswith("headlines."))
+    lines = [line for line in map(words.table, kinds) if fields(line["value"]) <= numbers.keys()]
+    filled = [(line["label"], _fill(line["value"], numbers), _fill(line["detail"], numbers)) for line in lines]
+    sources = [", ".join(f"{notebooks[key]}: {key}" for key in sorted(fields(line["value"]))) for line in lines]
+    return [Headline(*texts, source) for texts, source in zip(filled, sources)]
 
 
 def _numbers(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {key: value for answer in answers for key, value in _flatten(answer["numbers"])}
-
-
-def _flatten(numbers: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in numbers.items():
-        if isinstance(value, Mapping) and {*value} != {"key", "values"}:  # which is a part that is said
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    return {key: value for answer in answers for key, value in words.leaves(answer["numbers"])}
 
 
 def _fill(template: str, numbers: Mapping[str, Any]) -> str:
@@ -317,3 +278,33 @@ def _fill(template: str, numbers: Mapping[str, Any]) -> str:
 def report_name(language: str, form: str) -> str:
     """Name the file of a report in a language, such as "report.pdf" or "report.zh-Hant.html"."""
     return f"report.{form}" if language == words.PLAIN else f"report.{language}.{form}"
+
+
+def redraw_figures(folder: Path, answers: Sequence[dict[str, Any]]) -> None:
+    """Draw the figures of answers in the language that is spoken, and have the answers name them; once for each.
+
+    folder: the run's. A figure that `plots` did not draw stays as it is.
+    """
+    for answer in answers:
+        for block in answer["blocks"]:
+            if "drawing" in block:
+                block |= _redraw(folder, block)
+
+
+def _redraw(folder: Path, block: dict[str, Any]) -> dict[str, Any]:
+    """Draw one figure unless its files are there already; they are named by all that they are made from."""
+    from helpers.report import plots  # takes a moment to import, and a report in one language does without it
+
+    drawing = (folder / block["drawing"]).read_bytes()
+    spoken = repr(sorted(words.catalogue(words.language()).items())) + repr(sorted(words.names().items()))
+    made_from = sha256(b"\0".join([drawing, spoken.encode(), code_digest(plots.draw_again, as_pdf, as_png).encode()]))
+    stem = f"figures/{words.language()}/{Path(block['file']).stem}-{made_from.hexdigest()[:12]}"
+    files = {"file": f"{stem}.pdf", "png": f"{stem}.png"}
+    if not all((folder / name).is_file() for name in files.values()):
+        figure = plots.draw_again(*pickle.loads(zlib.decompress(drawing)))
+        write_atomically(folder / files["png"], as_png(figure))  # which lays it out
+        write_atomically(folder / files["file"], as_pdf(figure))
+        for old in (folder / stem).parent.glob(f"{Path(block['file']).stem}-*"):
+            if old.stem != Path(stem).name:
+                old.unlink()
+    return files

@@ -51,14 +51,13 @@ def read_hand_in(file: Path = FILE, environment: Mapping[str, str] = os.environ)
         if key not in VARIABLES:
             raise UsageError(f"{file.name} says {key.lower()!r}, which there is not; {near(key, VARIABLES)}")
     said |= {name: value for name in VARIABLES if (value := environment.get(name, "").strip())}
-    text = {name: _text(file, name, said.get(name, "")) for name in ("AUTHOR", "STUDENT_ID", "COURSE")}
+    author, number, course = (_text(file, name, said.get(name, "")) for name in ("AUTHOR", "STUDENT_ID", "COURSE"))
     collaborators = _collaborators(file, said.get("COLLABORATORS", ""))
     detail = _text(file, "DETAIL", said.get("DETAIL", "short"))
     if detail not in DETAILS:
         raise UsageError(f"There is no DETAIL={detail}; {near(detail, DETAILS)}")
-    numbers = _numbers(said.get("QUESTIONS", ""))
-    languages = _languages(said.get("LANGUAGE", words.PLAIN))
-    return HandIn(text["AUTHOR"], text["STUDENT_ID"], text["COURSE"], collaborators, numbers, detail, languages)
+    numbers, languages = _numbers(said.get("QUESTIONS", "")), _languages(said.get("LANGUAGE", words.PLAIN))
+    return HandIn(author, number, course, collaborators, numbers, detail, languages)
 
 
 def _read(file: Path) -> dict[str, object]:
@@ -78,22 +77,20 @@ def _collaborators(file: Path, value: object) -> dict[str, str]:
     """Read "Ann, Bob" for all questions, "1: Ann; 4: Bob" for some, or a table by number."""
     if isinstance(value, Mapping):
         return {key.lstrip("0"): _text(file, "COLLABORATORS", names) for key, names in value.items()}
-    parts = [part for part in _text(file, "COLLABORATORS", value).split(";") if part.strip()]
+    parts = [part.strip() for part in _text(file, "COLLABORATORS", value).split(";") if part.strip()]
     matches = [_OF_A_QUESTION.fullmatch(part) for part in parts]
-    return {
-        (match[1].lstrip("0") if match else ""): (match[2] if match else part.strip())
-        for part, match in zip(parts, matches)
-    }
+    pairs = [(match[1].lstrip("0"), match[2]) if match else ("", part) for part, match in zip(parts, matches)]
+    return dict(pairs)
 
 
 def _languages(value: object) -> tuple[str, ...]:
     """Read names of languages, "en zh-Hant" or ["en", "zh-Hant"]."""
     named = value if isinstance(value, list) else str(value).replace(",", " ").split()
     known = {name.lower(): name for name in words.languages()}
-    for name in named:
-        if str(name).lower().replace("_", "-") not in known:
-            raise UsageError(f"There is no LANGUAGE={name}; {near(str(name), words.languages())}")
-    return tuple(dict.fromkeys(known[str(name).lower().replace("_", "-")] for name in named)) or (words.PLAIN,)
+    found = {str(name): known.get(str(name).lower().replace("_", "-")) for name in named}
+    if unknown := [name for name in found if not found[name]]:
+        raise UsageError(f"There is no LANGUAGE={unknown[0]}; {near(unknown[0], words.languages())}")
+    return tuple(dict.fromkeys(filter(None, found.values()))) or (words.PLAIN,)
 
 
 def _numbers(value: object) -> tuple[str, ...]:

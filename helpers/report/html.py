@@ -56,7 +56,8 @@ def _render(document: Mapping[str, Any], pictures: Mapping[str, Picture], others
     template = Path(__file__).with_suffix(".jinja")
     environment = Environment(loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined)
     codes = sorted({document["language"], *others})
-    languages = [{"code": code, "file": report_name(code, "html"), "name": _name(code)} for code in codes]
+    own = {code: Locale.parse(code, sep="-").display_name or code for code in codes}  # what its speakers call each
+    languages = [{"code": code, "file": report_name(code, "html"), "name": own[code]} for code in codes]
     said = {"doc": document, "languages": languages}
     font = _font(json.dumps(said, ensure_ascii=False))
     return environment.get_template(template.name).render(**said, pictures=pictures, font=font).encode()
@@ -77,11 +78,6 @@ def _font(text: str) -> str:
         stream = io.BytesIO()
         font.save(stream)
     return f"data:font/woff;base64,{b64encode(stream.getvalue()).decode()}"
-
-
-def _name(language: str) -> str:
-    """Name a language as those who speak it do."""
-    return Locale.parse(language, sep="-").display_name or language
 
 
 def _pictures(folder: Path, document: Mapping[str, Any]) -> dict[str, Picture]:

@@ -60,14 +60,9 @@ def set_pages(folder: Path, document: Mapping[str, Any], timestamp: int) -> byte
 
 def _compile(layout: Path, folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes:
     template: Any = layout.read_bytes()  # typst's types want one type for template and root, but it takes both
+    said, root = {"document": json.dumps(document, ensure_ascii=False)}, str(folder.resolve())
     try:
-        pdf = typst.compile(
-            template,
-            root=str(folder.resolve()),
-            font_paths=[str(FONTS)],
-            sys_inputs={"document": json.dumps(document, ensure_ascii=False)},
-            timestamp=timestamp,
-        )
+        pdf = typst.compile(template, root=root, font_paths=[str(FONTS)], sys_inputs=said, timestamp=timestamp)
     except typst.TypstError as error:
         raise ReportError(f"Typst cannot set the report: {error.message}.") from error
     return _compressed(pdf)
@@ -126,18 +121,12 @@ def _missing(text: str, printed: Iterable[str]) -> str:
 def describe_missing(missing: str, text: str) -> str:
     """Say in one sentence which characters of a text no font has."""
     named = ", ".join(f"{character} (U+{ord(character):04X})" for character in missing)
-    return (
-        f"No font on this machine has the characters {named} of {text!r}; install a font that has them, "
-        "or write the text without them."
-    )
+    advice = "install a font that has them, or write the text without them"
+    return f"No font on this machine has the characters {named} of {text!r}; {advice}."
 
 
 def _plain_text(text: str) -> str:
     """Take apart ligatures and accents, and leave out what prints nothing, so that texts can be compared."""
     decomposed = unicodedata.normalize("NFKD", re.sub(r"\s", "", text))
-    return "".join(character for character in decomposed if not _invisible(character))
-
-
-def _invisible(character: str) -> bool:
-    selector = 0xFE00 <= ord(character) <= 0xFE0F  # chooses among pictures of the character before it
-    return selector or unicodedata.category(character)[0] in "CZ"
+    seen = (c for c in decomposed if unicodedata.category(c)[0] not in "CZ")
+    return "".join(c for c in seen if not 0xFE00 <= ord(c) <= 0xFE0F)  # which choose a picture of what is before them

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from helpers.base.checks import UserError
-from helpers.base.files import ROOT, write_atomically
+from helpers.base.files import ROOT, locked, write_atomically
 from helpers.base.legal import near
 from helpers.base.notebook import read_cells, source
 from helpers.base.words import render
@@ -50,6 +50,22 @@ def read_remarks(run: str, notebooks: Sequence[Path]) -> dict[str, list[tuple[st
         cells = [cell for cell in read_cells(path) if "remark" in cell["metadata"].get("tags", [])]
         found[number] += [(source(cell), path) for cell in cells if cell["cell_type"] == "markdown"]
     return found
+
+
+def add_remark(run: str, question: str, png: bytes, text: str) -> Path:
+    """Add a picture and what it shows to the remarks on a run, under the number of a question; gives their file.
+
+    A remark that is there already is not added again. Raises WriteError where the disk refuses.
+    """
+    file, name = notes_file(run), f"explore/{sha256(png).hexdigest()[:16]}.png"
+    plain = text.replace("{", "{{").replace("}", "}}").translate(str.maketrans("[]\n", "() "))
+    entry = f"# {question}\n\n![{plain}]({name})\n"
+    with locked(file.with_name(f".{run}.lock")):
+        before = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
+        if entry not in before:
+            write_atomically(file.parent / name, png)
+            write_atomically(file, f"{before.rstrip()}\n\n{entry}".lstrip().encode())
+    return file
 
 
 def remarks_digest(remarks: Mapping[str, Sequence[tuple[str, Path]]]) -> str:
@@ -128,10 +144,8 @@ def _picture(token: Token, file: Path, numbers: Mapping[str, Any], folder: Path)
     """Copy a picture into the run's folder, under its digest, and give its block."""
     named = file.parent / str(token.attrs["src"])
     if named.suffix.lower() not in PICTURES or not named.is_file():
-        raise RemarkError(
-            f"{_name(file)} shows the picture {token.attrs['src']}, which is not there or none of "
-            f"{', '.join(PICTURES)}; its place is told from that file."
-        )
+        told = f"{_name(file)} shows the picture {token.attrs['src']}, which is not there or none of"
+        raise RemarkError(f"{told} {', '.join(PICTURES)}; its place is told from that file.")
     data = named.read_bytes()
     copy = f"figures/remark-{sha256(data).hexdigest()[:16]}{named.suffix.lower()}"
     write_atomically(folder / copy, data)

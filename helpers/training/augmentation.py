@@ -33,11 +33,6 @@ class Augmentation:
         """What of AUGMENTATIONS is applied after the moves, in this order, and how strongly."""
         return ("erasing", self.erasing), *self.others
 
-    @property
-    def active(self) -> bool:
-        """Whether any change is made at all."""
-        return self.moves or any(strength for _, strength in self.applied)
-
 
 def augmentation_layers(augmentation: Augmentation, seed: int) -> list[keras.layers.Layer]:
     """Make the layers that carry out an augmentation; those that would change nothing are left out.

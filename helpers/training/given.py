@@ -36,14 +36,8 @@ def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
     Raises NetworkError where the network cannot be used, or a check fails.
     """
     shape, classes = dataset.image_shape, len(dataset.class_names)
-    made_from = [
-        source.digest,
-        shape,
-        classes,
-        dataset.fingerprint,
-        code_digest(opening, scaling),
-        *dataset.class_names,
-    ]
+    made_from = [source.digest, shape, classes, dataset.fingerprint, code_digest(opening, scaling)]
+    made_from += dataset.class_names
     content = keeper.keep("opened", made_from, lambda: opening.check(source, shape, classes), _FILE)
     network = opening.read(content, source)
     images, labels = _labelled(dataset)

@@ -1,7 +1,10 @@
-"""What takes the steps of training: a network with augmentation, loss and optimiser, fast or as Keras's `fit`."""
+"""What takes the steps of training: a network with augmentation, loss and optimiser, fast or as Keras's `fit`.
+
+A user's callbacks are called in it as Keras's `fit` calls them.
+"""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -73,9 +76,8 @@ def make_learner(
     network, changes = accelerated.trainer, augmentation_layers(plan.augmentation, seed) if phase.augmented else []
     if phase.enlargement is not None:
         network = accelerated.resize(network, phase.enlargement)
-    model = (
-        network if accelerated.plain else keras.Sequential([keras.Input(network.input_shape[1:]), *changes, network])
-    )
+    parts = [] if accelerated.plain else [keras.Input(network.input_shape[1:]), *changes, network]
+    model = keras.Sequential(parts) if parts else network
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=plan.label_smoothing)
     # XLA makes TensorFlow several times slower on a processor; JAX without it would go through every step by hand.
     tensorflow = keras.backend.backend() == "tensorflow"
@@ -84,13 +86,18 @@ def make_learner(
         options["steps_per_execution"] = STEPS_AT_ONCE
     model.compile(_optimizer(phase, steps, accelerated.adamw), loss, **options)
     learner = Learner(model, changes if accelerated.plain else (), accelerated.plain)
-    _make_variables(model, *model.output_shape[1:])
+    if not model.optimizer.built:  # in a program, no variables can be made: of optimiser, loss or metrics
+        model.optimizer.build(model.trainable_variables)
+    model.compute_metrics(None, ops.zeros((1, *model.output_shape[1:])), ops.zeros((1, *model.output_shape[1:])))
     return learner
 
 
 def _optimizer(phase: Phase, steps: int, adamw: type[keras.optimizers.AdamW]) -> keras.optimizers.Optimizer:
-    if phase.compiled:
-        return _own_optimizer(phase)
+    if phase.compiled:  # the one that a user's network is compiled with; a schedule of its own stays as it is
+        spelt = json.loads(phase.compiled)
+        if isinstance(spelt["config"]["learning_rate"], float):
+            spelt["config"]["learning_rate"] *= phase.learning_rate
+        return keras.optimizers.deserialize(spelt)
     rate: float | keras.optimizers.schedules.LearningRateSchedule = phase.learning_rate
     if phase.schedule == "cosine":
         rate = TabledRate(warm_cosine(phase.learning_rate, steps))
@@ -104,14 +111,6 @@ def _optimizer(phase: Phase, steps: int, adamw: type[keras.optimizers.AdamW]) ->
     if phase.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-def _own_optimizer(phase: Phase) -> keras.optimizers.Optimizer:
-    """Make the optimiser that a user's network is compiled with; a schedule of its own stays as it is."""
-    spelt = json.loads(phase.compiled)
-    if isinstance(spelt["config"]["learning_rate"], float):
-        spelt["config"]["learning_rate"] *= phase.learning_rate
-    return keras.optimizers.deserialize(spelt)
 
 
 def warm_cosine(rate: float, steps: int) -> np.ndarray:
@@ -163,8 +162,73 @@ def _untuned(batches: Callable[[], Iterator[Arrays]], steps: int) -> "tf.data.Da
     return dataset.apply(tf.data.experimental.assert_cardinality(steps))
 
 
-def _make_variables(model: keras.Model, *classes: int) -> None:
-    """Make the variables of optimiser, loss and metrics now, if they are not there: in a program, none can be made."""
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    model.compute_metrics(None, ops.zeros((1, *classes)), ops.zeros((1, *classes)))
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+def batch_callback(callbacks: Sequence[keras.callbacks.Callback]) -> str:
+    """Name the first callback that acts before or after a step, which only Keras's `fit` has hooks for; "" if none."""
+    for kind in map(type, callbacks):
+        if any(getattr(kind, hook) is not getattr(keras.callbacks.Callback, hook) for hook in BATCH_HOOKS):
+            return kind.__name__
+    return ""
+
+
+class Hooks:
+    """Calls callbacks at the begin and the end of training and of its epochs, which are counted from 0 through phases.
+
+    Their model is the plain network, with the weights that training has come to, and with its optimiser. What they
+    set of it, weights and learning rate, training goes on with; with `model.stop_training` it ends.
+    """
+
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], accelerated: Accelerated, epochs: int) -> None:
+        self._accelerated, self._model, self._any = accelerated, accelerated.model, bool(callbacks)
+        self._all = keras.callbacks.CallbackList([*callbacks], model=accelerated.model, epochs=epochs, verbose=0)
+        self._model.stop_training, self._earlier = False, getattr(accelerated.model, "optimizer", None)
+
+    @property
+    def of_batches(self) -> list[keras.callbacks.Callback]:
+        """What hands on the hooks of steps to all callbacks; for Keras's `fit`."""
+        return [_OfBatches(self._all)] if self._any else []
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback has asked for the end of training."""
+        return bool(self._model.stop_training)
+
+    def begin(self) -> None:
+        """Begin the training."""
+        self._all.on_train_begin()
+
+    def begin_epoch(self, epoch: int, optimizer: keras.optimizers.Optimizer) -> None:
+        """Begin an epoch; the optimiser is that of its phase."""
+        if self._any:
+            self._model.optimizer = optimizer
+            self._accelerated.give_weights()
+            self._all.on_epoch_begin(epoch)
+            self._accelerated.take_weights()
+
+    def end_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """End an epoch, with its loss, its metrics and those of the validation split."""
+        if self._any:
+            self._accelerated.give_weights()
+            self._all.on_epoch_end(epoch, dict(logs))
+            self._accelerated.take_weights()
+
+    def end(self) -> None:
+        """End the training: the plain network has its weights, and those of a callback if it restores better ones."""
+        self._accelerated.give_weights()
+        self._all.on_train_end()
+        if self._any and not self._accelerated.plain:
+            self._model.optimizer = self._earlier  # the last one is no part of the network's file
+
+
+class _OfBatches(keras.callbacks.Callback):
+    def __init__(self, callbacks: keras.callbacks.CallbackList) -> None:
+        super().__init__()
+        self._all = callbacks
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        self._all.on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        self._all.on_train_batch_end(batch, logs)

@@ -20,8 +20,7 @@ from helpers.networks.logits import softmax
 from helpers.networks.prediction import predict_in_batches, predict_views
 from helpers.networks.views import ten_views
 from helpers.training.batches import draw_batches
-from helpers.training.callbacks import Hooks, batch_callback
-from helpers.training.learner import Learner, make_learner
+from helpers.training.learner import Hooks, Learner, batch_callback, make_learner
 from helpers.training.recipes import Phase, Plan, fit_epochs
 
 # The columns of a history, one row an epoch.
@@ -49,15 +48,9 @@ class Trained:
     def summary(self) -> "TrainingSummary":
         """Sum the training up; it has to have an epoch."""
         accuracy, last = self.history["val_accuracy"], self.history.iloc[-1]
-        return TrainingSummary(
-            len(self.history),
-            self.seconds,
-            float(accuracy.iloc[0]),
-            float(accuracy.max()),
-            int(self.history["epoch"].iloc[int(accuracy.argmax())]),
-            float(last["val_accuracy"]),
-            float(last["accuracy"] - last["val_accuracy"]),
-        )
+        best = float(accuracy.max()), int(self.history["epoch"].iloc[int(accuracy.argmax())])
+        final = float(last["val_accuracy"]), float(last["accuracy"] - last["val_accuracy"])
+        return TrainingSummary(len(self.history), self.seconds, float(accuracy.iloc[0]), *best, *final)
 
     def after(self, earlier: pd.DataFrame) -> "Trained":
         """Give the same network with the history of what was trained earlier before its own."""
@@ -195,10 +188,8 @@ def _train_epoch(
     # A training step of a user's may measure something else.
     fitted = {"loss": np.nan, "accuracy": np.nan} | learner.fit_epoch(data, batches, hooks.of_batches)
     if not np.isfinite(fitted["loss"]):
-        raise TrainingError(
-            f"Training {name} stopped in epoch {epoch}: the loss is {fitted['loss']}; "
-            "lower the learning rate of its recipe."
-        )
+        why = f"the loss is {fitted['loss']}; lower the learning rate of its recipe"
+        raise TrainingError(f"Training {name} stopped in epoch {epoch}: {why}.")
     rate = float(ops.convert_to_numpy(learner.model.optimizer.learning_rate))
     return {"epoch": epoch, **fitted, "learning_rate": rate}
 
@@ -217,9 +208,8 @@ def _targets(
     taught = np.zeros_like(targets) if own is None else phase.self_distillation * own
     if phase.self_distillation < 1:
         if soft_targets is None or soft_targets.shape != targets.shape:
-            raise TrainingError(
-                "The plan asks for distillation, and there are no soft targets for the training images."
-            )
+            why = "there are no soft targets for the training images"
+            raise TrainingError(f"The plan asks for distillation, and {why}.")
         taught = taught + (1 - phase.self_distillation) * soft_targets
     return (1 - phase.distillation) * targets + phase.distillation * taught
 

@@ -17,17 +17,7 @@ from helpers.networks.own.backbone import Backbone
 from helpers.networks.own.canonical import canonical, unrolled
 from helpers.networks.own.source import NetworkError, Source, read_source
 from helpers.training import pretrained
-from helpers.training.recipes import (
-    Member,
-    Phase,
-    Plan,
-    Recipe,
-    get_recipe,
-    repeats,
-    slow_down,
-    transferred,
-    with_dnn,
-)
+from helpers.training.recipes import Phase, Plan, Recipe, get_recipe, repeats, slow_down, transferred, with_dnn
 
 # What is left out of the CNN in each ablation, and whether steps are small then; none of them sees changed images.
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -71,21 +61,17 @@ class Networks:
             "dnn": Network(self._build_dnn, slow_down(self.recipe.headline_plan.unenlarged), teachers=teachers),
             **({"cnn_short": self._cnn(recipe.usual_plan)} if recipe.whole == "cnn_short" else {}),
             **({recipe.ablated: self._other(recipe.ablated, recipe.usual_plan)} if recipe.ablated else {}),
+            **{f"cnn_{name}": self._ablated(**ABLATIONS[name]) for name in ABLATIONS if name not in self.missing},
             **{
-                f"cnn_{name}": self._ablated(recipe.plain_plan, **parts)
-                for name, parts in ABLATIONS.items()
-                if name not in self.missing
+                name: replace(self._other(one.architecture, one.plan, one.teachers), draw=one.draw)
+                for name, one in recipe.members.items()
             },
-            **{name: self._member(member) for name, member in recipe.members.items()},
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
         }
         compared = ("cnn", "dnn", recipe.whole, *map("cnn_{}".format, ABLATIONS))
         again = {name: repeats(name, recipe) for name in compared if name in networks}
-        return networks | {
-            name: replace(networks[first], draw=draw)
-            for first, names in again.items()
-            for draw, name in enumerate(names)
-        }
+        numbered = ((first, draw, name) for first, names in again.items() for draw, name in enumerate(names))
+        return networks | {name: replace(networks[first], draw=draw) for first, draw, name in numbered}
 
     @cached_property
     def fitted(self) -> Recipe:
@@ -150,21 +136,18 @@ class Networks:
     def _build_dnn(self, seed: int, like: str = "") -> keras.Model:
         return build_dnn(self._build_cnn(0, like), seed=seed)
 
-    def _ablated(self, plan: Plan, slow: bool, **parts: Any) -> Network:
+    def _ablated(self, slow: bool, **parts: Any) -> Network:
+        plan = self.fitted.plain_plan
         plan = slow_down(plan) if self._is_slow or slow else plan
         build = partial(self._build_cnn, name=self.recipe.ablated, augmented=False, **parts)
         return Network(build, plan, source=self._digest)
 
-    def _other(self, name: str, plan: Plan) -> Network:
+    def _other(self, name: str, plan: Plan, teachers: tuple[str, ...] = ()) -> Network:
         """Describe a further architecture or, under a name such as "wide5_dnn", the DNN of its size."""
-        cnn, teachers = name.removesuffix("_dnn"), self._teachers(plan)
+        cnn, teachers = name.removesuffix("_dnn"), self._teachers(plan, teachers)
         if cnn == name:
             return Network(partial(self._build_cnn, name=name), plan, teachers=teachers)
         return Network(partial(self._build_dnn, like=cnn), slow_down(plan), teachers=teachers)
-
-    def _member(self, member: Member) -> Network:
-        teachers = self._teachers(member.plan, member.teachers)
-        return Network(partial(self._build_cnn, name=member.architecture), member.plan, member.draw, teachers)
 
     def _teachers(self, plan: Plan, named: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Name the teachers of a network with this plan, by default those of the headline CNN."""

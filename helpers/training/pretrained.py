@@ -32,6 +32,7 @@ FOLDER = ROOT / "data" / "pretrained" / "fer2013"
 MANIFEST = "manifest.json"
 MOST_BYTES = 40_000_000  # of a whole folder
 REQUIRED = ("cnn", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare")  # without these a report has gaps
+_AGAIN, _OTHERS = "bring it back with `git checkout` or download it again", "choose RECIPE=quick or RECIPE=full"
 _KEYS = {"title", "classes", "image_shape", "ensemble", "ablated", "networks"}
 
 
@@ -65,10 +66,8 @@ class PretrainedNetworks:
     def record(self, name: str) -> Mapping[str, Any]:
         """Give what the manifest says about one network; PretrainedError naming what there is if it is not shipped."""
         if name not in self.names:
-            raise PretrainedError(
-                f"The network {name!r} is not among those shipped in {_shown(self.folder)}, which are "
-                f"{', '.join(self.names)}; choose RECIPE=quick or RECIPE=full, which train their own."
-            )
+            there = f"those shipped in {_shown(self.folder)}, which are {', '.join(self.names)}"
+            raise PretrainedError(f"The network {name!r} is not among {there}; {_OTHERS}, which train their own.")
         return self.manifest["networks"][name]
 
     def load(self, name: str) -> "tuple[keras.Model, pd.DataFrame]":
@@ -96,10 +95,8 @@ class PretrainedNetworks:
         for name in (*REQUIRED, *self.manifest["ensemble"], self.manifest["ablated"]):
             self.record(name)
         if (dataset.title, [*dataset.class_names]) != (self.manifest["title"], self.manifest["classes"]):
-            raise PretrainedError(
-                f"The shipped networks are for {self.manifest['title']}, and {dataset.name!r} is recognised as "
-                f"'{dataset.title}'; choose RECIPE=quick or RECIPE=full, which train their own."
-            )
+            other = f"{dataset.name!r} is recognised as '{dataset.title}'; {_OTHERS}, which train their own"
+            raise PretrainedError(f"The shipped networks are for {self.manifest['title']}, and {other}.")
         if [*dataset.image_shape] != self.manifest["image_shape"]:
             shapes = (" x ".join(map(str, shape)) for shape in (self.manifest["image_shape"], dataset.image_shape))
             raise PretrainedError("The shipped networks take images of {} pixels, not {}.".format(*shapes))
@@ -115,19 +112,15 @@ class PretrainedNetworks:
     def _read(self, file: str, sha256: str) -> bytes:
         content = self._bytes(file)
         if _sha256(content) != sha256:
-            raise PretrainedError(
-                f"{_shown(self.folder / file)} is not the file that was shipped (its sha256 is not the manifest's); "
-                "bring it back with `git checkout` or download it again."
-            )
+            what = "is not the file that was shipped (its sha256 is not the manifest's)"
+            raise PretrainedError(f"{_shown(self.folder / file)} {what}; {_AGAIN}.")
         return content
 
     def _bytes(self, file: str) -> bytes:
         try:
             return (self.folder / Path(file).name).read_bytes()  # never outside the folder, whatever the manifest says
         except OSError:
-            raise PretrainedError(
-                f"{_shown(self.folder / file)} is missing; bring it back with `git checkout` or download it again."
-            ) from None
+            raise PretrainedError(f"{_shown(self.folder / file)} is missing; {_AGAIN}.") from None
 
 
 def open_pretrained(folder: Path | None = None) -> PretrainedNetworks:
@@ -139,15 +132,11 @@ def open_pretrained(folder: Path | None = None) -> PretrainedNetworks:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PretrainedError(
-            f"There are no shipped networks in {_shown(folder)}; choose RECIPE=quick or RECIPE=full."
-        ) from None
+        raise PretrainedError(f"There are no shipped networks in {_shown(folder)}; {_OTHERS}.") from None
     except ValueError:
         manifest = {}
     if not isinstance(manifest, dict) or not manifest.keys() >= _KEYS:
-        raise PretrainedError(
-            f"{_shown(folder / MANIFEST)} cannot be read; bring it back with `git checkout` or download it again."
-        )
+        raise PretrainedError(f"{_shown(folder / MANIFEST)} cannot be read; {_AGAIN}.")
     return PretrainedNetworks(folder, manifest)
 
 
@@ -200,9 +189,8 @@ def finish(folder: Path, manifest: Mapping[str, Any]) -> PretrainedNetworks:
     files = {file for record in manifest["networks"].values() for file in record["files"]}
     size = sum((folder / file).stat().st_size for file in files)
     if size > MOST_BYTES:
-        raise PretrainedError(
-            f"The networks take {size / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f}; leave some out."
-        )
+        most = f"{MOST_BYTES / 1e6:.0f}"
+        raise PretrainedError(f"The networks take {size / 1e6:.1f} MB, more than {most}; leave some out.")
     write_json(folder / MANIFEST, manifest)
     for file in folder.iterdir():
         if file.suffix in {".npz", ".csv"} and file.name not in files:

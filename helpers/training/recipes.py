@@ -1,7 +1,9 @@
 """Recipes: how each network of a run is built and trained, in what order, and for how long."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from helpers.base.words import Said, said
@@ -134,8 +136,8 @@ def transferred(plan: Plan) -> Plan:
     First its head, then all of it in small steps. What the latter may cost is fixed, so that 200 photos are seen twenty
     times, 3,000 three times and 20,000 at most half.
     """
-    most = min(plan.max_images or TRANSFER_IMAGES, TRANSFER_IMAGES)
-    return replace(plan, phases=TRANSFER_PHASES, batch_size=32, max_images=most)
+    usual, most = PLANS["transfer"], min(plan.max_images or TRANSFER_IMAGES, TRANSFER_IMAGES)
+    return replace(plan, phases=usual.phases, batch_size=usual.batch_size, max_images=most)
 
 
 def fit_batch(plan: Plan, image_bytes: int) -> Plan:
@@ -171,131 +173,37 @@ def fit_images(plan: Plan, side: int) -> Plan:
     return replace(plan, max_images=plan.max_images * BOUNDED_SIDE // side)
 
 
-MILD = Augmentation(flip=True, shift=0.06, rotation=6.0)
-STRONG = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1, border="constant")
-WIDE = Augmentation(flip=True, shift=0.1, rotation=10.0, zoom=0.1)
-ERASED = replace(WIDE, shift=0.15, zoom=0.15, erasing=0.3)
-SHORT_PLAN = Plan(
-    (Phase("adamw", 1e-2, epochs=9, weight_decay=1e-3),), batch_size=64, augmentation=MILD, max_images=120_000
-)
-QUICK_PLAN = replace(SHORT_PLAN, phases=(Phase("adamw", 5e-3, epochs=30, weight_decay=1e-3),), max_images=240_000)
-# Of versions of a network, which are compared with each other only.
-QUICK_ABLATED_PLAN = replace(QUICK_PLAN, phases=(Phase("adamw", 5e-3, epochs=9, weight_decay=1e-3),), max_images=90_000)
-TRANSFER_PHASES = (
-    Phase("lbfgs", 0.0, epochs=1, augmented=False, frozen=True),
-    Phase("adamw", 2e-4, epochs=20, weight_decay=0.1),
-)
-TRANSFER_IMAGES = 10_000  # shown to the whole network: some five minutes of two cores
-# For a GPU, where an epoch takes a second.
-LONG_PLAN = Plan(
-    (Phase("sgd", 0.1, epochs=200, weight_decay=5e-3),),
-    batch_size=256,
-    augmentation=ERASED,
-    label_smoothing=0.1,
-    mixup=0.2,
-)
-# For two cores and about half an hour a network.
-CPU_PLAN = Plan(
-    (Phase("adamw", 3e-3, epochs=60, weight_decay=0.05),),
-    batch_size=128,
-    augmentation=ERASED,
-    label_smoothing=0.1,
-    mixup=0.2,
-)
-# A student learns from its teachers' predictions, too: many labels of FER2013 are doubtful, and theirs are not
-# sure of what the image leaves open. It learns from larger and larger images, which take up to twice as long, and in
-# the end, twice, also from its own predictions of the training images.
-CPU_STUDENT_PLAN = replace(
-    CPU_PLAN,
-    phases=(
-        Phase("adamw", 3e-3, epochs=56, weight_decay=0.05, distillation=0.7, enlargement=(1, 1)),
-        Phase("adamw", 1.5e-3, epochs=60, weight_decay=0.05, distillation=0.7, enlargement=(4, 3)),
-        Phase("adamw", 1.2e-3, epochs=46, weight_decay=0.05, distillation=0.7, self_distillation=0.5),
-        Phase("adamw", 1e-3, epochs=22, weight_decay=0.05, distillation=0.7, self_distillation=0.5),
-    ),
-    label_smoothing=0.0,
-)
-# Long enough for a network to know images by heart that are not changed.
-CPU_ABLATED_PLAN = replace(SHORT_PLAN, phases=(Phase("adamw", 1e-2, epochs=40, weight_decay=1e-3),), max_images=None)
-# For two cores and three hours. Dense layers with dropout and no batch normalization stay at the most frequent class
-# for epochs if they see augmented images, or large steps, from the start.
-CPU_VGG9_PLAN = Plan(
-    (
-        Phase("sgd", 0.01, epochs=3, schedule="constant", augmented=False),
-        Phase("adamw", 1.5e-3, epochs=35, weight_decay=0.05),
-        Phase("adamw", 1e-3, epochs=20, weight_decay=0.05),
-        Phase("adamw", 1e-3, epochs=10, weight_decay=0.05, distillation=0.7),
-        Phase("adamw", 1e-3, epochs=24, weight_decay=0.05, distillation=0.7),
-    ),
-    batch_size=128,
-    augmentation=WIDE,
-    label_smoothing=0.1,
-)
-CPU_WIDE5_PLAN = Plan(
-    (Phase("adamw", 2e-3, epochs=18, weight_decay=0.05),), batch_size=128, augmentation=WIDE, label_smoothing=0.1
-)
-# Of the assignment's reference B: Adadelta up to 60 % on the validation split, then SGD; for three hours on two cores.
-CPU_VGG12_PLAN = Plan(
-    (
-        Phase("adadelta", 1.0, epochs=16, schedule="constant", until_accuracy=0.6),
-        Phase("sgd", 0.02, epochs=8),
-    ),
-    batch_size=64,
-    augmentation=MILD,
-)
-CPU_TEACHERS = {name: Member("slim8", CPU_PLAN, draw) for draw, name in enumerate(("slim8", "slim8_b", "slim8_c"))}
-CPU_RECIPE = Recipe(
-    "cpu",
-    "wide8",
-    CPU_PLAN,
-    WIDE,
-    taught_plan=CPU_STUDENT_PLAN,
-    trainings=5,
-    teachers=tuple(CPU_TEACHERS),
-    ablated="vgg9_small",
-    ablated_plan=CPU_ABLATED_PLAN,
-    others={"vgg9": CPU_VGG9_PLAN, "vgg12": CPU_VGG12_PLAN, "wide5": CPU_WIDE5_PLAN},
-    members=CPU_TEACHERS,
-    ensemble=("cnn", *CPU_TEACHERS),
-)
-# Larger networks that learn from labels alone, each in another way so that they err in other places, and a small one
-# that learns from them.
-LARGE_MEMBERS = {
-    "even10_adamw": Member("even10", replace(LONG_PLAN, phases=(Phase("adamw", 3e-3, epochs=200, weight_decay=0.1),))),
-    "even10_sgd": Member("even10", LONG_PLAN, draw=1),
-    "even10_mixed": Member(
-        "even10", replace(LONG_PLAN, phases=(Phase("adamw", 3e-3, epochs=200, weight_decay=0.05),), mixup=0.4), draw=2
-    ),
-}
-TAUGHT_PLAN = replace(
-    LONG_PLAN, phases=(Phase("sgd", 0.1, epochs=160, weight_decay=5e-3, distillation=0.7),), label_smoothing=0.0
-)
-FULL_RECIPE = replace(
-    CPU_RECIPE,
-    name="full",
-    members={
-        **CPU_RECIPE.members,
-        **LARGE_MEMBERS,
-        "wide8_taught": Member("wide8", TAUGHT_PLAN, draw=4, teachers=tuple(LARGE_MEMBERS)),
-    },
-    ensemble=("cnn", "even10_adamw", "even10_sgd", "wide8_taught"),
-)
-RECIPES: dict[str, Recipe] = {
-    # One network in place of an ensemble of two: the time goes into the one that all is about.
-    "quick": Recipe(
-        "quick",
-        "average9",
-        QUICK_PLAN,
-        STRONG,
-        ablated_plan=QUICK_ABLATED_PLAN,
-        ensemble=("cnn",),
-        drawn_plan=QUICK_ABLATED_PLAN,
-    ),
-    "full": FULL_RECIPE,
-    "cpu": CPU_RECIPE,
-    "pretrained": Recipe("pretrained", "vgg9", SHORT_PLAN, STRONG),  # trains nothing: its networks are shipped
-    "tiny": Recipe("tiny", "vgg9_small", replace(SHORT_PLAN, max_images=1000), STRONG),
-}
+def _tuples(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
+
+
+def _read(kind: str, name: str) -> dict[str, Any]:
+    """Read an entry of `recipes.toml`; what it is like comes first, with tables added to."""
+    said = _tuples(_TABLE[kind][name])
+    earlier = _read(kind, said.pop("like")) if "like" in said else {}
+    return earlier | {key: earlier.get(key, {}) | v if isinstance(v, dict) else v for key, v in said.items()}
+
+
+def _read_plan(name: str) -> Plan:
+    said = _read("plans", name)
+    phases = tuple(Phase(**_tuples(phase)) for phase in said["phases"])
+    return Plan(**said | {"phases": phases, "augmentation": CHANGES[said["augmentation"]]})
+
+
+def _read_recipe(name: str) -> Recipe:
+    said = {"others": {}, "members": {}} | _read("recipes", name)
+    said |= {key: PLANS[value] for key, value in said.items() if key.endswith("plan")}
+    said["second_augmentation"] = CHANGES[said["second_augmentation"]]
+    said["others"] = {cnn: PLANS[plan] for cnn, plan in said["others"].items()}
+    said["members"] = {k: Member(**_tuples(one | {"plan": PLANS[one["plan"]]})) for k, one in said["members"].items()}
+    return Recipe(name, **said)
+
+
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+CHANGES = {name: Augmentation(**said) for name, said in _TABLE["augmentations"].items()}
+PLANS = {name: _read_plan(name) for name in _TABLE["plans"]}
+TRANSFER_IMAGES = PLANS["transfer"].max_images or 0  # shown to the whole network: some five minutes of two cores
+RECIPES = {name: _read_recipe(name) for name in _TABLE["recipes"]}
 
 
 def get_recipe(name: str) -> Recipe:
@@ -319,11 +227,6 @@ def shown_name(name: str, place: int) -> str:
     if name == "cnn":
         return "CNN"
     return f"member {place}" if name.startswith("cnn_") else name
-
-
-def names_of_others(recipe: Recipe) -> list[str]:
-    """Name the further networks of a recipe: other architectures, each with the DNN of its size."""
-    return [name for cnn in recipe.others for name in with_dnn(cnn)]
 
 
 def with_dnn(cnn: str) -> tuple[str, str]:
@@ -360,6 +263,5 @@ def _changes(augmentation: Mapping[str, Any]) -> list[Said]:
     for key in ("shift", "rotation", "zoom", "erasing"):
         if strength := augmentation.get(key):
             changes.append(said(f"{_WORDS}.{key}", strength=strength))
-    return changes + [
-        said(f"{_WORDS}.other", name=name, strength=strength) for name, strength in augmentation.get("others", ())
-    ]
+    others = augmentation.get("others", ())
+    return changes + [said(f"{_WORDS}.other", name=name, strength=strength) for name, strength in others]

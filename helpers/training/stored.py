@@ -11,7 +11,6 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
-from functools import partial
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -66,7 +65,8 @@ def load_or_train(
     model = build()
     plan = fitted_plan(model, plan, dataset)
     parts = training_parts(model, dataset, plan, seed, soft_targets, source)
-    form = network_form(model, partial(_record, dataset, plan, seed))
+    facts = {"seed": seed, "plan": asdict(plan), "data": dataset.fingerprint, "machine": describe_machine()}
+    form = network_form(model, facts)
     path = keeper.path(name, parts, form)
     checkpoint = path.with_name(f".{path.stem}.checkpoint")
     began, known = time.monotonic(), path.is_file()
@@ -121,11 +121,6 @@ def fitted_plan(model: keras.Model, plan: Plan, dataset: Dataset) -> Plan:
     return fit_batch(bounded, gradient_bytes(model, dataset.image_shape))
 
 
-def _record(dataset: Dataset, plan: Plan, seed: int, trained: Trained) -> dict[str, object]:
-    facts = {"seed": seed, "plan": asdict(plan), "data": dataset.fingerprint, "machine": describe_machine()}
-    return {"parameters": trained.model.count_params(), "seconds": trained.seconds, **facts}
-
-
 def _logs(folder: Path | None) -> Path | None:
     """Name the folder for TensorBoard's logs if they are asked for; TrainingError if they cannot be written."""
     if folder is None or os.environ.get("TENSORBOARD", "0") in ("", "0"):
@@ -176,19 +171,22 @@ def _settings(plan: Plan | Phase | Augmentation) -> dict:
     return chosen
 
 
-def network_form(model: keras.Model, record: Callable[[Trained], Mapping[str, object]]) -> Form[Trained]:
+def network_form(model: keras.Model, facts: Mapping[str, object]) -> Form[Trained]:
     """Describe the file of a trained network: read into `model`, which is built like it, so that no file brings code.
 
-    record: gives the facts that are written beside the network.
+    facts: are written beside the network, with its size and the seconds that it took.
     """
 
     def write(trained: Trained) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "network.keras"
-            _without_training(trained.model).save(file)
+            # the optimiser that a network trained by plain Keras still has is no part of what was learned
+            trained.model.compiled, trained.model.optimizer = False, None
+            trained.model.save(file)
+            record = {"parameters": trained.model.count_params(), "seconds": trained.seconds, **facts}
             with zipfile.ZipFile(file, "a") as archive:
                 archive.writestr(HISTORY, trained.history.to_csv(index=False))
-                archive.writestr(RECORD, json.dumps(record(trained), indent=1))
+                archive.writestr(RECORD, json.dumps(record, indent=1))
             return file.read_bytes()
 
     def read(content: bytes) -> Trained:
@@ -198,19 +196,11 @@ def network_form(model: keras.Model, record: Callable[[Trained], Mapping[str, ob
             try:
                 model.load_weights(file)
             except (ValueError, KeyError, OSError):  # a whole file, of a network that is not this one
-                raise TrainingError(
-                    f"A file of {model.name} is not the network that was kept under its name; find it in the folder "
-                    "`.kept` beside the runs, delete it and start again."
-                ) from None
+                told = f"A file of {model.name} is not the network that was kept under its name; find it in the folder"
+                raise TrainingError(f"{told} `.kept` beside the runs, delete it and start again.") from None
         return Trained(model, read_history(content))
 
     return Form(".keras", write, read)
-
-
-def _without_training(model: keras.Model) -> keras.Model:
-    """Take off the optimiser that a network trained by plain Keras still has: it is no part of what was learned."""
-    model.compiled, model.optimizer = False, None
-    return model
 
 
 def read_history(content: bytes) -> pd.DataFrame:

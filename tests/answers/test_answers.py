@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from helpers.answers import Answer, AnswerError, load_answer, table_cells
+from helpers.answers import Answer, AnswerError, load_answer
+from helpers.answers.tables import table_cells
 from helpers.base.words import format_value, render
 
 NOTEBOOK = "03_confusion_matrix"

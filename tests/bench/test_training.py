@@ -35,7 +35,7 @@ def test_each_part_is_switched_off_by_itself_and_the_rest_trains_alike(monkeypat
 
 
 def test_all_kinds_of_changes_are_measured() -> None:
-    assert len(augmentation_layers(training.ERASED, 0)) == 2
+    assert len(augmentation_layers(training.CHANGES["erased"], 0)) == 2
     changed, images = training.augmentation_run()(), training._data(training.BATCH)[0]
     assert changed.shape == images.shape and np.abs(changed - images).mean() > 10  # of 255 grey levels
 

@@ -19,12 +19,12 @@ from turns import alternate, comparison, missing, worker
 
 from helpers.networks.architectures import ARCHITECTURES, build_cnn, multiplications
 from helpers.networks.fast import PARTS, accelerate
-from helpers.networks.precision import Precision, choose_precision, policy, supports_bfloat16
+from helpers.networks.precision import Precision, choose_precision, supports_bfloat16
 from helpers.networks.prediction import predict_in_batches
 from helpers.training.augmentation import augmentation_layers
 from helpers.training.batches import EpochBatches
 from helpers.training.learner import STEPS_AT_ONCE, fit_epoch
-from helpers.training.recipes import ERASED, RECIPES
+from helpers.training.recipes import CHANGES, RECIPES
 
 NETWORK = "vgg9"
 BATCH = 128
@@ -137,7 +137,7 @@ def inference_runs() -> Runs:
 
 def augmentation_run() -> Callable[[], np.ndarray]:
     """Give a call that makes every kind of change to one batch, compiled as it is in training."""
-    images, changes = _data(BATCH)[0].astype(np.float32), augmentation_layers(ERASED, seed=0)
+    images, changes = _data(BATCH)[0].astype(np.float32), augmentation_layers(CHANGES["erased"], seed=0)
 
     @tf.function
     def changed(batch: tf.Tensor) -> tf.Tensor:
@@ -151,7 +151,7 @@ def augmentation_run() -> Callable[[], np.ndarray]:
 def _all_in_bfloat16(model: keras.Model) -> keras.Model:
     """Copy a model as Keras's own mixed precision would have it."""
     return keras.models.clone_model(
-        model, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), **policy(True)})
+        model, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "mixed_bfloat16"})
     )
 
 

@@ -12,10 +12,10 @@ import pytest
 from helpers.base import timings, words
 from helpers.base.files import ROOT
 from helpers.base.notebook import Place
-from helpers.build import board as boards
-from helpers.build.board import Board
+from helpers.build import schedule as boards
 from helpers.build.forecast import Forecast, count_work
 from helpers.build.plan import Build
+from helpers.build.schedule import Board
 from helpers.data.datasets import load_dataset
 
 NAMES = ("01_a", "02_b")
@@ -39,7 +39,8 @@ def build(folder: Path) -> Build:
     return Build(folder, folder, places, folder / "run", {"RECIPE": "tiny"}, {}, {}, {}, "2025-01-31")
 
 
-FORECAST = Forecast({"cnn": 100.0}, {"01_a": 50.0, "02_b": 50.0}, {"01_a": ("01_a, tiny", 10.0)}, 0.5, 30_000_000)
+SECONDS = {"cnn": 100.0}, {"01_a": 50.0, "02_b": 50.0}
+FORECAST = Forecast(*SECONDS, {"01_a": ("01_a, tiny", 10.0)}, 0.5, 30_000_000, 66_000_000_000)
 
 
 def test_what_took_so_long_takes_so_long_again() -> None:
@@ -73,7 +74,7 @@ def test_a_time_is_told_as_roughly_as_it_is_known(seconds: float, told: str) -> 
 
 
 def test_before_it_starts_it_says_how_long_and_how_much_disk() -> None:
-    assert FORECAST.sentence(free=66_000_000_000) == (
+    assert FORECAST.sentence() == (
         "2 notebooks run and 1 network is trained: about 2 minutes, and about 30 MB of disk, of which 66.0 GB are free."
     )
 

@@ -17,7 +17,7 @@ import nbformat
 import psutil
 import pytest
 
-from helpers.base.files import ROOT, write_json
+from helpers.base.files import ROOT, read_json, write_json
 from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.base.runs import RECIPES
 from helpers.build import report as driver
@@ -26,7 +26,7 @@ from helpers.build.execute import run_notebook
 from helpers.build.plan import Build, choose_questions, parse_settings
 from helpers.build.report import _set, sole_build
 from helpers.build.schedule import run_notebooks
-from helpers.report.document import Report, ReportError
+from helpers.report.document import Report, ReportError, headlines
 
 SAVE = """
 import json, sys
@@ -368,7 +368,7 @@ def test_a_pdf_that_cannot_be_set_is_one_sentence_and_leaves_the_earlier_one(
 ) -> None:
     toy = change(toy, places={"03_c": Place()}, common={**toy.common, "SEED": 0, "RECIPE": "quick"})
     monkeypatch.setattr(driver, "plan", lambda *_: toy)
-    monkeypatch.setattr(driver, "check", lambda _: None)
+    monkeypatch.setattr(driver, "check_names", lambda *_: None)
     monkeypatch.setattr(driver, "run_notebooks", lambda *_: [])
     write_json(toy.answer("03_c"), {"numbers": {}})
     stale.write_stamp(toy.answer("03_c"), {}, day="2025-01-31")
@@ -444,7 +444,7 @@ def test_headlines_are_read_from_the_answers(toy: Build) -> None:
     numbers = {"cnn.parameters": 1696583, "cnn.test_accuracy": 0.9125, "other": 1}
     for name in toy.places:
         write_json(toy.answer(name), {"numbers": numbers if name == "01_a" else {}})
-    told = "\n".join(driver.headlines(toy))
+    told = "\n".join(line.value for line in headlines([read_json(toy.answer(name)) for name in toy.places]))
     assert "1,696,583" in told and "91.2%" in told
 
 

@@ -73,11 +73,15 @@ def test_a_run_that_is_not_there_or_is_being_made_is_one_sentence(reports: Path)
     assert (reports / "spots-0").is_dir()
 
 
-def test_a_run_is_described_in_one_line(reports: Path) -> None:
+def test_a_run_is_described_in_one_line(
+    reports: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     stamp = reports / "spots-0" / "answers" / "01_train_cnn.stamp.json"
     stamp.parent.mkdir()
     stamp.write_text(json.dumps({"day": "2025-01-31", "components": {}, "digest": ""}))
-    first, second, last = runs.lines(reports)
+    monkeypatch.setenv("REPORTS", str(reports))
+    runs.list_runs()
+    first, second, last = capsys.readouterr().out.splitlines()
     assert first.startswith("spots-0: Spots, recipe quick, seed 0, 2025-01-31, 0.0 MB, to be made again (01_train")
     assert "seed 1, not finished" in second and last.startswith("kept for all of them: ")
 
@@ -85,6 +89,6 @@ def test_a_run_is_described_in_one_line(reports: Path) -> None:
 def test_a_report_of_some_questions_is_judged_by_their_answers(reports: Path) -> None:
     answered = {"components": {"the answer of 03_confusion_matrix": "sha256:1", "the words": "sha256:2"}}
     (reports / "spots-0" / "report.zh-Hant.stamp.json").write_text(json.dumps(answered))
-    first, second, _ = runs.lines(reports)
+    first, second = map(runs.describe, runs.find_runs(reports))
     assert "to be made again (03_confusion_matrix" in first
     assert "to be made again (01_train_cnn" in second

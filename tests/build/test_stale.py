@@ -105,6 +105,13 @@ def test_only_imported_helpers_count_and_are_named(notebook: Path, package: Path
     assert stale.differences(before, stale.components(notebook, package, {}, {}, [])) == ["tools/data.py changed"]
 
 
+def test_a_table_beside_an_imported_helper_counts_to_the_byte(notebook: Path, package: Path) -> None:
+    (package / "data.toml").write_text("depth = 3")
+    before = stale.components(notebook, package, {}, {}, [])
+    (package / "data.toml").write_text("depth = 4")
+    assert stale.differences(before, stale.components(notebook, package, {}, {}, [])) == ["tools/data.toml changed"]
+
+
 def test_of_a_needed_answer_only_the_numbers_count(notebook: Path, package: Path, answer: Path) -> None:
     before = stale.components(notebook, package, {}, {}, [answer])
     write_json(answer, {"numbers": {"accuracy": 0.5}, "blocks": ["a sentence"]})

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from helpers.data import faces
-from helpers.data.faces import regions, render
+from helpers.data.faces import render
 from helpers.data.faces.camera import view_of
-from helpers.data.faces.head import draw_person
-from helpers.data.faces.traits import draw_uniforms, make_generators, make_intensities, make_traits
-from helpers.data.faces.units import by_unit
+from helpers.data.faces.parts import draw_person
+from helpers.data.faces.traits import by_unit, draw_uniforms, make_generators, make_intensities, make_traits
 
 LABELS = np.arange(42) % len(faces.CLASS_NAMES)
 PLACES = {name: place for place, name in enumerate(faces.REGIONS)}
@@ -52,7 +51,7 @@ def test_a_face_has_the_same_regions_whichever_faces_are_asked_for() -> None:
 
 
 def test_the_mouth_moves_with_the_mouth_and_nothing_else_does() -> None:
-    before, after = (regions._photograph(traits(mouth_y=shift), units()) for shift in (0, 0.1))
+    before, after = (render._photograph(traits(mouth_y=shift), units()) for shift in (0, 0.1))
     moved = middle(after == PLACES["mouth"]) - middle(before == PLACES["mouth"])
     assert (moved > 0.5).all() and (moved < 3).all()  # a tenth of half a head is two pixels, and the skin above stays
     for name in ("eyes", "brows"):
@@ -65,7 +64,7 @@ def test_the_mouth_moves_with_the_mouth_and_nothing_else_does() -> None:
 )
 def test_what_a_trait_paints_lies_in_its_region(trait: str, change: float, region: str) -> None:
     changed = np.abs(picture(traits(**{trait: change})) - picture(traits()))
-    inside = changed * (regions._photograph(traits(), units()) == PLACES[region])
+    inside = changed * (render._photograph(traits(), units()) == PLACES[region])
     share = inside.sum(axis=(1, 2)) / changed.sum(axis=(1, 2))
     assert share.mean() > 0.8 and share.min() > 0.5
 
@@ -73,6 +72,6 @@ def test_what_a_trait_paints_lies_in_its_region(trait: str, change: float, regio
 def test_what_is_held_before_a_face_is_no_part_of_it() -> None:
     shown, hidden = traits(), traits()
     hidden.occlusion = hidden.occlusion * 0  # a bar before every face
-    before, after = (regions._photograph(face, units()) for face in (shown, hidden))
+    before, after = (render._photograph(face, units()) for face in (shown, hidden))
     assert ((after == PLACES["ground"]).sum(axis=(1, 2)) > (before == PLACES["ground"]).sum(axis=(1, 2))).mean() > 0.9
     np.testing.assert_array_equal(after[after != PLACES["ground"]], before[after != PLACES["ground"]])

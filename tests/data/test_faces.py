@@ -10,7 +10,7 @@ import pytest
 from drawn import draw_faces, draw_intensities
 
 from helpers.data import faces
-from helpers.data.faces import units
+from helpers.data.faces import traits
 
 NEUTRAL = faces.CLASS_NAMES.index("neutral")
 # sha256 of 14 images and of their evidence: a changed pixel must be a decision, not an accident.
@@ -77,14 +77,14 @@ def test_a_face_does_not_depend_on_its_neighbours(labels: np.ndarray, rendered: 
 
 def test_workers_do_not_change_the_bytes() -> None:
     one, three = (faces.generate((70, 40, 3), seed=5, workers=workers) for workers in (1, 3))
-    for split in units.SPLITS:
+    for split in traits.SPLITS:
         for first, second in zip(one[split], three[split], strict=True):
             np.testing.assert_array_equal(first, second)
 
 
 def test_no_face_is_in_two_splits() -> None:
     drawn = faces.generate((60, 60, 60), seed=0)
-    images = [image.tobytes() for split in units.SPLITS for image in drawn[split][0]]
+    images = [image.tobytes() for split in traits.SPLITS for image in drawn[split][0]]
     assert len(set(images)) == len(images) == 180
 
 
@@ -113,14 +113,14 @@ def test_only_the_units_of_an_expression_act() -> None:
     for label, name in enumerate(faces.CLASS_NAMES):
         acts = draw_intensities(np.full(200, label), seed=0) > 0
         share = dict(zip(faces.ACTION_UNITS, acts.mean(axis=0), strict=True))
-        expression = units.EXPRESSIONS[name]
-        assert {unit for unit, value in share.items() if value == 1} == set(expression.units)
-        assert {unit for unit, value in share.items() if 0 < value < 1} == set(expression.optional)
+        expression = traits.EXPRESSIONS[name]
+        assert {unit for unit, value in share.items() if value == 1} == {u for u, p in expression.items() if p == 1}
+        assert {unit for unit, value in share.items() if 0 < value < 1} == {u for u, p in expression.items() if p < 1}
 
 
 def test_units_of_one_face_differ_in_intensity() -> None:
     intensities = draw_intensities(np.full(300, faces.CLASS_NAMES.index("fear")), seed=0)
-    acting = intensities[:, [unit in units.EXPRESSIONS["fear"].units for unit in faces.ACTION_UNITS]]
+    acting = intensities[:, [unit in traits.EXPRESSIONS["fear"] for unit in faces.ACTION_UNITS]]
     assert acting.min() > 0 and acting.max() <= 1
     assert np.median(np.ptp(acting, axis=1)) > 0.3
     assert acting.mean(axis=1).min() < 0.4 and acting.mean(axis=1).max() > 0.8  # weak faces and strong ones
@@ -148,21 +148,21 @@ def test_neutral_faces_have_no_evidence_and_others_have(labels: np.ndarray, rend
 def test_evidence_is_exactly_where_the_expression_changes_the_picture(labels: np.ndarray, rendered: tuple) -> None:
     drawn = draw_faces(draw_intensities(labels, seed=1), seed=1)
     change = np.abs(drawn - draw_faces(at_rest(len(labels)), seed=1))
-    np.testing.assert_array_equal(rendered[1], change > units.EVIDENCE_THRESHOLD)
+    np.testing.assert_array_equal(rendered[1], change > traits.EVIDENCE_THRESHOLD)
 
 
 def test_away_from_the_evidence_a_face_is_the_neutral_face(labels: np.ndarray, rendered: tuple) -> None:
     neutral, _ = faces.render_faces(np.full(len(labels), NEUTRAL), seed=1)
     change = np.abs(rendered[0].astype(int) - neutral)[..., 0]
-    assert change[~rendered[1]].max() <= units.EVIDENCE_THRESHOLD + 1  # the noise is shared; rounding adds one
-    assert change[rendered[1]].mean() > units.EVIDENCE_THRESHOLD
+    assert change[~rendered[1]].max() <= traits.EVIDENCE_THRESHOLD + 1  # the noise is shared; rounding adds one
+    assert change[rendered[1]].mean() > traits.EVIDENCE_THRESHOLD
 
 
 def test_evidence_grows_with_strength(labels: np.ndarray) -> None:
     acting = (draw_intensities(labels, seed=1) > 0).astype(np.float32)
     rest = draw_faces(0 * acting, seed=1)
     sizes = [
-        np.count_nonzero(np.abs(draw_faces(strength * acting, seed=1) - rest) > units.EVIDENCE_THRESHOLD)
+        np.count_nonzero(np.abs(draw_faces(strength * acting, seed=1) - rest) > traits.EVIDENCE_THRESHOLD)
         for strength in (0.25, 0.5, 1.0)
     ]
     assert sizes[0] < sizes[1] < sizes[2]

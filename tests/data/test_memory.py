@@ -20,7 +20,7 @@ from helpers.explain.regions import Regions
 from helpers.grade import faithfulness, grading
 from helpers.networks import architectures, chunks, fast, prediction, views
 from helpers.training.loop import train
-from helpers.training.recipes import QUICK_PLAN
+from helpers.training.recipes import PLANS
 
 FACES = 3589  # the PublicTest images of FER2013
 LIMIT = 2 * 2**30  # bytes
@@ -92,7 +92,7 @@ def work_in(space: int) -> None:
     split = Split(images, np.arange(96) % 3)
     data = replace(data, train=split, validation=split, test=split)
     model = architectures.build_cnn("vgg9_small", data.image_shape, 3)
-    trained = train(model, data, replace(QUICK_PLAN, max_images=64), seed=0, name="cnn", report=lambda line: None)
+    trained = train(model, data, replace(PLANS["quick"], max_images=64), seed=0, name="cnn", report=lambda line: None)
     answers = prediction.softmax(prediction.predict_logits(trained.model, images))
     prediction.predict_views(fast.accelerate(model).predictor(), images, views.four_crops)
     for name in METHODS:

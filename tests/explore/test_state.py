@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from conftest import toy_dataset
 
+from helpers.answers import as_png
 from helpers.data.faces import ACTION_UNITS, describe_face, draw_again, generate
 from helpers.explain import ascent, superpixels
 from helpers.explore import edits, worker
 from helpers.explore.edits import Edit, squares
-from helpers.explore.notes import add_note
 from helpers.explore.state import PAGE, State
 from helpers.report import plots, remarks
 from helpers.run import Run
@@ -249,7 +249,7 @@ def test_a_note_is_a_remark_on_its_question_and_is_added_once(tmp_path: Path, mo
     for _ in range(2):
         figure = plots.new_figure(1)
         figure.subplots().plot([0, 1])
-        add_note("toy", "4", figure, "A share of {50%} [so]")
+        remarks.add_remark("toy", "4", as_png(figure), "A share of {50%} [so]")
     paths = [tmp_path / f"0{number}_x.ipynb" for number in (1, 4)]
     for path in paths:
         path.write_text('{"cells": []}')

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers.data import faces
-from helpers.data.faces import units
+from helpers.data.faces import traits
 from helpers.explain import maps as measures
 from helpers.explain.regions import Regions, shares
 from helpers.grade import faithfulness
@@ -111,7 +111,7 @@ class TestRedrawn:
         images, labels, evidence, probabilities = drawn
         rest, _ = faithfulness.redraw_faces("test", np.arange(40), labels, probabilities, 48)
         change = np.abs(images.astype(int) - rest)[..., 0]
-        assert change[~evidence].max() <= units.EVIDENCE_THRESHOLD + 1 < np.median(change[evidence])
+        assert change[~evidence].max() <= traits.EVIDENCE_THRESHOLD + 1 < np.median(change[evidence])
 
     def test_what_hides_a_face_never_shows_what_it_is_or_what_it_was_taken_for(self, drawn):
         images, labels, _, probabilities = drawn

@@ -6,7 +6,7 @@ import pytest
 from drawn import draw_faces
 
 from helpers.data import faces
-from helpers.data.faces import units
+from helpers.data.faces import traits
 from helpers.explain import registry
 from helpers.grade import faithfulness, grading, insertion, scorecard
 
@@ -93,7 +93,7 @@ class TestOneActionUnit:
     ):
         acting, rest, _ = (values[420:460] for values in drawn)
         change = np.abs(acting.astype(float) - rest)[..., 0]
-        evidence = change > units.EVIDENCE_THRESHOLD
+        evidence = change > traits.EVIDENCE_THRESHOLD
         registered(lambda model, images, classes: change[: len(images)].astype(np.float32))
         probabilities = keras.ops.softmax(network.predict(acting, verbose=0)).numpy()
         labels = np.ones(40, int)

@@ -8,7 +8,7 @@ import pytest
 from helpers.answers import Answer, load_answer
 from helpers.base import words
 from helpers.report import plots
-from helpers.report.redrawn import redraw_figures
+from helpers.report.document import redraw_figures
 
 NAME = "03_confusion_matrix"
 COUNTS = np.array([[5, 1], [2, 3]])

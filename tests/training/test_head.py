@@ -18,12 +18,12 @@ from helpers.data.datasets import Dataset, Split
 from helpers.networks.logits import softmax
 from helpers.networks.own.backbone import FEATURES
 from helpers.networks.prediction import predict_logits
-from helpers.training import head, recipes
-from helpers.training.recipes import QUICK_PLAN, Phase, Plan, fit_epochs, transferred
+from helpers.training import head
+from helpers.training.recipes import CHANGES, PLANS, Phase, Plan, fit_epochs, transferred
 from helpers.training.stored import load_or_train
 
 FROZEN = Phase("lbfgs", 0.0, epochs=1, augmented=False, frozen=True)
-PLAN = Plan((FROZEN, Phase("adamw", 0.01, epochs=6, augmented=False)), batch_size=16, augmentation=recipes.MILD)
+PLAN = Plan((FROZEN, Phase("adamw", 0.01, epochs=6, augmented=False)), batch_size=16, augmentation=CHANGES["mild"])
 
 
 def build(seed: int = 0) -> keras.Model:
@@ -152,8 +152,8 @@ def test_features_are_computed_once_for_all_trainings(bright: Dataset, tmp_path:
 def test_what_the_whole_network_is_shown_is_bounded(photos: int) -> None:
     from helpers.training.loop import _steps
 
-    plan = transferred(QUICK_PLAN)
+    plan = transferred(PLANS["quick"])
     whole = sum(phase.epochs for phase in fit_epochs(plan, photos).of_whole.phases)
     assert whole >= 1 and _steps(photos, plan) * plan.batch_size * whole <= 10_000
-    assert plan.augmentation == QUICK_PLAN.augmentation
+    assert plan.augmentation == PLANS["quick"].augmentation
     assert plan.has_head

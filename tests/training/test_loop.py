@@ -205,7 +205,7 @@ def test_a_checkpoint_that_was_harmed_counts_as_none(harm: Callable[[bytes], byt
 
 def test_a_phase_without_augmentation_sees_the_images_as_they_are(dataset: Dataset) -> None:
     first, second = Phase("adamw", 0.01, epochs=1), Phase("sgd", 0.01, epochs=1, augmented=False)
-    strong = Plan((first, second), batch_size=64, augmentation=recipes.STRONG)
+    strong = Plan((first, second), batch_size=64, augmentation=recipes.CHANGES["strong"])
     augmented = replace(strong, phases=(first, replace(second, augmented=True)))
     bare = replace(strong, phases=(replace(first, augmented=False), second))
     losses = [train(dataset, plan).history["loss"].tolist() for plan in (strong, augmented, bare)]

@@ -9,7 +9,7 @@ from helpers.networks import architectures
 from helpers.networks.chunks import gradient_bytes
 from helpers.training import recipes
 from helpers.training.augmentation import Augmentation
-from helpers.training.recipes import CPU_PLAN, QUICK_PLAN, told
+from helpers.training.recipes import PLANS, told
 
 
 def test_the_full_recipe_is_that_for_two_cores_with_larger_networks_for_the_ensemble() -> None:
@@ -43,7 +43,7 @@ def test_an_unknown_recipe_is_an_error_that_names_the_legal_ones() -> None:
 
 
 def test_batches_are_halved_until_they_fit_and_steps_shrink_with_them_but_not_at_64_pixels() -> None:
-    plan = recipes.QUICK_PLAN
+    plan = recipes.PLANS["quick"]
     assert recipes.fit_batch(plan, recipes.BATCH_BYTES // 64) == plan
     smaller = recipes.fit_batch(plan, recipes.BATCH_BYTES // 63)
     assert smaller.batch_size == 32
@@ -63,7 +63,7 @@ def test_fewer_of_large_images_are_shown_where_their_number_is_bounded() -> None
 
 @pytest.mark.parametrize("images", [100, 7_000, 25_838, 300_000])
 def test_the_plan_that_is_told_has_the_epochs_that_are_trained(images: int) -> None:
-    plan = recipes.fit_epochs(QUICK_PLAN, images)
+    plan = recipes.fit_epochs(PLANS["quick"], images)
     epochs = plan.phases[0].epochs
     assert 1 <= epochs <= 30 and (epochs == 1 or epochs * images <= 240_000)
     assert (epochs + 1) * images > 240_000 or epochs == 30
@@ -72,11 +72,11 @@ def test_the_plan_that_is_told_has_the_epochs_that_are_trained(images: int) -> N
 
 
 def test_every_recipe_is_told_from_its_plan_and_a_changed_plan_in_other_words() -> None:
-    quick, cpu = (" ".join(map(str, told(asdict(plan)))) for plan in (QUICK_PLAN, CPU_PLAN))
+    quick, cpu = (" ".join(map(str, told(asdict(plan)))) for plan in (PLANS["quick"], PLANS["cpu"]))
     assert "label smoothing" not in quick and "mixup" not in quick and "batches of 64" in quick
     assert "10% is spread" in cpu and "mixup, 0.2" in cpu and "60 epochs of AdamW, learning rate 0.003" in cpu
     assert "moved by 6% of its side" in quick and "moved by 15% of its side" in cpu
     assert "greyed" not in quick and "greyed" in cpu
-    until = replace(QUICK_PLAN, phases=(replace(QUICK_PLAN.phases[0], until_accuracy=0.6),))
+    until = replace(PLANS["quick"], phases=(replace(PLANS["quick"].phases[0], until_accuracy=0.6),))
     assert "an end once" in " ".join(map(str, told(asdict(until)))) and "an end once" not in quick
-    assert "as they are" in str(told(asdict(replace(QUICK_PLAN, augmentation=Augmentation())))[-1])
+    assert "as they are" in str(told(asdict(replace(PLANS["quick"], augmentation=Augmentation())))[-1])

@@ -84,7 +84,9 @@ class Explainer:
         numbers |= {"usual_distance": self.index.limit, "texture": texture, "usual_texture": self.index.texture_limit}
         numbers["unlike"] = bool(distances[0] > self.index.limit or texture > self.index.texture_limit)
         bars = {names[label]: (sure[label], raw[0, label]) for label in np.argsort(-raw[0])[:BARS]}
-        shown = {words.text("explain.map", method=name, grade=self._grade(name)): found[name] for name in found}
+        grades = {name: said("explain.rank", rank=rank) for name, rank in self.ranks.items()}
+        graded = ((grades.get(name, said("explain.no_rank")), name) for name in found)
+        shown = {words.text("explain.map", method=name, grade=grade): found[name] for grade, name in graded}
         parts = lime.segments, lime.weight_map(), lime.strongest(STRONGEST)
         titles = [words.text("explain.near", label=label, distance=float(d)) for label, d in zip(alike, distances)]
         near = np.stack([data.train.images[place] for place in places])
@@ -103,9 +105,6 @@ class Explainer:
         hidden, *random = calibration.calibrate(raw, self.temperature)[:, answer].tolist()
         share = float(maps.relevance_share(values[np.newaxis])[0][masks[0]].sum())
         return {"top_share": share, "calibrated_hidden": hidden, "calibrated_hidden_at_random": float(np.mean(random))}
-
-    def _grade(self, method: str) -> Said:
-        return said("explain.rank", rank=self.ranks[method]) if method in self.ranks else said("explain.no_rank")
 
     def page(self, numbers: dict[str, Any]) -> dict[str, Any]:
         """Say, in the language that is spoken, what `explain` measured of a picture, and what holds for all of them."""

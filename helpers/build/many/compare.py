@@ -44,7 +44,7 @@ def collect(runs: Sequence[Path]) -> pd.DataFrame:
 def _row(run: Path) -> dict[str, Any]:
     record, numbers = read_run(run), dict[str, Any]()
     for answer in _answers(run):
-        numbers |= _flat(answer.get("numbers", {}))
+        numbers |= dict(words.leaves(answer.get("numbers", {})))
     made_with = {"run": run.name, "data": record.get("dataset", ""), "recipe": record.get("recipe", "")}
     made_with |= {"network": record.get("network") or "", "seed": record.get("seed")}
     found = {label: numbers.get(key, np.nan) for key, label in NUMBERS.items()}
@@ -66,13 +66,6 @@ def read_training(run: Path) -> dict[str, Any]:
 def _answers(run: Path) -> list[dict[str, Any]]:
     files = sorted((run / "answers").glob("[0-9][0-9]_*.json"))
     return [read_json(file) for file in files if not file.name.endswith(".stamp.json")]
-
-
-def _flat(numbers: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in numbers.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return found
 
 
 def over_seeds(table: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:

@@ -72,9 +72,8 @@ def _say_numbers(answer: Answer, table: pd.DataFrame, seen: Mapping[str, Seen]) 
     found = compare.differences(table, seen)
     if len(found):
         answer.heading("compare.differences")
-        answer.table(
-            "differences", found.rename(columns={"count": "seeds"}), "compare.differences_table", formats=_SIGNED
-        )
+        shown = found.rename(columns={"count": "seeds"})
+        answer.table("differences", shown, "compare.differences_table", formats=_SIGNED)
     for row in found.to_dict("records"):
         yield str(answer.say(_difference(row)))
 
@@ -145,9 +144,8 @@ def _show_images(
         ordered = part.assign(turn=part.groupby(GROUP, dropna=False).cumcount()).sort_values("turn", kind="stable")
         shown = {row["run"]: seen[row["run"]] for row in ordered.head(ROWS).to_dict("records")}
         first = next(iter(shown.values()))
-        maps: dict[str | Said, np.ndarray] = {
-            f"{name}: {one['method']}": one["maps"] for name, one in shown.items() if "maps" in one
-        }
+        maps: dict[str | Said, np.ndarray] = {}
+        maps |= {f"{name}: {one['method']}": one["maps"] for name, one in shown.items() if "maps" in one}
         titles = [str(first["classes"][first["labels"][at]]) for at in first["places"]]
         same = all(np.array_equal(one["places"], first["places"]) for one in shown.values())
         if maps and same:
@@ -195,9 +193,8 @@ def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Map
     found = pd.concat([found, failed], ignore_index=True) if len(failed) else found
     place = found.groupby("data", dropna=False)["accuracy"].rank(ascending=False, method="min")
     found = found.assign(error=[errors.get(name, "") for name in found["network"]])
-    found = pd.concat([place.rename("place"), found], axis=1).sort_values(
-        ["data", "place"], kind="stable", ignore_index=True
-    )
+    found = pd.concat([place.rename("place"), found], axis=1)
+    found = found.sort_values(["data", "place"], kind="stable", ignore_index=True)
     write_atomically(folder / "submissions.csv", found.to_csv(index=False).encode())
     answer.heading("compare.submissions")
     formats = {"place": ".0f", "parameters": ",.0f", "minutes": ".1f"} | dict.fromkeys(columns[3:6], ".1%")

@@ -35,7 +35,8 @@ def see(
     runs: Sequence[Path], folder: Path, places: Sequence[int], engine: str, jobs: int, limits: Limits
 ) -> dict[str, Seen]:
     """Ask the networks of runs, several at a time, and keep what they say in a folder; those that fail are left out."""
-    targets = {run: folder / f"{run.name}-{_digest(run, places)}.npz" for run in runs}
+    known = [f"{file and file.name} {[*places]}".encode() for file in map(network_file, runs)]
+    targets = {run: folder / f"{run.name}-{sha256(key).hexdigest()[:12]}.npz" for run, key in zip(runs, known)}
     missing = [run for run, target in targets.items() if not target.is_file()]
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,14 +51,9 @@ def _asking(run: Path, target: Path, places: Sequence[int], limits: Limits) -> t
     return run_command, command, {"TF_CPP_MIN_LOG_LEVEL": "3"}, str(ROOT), str(target.with_suffix(".log")), limits
 
 
-def _digest(run: Path, places: Sequence[int]) -> str:
-    network = network_file(run)
-    return sha256(f"{network and network.name} {[*places]}".encode()).hexdigest()[:12]
-
-
 def look(run_folder: Path, places: Sequence[int]) -> dict[str, np.ndarray]:
     """Open a finished run and ask its network; UsageError where that cannot be, or an image is not there."""
-    from helpers.build.explain.finished import open_finished
+    from helpers.build.explain.command import open_finished
     from helpers.explain.registry import Settings, choose
 
     run = open_finished(run_folder)

@@ -69,6 +69,11 @@ class Outcome:
         lines = self.ended.last.splitlines() or ["without a word, as where the disk is full"]
         return "" if self.run else "; ".join(filter(_FAILURE.match, lines)) or lines[-1]
 
+    def record(self) -> dict[str, object]:
+        """Give what is kept of it."""
+        told = {"seconds": round(self.ended.seconds, 1), "error": self.error()}
+        return {**asdict(self.asked), "run": self.run.name if self.run else "", **told}
+
 
 def read_seeds(text: str) -> list[int]:
     """Read "0-9" or "0 3 5-7"; UsageError on what is none."""
@@ -173,15 +178,10 @@ def study(
     outcomes = run_study(asked, folder, engine, jobs, limits)
     failed = [outcome for outcome in outcomes if not outcome.run]
     try:
-        write_json(folder / OUTCOMES, {"reports": [_record(outcome) for outcome in outcomes]})
+        write_json(folder / OUTCOMES, {"reports": [outcome.record() for outcome in outcomes]})
         if made := sorted({outcome.run for outcome in outcomes if outcome.run}):
             print("\n".join(write_comparison(made, folder, languages, engine=engine, limits=limits)))
     finally:
         for outcome in failed:
             print(outcome.sentence(), file=sys.stderr)
     return 1 if failed else 0
-
-
-def _record(outcome: Outcome) -> dict[str, object]:
-    run = outcome.run.name if outcome.run else ""
-    return {**asdict(outcome.asked), "run": run, "seconds": round(outcome.ended.seconds, 1), "error": outcome.error()}

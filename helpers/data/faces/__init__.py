@@ -7,10 +7,17 @@ which IEEE 754 rounds alike on every machine, and random numbers that are unifor
 power, pairwise sum or dot product of floating-point numbers, and half-angle tangents in place of angles.
 """
 
-from helpers.data.faces.regions import REGIONS, draw_regions
-from helpers.data.faces.render import describe_face, draw_again, draw_labels, generate, redraw, render_faces
-from helpers.data.faces.traits import VARIATION
-from helpers.data.faces.units import ACTION_UNITS, CLASS_NAMES, CLASS_SHARES, SIZE
+from helpers.data.faces.render import (
+    REGIONS,
+    describe_face,
+    draw_again,
+    draw_labels,
+    draw_regions,
+    generate,
+    redraw,
+    render_faces,
+)
+from helpers.data.faces.traits import ACTION_UNITS, CLASS_NAMES, CLASS_SHARES, SIZE, VARIATION
 
 __all__ = [
     "ACTION_UNITS", "CLASS_NAMES", "CLASS_SHARES", "REGIONS", "SIZE", "VARIATION", "describe_face", "draw_again",

@@ -3,8 +3,7 @@
 import numpy as np
 
 from helpers.data.faces.canvas import CANVAS, DENSITY, whole
-from helpers.data.faces.traits import BAR_SHARE, HAND_SHARE, Traits
-from helpers.data.faces.units import SIZE
+from helpers.data.faces.traits import BAR_SHARE, HAND_SHARE, SIZE, Traits
 
 _OVERSAMPLING = 3  # canvas samples a finished pixel, along each axis
 

@@ -107,14 +107,11 @@ def _is_known(layer: keras.layers.Layer) -> bool:
     holds_code = isinstance(layer, keras.Model | keras.layers.Lambda | keras.layers.Wrapper)
     # In a configuration, a lambda is nothing but its bytecode.
     activated = getattr(getattr(layer, "activation", None), "__module__", "keras").split(".")[0] == "keras"
-    return own and activated and not holds_code and _has_channels_last(layer) and not _is_foreign(layer.get_config())
-
-
-def _has_channels_last(layer: keras.layers.Layer) -> bool:
-    usual = getattr(layer, "data_format", None) in (None, "channels_last")
     if isinstance(layer, keras.layers.BatchNormalization):
-        return layer.axis in (-1, len(layer.input.shape) - 1)
-    return usual
+        has_channels_last = layer.axis in (-1, len(layer.input.shape) - 1)
+    else:
+        has_channels_last = getattr(layer, "data_format", None) in (None, "channels_last")
+    return own and activated and not holds_code and has_channels_last and not _is_foreign(layer.get_config())
 
 
 def _is_foreign(config: object) -> bool:

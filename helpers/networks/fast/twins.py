@@ -16,7 +16,7 @@ from keras.layers import Layer
 from helpers.networks.architectures import ENLARGEMENT, enlarge
 from helpers.networks.fast.fused import FusedBatchNormalization, FusedEnlargement
 from helpers.networks.layers import FOLDABLE, affine, is_linear
-from helpers.networks.precision import Precision, policy
+from helpers.networks.precision import Precision
 
 _RECTIFIER = {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}
 _HALVING = {"pool_size": (2, 2), "strides": (2, 2), "padding": "valid", "data_format": "channels_last"}
@@ -41,18 +41,13 @@ def training_twin(model: keras.Model, precision: Precision, without: Collection[
         for layer, options in _merged_layers(model, normalization is FusedBatchNormalization):
             tensor = copy(layer, **options)(tensor)
         twin = keras.Model(inputs, tensor, name=model.name)
-        _keep_moot_biases(twin)
+        for layer, after in pairwise(twin.layers):  # of biases that normalization takes out again, rounding is learned
+            if _takes_in(layer, after) and layer.use_bias and after.trainable:
+                layer.bias.trainable = False
     else:
         twin = keras.models.clone_model(model, clone_function=copy)
     twin.set_weights(model.get_weights())
     return twin
-
-
-def _keep_moot_biases(twin: keras.Model) -> None:
-    """Leave the biases that normalization takes out again as they are: what they would learn is rounding errors."""
-    for layer, after in pairwise(twin.layers):
-        if _takes_in(layer, after) and layer.use_bias and after.trainable:
-            layer.bias.trainable = False
 
 
 def _merged_layers(model: keras.Model, fused: bool) -> Iterator[tuple[Layer, dict[str, bool]]]:
@@ -116,9 +111,7 @@ def enlarging(model: keras.Model, factor: tuple[int, int], *, fused: bool = True
     kept = [layer for layer in kept if not layer.name.startswith(ENLARGEMENT)]
     first = next((layer for layer in kept if isinstance(layer, layers.Conv2D)), None)
     if first is None or not _is_chain(model):
-        raise ValueError(
-            f"{model.name} cannot enlarge its images otherwise: it is no chain of layers with convolutions."
-        )
+        raise ValueError(f"{model.name} cannot enlarge its images otherwise: it is no chain with convolutions.")
     inputs = tensor = keras.Input(model.input_shape[1:])
     for layer in kept:
         if layer is first and factor != (1, 1):
@@ -170,7 +163,7 @@ def _is_chain(model: keras.Model) -> bool:
 
 
 def _config(layer: Layer, low: set[str]) -> dict:
-    return {**layer.get_config(), **policy(layer.name in low)}
+    return {**layer.get_config(), **({"dtype": "mixed_bfloat16"} if layer.name in low else {})}  # weights stay float32
 
 
 def _low_precision_layers(model: keras.Model, precision: Precision) -> set[str]:

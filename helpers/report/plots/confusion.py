@@ -8,17 +8,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from helpers.report.plots.style import (
-    COLOURS,
-    MISTAKE,
-    TEXT_WIDTH,
-    drawn,
-    in_percent,
-    letters_in,
-    new_figure,
-    say,
-    wrap,
-)
+from helpers.report.plots import style
+from helpers.report.plots.style import drawn, in_percent, letters_in, new_figure, say, wrap
 
 _BARS = 12  # most classes whose bars stand side by side
 _NUMBERED = 20  # most classes whose cells of the confusion matrix have room for numbers
@@ -85,7 +76,7 @@ def _large_heatmap(counts: np.ndarray, shares: np.ndarray, class_names: Sequence
     in_percent(figure.colorbar(image, shrink=0.6, aspect=30).ax.yaxis)
     axes.spines[:].set_visible(False)
     worst = _worst_cells(counts, shares) if len(shares) > _NAMED else np.empty((2, 0), int)
-    axes.scatter(worst[1] + 0.5, worst[0] + 0.5, s=40, facecolors="none", edgecolors=MISTAKE, linewidths=0.8)
+    axes.scatter(worst[1] + 0.5, worst[0] + 0.5, s=40, facecolors="none", edgecolors=style.MISTAKE, linewidths=0.8)
     for axis, cells in zip((axes.yaxis, axes.xaxis), worst.tolist()):
         places = _apart(cells, len(shares) / _NAMED) or [*range(len(shares))]
         names = [class_names[place].replace("_", " ") for place in places]
@@ -120,13 +111,12 @@ def class_bars(report: pd.DataFrame) -> Figure:
     figure = new_figure(2.1)
     axes = figure.subplots()
     long = report.melt("class", ["precision", "recall", "f1"], var_name="measure")
-    sns.barplot(
-        long, x="class", y="value", hue="measure", ax=axes, palette=COLOURS[:3], saturation=1, width=0.81, gap=0.07
-    )
+    bars = {"palette": style.COLOURS[:3], "saturation": 1, "width": 0.81, "gap": 0.07}
+    sns.barplot(long, x="class", y="value", hue="measure", ax=axes, **bars)
     handles, measures = axes.get_legend_handles_labels()
     named = [say(measure) for measure in measures]
     axes.legend().remove()
-    positions, letters = np.arange(len(report)), letters_in((TEXT_WIDTH - 0.6) / len(report) - 0.06)
+    positions, letters = np.arange(len(report)), letters_in((style.TEXT_WIDTH - 0.6) / len(report) - 0.06)
     axes.set_xticks(positions, [wrap(name, letters) for name in report["class"]])
     axes.set(ylim=(0, 1), xlabel="", ylabel="")
     in_percent(axes.yaxis)
@@ -140,10 +130,9 @@ def class_bars(report: pd.DataFrame) -> Figure:
 def _class_dots(report: pd.DataFrame) -> Figure:
     figure = new_figure(0.5 + 0.15 * len(report))
     axes, rows = figure.subplots(), np.arange(len(report))
-    for measure, mark, colour in zip(("precision", "recall", "f1"), "sod", COLOURS):
-        axes.plot(
-            report[measure], rows, mark, color=colour, markersize=3.5, alpha=0.8, label=say(measure), clip_on=False
-        )
+    for measure, mark, colour in zip(("precision", "recall", "f1"), "sod", style.COLOURS):
+        look = {"color": colour, "markersize": 3.5, "alpha": 0.8, "clip_on": False}
+        axes.plot(report[measure], rows, mark, label=say(measure), **look)
     axes.set_yticks(rows, [name.replace("_", " ") for name in report["class"]], fontsize=6.5)
     axes.set(xlim=(0, 1), ylim=(len(report) - 0.5, -0.5))
     in_percent(axes.xaxis)

@@ -26,9 +26,8 @@ def accuracy_intervals(
         for height, trainings in enumerate(each):
             above = np.full(len(trainings), height - 0.25)
             axes.plot(trainings, above, "o", color=COLOURS[1], markersize=3.5, fillstyle="none")
-    axes.errorbar(
-        values, heights, xerr=[values - lows, highs - values], fmt="o", color=COLOURS[0], capsize=3, markersize=5
-    )
+    reach = [values - lows, highs - values]
+    axes.errorbar(values, heights, xerr=reach, fmt="o", color=COLOURS[0], capsize=3, markersize=5)
     in_percent(axes.xaxis)
     return figure
 

@@ -8,18 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import ScalarFormatter
 
+from helpers.report.plots import style
 from helpers.report.plots.images import hide_axes, mosaic, mosaic_columns, show_image
-from helpers.report.plots.style import (
-    COLOURS,
-    DIVERGING,
-    SEQUENTIAL,
-    TEXT_WIDTH,
-    drawn,
-    in_percent,
-    new_figure,
-    say,
-    thin_bar,
-)
+from helpers.report.plots.style import drawn, in_percent, new_figure, say, thin_bar
 
 
 @drawn
@@ -32,15 +23,15 @@ def layer_overview(layers: Mapping[str, np.ndarray], channels: int) -> Figure:
     side, gap, label_width = 24, 2, 0.72
     columns = 2 if len(layers) <= 48 else 3  # keeps a deep network on one page
     rows = -(-len(layers) // columns)
-    cell = (TEXT_WIDTH / columns - label_width) / channels
-    figure = Figure(figsize=(TEXT_WIDTH, rows * cell + 0.02))
+    cell = (style.TEXT_WIDTH / columns - label_width) / channels
+    figure = Figure(figsize=(style.TEXT_WIDTH, rows * cell + 0.02))
     strips = [_layer_strip(values, channels, side, gap) for values in layers.values()]
     blank = np.full_like(strips[0], np.nan)
     for column in range(columns):
         chosen = slice(column * rows, (column + 1) * rows)
         part = [*strips[chosen], *[blank] * (rows - len(strips[chosen]))]
-        left = (column * TEXT_WIDTH / columns + label_width) / TEXT_WIDTH
-        axes = figure.add_axes((left, 0.0, channels * cell / TEXT_WIDTH, 1.0))
+        left = (column * style.TEXT_WIDTH / columns + label_width) / style.TEXT_WIDTH
+        axes = figure.add_axes((left, 0.0, channels * cell / style.TEXT_WIDTH, 1.0))
         axes.imshow(np.concatenate(part), cmap="viridis", vmin=0, vmax=1, aspect="auto")
         axes.set_yticks([(side + gap) * i + side / 2 for i in range(len(strips[chosen]))], list(layers)[chosen])
         axes.set_xticks([])
@@ -72,7 +63,7 @@ def _spread(count: int, length: int) -> np.ndarray:
 
 @drawn
 def channel_mosaics(
-    panels: Mapping[str, np.ndarray], columns: int = 3, signed: Sequence[str] = (), width: float = TEXT_WIDTH
+    panels: Mapping[str, np.ndarray], columns: int = 3, signed: Sequence[str] = (), width: float = style.TEXT_WIDTH
 ) -> Figure:
     """Show all channels of some layers, each layer as one square mosaic with a colour bar.
 
@@ -85,7 +76,7 @@ def channel_mosaics(
     for axes, (title, values) in zip(grid, panels.items(), strict=False):
         tiles = np.moveaxis(values, -1, 0)
         limit = float(np.percentile(np.abs(tiles), 99.5)) or 1.0
-        colours, low = (DIVERGING, -limit) if title in signed else ("viridis", 0.0)
+        colours, low = (style.DIVERGING, -limit) if title in signed else ("viridis", 0.0)
         sheet = mosaic(tiles, mosaic_columns(len(tiles)), max(1, tiles.shape[1] // 12))
         drawn = axes.imshow(sheet, cmap=colours, vmin=low, vmax=limit)
         hide_axes(axes, title)
@@ -104,7 +95,7 @@ def heatmap_grid(image: np.ndarray, maps: Mapping[str, np.ndarray], columns: int
     signed, symmetrically about zero.
     """
     rows = -(-(len(maps) + 1) // columns)
-    figure = new_figure(rows * (TEXT_WIDTH - 0.45) / columns * 1.12 + 0.12)
+    figure = new_figure(rows * (style.TEXT_WIDTH - 0.45) / columns * 1.12 + 0.12)
     grid = figure.subplots(rows, columns, squeeze=False)
     show_image(grid.flat[0], image, say("image"))
     for axes, (title, values) in zip(grid.flat[1:], maps.items(), strict=False):
@@ -112,7 +103,7 @@ def heatmap_grid(image: np.ndarray, maps: Mapping[str, np.ndarray], columns: int
         low = -high if signed else float(values.min())
         show_image(axes, image, title)
         scaled = (values - low) / max(high - low, 1e-30)
-        drawn = axes.imshow(scaled, vmin=0, vmax=1, alpha=0.6, cmap=DIVERGING if signed else SEQUENTIAL)
+        drawn = axes.imshow(scaled, vmin=0, vmax=1, alpha=0.6, cmap=style.DIVERGING if signed else style.SEQUENTIAL)
     for axes in grid.flat[len(maps) + 1 :]:
         axes.set_visible(False)
     bar = figure.colorbar(drawn, ax=grid, aspect=30, pad=0.01, ticks=[0, 0.5, 1] if signed else [0, 1])
@@ -130,11 +121,10 @@ def depth_profile(table: pd.DataFrame, pooled: Sequence[str]) -> Figure:
     figure = new_figure(4.3)
     grid = figure.subplots(3, 1, sharex=True)
     places = np.arange(len(table))
-    colours = [COLOURS[1] if label in pooled else COLOURS[0] for label in table.index]
-    grid[0].plot(
-        places, table["height"] * table["width"], "o-", color=COLOURS[2], markersize=3.5, label=say("map_pixels")
-    )
-    grid[0].plot(places, table["channels"], "s-", color=COLOURS[4], markersize=3.5, label=say("channels"))
+    colours = [style.COLOURS[1] if label in pooled else style.COLOURS[0] for label in table.index]
+    pixels = table["height"] * table["width"]
+    grid[0].plot(places, pixels, "o-", color=style.COLOURS[2], markersize=3.5, label=say("map_pixels"))
+    grid[0].plot(places, table["channels"], "s-", color=style.COLOURS[4], markersize=3.5, label=say("channels"))
     grid[0].set_yscale("log", base=2)
     grid[0].yaxis.set_major_formatter(ScalarFormatter())
     grid[0].set_title(say("layer_size"))
@@ -149,7 +139,7 @@ def depth_profile(table: pd.DataFrame, pooled: Sequence[str]) -> Figure:
     for axes in grid:
         axes.grid(True, axis="y")
         axes.set_axisbelow(True)
-    handles = [Patch(color=COLOURS[i], label=name) for i, name in enumerate([say("rectified"), say("pooled")])]
+    handles = [Patch(color=style.COLOURS[i], label=name) for i, name in enumerate([say("rectified"), say("pooled")])]
     grid[0].legend(loc="upper right", ncols=2)
     grid[1].legend(handles=[*handles, *grid[1].get_legend_handles_labels()[0]], loc="upper left", ncols=3)
     grid[2].set_xticks(places, table.index, rotation=45, ha="right", rotation_mode="anchor")

@@ -1,4 +1,4 @@
-"""Sheets of explanations: images above their maps and what masks leave of them, one column an image."""
+"""Sheets of explanations: images above their maps and what masks leave of them, or one picture explained on a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from matplotlib.image import AxesImage
 from skimage.segmentation import mark_boundaries
 
 from helpers.base.words import Said, show
-from helpers.report.plots.images import hide_axes, mosaic
-from helpers.report.plots.style import DIVERGING, SEQUENTIAL, TEXT_WIDTH, drawn, letters_in, say, thin_bar, wrap
+from helpers.report.plots import style
+from helpers.report.plots.images import hide_axes, mosaic, show_image
+from helpers.report.plots.style import drawn, in_percent, letters_in, new_figure, say, thin_bar, wrap
 
 BORDER = (1.0, 0.84, 0.04)  # of superpixels: a yellow that is found in no grey image and stands out in grey print
 _TILE = 1.05  # inches, the widest column
@@ -40,15 +41,10 @@ def explanation_sheet(
     masks: (N, H, W) bool by name. Each map has a colour scale of its own, to the 99th percentile of its
     magnitude.
     """
-    scaled = {name: to_own_scale(values) for name, values in maps.items()}
-    rows = [
-        SheetRow(say("image"), images),
-        *(
-            SheetRow(name, values, (-1.0 if values.min() < 0 else 0.0, 1.0), say("own_scale"))
-            for name, values in scaled.items()
-        ),
-        *(SheetRow(name, masked(images, mask)) for name, mask in masks.items()),
-    ]
+    scaled, unit = {name: to_own_scale(values) for name, values in maps.items()}, say("own_scale")
+    rows = [SheetRow(say("image"), images)]
+    rows += [SheetRow(name, m, (-1.0 if m.min() < 0 else 0.0, 1.0), unit) for name, m in scaled.items()]
+    rows += [SheetRow(name, masked(images, mask)) for name, mask in masks.items()]
     return _draw_sheet(rows, titles)
 
 
@@ -60,11 +56,8 @@ def mean_map_sheet(images: np.ndarray, maps: Mapping[str | Said, np.ndarray], ti
     any. The scale counts in multiples of the even share, which all pixels get where none counts more.
     """
     times_even = {name: values * np.prod(values.shape[1:]) for name, values in maps.items()}
-    unit = say("times_even")
-    rows = [
-        SheetRow(name, values, (0.0, float(np.nanpercentile(values, 99.8))), unit)
-        for name, values in times_even.items()
-    ]
+    limits, unit = {name: float(np.nanpercentile(m, 99.8)) for name, m in times_even.items()}, say("times_even")
+    rows = [SheetRow(name, values, (0.0, limits[name]), unit) for name, values in times_even.items()]
     return _draw_sheet([SheetRow(say("mean_image"), images), *rows], titles)
 
 
@@ -84,13 +77,10 @@ def superpixel_sheet(
     magnitude; shown: (N, H, W) bool by name.
     """
     limit = float(np.percentile(np.abs(list(weights.values())), 99)) or 1.0
-    bordered = [] if segments is None else [SheetRow(say("superpixels"), draw_borders(images, segments))]
-    rows = [
-        SheetRow(say("image"), images),
-        *bordered,
-        *(SheetRow(name, values, (-limit, limit), say("weight")) for name, values in weights.items()),
-        *(SheetRow(name, masked(images, mask)) for name, mask in shown.items()),
-    ]
+    rows = [SheetRow(say("image"), images)]
+    rows += [] if segments is None else [SheetRow(say("superpixels"), draw_borders(images, segments))]
+    rows += [SheetRow(name, values, (-limit, limit), say("weight")) for name, values in weights.items()]
+    rows += [SheetRow(name, masked(images, mask)) for name, mask in shown.items()]
     return _draw_sheet(rows, titles, most_columns)
 
 
@@ -126,10 +116,10 @@ def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str | Said], most_col
     """Draw rows of tiles under titles, in bands one below another where there are too many columns."""
     left, right, gap = 0.82, 0.62, 0.04
     shown = [show(title) for title in titles]
-    columns, points = _fit_columns(shown, most_columns, TEXT_WIDTH - left - right)
+    columns, points = _fit_columns(shown, most_columns, style.TEXT_WIDTH - left - right)
     bands = -(-len(titles) // columns)
     columns = -(-len(titles) // bands)
-    tile = min(_TILE, (TEXT_WIDTH - left - right) / columns)
+    tile = min(_TILE, (style.TEXT_WIDTH - left - right) / columns)
     letters = letters_in(tile - 0.06, points)
     wrapped = ["\n".join(wrap(line, letters) for line in title.split("\n")) for title in shown]
     header = 0.1 + 0.019 * points * max(title.count("\n") + 1 for title in wrapped)
@@ -145,7 +135,9 @@ def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str | Said], most_col
         axes = figure.add_axes(_relative((left, bottom, width, side), figure))
         drawn = _draw_row(axes, rows[row], chosen)
         if row == 0:
-            _title_columns(axes, wrapped[chosen], wide, points)
+            middles = [i * (wide + _gap(wide)) + (wide - 1) / 2 for i in range(len(wrapped[chosen]))]
+            axes.set_xticks(middles, wrapped[chosen], fontsize=points)
+            axes.tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, length=0, pad=2)
         if limits := rows[row].limits:
             bar = figure.add_axes(_relative((left + width + 0.06, bottom + 0.08, 0.07, side - 0.16), figure))
             _draw_bar(figure, drawn, bar, limits, rows[row].bar_label)
@@ -178,7 +170,7 @@ def _draw_row(axes: Axes, row: SheetRow, chosen: slice) -> AxesImage:
     gap = _gap(tiles.shape[2])
     if row.limits:
         low, high = row.limits
-        sheet, colours = mosaic(tiles, len(tiles), gap), DIVERGING if low < 0 else SEQUENTIAL
+        sheet, colours = mosaic(tiles, len(tiles), gap), style.DIVERGING if low < 0 else style.SEQUENTIAL
     else:
         low, high = 0, 255
         sheet, colours = mosaic(tiles, len(tiles), gap, fill_value=255).squeeze().astype(np.uint8), "gray"
@@ -188,14 +180,68 @@ def _draw_row(axes: Axes, row: SheetRow, chosen: slice) -> AxesImage:
     return drawn
 
 
-def _title_columns(axes: Axes, titles: Sequence[str], width: int, points: float) -> None:
-    gap = _gap(width)
-    axes.set_xticks([i * (width + gap) + (width - 1) / 2 for i in range(len(titles))], titles, fontsize=points)
-    axes.tick_params(top=False, labeltop=True, bottom=False, labelbottom=False, length=0, pad=2)
-
-
 def _draw_bar(figure: Figure, drawn: AxesImage, axes: Axes, limits: tuple[float, float], label: str) -> None:
     low, high = limits
     bar = figure.colorbar(drawn, cax=axes, ticks=[low, 0, high] if low < 0 else [low, high])
     thin_bar(bar, [f"{tick:.3g}".replace("-", "\N{MINUS SIGN}") for tick in bar.get_ticks()])
     bar.set_label(label, fontsize=6, labelpad=1)
+
+
+_COLUMNS = 5
+_WIDTH = 1.2  # inches of a tile
+
+
+@drawn
+def explained_picture(
+    picture: np.ndarray,
+    probabilities: Mapping[str, tuple[float, float]],
+    maps: Mapping[str, np.ndarray],
+    superpixels: tuple[np.ndarray, np.ndarray, np.ndarray],
+    alike: np.ndarray,
+    titles: Sequence[str],
+) -> Figure:
+    """Show a picture with its likeliest classes, maps of it, its superpixels and the training images most like it.
+
+    picture: (H, W, C) in 0..255; probabilities: calibrated and raw, by class, the likeliest first; maps: up to three
+    (H, W) by title, signed where any value is negative, each on its own scale; superpixels: (H, W) int, their weights
+    (H, W), and which are the strongest, (H, W) bool; alike, titles: up to five images
+    (K, H, W, C) and what stands above them.
+    """
+    figure = new_figure(5.6)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[1.3, 2.1], squeeze=False)[:, 0]
+    first, bars = upper.subplots(1, 2, width_ratios=[2, 3])
+    show_image(first, picture, say("as_seen"))
+    _draw_bars(bars, probabilities)
+    grid = lower.add_gridspec(2, _COLUMNS)
+    segments, weights, strongest = superpixels
+    lime = {say("lime_weights"): weights}
+    for place, (title, values) in enumerate({**maps, **lime}.items()):
+        _draw_map(lower.add_subplot(grid[0, place]), values, title)
+    bordered = draw_borders(masked(picture[np.newaxis], strongest[np.newaxis]).astype(np.uint8), [segments])[0]
+    show_image(lower.add_subplot(grid[0, len(maps) + 1]), bordered, _title(say("lime_strongest")))
+    for place, (image, title) in enumerate(zip(alike, titles)):
+        show_image(lower.add_subplot(grid[1, place]), image, _title(title))
+    return figure
+
+
+def _draw_bars(axes: Axes, probabilities: Mapping[str, tuple[float, float]]) -> None:
+    places = np.arange(len(probabilities))
+    calibrated, raw = np.array([*probabilities.values()]).T
+    axes.barh(places, calibrated, height=0.55, color=style.COLOURS[0], label=say("calibrated"))
+    axes.plot(raw, places, "d", markersize=5, markerfacecolor="none", color="0.2", label=say("raw"))
+    axes.set_yticks(places, [wrap(name, 22) for name in probabilities])
+    axes.set(xlim=(0, 1.02), ylim=(len(places) - 0.4, -0.6))
+    axes.tick_params(axis="y", length=0)
+    in_percent(axes.xaxis)
+    axes.legend(loc="lower right")
+
+
+def _draw_map(axes: Axes, values: np.ndarray, title: str) -> None:
+    scaled = to_own_scale(values[np.newaxis])[0]
+    signed = bool((values < 0).any())
+    axes.imshow(scaled, cmap=style.DIVERGING if signed else style.SEQUENTIAL, vmin=-1 if signed else 0, vmax=1)
+    hide_axes(axes, _title(title))
+
+
+def _title(text: str) -> str:
+    return "\n".join(wrap(line, letters_in(_WIDTH)) for line in text.split("\n"))

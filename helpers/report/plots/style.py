@@ -32,15 +32,7 @@ COLOURS = sns.color_palette("colorblind", 10).as_hex()
 SHIPPED_FONT = Path(__file__).parents[1] / "fonts" / "NotoSansCJKtc.ttf"
 font_manager.fontManager.addfont(SHIPPED_FONT)
 FONTS = ["DejaVu Sans", font_manager.FontProperties(fname=SHIPPED_FONT).get_name()]
-STYLE: dict[str, Any] = {
-    "font.family": FONTS, "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8, "xtick.labelsize": 7,
-    "ytick.labelsize": 7, "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.linewidth": 0.6, "axes.prop_cycle": cycler(color=COLOURS), "axes.grid": False,
-    "grid.color": "0.88", "grid.linewidth": 0.5, "lines.linewidth": 1.4, "image.interpolation": "nearest",
-    "pdf.fonttype": 42, "savefig.dpi": 200,
-    "text.parse_math": False,  # a dollar sign in the name of a class is a dollar sign
-}  # fmt: skip
-style.use(STYLE)
+style.use([Path(__file__).with_suffix(".mplstyle"), {"font.family": FONTS, "axes.prop_cycle": cycler(color=COLOURS)}])
 
 
 def say(key: str, **values: Any) -> str:

@@ -31,10 +31,10 @@ def augmentation():
     return [layers.RandomFlip("horizontal", seed=1), layers.RandomContrast(0.5, seed=2)]
 """
 PLANNED = """
-from helpers.training.recipes import MILD, Phase, Plan
+from helpers.training.recipes import CHANGES, Phase, Plan
 
 def plan():
-    return Plan((Phase("sgd", 0.03, epochs=2),), batch_size=8, augmentation=MILD)
+    return Plan((Phase("sgd", 0.03, epochs=2),), batch_size=8, augmentation=CHANGES["mild"])
 """
 
 
