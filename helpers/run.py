@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.answers import Answer, AnswerError, ahead, diagnosis, load_answer
-from helpers.base import runs, timings
+from helpers.base import runs, timings, words
 from helpers.base.code import code_digest, hold_sources
 from helpers.base.keeper import Keeper, network_digest
 from helpers.base.notebook import UsageError
@@ -357,7 +357,8 @@ class Run:
             runs.record_parameters(folder, notebook, own)
         made_with = {"recipe": self.recipe.name, "seed": self.seed, "balance": balances(), "dataset": data.name}
         made_with |= {"data": data.fingerprint, "precision": describe_precision(), "image_size": data.image_shape[0]}
-        answer = Answer(folder, notebook, title, question, {"run": made_with, "parameters": own})
+        about = {"run": made_with, "parameters": own, "classes": list(data.class_names)}
+        answer = Answer(folder, notebook, title, question, about)
         print(*(() if notebook == diagnosis.TRAINING else self.warn(answer)), sep="\n", end="")
         return answer
 
@@ -378,8 +379,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     image_size: pixels a side of the images, or 0 for the data set's default, or what the network wants. Values left at
     their defaults are those that JupyterLab was opened on.
     With the recipe "pretrained", all training images were learned from, and so none is kept for validation.
-    Raises ValueError on a data set, recipe or seed that does not exist, in a sentence that names the legal values,
-    and where the shipped networks are not whole or not for these data.
+    Raises ValueError on an unknown data set, recipe or seed, and on shipped networks not whole or not for these data.
     """
     given = (dataset, recipe, seed, reports, image_size)
     dataset, recipe, seed, reports, image_size = runs.follow_lab(dict(zip(runs.COMMON, given))).values()
@@ -392,6 +392,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     if shipped:
         shipped.check(loaded)
     chosen = recipe_about(recipes.get_recipe(recipe), source, loaded.evidence is not None)
+    words.keep(loaded.class_names)
     plots.missing_characters("".join(loaded.class_names))  # has fonts of this machine help out in figures
     place, often, balance = runs.place_of(reports), runs.chosen_trainings(recipe), balances(recipe)
     folder = claim_run(loaded, recipe, seed, place, image_size, label(source, recipe), often, balance=balance)

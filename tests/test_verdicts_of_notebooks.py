@@ -79,7 +79,8 @@ def test_a_class_is_called_best_only_where_the_next_is_told_from_it(tmp_path: Pa
         "highest": confusion.extreme_recall(counts, NAMES, 1),
         "lowest": confusion.extreme_recall(counts, NAMES, -1),
     }
-    text = concluded(tmp_path, "06_lime", "c29b", **ends, names=list(NAMES), best=0, worst=1, together=[])
+    ends |= {"attended": regions.attention(np.ones((4, 1)), np.ones((4, 1)), ["top"], np.zeros(4)), "weight": "LIME"}
+    text = concluded(tmp_path, "06_lime", "c29b", **ends, names=list(NAMES), best=0, worst=1)
     assert ("The class that is found most often is happy" in text) == apart
     assert ("Which class is found most often is not clear" in text) == (not apart)
     assert ("do not say that the network finds happy better than sad" in text) == (not apart)

@@ -8,7 +8,7 @@ it can be set in any language later on; `names.toml` holds what classes, methods
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -34,6 +34,7 @@ KEY = re.compile(r"[a-z0-9_]+(\.[a-zA-Z0-9_-]+)+")
 BESIDE = re.compile(r"(?<=[\u4e00-\u9fff])(?=[0-9A-Za-z])|(?<=[0-9A-Za-z%])(?=[\u4e00-\u9fff])")
 _LOCALES = {"en": "en_GB"}  # "a, b and c"
 _language: ContextVar[str] = ContextVar("language", default=PLAIN)
+_kept: frozenset[str] = frozenset()  # classes of the data at hand that are shown as they are
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,25 @@ def catalogue(name: str) -> Mapping[str, str]:
 
 def names() -> Mapping[str, str]:
     """Give what is called otherwise in the language that is spoken, by the name that code has for it."""
-    return _names(language())
+    return _names(language(), _kept)
+
+
+def keep(classes: Iterable[str]) -> None:
+    """Show the classes of the data at hand as they are, whatever else they name, unless the names hold just these."""
+    global _kept
+    known = (frozenset(table) for section, table in _sections(PLAIN).items() if section.startswith("classes_"))
+    _kept = frozenset() if (own := frozenset(classes)) in known else own
 
 
 @cache
-def _names(name: str) -> Mapping[str, str]:
-    tables = tomllib.loads((FOLDER / name / f"{NAMES}.toml").read_text(encoding="utf-8"))
-    return {known: shown for table in tables.values() for known, shown in table.items()}
+def _names(name: str, kept: frozenset[str]) -> Mapping[str, str]:
+    tables = _sections(name).values()
+    return {known: shown for table in tables for known, shown in table.items() if known not in kept}
+
+
+@cache
+def _sections(name: str) -> Mapping[str, Mapping[str, str]]:
+    return tomllib.loads((FOLDER / name / f"{NAMES}.toml").read_text(encoding="utf-8"))
 
 
 def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -86,7 +86,7 @@ def balanced_accuracy(counts: np.ndarray) -> Interval:
     return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
-def recall_words(counts: np.ndarray, class_names: Sequence[str], most: int = 12) -> list[Said]:
+def recall_words(counts: np.ndarray, class_names: Sequence[str], most: int = 6) -> list[Said]:
     """Say every class's recall with its 95 % interval, the best first; of more than `most`, a few of both ends."""
     images = counts.sum(axis=1)
     there = [label for label in np.argsort(-np.diag(row_shares(counts)), kind="stable") if images[label]]

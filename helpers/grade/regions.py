@@ -60,23 +60,29 @@ def stand_out(table: pd.DataFrame) -> pd.DataFrame:
     return above.sort_values("ratio", ascending=False, kind="stable")
 
 
-def sentence(table: pd.DataFrame, by: str | Said) -> Said:
-    """Say for each group of `attention` which regions stand out; by: what lies there, such as a method's relevance."""
+def sentence(table: pd.DataFrame, by: str | Said, brief: bool = False) -> Said:
+    """Say for each group of `attention` which regions stand out; by: what lies there, such as a method's relevance.
+
+    brief: name the groups with the same regions together, and leave out the shares.
+    """
     found, enough = stand_out(table), table["images"] >= FEWEST
     kinds: dict[str, list[str]] = {"none": [], "few": []}
     if found.empty and (enough.all() or not enough.any()):
         return said("regions.nowhere" if enough.any() else "regions.unknown", by=by)
-    clauses = []
+    told: dict[tuple[Said, ...], list[str]] = {}
     for group, own in table.groupby("group", sort=False):
         if own["images"].iloc[0] < FEWEST:
             kinds["few"].append(str(group))
-        elif regions := phrases(found[found["group"] == group])[:NAMED]:
-            clauses.append(said("regions.some", names=group, regions=regions))
+        elif len(own := found[found["group"] == group][:NAMED]):
+            regions = [said("regions.other", region=name) for name in own.sort_index()["region"]]
+            told.setdefault(tuple(regions if brief else phrases(own)), []).append(str(group))
         else:
             kinds["none"].append(str(group))
+    some, whole = ("some_brief", "brief") if brief else ("some", "found")
+    clauses = [said(f"regions.{some}", names=groups, regions=list(regions)) for regions, groups in told.items()]
     clauses += [said(f"regions.{kind}", names=groups) for kind, groups in kinds.items() if groups]
-    whole = reduce(lambda before, clause: said("regions.also", before=before, clause=clause), clauses)
-    return said("regions.found", by=by, most=NAMED, found=whole)
+    joined = reduce(lambda before, clause: said("regions.also", before=before, clause=clause), clauses)
+    return said(f"regions.{whole}", by=by, most=NAMED, found=joined)
 
 
 def phrases(found: pd.DataFrame) -> list[Said]:

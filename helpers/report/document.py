@@ -71,6 +71,7 @@ class Report:
         for answer in answers:
             blocks = answer["blocks"]
             answer["blocks"] = [tables.whole_table(b, most_rows) if b["kind"] == "table" else b for b in blocks]
+        words.keep(name for answer in answers for name in answer.get("classes", ()))
         if words.language() != words.PLAIN:
             redraw_figures(self.folder, answers)
         document, numbers = compose(answers, self.stamp, self.hand_in), _numbers(answers)

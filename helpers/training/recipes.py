@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -236,8 +237,11 @@ def with_dnn(cnn: str) -> tuple[str, str]:
 
 def told(plan: Mapping[str, Any]) -> list[Said]:
     """Say how a network is trained by a plan, as `dataclasses.asdict` gives it or an older file of a network has it."""
-    sentences = [said(f"{_WORDS}.batches", batch=plan["batch_size"])]
-    sentences += [_phase(number, phase) for number, phase in enumerate(plan["phases"], 1)]
+    phases = [_phase(phase) for phase in plan["phases"]]
+    if len(phases) > 1:
+        phases = [said(f"{_WORDS}.numbered", number=number, phase=phase) for number, phase in enumerate(phases, 1)]
+    joined = reduce(lambda before, phase: said(f"{_WORDS}.also", before=before, phase=phase), phases)
+    sentences = [said(f"{_WORDS}.batches", batch=plan["batch_size"], phases=joined)]
     if share := plan.get("label_smoothing"):
         sentences.append(said(f"{_WORDS}.smoothing", share=share))
     if strength := plan.get("mixup"):
@@ -246,12 +250,12 @@ def told(plan: Mapping[str, Any]) -> list[Said]:
     return [*sentences, said(f"{_WORDS}.changed", changes=changes) if changes else said(f"{_WORDS}.as_they_are")]
 
 
-def _phase(number: int, phase: Mapping[str, Any]) -> Said:
+def _phase(phase: Mapping[str, Any]) -> Said:
     details = [said(f"{_WORDS}.decay", decay=decay)] if (decay := phase.get("weight_decay")) else []
     details += [said(f"{_WORDS}.soft", share=share)] if (share := phase.get("distillation")) else []
     details += [] if phase.get("augmented", True) else [said(f"{_WORDS}.unchanged")]
     details += [said(f"{_WORDS}.until", accuracy=accuracy)] if (accuracy := phase.get("until_accuracy")) else []
-    values = {"number": number, "epochs": phase["epochs"], "optimizer": phase["optimizer"]}
+    values = {"epochs": phase["epochs"], "optimizer": phase["optimizer"]}
     values |= {"rate": phase["learning_rate"], "schedule": said(f"{_WORDS}.{phase.get('schedule', 'cosine')}")}
     if details:
         return said(f"{_WORDS}.phase_with", **values, details=details)

@@ -65,3 +65,19 @@ def test_a_key_without_words_and_a_value_that_no_word_uses_are_told() -> None:
 @pytest.mark.parametrize(("value", "shown"), [(-0.004, "0.00"), (-0.005001, "\N{MINUS SIGN}0.01"), (-0.0, "0.00")])
 def test_a_number_that_is_rounded_to_nothing_has_no_sign(value: float, shown: str) -> None:
     assert words.render("{value:.2f}", {"value": value}) == shown
+
+
+@pytest.mark.parametrize("language", words.languages())
+def test_classes_of_a_user_are_shown_as_they_are_whatever_else_is_called_so(
+    language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "_kept", frozenset())  # and back again after the test
+    known = words._sections(language)["classes_emotions"]
+    with words.use(language):
+        usual = words.show("true"), words.show("share")
+        words.keep(["true", "image", "happy"])
+        assert [words.show(name) for name in ("true", "image", "happy")] == ["true", "image", "happy"]
+        assert "true" in words.text("differences.pair", true="true", predicted="image") and usual[0] != "true"
+        assert words.show("share") == usual[1]
+        words.keep(sorted(known))
+        assert (words.show("happy"), words.show("true")) == (known["happy"], usual[0])

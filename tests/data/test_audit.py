@@ -42,7 +42,7 @@ def test_every_finding_is_counted_where_it_was_planted(planted) -> None:
     assert list(table.columns) == ["finding", "train", "validation", "test", "all"]
     assert table["finding"].is_unique
     for language in words.languages():
-        assert {*table.columns, *table["finding"]} <= {*words._names(language)}
+        assert {*table.columns, *table["finding"]} <= {*words._names(language, frozenset())}
     assert counted(table, "images") == [40, 20, 20, 80]
     assert counted(table, "blank images") == [1, 0, 1, 2]
     assert counted(table, "copies of another") == [2, 0, 1, 5]

@@ -353,3 +353,34 @@ def test_a_figure_that_fits_below_the_text_of_a_short_answer_comes_before_one_th
     answer.save()
     first, second = pages(build_report(Report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short"))))[1:]
     assert "One training." in first and "The other." in first and "The tall one." in second
+
+
+def test_a_class_of_a_user_that_is_called_like_a_column_keeps_its_name(tmp_path: Path) -> None:
+    for classes, shown in ((("mass", "true"), "true"), (None, "true class")):
+        made_with = {"classes": [*classes]} if classes else {}
+        answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?", made_with)
+        answer.say("It is {name}.", name="true")
+        answer.save()
+        (section,) = Report(tmp_path, ["01_train_cnn"], STAMP).compose()["sections"]
+        assert [part["text"] for part in section["blocks"]] == [f"It is {shown}."]
+
+
+def test_figures_of_a_long_answer_leave_no_gap_and_its_last_page_takes_some_from_the_one_before(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
+    answer.summary("It is right. " * 12)
+    for name, height in {"one": 5.0, "two": 1.6, "three": 4.0}.items():
+        answer.figure(name, draw(6, height), f"The caption of {name}.", carries=True)
+    answer.save()
+    first, second = PdfReader(build_report(Report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short")))).pages[1:]
+    assert "caption of one" in first.extract_text()
+    assert "caption of two" in second.extract_text() and "caption of three" in second.extract_text()
+    assert figure_box(first)[3] > 0.7 * float(first.mediabox.height)  # right below the text
+
+
+def test_heads_of_a_table_of_many_columns_stand_word_upon_word(tmp_path: Path) -> None:
+    columns = ["gain, same face", *(f"mean rank {k}" for k in range(12))]
+    answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
+    answer.table("many", pd.DataFrame([dict.fromkeys(columns, 0.5)]), "The caption.")
+    answer.save()
+    text = pages(build_report(Report(tmp_path, ["01_train_cnn"], STAMP)))[1]
+    assert "same face" not in text and "mean rank" not in text and "same" in text and "face" in text
