@@ -39,25 +39,26 @@ class Filters(View):
         self.favourites.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")
         self.told = widgets.HTML()
         climb = self.button("climb", self._climb, "arrow-up")
-        places = [("made", self.made), ("map", self.answer), ("again", self.again)]
-        shown = row(*(column(widgets.HTML(html.escape(self.say(f"filters.{name}"))), one) for name, one in places))
+        places = {"made": self.made, "map": self.answer, "again": self.again}
+        shown = row(*(column(widgets.HTML(html.escape(self.say(f"filters.{n}"))), places[n]) for n in places))
+        self.climbed = shown.children[-1]
         best = column(widgets.HTML(html.escape(self.say("filters.favourites"))), self.favourites)
         keep = self.page.keep_button(self._figure)
         return column(row(self.layer, self.number, climb, keep), self.told, shown, best)
 
     def refresh(self) -> None:
         self.number.max = self.state.convolution.output.shape[-1] - 1
-        self.again.layout.visibility = "hidden"
+        self.climbed.layout.visibility = "hidden"
         shown = lambda state, turn: plots.as_png(plots.in_colours(state.filter_map(), False), MAP)  # noqa: E731
         self.page.ask("map", shown, self.answer.show)
         self.page.ask("filter", self._found, self._show)
 
     def _found(self, state: State, turn: Turn) -> dict[str, Any]:
         made = state.climb(partial(self._look, turn, self.made))
-        places, test = state.favourites(turn.check), state.run.dataset.test
+        places, test = state.favourites(), state.run.dataset.test
         sheet = plots.framed_mosaic(np.asarray(test.images[places]), np.zeros(len(places), bool), 8, 1)
         with words.use(self.page.language):
-            told = words.show(state.sought(made, turn.check))
+            told = words.show(state.sought(made))
         labels = [state.names[label] for label in test.labels[places]]
         names = [self.say("filters.favourite", place=p, label=label) for p, label in zip(places.tolist(), labels)]
         return {"made": made, "sheet": sheet, "names": names, "told": told, "places": places}
@@ -74,7 +75,7 @@ class Filters(View):
         self.told.value = f'<div role="status">{html.escape(found["told"])}</div>'
 
     def _climb(self) -> None:
-        self.again.layout.visibility = "visible"
+        self.climbed.layout.visibility = "visible"
         look = partial(self._look, there=self.again)
         job = lambda state, turn: state.climb(lambda image: look(turn, image=image), again=True)  # noqa: E731
         self.page.ask("climb", job, lambda image: self.again.show(plots.as_png(image, MAP)))
@@ -90,11 +91,11 @@ class Filters(View):
             self.page.changed()
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:
-        made, places = state.climb(lambda image: None), state.favourites(lambda: None)[:4]
+        made, places = state.climb(lambda image: None), state.favourites()[:4]
         images = np.stack([made, state.picture.pixels, *np.asarray(state.run.dataset.test.images[places])])
-        titles = [self.say("filters.made"), state.picture.name, *(f"test:{place}" for place in places)]
+        titles = [self.say("filters.kept_made"), state.picture.name, *(f"test:{place}" for place in places)]
         with words.use(self.page.language):
-            told = words.show(state.sought(made, lambda: None))
+            told = words.show(state.sought(made))
         values = {"layer": state.layer, "number": state.filter_number, "told": told}
         return plots.image_grid(images, titles, columns=6), self.say("filters.kept", **values), "5"
 
@@ -133,7 +134,7 @@ class Layers(View):
         silent = float((outputs <= 0).all(axis=(1, 2)).mean())
         values = {"channels": len(outputs), "height": outputs.shape[1], "width": outputs.shape[2], "silent": silent}
         told = self.say("layers.told", shown=min(CHANNELS, len(outputs)), **values)
-        found = {"sheet": plots.as_png(plots.in_colours(sheet.clip(0, 1), False), 560), "told": told}
+        found = {"sheet": plots.as_png(plots.in_colours(sheet.clip(0, 1), False, plots.CHANNELS), 560), "told": told}
         return found | {"mean": plots.as_png(over.astype(np.uint8), 280)}
 
     def _show(self, found: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ class Page(widgets.VBox):
 
     def __init__(self, run: Run, language: str) -> None:
         self.state, self.language = State(run), language
-        self.worker = Worker(self._tell, lambda turn, error: self.complain(error))
+        self.worker = Worker(self._tell, self.complain)
         super().__init__(_dom_classes=("explore",))
         self._build()
 
@@ -39,6 +39,11 @@ class Page(widgets.VBox):
         """Set a sentence in the language of the page."""
         with words.use(self.language):
             return words.text(f"explore.{key}", **values)
+
+    def join(self, *sentences: str) -> str:
+        """Set sentences behind each other, as the language of the page does."""
+        with words.use(self.language):
+            return words.join(sentences)
 
     def name(self, name: str) -> str:
         """Give what a class, method or region is called in the language of the page."""
@@ -64,6 +69,7 @@ class Page(widgets.VBox):
     def changed(self) -> None:
         """Show the tab that is open anew, after another picture or class was chosen."""
         self._message("")
+        self.worker.drop(but="keep")  # what nobody looks at any more
         self.head.value = self._headline()
         opened = self.tabs.selected_index or 0
         if not self.tabs.children[opened].children:  # a tab is built when it is first opened
@@ -77,7 +83,7 @@ class Page(widgets.VBox):
     def keep_button(self, make: Callable[[State], tuple[Figure, str, str]]) -> widgets.Button:
         """Make the button that writes a figure into the notes; make: gives it with its words and its question."""
         button = widgets.Button(description=self.say("keep.button"), tooltip=self.say("keep.tip"), icon="plus")
-        button.layout.width = "auto"
+        button.layout.width, button.layout.align_self = "auto", "flex-start"
 
         def job(state: State, turn: Turn) -> str:
             figure, text, question = make(state)

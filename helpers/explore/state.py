@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from io import BytesIO
 from typing import Any, TypeVar
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -24,8 +25,10 @@ from helpers.explain.saliency import Settings
 from helpers.explore.edits import Edit, squares
 from helpers.grade import calibration, confusion, regions
 from helpers.networks import architectures
+from helpers.networks.fast import accelerate
 from helpers.networks.layers import Layer
 from helpers.networks.logits import all_probabilities
+from helpers.networks.precision import supports_bfloat16
 from helpers.run import Run
 
 T = TypeVar("T")
@@ -37,6 +40,7 @@ MARKS = ("", "suspects", "near")
 LIGHT = ("light_x", "light_y", "brightness", "contrast")  # traits of schematic faces
 STEPS, ROUND, TOP_IMAGES, REGION_IMAGES = 190, 10, 8, 100  # of an ascent; steps between two looks; images of a filter
 PARTS = ("superpixels", "squares")
+HIDING = ("occlusion", "RISE", "LIME")  # methods that only ask for answers, hundreds, so that bfloat16 is good enough
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ class State:
         best = [one.name for one in self.explainer.methods]
         self.methods = self.methods or tuple(name for name in usual if name in known) or tuple(best)
         self.known_methods = tuple(known)
+        # Here and not when first asked, which may be of a copy of this state.
+        self._makers = [code_digest(State), network_digest(self.model), self.run.dataset.digest, self.run.seed]
         self.choose(int(np.argmax(self.predicted == self.run.dataset.test.labels)))
 
     # What the run says of its test images.
@@ -191,8 +197,8 @@ class State:
         return values if self.signed else np.abs(values)
 
     def _explain(self, method: registry.Method, pixels: np.ndarray, label: int, signed: bool) -> np.ndarray:
-        images = pixels[np.newaxis]
-        return method.explain(self.model, images, np.array([label]), self.settings, signed=signed)[0]
+        model = _predictor(self.model) if method.name in HIDING else self.model
+        return method.explain(model, pixels[np.newaxis], np.array([label]), self.settings, signed=signed)[0]
 
     def top_share(self, values: np.ndarray) -> tuple[np.ndarray, float]:
         """Mark the top pixels of a map (H, W): bool; and say which share of the relevance they hold."""
@@ -216,10 +222,6 @@ class State:
             self.memory.pop(next(iter(self.memory)))
         self.memory[key] = found
         return found
-
-    @cached_property
-    def _makers(self) -> list[Any]:
-        return [code_digest(State), network_digest(self.model), self.run.dataset.digest, self.run.seed]
 
     # What if?
 
@@ -288,22 +290,15 @@ class State:
 
         return self._once("climb", (self.layer, self.filter_number, start), compute)
 
-    def responses(self, look: Callable[[], None]) -> np.ndarray:
-        """Give each filter's mean output on each test image: (N, F) float32; look: may end this by raising an error."""
+    def responses(self) -> np.ndarray:
+        """Give each filter's mean output on each test image: (N, F) float32."""
         images, layer = self.run.dataset.test.images, self.convolution
-
-        def compute() -> np.ndarray:
-            found = []
-            for first in range(0, len(images), 256):
-                look()
-                found += ascent.filter_responses(self.model, [layer], images[first : first + 256])
-            return np.concatenate(found)
-
+        compute = lambda: ascent.filter_responses(self.model, [layer], images)[0]  # noqa: E731
         return self._once("responses", (self.layer,), compute)
 
-    def favourites(self, look: Callable[[], None]) -> np.ndarray:
+    def favourites(self) -> np.ndarray:
         """Name the test images that the filter answers most, the strongest first: (TOP_IMAGES,) int64."""
-        return np.argsort(-self.responses(look)[:, self.filter_number], kind="stable")[:TOP_IMAGES]
+        return np.argsort(-self.responses()[:, self.filter_number], kind="stable")[:TOP_IMAGES]
 
     def filter_map(self) -> np.ndarray:
         """Give the filter's output on the picture, after its activation, as shares of its highest: (h, w) float32."""
@@ -311,11 +306,11 @@ class State:
         values = ascent.filter_outputs(self.model, layer, self.picture.pixels)[self.filter_number]
         return values.clip(min=0) / max(float(values.max()), 1e-30)
 
-    def sought(self, made: np.ndarray, look: Callable[[], None]) -> Said:
+    def sought(self, made: np.ndarray) -> Said:
         """Say what the filter seeks: the pattern of the image made for it, regions, and classes."""
         asked = self.layer, self.filter_number
         attended = self._once("attended", asked, self._attended)
-        own = self.responses(look)[:, self.filter_number]
+        own = self.responses()[:, self.filter_number]
         liked = regions.preferred(own, self.run.dataset.test.labels, self.names)[:3]
         texture = ascent.texture(made[np.newaxis].astype(np.float32)).iloc[0]
         place = said("explore.filters.place", layer=self.layer, number=self.filter_number)
@@ -340,12 +335,12 @@ class State:
 
     # A picture of one's own.
 
-    def upload(self, name: str, content: bytes) -> None:
-        """Take a file for the picture, read as the run's data were. Raises ValueError where it is no picture."""
+    def read(self, name: str, content: bytes) -> Picture:
+        """Read a file as the run's data were. Raises ValueError where it is no picture."""
         found = read_picture(name, lambda: BytesIO(content), self.run.dataset)
         if isinstance(found, str):
             raise ValueError(found)
-        self.take(found)
+        return found
 
     def explained(self, language: str) -> dict[str, Any]:
         """Explain the picture as `make explain` does, in a language: its page, and "png"."""
@@ -356,6 +351,11 @@ class State:
 
         with words.use(language):
             return self._once("page", (self.picture.pixels, self.picture.name, language), compute)
+
+
+@lru_cache(maxsize=2)
+def _predictor(model: keras.Model) -> keras.Model:
+    return accelerate(model, "bfloat16" if supports_bfloat16() else "float32").predictor()
 
 
 def _told(value: Any) -> Any:

@@ -1,4 +1,14 @@
 // A picture in rows and columns: a cell is picked by click, or by arrow keys and Enter. What is picked goes to Python.
+// A slider of ipywidgets leaves its handles without a name: they get that of its label, of two with a number.
+function nameSliders(page) {
+  for (const handle of page?.querySelectorAll("[role=slider]:not([aria-label])") ?? []) {
+    const label = handle.closest(".jupyter-widgets")?.querySelector(".widget-label")?.textContent;
+    if (!label) continue;
+    const ends = handle.closest(".noUi-target").querySelectorAll("[role=slider]").length;
+    handle.setAttribute("aria-label", ends > 1 ? `${label} ${1 + Number(handle.dataset.handle)}/${ends}` : label);
+  }
+}
+
 function render({ model, el }) {
   const box = document.createElement("div"), image = document.createElement("img");
   const frame = document.createElement("span"), said = document.createElement("p");
@@ -17,8 +27,9 @@ function render({ model, el }) {
 
   function show() {
     URL.revokeObjectURL(address);
+    box.hidden = !model.get("value").byteLength; // nothing to show yet
     address = URL.createObjectURL(new Blob([model.get("value")], { type: "image/png" }));
-    image.src = address;
+    if (!box.hidden) image.src = address;
   }
   function place() {
     const [rows, columns] = sizes(), [row, column] = model.get("cursor"), [left, top, right, bottom] = inset();
@@ -60,6 +71,8 @@ function render({ model, el }) {
   model.on("change:label change:width", label);
   model.on("change:cursor change:names change:rows change:columns change:inset", place);
   show(), label(), place();
-  return () => URL.revokeObjectURL(address);
+  const watch = new MutationObserver(() => el.isConnected && nameSliders(el.closest(".explore")));
+  watch.observe(document.body, { childList: true, subtree: true });
+  return () => (watch.disconnect(), URL.revokeObjectURL(address));
 }
 export default { render };

@@ -42,6 +42,8 @@ class WhatIf(View):
             one.style.button_width = "auto"
         make = partial(self.labelled, widgets.IntSlider)
         self.moves = {n: make(n, partial(self._change, n), min=-most, max=most) for n, most in MOVES.items()}
+        for one in (self.side, *self.moves.values()):
+            one.style.description_width = "110px"
         self.mirror = self.labelled(widgets.Checkbox, "mirror", partial(self._change, "mirror"), indent=False)
         acts = row(self.button("reset", self._reset), self.button("adopt", self._adopt))
         self.table.layout.width = "340px"
@@ -192,8 +194,12 @@ class YourPicture(View):
 
     def _take(self, files: Any) -> None:
         if files:
-            self.state.upload(files[0]["name"], bytes(files[0]["content"]))
-            self.page.changed()
+            name, content = files[0]["name"], bytes(files[0]["content"])
+            self.page.ask("upload", lambda state, turn: state.read(name, content), self._taken)
+
+    def _taken(self, picture: pictures.Picture) -> None:
+        self.state.take(picture)
+        self.page.changed()
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:
         with words.use(self.page.language):

@@ -182,9 +182,8 @@ class Gallery(View):
         sheet = plots.framed_mosaic(np.asarray(test.images[places]), wrong, COLUMNS, PAGE // COLUMNS)
         count, pages = len(state.places()), state.pages()
         said = self.say("gallery.counted", count=count, page=state.page + 1, pages=pages)
-        cursor = [int(found[0]) for found in [np.flatnonzero(places == state.place)] if len(found)]
         names = [self._describe(state, int(place)) for place in places]
-        return {"value": plots.as_png(sheet), "names": names, "said": said, "cursor": cursor}
+        return {"value": plots.as_png(sheet), "names": names, "said": said, "places": places}
 
     def _describe(self, state: State, place: int) -> str:
         label, answer = state.names[state.run.dataset.test.labels[place]], int(state.predicted[place])
@@ -200,7 +199,9 @@ class Gallery(View):
 
     def _show(self, found: tuple[dict[str, Any], dict[str, Any]]) -> None:
         grid, matrix = found
-        self.counted.value, cursor = html.escape(grid.pop("said")), grid.pop("cursor")
+        self.counted.value = html.escape(grid.pop("said"))
+        # of what is chosen by now: a cursor that has moved on meanwhile is not set back
+        cursor = np.flatnonzero(grid.pop("places") == self.state.place).tolist()
         with self.grid.hold_sync(), self.matrix.hold_sync():
             for name, value in grid.items():
                 setattr(self.grid, name, value)
@@ -304,9 +305,9 @@ class OneImage(View):
 
     def _step(self, picked: dict[str, Any]) -> None:
         """Go to the next image that the gallery shows, or the one before."""
-        if picked["kind"] != "step":
-            return
         places = self.state.places().tolist()
+        if picked["kind"] != "step" or not places:
+            return
         here = places.index(self.state.place) if self.state.place in places else -1
         self.state.choose(places[(here + (picked["row"] or picked["column"])) % len(places)])
         self.page.changed()
@@ -319,7 +320,7 @@ class OneImage(View):
         said = self.say("image.answer", **values)
         if state.picture.label is not None:
             right = "right" if state.picture.label == order[0] else "wrong"
-            said += " " + self.say(f"image.{right}", label=state.names[state.picture.label])
+            said = self.page.join(said, self.say(f"image.{right}", label=state.names[state.picture.label]))
         named = [(self.page.name(state.names[place]), [float(found[place])]) for place in order]
         table = bars(named, [self.say("image.calibrated")])
         return plots.as_png(state.picture.pixels, MAP), f"<p>{html.escape(said)}</p>{table}"
@@ -338,9 +339,9 @@ class OneImage(View):
             if state.overlay:
                 coloured = (0.6 * coloured + 0.4 * state.picture.pixels).astype(np.uint8)
             left = plots.masked(state.picture.pixels[np.newaxis], mask[np.newaxis])[0].astype(np.uint8)
-            said = self.say("image.share", top=state.top, share=share)
             rank = state.explainer.ranks.get(name)  # as notebook 04 graded it
-            said += " " + (self.say("image.ungraded") if rank is None else self.say("image.graded", rank=rank))
+            grade = self.say("image.ungraded") if rank is None else self.say("image.graded", rank=rank)
+            said = self.page.join(self.say("image.share", top=state.top, share=share), grade)
             found.append((name, plots.as_png(coloured, MAP), plots.as_png(left, MAP), said))
         return found
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from helpers.networks.chunks import CHECK
+
 PATIENCE = 0.3  # seconds after which work has to show that it is under way
 
 
@@ -23,7 +25,7 @@ class Turn:
     over: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
-        """End here if the turn was stopped; long work calls this between its steps. Raises Stopped."""
+        """Raise Stopped if the turn was stopped; called before each chunk of images, and by what is long besides."""
         if self.stopped:
             raise Stopped
 
@@ -32,10 +34,10 @@ class Worker:
     """Does wishes in turn; of each kind the newest wins.
 
     told: is given the turn that has taken longer than PATIENCE, and None when nothing is under way; failed: is given
-    a turn that raised an error, and the error. Both, and every `show`, are called in the worker's thread.
+    an error that a turn raised. Both, and every `show`, are called in the worker's thread.
     """
 
-    def __init__(self, told: Callable[[Turn | None], None], failed: Callable[[Turn, Exception], None]) -> None:
+    def __init__(self, told: Callable[[Turn | None], None], failed: Callable[[Exception], None]) -> None:
         self._told, self._failed = told, failed
         self._lock, self._speaking = threading.Condition(), threading.Lock()
         self._waiting: dict[str, Turn] = {}
@@ -54,6 +56,13 @@ class Worker:
                 self._thread = threading.Thread(target=self._work, name="explore", daemon=True)
                 self._thread.start()
         return turn
+
+    def drop(self, but: str) -> None:
+        """Drop the wishes of all kinds but one; the work under way ends at its next check."""
+        with self._lock:
+            for turn in (*self._waiting.values(), *filter(None, [self._running])):
+                turn.stopped = turn.stopped or turn.kind != but
+            self._waiting = {kind: turn for kind, turn in self._waiting.items() if kind == but}
 
     def stop(self) -> None:
         """Drop all wishes. Work that cannot be interrupted ends by itself, unseen; new wishes do not wait for it."""
@@ -78,6 +87,7 @@ class Worker:
             timer.daemon = True
             timer.start()
             try:
+                CHECK.set(turn.check)  # in this thread alone
                 found = turn.job(turn)
                 with self._lock:
                     current = self._thread is own
@@ -86,7 +96,7 @@ class Worker:
             except Stopped:
                 pass
             except Exception as error:
-                self._failed(turn, error)
+                self._failed(error)
             finally:
                 timer.cancel()
                 self._end(turn, own)

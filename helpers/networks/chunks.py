@@ -1,12 +1,16 @@
 """Work on many images cut into chunks that fit in memory, by what an image takes on its way through a network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from itertools import pairwise
 
 import keras
 import numpy as np
 
 BYTES_AT_ONCE = 320_000_000  # of layers' outputs in flight: 64 images of 48 x 48 with their gradients in vgg9
+PARTS = 8  # into which such a chunk is cut where CHECK is set: a tenth of a second each
+# What a thread may set to be called before each chunk, and to end its work by an error.
+CHECK: ContextVar[Callable[[], None] | None] = ContextVar("CHECK", default=None)
 
 # For `as_many_as_last`: images that say anything of a method, and what an image has at most of pixels, and a network of
 # multiplications for it, where all are taken.
@@ -24,8 +28,12 @@ def as_many_as_last(count: int, shape: tuple[int, ...], work: int = 0) -> int:
 
 def chunks(count: int, image_bytes: int) -> Iterator[slice]:
     """Cut `count` pieces of work, each of which holds so many bytes, into slices that fit in memory."""
-    size = max(1, BYTES_AT_ONCE // max(1, image_bytes))
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+    check = CHECK.get()
+    size = max(1, BYTES_AT_ONCE // (PARTS if check else 1) // max(1, image_bytes))
+    for start in range(0, count, size):
+        if check:
+            check()
+        yield slice(start, min(start + size, count))
 
 
 def gradient_bytes(model: keras.Model, shape: tuple[int, ...]) -> int:

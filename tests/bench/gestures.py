@@ -8,8 +8,9 @@ from itertools import count
 import pandas as pd
 
 from helpers.data import faces
-from helpers.explore import page
-from helpers.explore.state import Face, State
+from helpers.explore import explore
+from helpers.explore.page import Page
+from helpers.explore.state import Face
 from helpers.networks import architectures
 from helpers.run import open_run
 from helpers.training.loop import Trained
@@ -25,34 +26,39 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = open_run("faces", "tiny", 0, folder)
         vars(run)["_headline"] = Trained(architectures.build_cnn("vgg9"), pd.DataFrame())  # weights cost no time
-        measure("first view, network loaded", lambda: page.explore(run).worker.wait(), 1, 6.0)
-        for name, act in gestures(State(run)).items():
+        shown: list[Page] = []
+        measure("first view, network loaded", lambda: shown.append(explore(run)) or shown[0].worker.wait(), 1, 6.0)
+        for name, act in gestures(shown[0]).items():
             act()
             measure(name, act, ROUNDS, MOST[name])
 
 
-def gestures(state: State) -> dict[str, Callable[[], object]]:
-    """Give what is timed, by name; each call is about another image or class, of which nothing is known yet."""
-    places, units = count(1), count()
+def gestures(page: Page) -> dict[str, Callable[[], object]]:
+    """Give what is timed until all is shown, by name; each call is about another image or class, not known yet."""
+    state, places, units = page.state, count(1), count()
 
-    def image(names: tuple[str, ...]) -> None:
-        state.choose(next(places))
-        for name in names:
-            state.map_of(name)
+    def image(names: tuple[str, ...], place: int) -> None:
+        state.choose(place)
+        show("image", names)
+
+    def show(tab: str, names: tuple[str, ...]) -> None:
+        state.methods = names
+        page.go(tab)
+        page.changed()
+        page.worker.wait()
 
     def label() -> None:
         if state.label == len(state.names) - 1:
             state.choose(next(places))
             state.label = -1
         state.label += 1
-        for name in FEW:
-            state.map_of(name)
+        show("image", FEW)
 
     def unit() -> None:
         state.face = Face(units=(next(units) % 100 / 100,) * len(faces.ACTION_UNITS))
-        state.probabilities_of(state.edited())
+        show("whatif", FEW)
 
-    acts: list[Callable[[], object]] = [lambda: image(FEW), label, lambda: image(("LIME",)), unit]
+    acts = [lambda: image(FEW, next(places)), label, lambda: image(("LIME",), next(places)), unit]
     return dict(zip(MOST, acts))
 
 

@@ -162,17 +162,15 @@ def test_an_ascent_from_the_picture_raises_the_filter_and_can_be_ended(state: St
 
 def test_the_favourites_of_a_filter_are_those_that_it_answers_most(state: State) -> None:
     state.layer, state.filter_number = 1, 2
-    found = state.favourites(lambda: None)
+    found = state.favourites()
     own = ascent.filter_responses(state.model, [state.convolution], DATA.test.images)[0][:, 2]
     assert own[found].min() >= np.delete(own, found).max() and (np.diff(own[found]) <= 0).all()
 
 
 def test_a_file_that_is_no_picture_is_told_in_a_sentence_and_a_picture_is_taken(state: State) -> None:
-    before = state.picture
     with pytest.raises(ValueError, match=r"note\.txt cannot be explained"):
-        state.upload("note.txt", b"no picture")
-    assert state.picture is before
-    state.upload("mine.png", plots.as_png(DATA.test.images[7]))
+        state.read("note.txt", b"no picture")
+    state.take(state.read("mine.png", plots.as_png(DATA.test.images[7])))
     assert (state.picture.name, state.place) == ("mine.png", None)
     assert np.array_equal(state.picture.pixels, DATA.test.images[7])
 
@@ -202,7 +200,7 @@ class Told:
         self.turns: list[str | None] = []
         self.errors: list[str] = []
         self.worker = worker.Worker(
-            lambda turn: self.turns.append(turn and turn.kind), lambda turn, error: self.errors.append(str(error))
+            lambda turn: self.turns.append(turn and turn.kind), lambda error: self.errors.append(str(error))
         )
 
 

@@ -34,10 +34,10 @@ from helpers.report.plots.sheets import (
     superpixel_sheet,
     to_own_scale,
 )
-from helpers.report.plots.style import COLOURS, MISTAKE, TEXT_WIDTH, missing_characters, new_figure
+from helpers.report.plots.style import CHANNELS, COLOURS, MISTAKE, TEXT_WIDTH, missing_characters, new_figure
 
 __all__ = [
-    "COLOURS", "MISTAKE", "TEXT_WIDTH", "accuracy_intervals", "as_png", "ascent_progress", "block_diagram",
+    "CHANNELS", "COLOURS", "MISTAKE", "TEXT_WIDTH", "accuracy_intervals", "as_png", "ascent_progress", "block_diagram",
     "cascade_lines", "channel_mosaics", "class_bars", "confusion_cells", "confusion_heatmaps", "depth_profile",
     "draw_borders", "dream_panels", "explained_picture", "explanation_sheet", "filter_mosaics", "filters_on_images",
     "framed_mosaic", "heatmap_grid", "image_grid", "image_rows", "in_colours", "layer_overview", "masked",

@@ -14,6 +14,7 @@ from helpers.report.plots.style import drawn, in_percent, letters_in, new_figure
 _BARS = 12  # most classes whose bars stand side by side
 _NUMBERED = 20  # most classes whose cells of the confusion matrix have room for numbers
 _NAMED = 40  # most classes whose names have room along its sides
+_LETTERS = 22  # of a name on the screen
 _WORST = 10  # most confused pairs whose classes are named where not all are
 
 
@@ -49,7 +50,7 @@ def confusion_cells(
     axes_names: of rows and columns. Returns the PNG, and the shares of the picture left, above, right and below the
     cells.
     """
-    left, top, side = 0.24, 0.24, 0.68
+    left, top, side = 0.26, 0.26, 0.66
     figure, size = Figure(figsize=(4.6, 4.6)), min(9.0, 66 / len(class_names))
     axes = figure.add_axes((left, 1 - top - side, side, side))
     numbers = len(class_names) <= _NUMBERED
@@ -59,8 +60,11 @@ def confusion_cells(
     axes.xaxis.set_label_position("top")
     axes.set(ylabel=axes_names[0], xlabel=axes_names[1])
     if len(class_names) <= _NAMED:
-        names = [name.replace("_", " ") for name in class_names]
-        axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=45, ha="left", fontsize=size)
+        short = [name if len(name) <= _LETTERS else f"{name[:_LETTERS]}…" for name in class_names]
+        names = [name.replace("_", " ") for name in short]
+        upright = max(map(len, names)) > 8  # a long name that leans would leave the picture
+        lean = {"rotation": 90} if upright else {"rotation": 45, "ha": "left"}
+        axes.set_xticks(np.arange(len(names)) + 0.5, names, fontsize=size, **lean)
         axes.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0, fontsize=size)
     axes.tick_params(length=0)
     content = BytesIO()

@@ -47,10 +47,13 @@ def framed_mosaic(images: np.ndarray, marked: np.ndarray, columns: int, rows: in
     return sheet.reshape(rows * height, columns * width, 3)
 
 
-def in_colours(values: np.ndarray, signed: bool) -> np.ndarray:
-    """Colour a map (H, W) in -1..1, or in 0..1 where it is not signed, as figures do, nan white: (H, W, 3) uint8."""
+def in_colours(values: np.ndarray, signed: bool, colours: str = SEQUENTIAL) -> np.ndarray:
+    """Colour a map (H, W) in -1..1, or in 0..1 where it is not signed, as figures do, nan white: (H, W, 3) uint8.
+
+    colours: of matplotlib, where it is not signed.
+    """
     share = values / 2 + 0.5 if signed else values
-    coloured = colormaps[DIVERGING if signed else SEQUENTIAL](share, bytes=True)[..., :3]
+    coloured = colormaps[DIVERGING if signed else colours](share, bytes=True)[..., :3]
     return np.where(np.isnan(values)[..., np.newaxis], np.uint8(255), coloured)
 
 

@@ -32,7 +32,7 @@ def layer_overview(layers: Mapping[str, np.ndarray], channels: int) -> Figure:
         part = [*strips[chosen], *[blank] * (rows - len(strips[chosen]))]
         left = (column * style.TEXT_WIDTH / columns + label_width) / style.TEXT_WIDTH
         axes = figure.add_axes((left, 0.0, channels * cell / style.TEXT_WIDTH, 1.0))
-        axes.imshow(np.concatenate(part), cmap="viridis", vmin=0, vmax=1, aspect="auto")
+        axes.imshow(np.concatenate(part), cmap=style.CHANNELS, vmin=0, vmax=1, aspect="auto")
         axes.set_yticks([(side + gap) * i + side / 2 for i in range(len(strips[chosen]))], list(layers)[chosen])
         axes.set_xticks([])
         axes.tick_params(length=0, labelsize=6.5, pad=3)
@@ -76,7 +76,7 @@ def channel_mosaics(
     for axes, (title, values) in zip(grid, panels.items(), strict=False):
         tiles = np.moveaxis(values, -1, 0)
         limit = float(np.percentile(np.abs(tiles), 99.5)) or 1.0
-        colours, low = (style.DIVERGING, -limit) if title in signed else ("viridis", 0.0)
+        colours, low = (style.DIVERGING, -limit) if title in signed else (style.CHANNELS, 0.0)
         sheet = mosaic(tiles, mosaic_columns(len(tiles)), max(1, tiles.shape[1] // 12))
         drawn = axes.imshow(sheet, cmap=colours, vmin=low, vmax=limit)
         hide_axes(axes, title)

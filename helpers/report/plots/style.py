@@ -24,6 +24,7 @@ from helpers.base.words import Said
 
 TEXT_WIDTH = 6.7  # inches between the margins of the report's page
 SEQUENTIAL = "magma"
+CHANNELS = "viridis"  # of a layer, as keract draws them
 DIVERGING = "vlag"
 MISTAKE = "#b2182b"  # the colour of what is wrong
 COLOURS = sns.color_palette("colorblind", 10).as_hex()

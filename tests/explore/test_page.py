@@ -1,0 +1,184 @@
+"""The page without a browser: what is stopped, what is shown of every tab, and that every control is named."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import ipywidgets as widgets
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from conftest import toy_dataset
+from helpers.explore.tiles import Tiles
+
+from helpers.answers import Answer
+from helpers.base.files import ROOT
+from helpers.explain import registry
+from helpers.explore.page import LANGUAGES, Page
+from helpers.explore.state import State
+from helpers.explore.views import Picture
+from helpers.networks import chunks
+from helpers.report import html, remarks
+from helpers.report.document import STAMP_KEYS, Report
+from helpers.run import Run
+from helpers.training.loop import Trained
+from helpers.training.recipes import get_recipe
+
+PASSES: list[int] = []  # images of each pass through the network
+THEN: list[Callable[[], object]] = []  # what is done at the second pass
+MANY = [one.name for one in registry.METHODS.values() if one.passes == "many"]
+WORK: dict[str, Callable[[State], object]] = {
+    **{name: lambda state, name=name: state.map_of(name) for name in MANY},
+    "an ascent": lambda state: state.climb(lambda image: None),
+    "favourites": lambda state: state.favourites(),
+    "a page on the picture": lambda state: state.explained("en"),
+}
+
+
+class Counting(keras.layers.Layer):
+    """Passes images on and counts them."""
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies([tf.py_function(count, [tf.shape(images)[0]], [])]):
+            return tf.identity(images)
+
+
+def count(images: tf.Tensor) -> None:
+    PASSES.append(int(images))
+    if len(PASSES) == 2 and THEN:
+        THEN.pop()()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose network counts its passes; its weights are drawn."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((24, 24, 1)), Counting(), keras.layers.Rescaling(1 / 255)]
+    layers += [keras.layers.Conv2D(4, 3, name="conv1"), keras.layers.ReLU(), keras.layers.MaxPooling2D()]
+    network = keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(3)])
+    found = Run(tmp_path_factory.mktemp("reports") / "toy", toy_dataset(), get_recipe("tiny"), seed=0)
+    vars(found)["_headline"] = Trained(network, pd.DataFrame())
+    return found
+
+
+@pytest.fixture
+def page(run: Run) -> Iterator[Page]:
+    page = Page(run, "en")
+    assert page.worker.wait()
+    yield page
+    assert page.worker.wait()
+
+
+def passes(page: Page, work: Callable[[State], object], then: Callable[[], object] | None = None) -> int:
+    """Count the images that pass through the network for some work, at whose second pass something is done."""
+    ended, state = threading.Event(), page.state
+
+    def job(turn: object) -> None:
+        try:
+            work(state)
+        finally:
+            ended.set()
+
+    PASSES.clear()
+    THEN[:] = [then] if then else []
+    page.worker.wish("work", job, lambda found: None)
+    assert ended.wait(60)
+    return sum(PASSES)
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_what_takes_many_passes_ends_between_them_when_stopped(
+    page: Page, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "BYTES_AT_ONCE", chunks.PARTS * chunks.gradient_bytes(page.state.model, (24, 24, 1)))
+    seen = passes(page, WORK[name], page.worker.stop)
+    assert 0 < seen < passes(page, WORK[name]) / 2  # what was stopped was not kept
+
+
+def test_a_newer_wish_ends_the_work_of_the_older_one(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "BYTES_AT_ONCE", chunks.PARTS * chunks.gradient_bytes(page.state.model, (24, 24, 1)))
+    shown: list[str] = []
+    page.state.label = (page.state.label + 1) % 3  # of which nothing is kept yet
+    again = lambda: page.worker.wish("work", lambda turn: "newer", shown.append)  # noqa: E731
+    assert 0 < passes(page, lambda state: state.map_of("RISE"), again) < page.state.settings.masks / 2
+    assert page.worker.wait() and shown == ["newer"]
+
+
+def test_another_tab_ends_what_was_looked_at_and_not_what_is_written(page: Page) -> None:
+    begun, go, shown = threading.Event(), threading.Event(), []
+    page.worker.wish("filter", lambda turn: (begun.set(), go.wait(60), turn.check()), shown.append)
+    assert begun.wait(60)
+    page.worker.wish("keep", lambda turn: "kept", shown.append)
+    page.go("layers")
+    go.set()
+    assert page.worker.wait() and shown == ["kept"]
+
+
+def test_images_are_as_many_at_a_time_as_ever_where_nobody_can_stop_the_work() -> None:
+    size, asked = chunks.BYTES_AT_ONCE // 100, []
+    assert [*chunks.chunks(100, size)] == [slice(0, 100)]
+    token = chunks.CHECK.set(lambda: asked.append(1))
+    parts = [*chunks.chunks(100, size)]
+    chunks.CHECK.reset(token)
+    assert len(parts) == len(asked) > chunks.PARTS / 2
+    assert [*chunks.chunks(100, size)] == [slice(0, 100)]
+
+
+def within(widget: widgets.Widget) -> Iterator[widgets.Widget]:
+    """Go through a widget and all that it holds."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from within(child)
+
+
+@pytest.mark.parametrize("language", LANGUAGES.values())
+def test_every_tab_is_shown_and_every_control_and_picture_is_named(run: Run, language: str) -> None:
+    page = Page(run, language)
+    for view in page.views:
+        page.go(view.key)
+        assert page.worker.wait() and "alert" not in page.message.value, page.message.value
+    found = [*within(page)]
+    controls = [one for one in found if isinstance(one, widgets.ValueWidget | widgets.Button) and not no_control(one)]
+    assert len(controls) > 30
+    assert [one for one in controls if not one.tooltip] == []
+    assert [one.tooltip for one in controls if not one.description] == [page.say("language")]
+    tiles = [one for one in found if isinstance(one, Tiles)]
+    assert all(one.label and one.value for one in tiles) and len(tiles) == 5
+    assert all(one.label for one in found if isinstance(one, Picture))
+
+
+def no_control(widget: widgets.Widget) -> bool:
+    return isinstance(widget, widgets.HTML)
+
+
+def test_a_filter_that_no_image_passes_shows_none_and_says_so(page: Page, tmp_path: Path) -> None:
+    page.state.narrow(low=0.999999, high=1.0)
+    page.changed()
+    assert page.worker.wait() and "alert" not in page.message.value
+    assert "Images found: 0" in page.views[0].counted.value and page.views[0].grid.names == []
+    page.go("image")
+    page.views[1].shown.picked = {"kind": "step", "row": 0, "column": 1}
+    assert page.worker.wait() and "alert" not in page.message.value
+    page.state.narrow(low=0.0)
+    assert np.array_equal(np.sort(page.state.places()), np.arange(60))
+
+
+def test_what_is_added_to_the_notes_stands_in_the_next_report(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remarks, "FOLDER", tmp_path / "notes")
+    page.go("layers")
+    assert page.worker.wait()
+    buttons = [one for one in within(page.tabs.children[4]) if isinstance(one, widgets.Button)]
+    next(one for one in buttons if one.description == page.say("keep.button")).click()
+    assert page.worker.wait() and "Added to" in page.message.value
+    name, run = "07_keract_activations", tmp_path / page.state.run.folder.name
+    answer = Answer(run, name, "Activations", "What do the layers see?")
+    answer.say("They see spots.")
+    answer.save()
+    stamp = dict.fromkeys(STAMP_KEYS, "x") | {"versions": {}, "notes": [], "date": "2026-01-31", "seed": 0}
+    added = remarks.read_remarks(run.name, [ROOT / "notebooks" / f"{name}.ipynb"])
+    made = html.build_report(Report(run, [name], stamp, remarks=added)).read_text(encoding="utf-8")
+    assert f'alt="What the layer relu 1 makes of image {page.state.picture.name}."' in made
