@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from conftest import toy_dataset
-from helpers.explore.tiles import Tiles
 
 from helpers.answers import Answer
 from helpers.base.files import ROOT
 from helpers.explain import registry
 from helpers.explore.page import LANGUAGES, Page
 from helpers.explore.state import State
-from helpers.explore.views import Picture
+from helpers.explore.views import Picture, Tiles
 from helpers.networks import chunks
 from helpers.report import html, remarks
 from helpers.report.document import STAMP_KEYS, Report
