@@ -13,6 +13,7 @@ from kill_report import Difference, Project, check, disturb
 from PIL import Image
 from pypdf import PdfReader
 
+from helpers.answers import render_block
 from helpers.base.files import ROOT
 from helpers.base.notebook import find_notebooks
 
@@ -60,11 +61,18 @@ def plain(text: str) -> str:
     return re.sub(r"\W+|_", "", text).lower()
 
 
+def summary_sentences(answer: dict) -> int:
+    """Count the sentences that answer the question as it was asked."""
+    text = " ".join(render_block(block) for block in answer["blocks"] if "summary" in block)
+    return len(re.findall(r"[.!?](?= [A-Z0-9]|$)", text))
+
+
 def check_run(run: Path) -> None:
     """Check that a run's folder holds all answers, with pictures that show something, and the PDF."""
     answers = {name: json.loads((run / "answers" / f"{name}.json").read_text()) for name in NAMES}
     for name, keys in REQUIRED_NUMBERS.items():
         assert set(keys) <= answers[name]["numbers"].keys()
+    assert {name: n for name, answer in answers.items() if not 3 <= (n := summary_sentences(answer)) <= 6} == {}
     pictures = [run / file for answer in answers.values() for file in answer["files"] if file.endswith(".png")]
     assert len(pictures) >= len(NAMES)
     for picture in pictures:
