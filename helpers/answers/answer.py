@@ -171,7 +171,7 @@ class Answer:
 
     def stop(self, key: str | Said, /, **values: Any) -> NoReturn:
         """End a notebook early, with a sentence that says why; what was answered so far is kept."""
-        self.say(key, **values)
+        self.summary(key, **values)
         self.save()
         raise SystemExit(0)  # which papermill takes for an end, not for an error
 

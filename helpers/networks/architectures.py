@@ -1,5 +1,7 @@
 """The networks of the assignment: named CNNs, and the plain DNN of equal size that each is compared with."""
 
+import re
+import textwrap
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -329,7 +331,7 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
         case layers.BatchNormalization():
             return "", "batch norm"
         case layers.LayerNormalization():
-            return "", "per image"
+            return "", "per image" if np.size(layer.axis) == 3 else "layer norm"
         case layers.Dropout(rate=rate):
             return "", f"dropout {rate:g}"
         case layers.UpSampling2D(size=(times, _)):
@@ -339,4 +341,5 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
         case layers.ReLU() | layers.Activation():
             return "", getattr(getattr(layer, "activation", None), "__name__", "ReLU")
         case _:
-            return "other" if layer.trainable_weights else "", type(layer).__name__.lower()
+            words = re.sub("(?<=[a-z])(?=[A-Z])", " ", type(layer).__name__).lower()
+            return "other" if layer.trainable_weights else "", "\n".join(textwrap.wrap(words, 14))

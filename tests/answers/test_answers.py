@@ -278,3 +278,10 @@ def test_the_summary_comes_first_in_its_order_whenever_it_is_said(answer: Answer
         "More statistics.",
     ]
     assert repr(shown) == "Then the rest."
+
+
+def test_what_ends_a_notebook_early_is_its_answer_to_the_question(answer: Answer) -> None:
+    with pytest.raises(SystemExit) as end:
+        answer.stop("There is nothing to look at.")
+    (block,) = load_answer(answer.folder, answer.notebook)["blocks"]
+    assert end.value.code == 0 and block["summary"]

@@ -182,6 +182,14 @@ def test_the_words_of_a_diagram_fit_their_boxes(name: str) -> None:
     assert max(map(len, words)) <= 14, max(words, key=len)
 
 
+def test_a_diagram_calls_normalization_of_features_and_layers_of_ones_own_by_what_they_are() -> None:
+    layers, patches = keras.layers, keras.Input((9, 16))
+    told = layers.LayerNormalization()(layers.Dense(16)(patches))
+    network = keras.Model(patches, layers.GlobalAveragePooling1D()(layers.MultiHeadAttention(2, 8)(told, told)))
+    words = [line for _, label, _ in architectures.diagram_blocks(network) for line in label.splitlines()]
+    assert words[1:] == ["dense 16", "layer norm", "multi head", "attention", "global average", "pooling1d"]
+
+
 def test_multiplications_are_counted_at_every_position() -> None:
     layers = keras.layers
     network = keras.Sequential(

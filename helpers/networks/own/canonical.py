@@ -296,7 +296,11 @@ def _check_ends(graph: keras.Model, classes: int) -> bool:
     if len(taken) != 1:
         raise NetworkError(f"The network {name} takes {len(taken)} inputs; it may take one image alone.")
     if len(taken[0]) != 3:
-        raise NetworkError(f"The network {name} takes an input of shape {taken[0]}; it has to take images (H, W, C).")
+        advice = (
+            f"keras.Sequential([keras.Input((height, width, channels)), keras.layers.Reshape({taken[0]}), network])"
+        )
+        wrong = f"The network {name} takes an input of shape {taken[0]} and not images"
+        raise NetworkError(f"{wrong}; if these are an image's pixels, give {advice}.")
     if len(given) != 1 or len(given[0]) != 1:
         raise NetworkError(f"The output of the network {name} has the shape {given}; it has to be one vector.")
     if given[0][0] != classes and not (given[0][0] == 1 and classes == 2):

@@ -10,9 +10,12 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from helpers.base.files import ROOT
 from helpers.networks.own.source import WEIGHTS, NetworkError, Source, describe, import_file
@@ -69,7 +72,9 @@ def _load(path: Path, source: Source) -> "keras.Model":
         return open_exported(path)
     objects = vars(import_file(source.custom)) if source.custom else {}
     own = {name: value for name, value in objects.items() if callable(value) and not name.startswith("_")}
-    return keras.saving.load_model(path, custom_objects=own, compile=False, safe_mode=True)
+    network = keras.saving.load_model(path, custom_objects=own, compile=False, safe_mode=True)
+    network.name = source.name  # which tells more than Keras's functional_3
+    return network
 
 
 def _open_guarded(source: Source, folder: Path) -> "keras.Model":
@@ -121,7 +126,12 @@ def sentence(error: Exception, path: Path) -> str:
         return f"{path} has a layer that Keras does not know; name the Python file that defines it by CUSTOM=layers.py."
     if isinstance(error, PermissionError):
         return f"{path} is not opened: {text}, which no network needs."
-    return f"{path} cannot be opened as a Keras model; it is damaged or of another kind ({text[:160]})."
+    whole = 'write the whole network by model.save("model.keras")'
+    if "No model config" in text:
+        return f"{path} holds no network, but weights alone at most; {whole}."
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        text = "it is no archive, or is cut short"  # Keras says that there is no such file
+    return f"{path} cannot be opened as a Keras model; it is damaged or of another kind ({text[:160]}); {whole}."
 
 
 def main(task: dict[str, Any]) -> None:
@@ -142,6 +152,11 @@ def main(task: dict[str, Any]) -> None:
                 raise
             except Exception as error:  # whatever a foreign file brings about
                 raise NetworkError(sentence(error, source.path)) from error
+            if wrong := next((one.path for one in network.weights if not np.isfinite(one).all()), ""):
+                raise NetworkError(
+                    f"{source.path} has weights that are no finite numbers, such as {wrong}: its training has failed; "
+                    "train it again, with a smaller learning rate."
+                )
             canonical(network, shape, task["classes"])
             if source.path.is_file():
                 network.save(folder / "network.keras")

@@ -56,7 +56,7 @@ def _same_answers(
     pixels = np.asarray(scale(pixels) if scale else pixels)
     if graph.input_shape[1:] not in (shape, (None, None, shape[2]), (None, None, None)):
         return []  # channels first, with which TensorFlow cannot compute on a processor
-    answers = np.asarray(network.predict(pixels, verbose=0), np.float32)
+    answers = np.asarray(keras.tree.flatten(network.predict(pixels, verbose=0))[0], np.float32)  # it may be in a dict
     if answers.shape[1] == 1:
         wanted = np.concatenate([1 - answers, answers], axis=1) if answers.min() >= 0 else said
     else:

@@ -48,8 +48,8 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Name the network."""
-        return self.path.stem
+        """Name the network: after its file and, where that is not `build`, the function."""
+        return self.path.stem + (f"-{self.function}" if self.function != "build" else "")
 
     @property
     def trained(self) -> bool:
@@ -124,7 +124,7 @@ def label(source: Source | str, recipe: str) -> str:
     """Name a network in the name of a run; nothing for the one that the recipe trains anyway."""
     if isinstance(source, str) or (source.path == OWN and recipe == "quick"):
         return source if isinstance(source, str) else ""
-    return source.name + (f"-{source.function}" if source.function != "build" and not source.side else "")
+    return source.name
 
 
 def find_file(text: str, variable: str) -> Path:

@@ -1,6 +1,7 @@
 """A trained network's file is opened apart, and what it must not do is refused in a sentence."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import keras
@@ -143,10 +144,34 @@ def with_own_layer(path: Path) -> None:
     KINDS["transformer"](SHAPE, 3).save(path)
 
 
+def with_weights_that_are_no_numbers(path: Path) -> None:
+    network = KINDS["guide"](SHAPE, 3)
+    kernel, bias = network.layers[0].get_weights()
+    kernel[0, 0, 0, 0] = np.nan  # ReLU may make a zero of it, so that answers do not tell
+    network.layers[0].set_weights([kernel, bias])
+    network.save(path)
+
+
+def of_something_else(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("photos/notes.txt", "no network")
+
+
+def taking_vectors(path: Path) -> None:
+    keras.Sequential([keras.Input((24 * 24,)), layers.Dense(3)]).save(path)
+
+
 @pytest.mark.parametrize(
     ("write", "said"),
     [
-        (damaged, "cannot be opened as a Keras model"),
+        (damaged, "own.keras cannot be opened as a Keras model"),
+        (
+            lambda path: path.write_bytes(b""),
+            r"it is no archive, or is cut short\); write the whole network by model.save",
+        ),
+        (of_something_else, "cannot be opened as a Keras model; .*write the whole network by model.save"),
+        (with_weights_that_are_no_numbers, r"has weights that are no finite numbers, such as .*conv2d.*/kernel"),
+        (taking_vectors, r"The network own takes an input of shape \(576,\) .*Reshape\(\(576,\)\), network\]\)"),
         (with_lambda, "holds a Lambda layer, which is a program"),
         (of_eleven_classes, "tells 11 classes apart and the data have 3; give data of the classes"),
         (with_own_layer, "CUSTOM=layers.py"),
@@ -157,6 +182,12 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(tmp_path, write, sa
     with pytest.raises(NetworkError, match=said) as error:
         opening.check(Source(tmp_path / "own.keras"), SHAPE, 3)
     assert "\n" not in str(error.value)
+
+
+def test_weights_alone_are_refused_with_how_to_write_the_network(tmp_path):
+    KINDS["guide"](SHAPE, 3).save_weights(tmp_path / "own.weights.h5")
+    with pytest.raises(NetworkError, match=r"own.weights.h5 holds no network, but weights alone at most; write .*save"):
+        opening.check(Source(tmp_path / "own.weights.h5"), SHAPE, 3)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +235,7 @@ class TestWhatNetworkNames:
         file.write_text("def small(image_shape, classes): ...\n")
         assert read_source("tiny", {}) == "" and read_source("tiny", {"NETWORK": "vgg9"}) == "vgg9"
         named = read_source("tiny", {"NETWORK": f"{file}:small"})
-        assert named == Source(file, "small") and label(named, "tiny") == "mine-small"
+        assert named == Source(file, "small") and label(named, "tiny") == named.name == "mine-small"
         assert label(read_source("quick", {}), "quick") == ""
         with pytest.raises(NetworkError, match="names no file"):
             read_source("tiny", {"NETWORK": str(tmp_path / "none.keras")})

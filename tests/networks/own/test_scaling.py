@@ -109,6 +109,13 @@ def test_the_wrapper_is_proved_and_a_wrong_one_is_not(shades):
         prove(canonical(network, (12, 12, 1), 3), network, images, scale)
 
 
+def test_a_vector_that_is_given_by_name_is_proved_alike(shades):
+    network = shade_network()
+    named = keras.Model(network.inputs, {"shade": network.outputs[0]})
+    wrapped = canonical(named, (12, 12, 1), 3, scaling.scales(1)["255"])
+    assert all(check.passed for check in prove(wrapped, named, shades[0], scaling.scales(1)["255"]))
+
+
 def test_a_network_without_a_gradient_is_not_explained(shades):
     images, _ = shades
     stopped = keras.Sequential([keras.Input((12, 12, 1)), layers.Lambda(keras.ops.stop_gradient)])
