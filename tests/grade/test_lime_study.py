@@ -77,16 +77,6 @@ class TestStudy:
         pd.testing.assert_frame_equal(table, again)
 
 
-def test_a_network_that_computes_long_is_studied_with_fewer_copies(curved, images, monkeypatch) -> None:
-    def tried() -> list[int]:
-        table = lime_study.study(curved, images[:1], [0], range(2), segments=(9,))
-        return table["samples"].tolist()
-
-    assert tried() == [*lime_study.SAMPLES]
-    monkeypatch.setattr(lime_study, "USUAL_WORK", 100)
-    assert tried() == [*lime_study.SAMPLES[:-1]]
-
-
 def test_weights_drawn_at_random_agree_by_chance_only():
     random = np.random.default_rng(0)
     found = lime_study._agreement(random.normal(size=(60, 40)), np.zeros(60), top=5)
