@@ -31,7 +31,7 @@ BATCH = 128
 IMAGES = 8 * BATCH
 PLAIN, FIT, TORCH = "Keras float32", "Keras float32, fit", "PyTorch bfloat16"
 # What parts of the acceleration are measured with: the large and the quick network, each with as many images in a
-# batch as it is trained with and so many steps a round. Of them, only the third enlarges its images.
+# batch as it is trained with and so many steps a round.
 STUDIED = {
     NETWORK: (BATCH, 1),
     RECIPES["quick"].cnn: (RECIPES["quick"].plan.batch_size, STEPS_AT_ONCE),
@@ -94,8 +94,7 @@ def ablation_runs(network: str, batch: int, steps: int) -> Runs:
     model, data = build_cnn(network), _data(batch * steps)
     precision = choose_precision(multiplications(model))
     make = partial(_part_run, model, data=data, batch=batch)
-    parts = [part for part in PARTS if part != "enlargement" or ARCHITECTURES[network].enlargement != (1, 1)]
-    runs = {"all": make(precision)} | {part: make(precision, without=(part,)) for part in parts}
+    runs = {"all": make(precision)} | {part: make(precision, without=(part,)) for part in PARTS}
     if precision == "bfloat16":
         runs["bfloat16"] = make("float32")
     single = accelerate(model, precision)

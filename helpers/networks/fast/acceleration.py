@@ -10,7 +10,7 @@ from helpers.networks.fast import twins
 from helpers.networks.fast.adamw import FusedAdamW
 from helpers.networks.precision import Precision, accelerates, precision_for
 
-PARTS = ("batch norm", "enlargement", "AdamW")  # what can be switched off, besides the precision
+PARTS = ("batch norm", "AdamW")  # what can be switched off, besides the precision
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Accelerated:
 
         factor: (3, 2) by three halves, (1, 1) not at all. Raises ValueError for a network that is no chain of layers.
         """
-        return twins.enlarging(network, factor, fused=not self.plain)
+        return twins.enlarging(network, factor)
 
     def refresh(self) -> None:
         """Have the validator predict with what the trainer has learned so far."""

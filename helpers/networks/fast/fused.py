@@ -4,10 +4,7 @@ All act as Keras's own on another backend. None reaches a file: they belong to t
 """
 
 import keras
-import numpy as np
 from keras import layers, ops
-
-from helpers.networks.architectures import enlarge
 
 
 class FusedBatchNormalization(layers.BatchNormalization):
@@ -68,36 +65,3 @@ class FusedBatchNormalization(layers.BatchNormalization):
         """Pool and rectify; in this order, the latter has fewer values to do, and they come out the same."""
         outputs = ops.max_pool(outputs, 2, strides=2) if self.pooled else outputs
         return ops.relu(outputs) if self.rectified else outputs
-
-
-class FusedEnlargement(layers.Layer):
-    """Enlarges images (N, H, W, C) by a factor such as (3, 2), as `enlarge` does, by two products of matrices.
-
-    What the layers of `enlarge` do to a row and to a column is linear, and their matrices are read off them.
-    """
-
-    def __init__(self, factor: tuple[int, int], **options: object) -> None:
-        super().__init__(**options)
-        self.factor = factor
-
-    def get_config(self) -> dict:
-        """Give what a copy is made from."""
-        return {**super().get_config(), "factor": self.factor}
-
-    def build(self, shape: tuple[int, ...]) -> None:
-        """Read off what becomes of each row and of each column."""
-        self.rows, self.columns = (self._matrix(size) for size in shape[1:3])
-
-    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
-        """Enlarge the images."""
-        rows, columns = (ops.cast(matrix, images.dtype) for matrix in (self.rows, self.columns))
-        return ops.einsum("ph,nhwc,qw->npqc", rows, images, columns)
-
-    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Give the shape of the enlarged images."""
-        return shape[0], len(self.rows), len(self.columns), shape[3]
-
-    def _matrix(self, size: int) -> np.ndarray:
-        """Enlarge images of which one row is 1: (enlarged size, size) float32."""
-        bars = np.repeat(np.eye(size, dtype=np.float32)[:, :, None, None], size, axis=2)
-        return ops.convert_to_numpy(enlarge(ops.convert_to_tensor(bars), self.factor))[:, :, 0, 0].T

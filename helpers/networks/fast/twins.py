@@ -14,7 +14,7 @@ from keras import layers, ops
 from keras.layers import Layer
 
 from helpers.networks.architectures import ENLARGEMENT, enlarge
-from helpers.networks.fast.fused import FusedBatchNormalization, FusedEnlargement
+from helpers.networks.fast.fused import FusedBatchNormalization
 from helpers.networks.layers import FOLDABLE, affine, is_linear
 from helpers.networks.precision import Precision
 
@@ -29,12 +29,11 @@ def training_twin(model: keras.Model, precision: Precision, without: Collection[
     and what makes the logits computes in float32 in any case. without: parts that are left out.
     """
     low = _low_precision_layers(model, precision)
-    enlargement = {} if "enlargement" in without else _fused_enlargement(model)
     normalization = layers.BatchNormalization if "batch norm" in without else FusedBatchNormalization
 
     def copy(layer: Layer, **options: object) -> Layer:
         kind = normalization if type(layer) is layers.BatchNormalization else type(layer)
-        return enlargement.get(layer.name) or kind.from_config({**_config(layer, low), **options})
+        return kind.from_config({**_config(layer, low), **options})
 
     if _is_chain(model):
         inputs = tensor = keras.Input(model.input_shape[1:])
@@ -83,11 +82,11 @@ def prediction_twin(model: keras.Model, precision: Precision) -> keras.Model:
         raise ValueError(f"{model.name} is a training twin: make its prediction twin of the network itself.")
     if not _is_chain(model):
         return training_twin(model, precision)
-    low, enlargement = _low_precision_layers(model, precision), _fused_enlargement(model)
+    low = _low_precision_layers(model, precision)
     inputs = tensor = keras.Input(model.input_shape[1:])
     for layer, norm in _folded_layers(model):
         config = {**_config(layer, low), **({"use_bias": True} if norm else {})}
-        tensor = (enlargement.get(layer.name) or type(layer).from_config(config))(tensor)
+        tensor = type(layer).from_config(config)(tensor)
     twin = keras.Model(inputs, tensor, name=model.name)
     twin.set_weights(folded_weights(model))
     return twin
@@ -100,7 +99,7 @@ def folded_weights(model: keras.Model) -> list[np.ndarray]:
     return [weight for layer, norm in _folded_layers(model) for weight in _fold(layer, norm)]
 
 
-def enlarging(model: keras.Model, factor: tuple[int, int], *, fused: bool = True) -> keras.Model:
+def enlarging(model: keras.Model, factor: tuple[int, int]) -> keras.Model:
     """Give a network that is a chain and enlarges images by another factor; it shares the layers and weights of this.
 
     factor: (3, 2) by three halves, (1, 1) not at all. A network that averages its last maps takes images of any size.
@@ -115,20 +114,9 @@ def enlarging(model: keras.Model, factor: tuple[int, int], *, fused: bool = True
     inputs = tensor = keras.Input(model.input_shape[1:])
     for layer in kept:
         if layer is first and factor != (1, 1):
-            tensor = FusedEnlargement(factor, name=ENLARGEMENT)(tensor) if fused else enlarge(tensor, factor)
+            tensor = enlarge(tensor, factor)
         tensor = layer(tensor)
     return keras.Model(inputs, tensor, name=model.name)
-
-
-def _fused_enlargement(model: keras.Model) -> dict[str, Layer]:
-    """Give by name what takes the place of the layers of `models.enlarge`: one layer does it all, the other nothing."""
-    named = {type(layer): layer for layer in model.layers if layer.name.startswith(ENLARGEMENT)}
-    larger, smaller = named.get(layers.UpSampling2D), named.get(layers.AveragePooling2D)
-    if larger is None or larger.interpolation != "bilinear":
-        return {}
-    factor = larger.size[0], smaller.pool_size[0] if smaller else 1
-    nothing = {smaller.name: layers.Identity(name=smaller.name)} if smaller else {}
-    return {larger.name: FusedEnlargement(factor, name=larger.name), **nothing}
 
 
 def _fold(layer: Layer, norm: layers.BatchNormalization | None) -> list[np.ndarray]:

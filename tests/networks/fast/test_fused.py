@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from helpers.networks import architectures
 from helpers.networks.fast import fused
 from tests.toys import difference
 
@@ -101,14 +100,3 @@ def test_normalization_that_rectifies_and_pools_is_keras_s_chain(shape: tuple[in
         seen = layer(seen)
     assert difference(ours(images), seen) < FLOAT32
     assert ours.compute_output_shape(shape) == seen.shape
-
-
-@pytest.mark.parametrize("factor", [(2, 1), (3, 2), (4, 3)])
-def test_images_are_enlarged_as_the_network_s_own_layers_do(factor: tuple[int, int]) -> None:
-    images = np.random.default_rng(0).uniform(-1, 1, (2, 24, 18, 3)).astype(np.float32)
-    enlarged = architectures.enlarge(keras.ops.convert_to_tensor(images), factor)
-    ours = fused.FusedEnlargement(factor)
-    assert difference(ours(images), enlarged) < FLOAT32
-    assert ours.compute_output_shape(images.shape) == enlarged.shape
-    assert difference(fused.FusedEnlargement.from_config(ours.get_config())(images), enlarged) < FLOAT32
-    assert difference(ours(images[:, ::-1])[:, :, ::-1], enlarged) > 100 * FLOAT32
