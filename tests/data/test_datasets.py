@@ -207,7 +207,7 @@ def test_faces_have_another_fingerprint_when_their_program_changes(tmp_path: Pat
     monkeypatch.setattr(faces, "__file__", str(program / "__init__.py"))
     assert identify("faces", cache).fingerprint == before
     for added, changes in (("\n# a comment\n", False), ("\nHEIGHT = 1\n", True)):
-        with (program / "mouth.py").open("a") as file:
+        with (program / "render.py").open("a") as file:
             file.write(added)
         assert (identify("faces", cache).fingerprint != before) is changes
 

@@ -36,7 +36,7 @@ def reading() -> Reading:
 
 def test_everything_of_a_reading_is_said(reading: Reading) -> None:
     told_in_all = " ".join(parts(reading.sentences()))
-    told = ["Pets", "its folders training", "1,210 images", "level 1", "cat 1,200 and dog 7", "cat 3", "64 x 64"]
+    told = ["Pets", "its folders training", "1,210 images", "level 1", "cat 1,200 and dog 7", "cat 3", "64 × 64"]
     told += ["in colour", "12 bits", "31%", "5 masks beside the images, such as cat/0_mask.png", "CLASS_LEVEL=2"]
     told += ["Much is cut off.", "Take care."]
     assert [part for part in told if part not in told_in_all] == []
