@@ -1,6 +1,7 @@
 """Bytes of an image file into pixels of one size, on all cores and a bounded number at a time."""
 
 import io
+import logging
 import math
 import os
 import sys
@@ -30,6 +31,7 @@ _FILE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b
 
 # Pillow warns of odd metadata and of many pixels; here a picture is either read or left out with a reason.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 Made = TypeVar("Made")
 

@@ -5,6 +5,7 @@ import csv
 import importlib.util
 import json
 import re
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -409,6 +410,12 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
     "versions of the same images": (
         tree({f"{v}/{c}*{c}{{}}{e}": 12 for v, e in (("grayscale", ".png"), ("color", ".jpg"),
               ("segmented", "_final_masked.jpg")) for c in PETS}), PETS, 24, None),
+    "faces as they were taken and aligned, with a list": (
+        both(tree({"Image/original*train_{:03}.png": 24, "Image/original*test_{:03}.png": 8,
+                   "Image/aligned*train_{:03}_aligned.png": 24, "Image/aligned*test_{:03}_aligned.png": 8}),
+             lambda f: text("list_patition_label.txt", "".join(
+                 f"{s}_{i:03}.png {i % 2 + 1}\n" for s, n in (("train", 24), ("test", 8)) for i in range(n)))(f)),
+        ("1", "2"), 32, 8),
     "folder of masks": (tree({"COVID/images": 12, "Normal/images": 12}), ("COVID", "Normal"), 24, None),
     "trainset and testset": (divided("{s}set/{c}"), PETS, 34, 10),
     "words before the splits": (divided("cloud_{s}/{c}"), PETS, 34, 10),
@@ -657,6 +664,33 @@ def test_columns_that_could_be_the_labels_as_well_are_told(tmp_path: Path) -> No
     reading = look(str(path), tmp_path / "cache")[1]
     assert reading.class_names == PETS
     assert any("'age' and 'gender' could be the labels as well" in one for one in parts(reading.sentences()))
+
+
+@pytest.mark.parametrize(("counts", "copies"), [
+    ({"yes": 12, "no": 12}, {"yes": "brain/yes", "no": "brain/no"}),
+    ({"a/yes": 12, "a/no": 12}, {"a": "b"}), ({"a/yes": 12, "a/no": 12}, {"a": "a - Copy"}),
+    ({"yes": 24, "no": 12}, {"no": "no (1)"}),
+    ({f"x/{s}/{c}": n for s, n in PARTS for c in ("yes", "no")}, {"x/train": "x/x/train", "x/test": "x/x/test"}),
+    ({f"Train/{c}": 12 for c in ("yes", "no")}, {"Train": "train"}),
+])  # fmt: skip
+def test_a_folder_that_is_there_twice_is_read_once_and_counted(
+    counts: Mapping[str, int], copies: Mapping[str, str], tmp_path: Path
+) -> None:
+    path = build(tree(counts), tmp_path)
+    for source, target in copies.items():
+        shutil.copytree(path / source, path / target)
+    reading = look(str(path))[1]
+    assert reading.class_names == ("no", "yes") and total(reading) == sum(counts.values())
+    twice = sum(number for place, number in counts.items() if place.startswith(tuple(copies)))
+    assert any(f"{twice} images that lie in another folder once more" in s for s in parts(reading.unused_notes()))
+
+
+def test_folders_that_share_some_images_or_are_of_two_splits_are_kept(tmp_path: Path) -> None:
+    path = build(tree({f"{top}/{c}": 12 for top in ("train", "all/train") for c in PETS}), tmp_path)
+    shutil.copytree(path / "train", path / "test")
+    for number in range(6):
+        shutil.copy(path / f"train/cat/{number}.png", path / f"all/train/cat/{number}.png")
+    assert total(look(str(path))[1]) == 72
 
 
 def test_folders_of_one_split_that_are_read_as_one_are_told(tmp_path: Path) -> None:

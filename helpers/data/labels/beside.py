@@ -2,9 +2,10 @@
 
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import combinations
 from posixpath import splitext
 
 import numpy as np
@@ -23,7 +24,9 @@ _MASK_NAME = re.compile(
 )
 _VERSIONS = words.VOCABULARY["folders"]["versions"]
 _VERSION_END = re.compile(rf"[\W_]*(final[\W_]*)?(masked|copy|small|{'|'.join(_VERSIONS)})$", re.IGNORECASE)
+_COPY_END = re.compile(r"[\s_-]*(copy|\(\d+\))$", re.IGNORECASE)  # of a folder
 _SAME = 0.9  # share of the images of one version that another has too
+_COPIES = 6  # of one image, at most, or its name recurs for another reason
 _PROBES = 8  # images that are looked at before a folder counts as one of masks
 _TONES, _FLAT = 4, 0.95  # a mask has nearly all of its pixels in so many of sixteen grey levels
 _MOST_BYTES = 2**24
@@ -36,7 +39,8 @@ _OBJECTS = {
 def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple[Unused, ...]]:
     """Part the images that are meant from thumbnails and masks; gives their paths, and what was left out."""
     left, aside = [*images], list[Unused]()
-    for kind, find in (("system", _find_system), ("masks", _find_masks), ("versions", _find_versions)):
+    kinds = {"system": _find_system, "again": _find_again, "masks": _find_masks, "versions": _find_versions}
+    for kind, find in kinds.items():
         found = find(members, left)
         aside += unused(said(f"data.left.{kind}"), sorted(found))
         left = [name for name in left if name not in found]
@@ -64,7 +68,43 @@ def _find_system(_: Members, images: Sequence[str]) -> set[str]:
     return {name for name in images if not _SYSTEM.isdisjoint(name.lower().split("/")[:-1])}
 
 
-def _find_versions(_: Members, images: Sequence[str]) -> set[str]:
+def _find_again(members: Members, images: Sequence[str]) -> set[str]:
+    """Find the images of folders that are copies of others, byte for byte, beside or in these."""
+    by_name, below = defaultdict[tuple[str, str], list[str]](list), Counter[str]()
+    for name in images:
+        *parents, file = name.split("/")
+        by_name[words.key(_COPY_END.sub("", parents[-1])) if parents else "", file].append(name)
+        below.update("/".join(parents[:depth]) for depth in range(len(parents) + 1))
+    pairs: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for names in by_name.values():
+        for pair in combinations(names, 2) if len(names) <= _COPIES else ():
+            pairs[_heads(*pair)].append(pair)
+    again: set[str] = set()
+    for heads, same in pairs.items():
+        first, other = sorted(heads, key=lambda head: (-below[head], len(head), head))
+        one_split = words.splits_of(first) == words.splits_of(other)
+        fewest = min(below[other], below[first] - below[other] * (f"{other}/".startswith(f"{first}/" * bool(first))))
+        probes = [*same[:: max(1, len(same) // _PROBES)], *same] if one_split and len(same) >= _SAME * fewest else []
+        if probes and all(_read(members, one) == _read(members, two) for one, two in probes):
+            again |= {pair[heads.index(other)] for pair in same}
+    return again
+
+
+def _heads(one: str, other: str) -> tuple[str, str]:
+    """Give two paths without the folders and the name at their ends that both share."""
+    parts, others = one.split("/"), other.split("/")
+    while parts and others and parts[-1] == others[-1]:
+        parts.pop(), others.pop()
+    return "/".join(parts), "/".join(others)
+
+
+def _read(members: Members, name: str) -> bytes:
+    with suppress(UnreadableError, OSError, ValueError), members.files[name]() as file:
+        return file.read(_MOST_BYTES)
+    return b""
+
+
+def _find_versions(members: Members, images: Sequence[str]) -> set[str]:
     """Find images that lie in folders such as "grayscale", and lie in one such as "color" beside it as well."""
     beside: dict[str, dict[str, dict[str, str]]] = {}  # folder above -> version -> the rest of the path -> the path
     for name in images:
@@ -75,9 +115,11 @@ def _find_versions(_: Members, images: Sequence[str]) -> set[str]:
             above = beside.setdefault("/".join(parents[:place]), {})
             above.setdefault(parents[place].lower(), {})[rest] = name
     again: set[str] = set()
+    listed = any(name.lower().endswith((".txt", ".csv")) for name in members.files)
     for found in beside.values():
         first, *others = (found[word] for word in _VERSIONS if word in found)
-        nested = len(beside) > 1 or any("/" in rest for rest in first)  # else these may be the classes themselves
+        # or else these may be the classes themselves
+        nested = listed or len(beside) > 1 or any("/" in rest for rest in first)
         same = [o for o in others if nested and len(first.keys() & o.keys()) >= _SAME * min(len(first), len(o))]
         again |= {name for other in same for name in other.values()}
     return again
@@ -85,20 +127,20 @@ def _find_versions(_: Members, images: Sequence[str]) -> set[str]:
 
 def _find_masks(members: Members, images: Sequence[str]) -> set[str]:
     """Find images in folders called masks beside others, or called as another with "_mask" behind it, that look so."""
-    stems = {splitext(name)[0] for name in images}
+    stems = {splitext(name.rpartition("/")[2])[0] for name in images}
     in_folders: dict[str, list[str]] = defaultdict(list)
-    beside = []
+    beside: dict[str, list[str]] = defaultdict(list)
     for name in images:
         folder, match = name.rpartition("/")[0], _MASK_NAME.fullmatch(splitext(name)[0])
         if not _MASK_WORDS.isdisjoint(words.words(folder)):
             in_folders[folder].append(name)
-        if match and match["image"] in stems:
-            beside.append(name)
+        if match and match["image"].rpartition("/")[2] in stems:
+            beside[folder].append(name)
     called = {name for names in in_folders.values() for name in names}
     if _are_flat(members, [name for name in images if name not in called]):
         in_folders.clear()  # as signs in black and white are, of which a class may be called "gt"
     masks: set[str] = set()
-    for names in (beside, *in_folders.values()):
+    for names in (*beside.values(), *in_folders.values()):
         masks |= {*names} if _are_flat(members, names) else set()
     return masks
 

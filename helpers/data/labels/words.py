@@ -24,6 +24,11 @@ def find_split(name: str) -> str:
     return next((_SPLIT_WORDS[found[1]] for word in words(name) if (found := _GLUED.fullmatch(word))), "")
 
 
+def splits_of(path: str) -> set[str]:
+    """Name the splits that the folders of a path tell of."""
+    return {*map(find_split, path.split("/"))} - {""}
+
+
 def without_split(name: str) -> str:
     """Give what a name says beside its split, such as "cat" of "cat_train"; "" where that is no class."""
     return " ".join(word for word in words(name) if not _GLUED.fullmatch(word) and word not in _PLAIN)
