@@ -17,10 +17,11 @@ class Options:
     Every field but `image_size` is a variable of the environment (and of make) in capitals, by which notebooks get it.
     class_level: the level of folders that names the classes, counted from 1 without the folders that all images share
     and those of splits; 0 for none. labels: the table to take labels from, "folders" or "names" (of files). label: the
-    table's column of labels or, of names, the number of the part that tells the class, counted from 1. file: the
-    table's column of the images' names. classes: names of the classes, parted by commas in the order
-    of the labels, or a file of them. group: a column, or a regular expression for paths, whose value one side of the
-    split keeps whole. fit: one of FITS, how an oblong image becomes a square. image_size: pixels a side, or None.
+    table's column of labels or, of names, the number of the part that tells the class, counted from 1, or a regular
+    expression with the class in parentheses. file: the table's column of the images' names. classes: names of the
+    classes, parted by commas in the order of the labels, or a file of them. group: a column, or a regular expression
+    for paths, whose value one side of the split keeps whole. fit: one of FITS, how an oblong image becomes a square.
+    image_size: pixels a side, or None.
     """
 
     class_level: int = 0
@@ -53,6 +54,7 @@ def read_options(environment: Mapping[str, str] = os.environ) -> Options:
     if fit not in FITS:
         raise refused("fit", fit=fit, known=", ".join(FITS))
     label, labels, file = given["label"], given["labels"], given["file"]
-    if labels in ("folders", "names") and (file or (label and not (labels == "names" and label.isdecimal()))):
+    of_names = labels == "names" and (label.isdecimal() or "(" in label)
+    if labels in ("folders", "names") and (file or (label and not of_names)):
         raise refused("beside", option=f"FILE={file}" if file else f"LABEL={label}", labels=labels)
     return Options(**{**given, "class_level": int(level), "fit": fit})

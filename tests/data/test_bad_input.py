@@ -204,10 +204,16 @@ def folder_with_pipe(name: str) -> Maker:
 
 KINDS = ", ".join(reader.what for reader in READERS)
 NOTHING = f"{{path}} holds no labelled images; give a folder or an archive with one of these: {KINDS}."
+ONE_CLASS = (
+    "{path} has images of one class only, 'cat' by the name of their folder; add a folder of a second class or, if "
+    "that is no class, name a table with LABELS=file LABEL=column FILE=column, or take classes out of the file names "
+    "with LABELS=names LABEL='^(..)', a regular expression with the class in parentheses."
+)
 NO_LABELS = (
     "{path} has images, but nothing that labels them: no class folders, no table with their names and labels, and no "
-    "classes in their names; put the images of each class into a folder of its own, or name a table with LABELS=file "
-    "LABEL=column FILE=column."
+    "classes in their names; put the images of each class into a folder of its own, name a table with LABELS=file "
+    "LABEL=column FILE=column, or take classes out of the file names with LABELS=names LABEL='^(..)', a regular "
+    "expression with the class in parentheses."
 )
 WAY_OUT = "{path} holds the path %r, which leads out of the archive; get it from a source that you trust."
 DAMAGED = "{path} is damaged (%s); download or make it again."
@@ -290,11 +296,11 @@ ERRORS: dict[str, tuple[Maker, str]] = {
     ),
     "one class only": (
         folder_of(pictures({"cat": 10})),
-        "{path} has images of one class only, 'cat'; add a second class.",
+        ONE_CLASS,
     ),
     "one class and an empty one": (
         folder_of(pictures({"cat": 10}), empty=["dog"]),
-        "{path} has images of one class only, 'cat'; add a second class.",
+        ONE_CLASS,
     ),
     "class with one image": (
         folder_of(pictures({"cat": 10, "dog": 1})),

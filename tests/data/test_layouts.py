@@ -173,6 +173,72 @@ def birds(folder: Path) -> None:
         (folder / f"{name}.txt").write_text("".join(f"{i} {value}\n" for i, value in enumerate(values, start=1)))
 
 
+def lines(file: Path, rows: Sequence[str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{row}\n" for row in rows))
+
+
+def celebrities_in_lists(folder: Path) -> None:
+    """Lists that say how many rows there are and name the columns, the images' own left out; another of the splits."""
+    names = put(folder / "img_align_celeba", 60, "{:06}.jpg")
+    flags = np.random.default_rng(0).choice((-1, 1), (60, 3))
+    rows = [f"{name} {' '.join(f'{flag:2}' for flag in row)}" for name, row in zip(names, flags)]
+    lines(folder / "Anno/list_attr_celeba.txt", ["60", "Smiling Male Young ", *rows])
+    lines(folder / "Eval/list_eval_partition.txt", [f"{name} {i % 3}" for i, name in enumerate(names)])
+
+
+def planes(folder: Path) -> None:
+    """Lists of three kinds of labels, some of several words, for each split and for two of them together."""
+    kinds = {"variant": ("Boeing 707-320", "Boeing 727", "A318", "DC-8"), "family": ("B 7", "B 7", "A320", "DC-8"),
+             "manufacturer": ("Douglas Aircraft Company", "Airbus", "Airbus", "Airbus")}  # fmt: skip
+    names = put(folder / "images", 48, "{:07}.jpg")
+    splits = {split: names[i * 16 :][:16] for i, split in enumerate(("train", "val", "test"))}
+    for split, found in (splits | {"trainval": names[:32]}).items():
+        lines(folder / f"images_{split}.txt", [name[:-4] for name in found])
+        for kind, labels in kinds.items():
+            rows = [f"{name[:-4]} {labels[int(name[:-4]) % 4]}" for name in found]
+            lines(folder / f"images_{kind}_{split}.txt", rows)
+
+
+def cars(folder: Path) -> None:
+    """A table in a file of MATLAB's, and the names of the classes in another."""
+    names = put(folder / "car_ims", 40, "{:06}.jpg")
+    rows = np.empty((1, 40), [(key, "O") for key in ("relative_im_path", "bbox_x1", "class", "test")])
+    for i, name in enumerate(names):
+        rows[0, i] = (f"car_ims/{name}", 3, i % 2 + 1, int(i % 4 > 1))
+    savemat(folder / "cars_annos.mat", {"annotations": rows})
+    savemat(folder / "cars_meta.mat", {"class_names": np.array([["Acura RL", "BMW M3"]], object)})
+
+
+def hounds(folder: Path) -> None:
+    """Folders of classes, and lists of paths and numbers of the classes in a file of MATLAB's for each split."""
+    tree({f"Images/{c}": 12 for c in ("n01-Pug", "n02-Husky")})(folder)
+    for split, numbers in (("train", range(8)), ("test", range(8, 12)), ("file", range(12))):
+        files = [f"{c}/{i}.png" for c in ("n01-Pug", "n02-Husky") for i in numbers]
+        labels = np.repeat((1, 2), len(numbers))[:, None]
+        savemat(folder / f"{split}_list.mat", {"file_list": np.array(files, object)[:, None], "labels": labels})
+
+
+def boxes_behind_classes(folder: Path) -> None:
+    ids = ("n01440764", "n01443537")
+    for place in ids:
+        put(folder / "train" / place, 12, f"{place}_{{}}.JPEG")
+    names = put(folder / "val", 10, "val_{}.JPEG")
+    rows = [[name[:-5], f"{ids[i % 2]} {i} 2 {i + 9} 7"] for i, name in enumerate(names)]
+    table(folder / "val_solution.csv", ["ImageId", "PredictionString"], rows)
+
+
+def letters(folder: Path) -> None:
+    """Tables of pixels, of which one lies in a folder once more, with codes of the letters, beside a picture."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 784))
+    for name, count in (("train", 40), ("test", 20)):
+        table(folder / f"letters-{name}.csv", [1, *range(784)], [[1 + i % 2, *noise[i]] for i in range(count)])
+    (folder / "again").mkdir()
+    shutil.copy(folder / "letters-train.csv", folder / "again")
+    lines(folder / "letters-mapping.txt", ["1 65 97", "2 66 98"])
+    put(folder, 2, "example{}.png")
+
+
 def masks(folder: Path) -> None:
     for place in ("benign", "malignant"):
         for name in put(folder / place, 12, "tumour ({}).png"):
@@ -181,6 +247,14 @@ def masks(folder: Path) -> None:
             Image.fromarray(square).save(folder / place / name.replace(".png", "_mask.png"))
     (folder / "malignant" / "masks").mkdir()
     Image.new("L", (28, 28), 255).save(folder / "malignant" / "masks" / "a.png")
+
+
+def drawn_masks(folder: Path) -> None:
+    (folder / "GroundTruth").mkdir()
+    for number in range(12):
+        mask = Image.new("L", (28, 28))
+        mask.paste(255, (4, 8, 9 + number, 20))
+        mask.save(folder / f"GroundTruth/I{number}_segmentation.png")
 
 
 def drawn_signs(folder: Path) -> None:
@@ -435,6 +509,25 @@ READ: dict[str, tuple[Maker, Sequence[str], int, int | None]] = {
     "a column that tells what is for training": (
         lambda f: table(f / "t.csv", ["file", "label", "is_train"], [
             [n, pets(i), int(i % 4 > 1)] for i, n in enumerate(put(f / "all", 40))]), PETS, 40, 20),
+    "a list whose labels have several words": (
+        both(tree({"images": 40}), lambda f: [lines(f / f"variant_{s}.txt", [
+            f"{i} {('Boeing 707-320', 'A318')[i % 2]}" for i in range(*reach)]) for s, reach in
+            (("train", (0, 30)), ("test", (30, 40)))]), ("A318", "Boeing 707-320"), 40, 10),
+    "a table in a file of MATLAB's": (cars, ("Acura RL", "BMW M3"), 40, 20),
+    "lists of paths in MATLAB's files": (hounds, ("n01-Pug", "n02-Husky"), 24, 8),
+    "a class and a box in one cell": (boxes_behind_classes, ("n01440764", "n01443537"), 34, 10),
+    "columns that tell what is held out": (
+        both(tree({"all": 60}), lambda f: table(f / "t.csv", ["file", "label", "is_valid", "is_final_valid"], [
+            [f"{i}.png", pets(i), int(i < 10), int(10 <= i < 20)] for i in range(60)])), PETS, 60, 20),
+    "numbers in a table of images in folders of names": (
+        both(tree({f"{c}*{c}{{}}.png": 12 for c in PETS}), lambda f: table(f / "t.csv", ["id_code", "diagnosis"], [
+            [f"{c}{i}", number] for number, c in enumerate(PETS) for i in range(12)])), PETS, 24, None),
+    "lists that count the classes from 0 and from 1": (
+        both(tree({f"{c}*{c}{{}}.png": 12 for c in PETS}), lambda f: [lines(f / name, [
+            f"{c}{i}.png {number + first}" for number, c in enumerate(PETS) for i in reach]) for name, first, reach in (
+                ("zero.txt", 0, range(12)), ("one_train.txt", 1, range(8)), ("one_test.txt", 1, range(8, 12)))]),
+        PETS, 24, 8),
+    "tables of pixels with codes of letters": (letters, ("A", "B"), 62, 21),
     "pets with a list of attributes": (oxford, ("Beagle", "Sphynx"), 24, None),
     "numbers named by a map": (
         both(flat_with_table(("image_id", "label"), lambda i: i % 2, file="train.csv"),
@@ -545,6 +638,22 @@ REFUSED: dict[str, tuple[Maker, Mapping[str, tuple[Options, int]]]] = {
     "attributes of celebrities": (
         celebrities,
         {"LABEL=Smiling": (Options(label="Smiling"), 2), "LABEL=Male": (Options(label="Male"), 2)},
+    ),
+    "attributes of celebrities in lists": (
+        celebrities_in_lists,
+        {"LABEL=Smiling": (Options(label="Smiling"), 2), "LABEL=Male": (Options(label="Male"), 2)},
+    ),
+    "lists of variants, families and manufacturers": (
+        planes,
+        {f"LABELS=images_{kind}_test.txt": (Options(labels=f"images_{kind}_test.txt"), classes)
+         for kind, classes in (("variant", 4), ("family", 3), ("manufacturer", 2))},
+    ),
+    "columns of findings beside folders of patients": (
+        both(tree({f"patient{i:03}/study1*view.png": 1 for i in range(40)}), lambda f: table(
+            f / "t.csv", ["Path", "Edema", "Cardiomegaly"], [
+                [f"patient{i:03}/study1/view.png", ("1.0", "-1.0", "")[i % 3], ("0.0", "1.0")[i % 2]]
+                for i in range(40)])),
+        {"LABEL=Edema": (Options(label="Edema"), 2), "LABEL=Cardiomegaly": (Options(label="Cardiomegaly"), 2)},
     ),
     "a few persons by their initials, with expressions in file names": (
         tree({f"{p}*{p}.{e}{{}}.{i}.png": 3 for i, p in enumerate(("KA", "KL", "KM")) for e in ("AN", "HA", "SU")}),
@@ -724,11 +833,15 @@ def test_a_validation_split_too_small_to_choose_by_is_replaced(tmp_path: Path) -
 
 
 def test_many_folders_of_as_many_images_are_pointed_out(tmp_path: Path) -> None:
-    path = build(tree({f"name{chr(97 + i)}": 5 for i in range(12)}), tmp_path)
-    assert any("persons rather than classes" in sentence for sentence in parts(look(str(path))[1].sentences()))
+    for kind, name in (("words", "name{}"), ("numbers", "{:02}")):
+        (tmp_path / kind).mkdir()
+        path = build(
+            tree({name.format(i if kind == "numbers" else chr(97 + i)): 5 for i in range(12)}), tmp_path / kind
+        )
+        assert any("persons rather than classes" in sentence for sentence in parts(look(str(path))[1].sentences()))
 
 
-@pytest.mark.parametrize(("names", "told"), [("AF{:02}", True), ("kind{:02}", False)])
+@pytest.mark.parametrize(("names", "told"), [("AF{:02}", True), ("kind{:02}", False), ("{}", False)])
 def test_as_many_images_under_codes_of_persons_are_pointed_out_and_under_words_are_not(
     names: str, told: bool, tmp_path: Path
 ) -> None:
@@ -821,6 +934,10 @@ def test_a_list_of_splits_that_is_not_understood_is_counted(tmp_path: Path) -> N
     [
         ("COCO", "instances.json", '{"images": [{"id": 1, "file_name": "0.png"}], "annotations": [{"image_id": 1}]}'),
         ("YOLO", "labels/3.txt", "0 0.5 0.5 0.25 .125\n1 0.1 0.1 0.1 0.1\n"),
+        ("LabelMe", "3.json", '{"version": "5.0", "shapes": [{"label": "cat"}]}'),
+        ("VIA", "via.json", '{"3.png20": {"filename": "3.png", "regions": [{}]}}'),
+        ("Label Studio", "project.json", '[{"id": 1, "annotations": [{"id": 3, "result": []}]}]'),
+        ("CVAT", "annotations.xml", '<annotations><version>1</version><image id="0"></image></annotations>'),
         ("Pascal VOC", "Annotations/3.xml", "<annotation>\n<object><name>cat</name></object>\n</annotation>"),
     ],
 )
@@ -841,6 +958,56 @@ def test_annotations_of_objects_are_refused_by_name(form: str, file: str, conten
         (boxes(same=False), "boxes.csv, of which 40 images have rows with different labels, such as 'images/p0.jpg'"),
         (flat_with_table(("image", "labels"), lambda i: ("scab", "rust", "scab rust")[i % 3]), "13 rows have several"),
         (both(tree({"images": 12}), text("grades.xlsx", "PK")), "grades.xlsx, a workbook, which is not read"),
+        (both(tree({"Base11": 12}), text("grades.xls", "PK")), "grades.xls, a workbook, which is not read"),
+        (
+            both(
+                tree({"images": 40}),
+                lambda f: table(
+                    f / "votes.csv",
+                    ["Image name", "happy", "sad", "fear"],
+                    [[f"{i}.png", i % 10, 9 - i % 10, 0] for i in range(40)],
+                ),
+            ),
+            "that 'votes.csv' names, but without one class",
+        ),
+        (
+            both(
+                tree({"images": 40}),
+                lambda f: table(
+                    f / "t.csv", ["id", "attribute_ids"], [[i, f"{i % 3} {3 + i % 7} {i}"] for i in range(40)]
+                ),
+            ),
+            "that 't.csv' names, but without one class",
+        ),
+        (
+            both(
+                tree({"images": 40}),
+                lambda f: table(
+                    f / "t.csv",
+                    ["filename", "class", "xmin"],
+                    [[f"{i}.png", pets(i + box), box] for i in range(40) for box in range(1 + i % 2)],
+                ),
+            ),
+            "of which 20 images have rows with different labels",
+        ),
+        (
+            both(tree({"images": 12}), lambda f: [np.save(f / f"{i}_exp.npy", i % 2) for i in range(12)]),
+            "such as 0_exp.npy",
+        ),
+        (
+            both(
+                tree({f"imgs/S{s:03}/{q:03}*S{s:03}_{q:03}_{{}}.png": 3 for s in range(6) for q in range(3)}),
+                lambda f: [
+                    lines(f / f"Emotion/S{s:03}_{q:03}_2_emotion.txt", [f"  {q}.0e+00"])
+                    for s in range(6)
+                    for q in range(3)
+                ],
+            ),
+            "such as Emotion/S000_000_2_emotion.txt",
+        ),
+        (both(tree({"Input*I{}.png": 12}), drawn_masks), "12 masks beside the images, such as GroundTruth/I0_segm"),
+        (tree({"HAM10000_images_part_1": 12, "HAM10000_images_part_2": 12}), "whose name is that of no class"),
+        (both(letters, lambda f: shutil.copy(f / "letters-test.csv", f / "digits-test.csv")), "several sets of images"),
     ],
 )
 def test_several_labels_and_workbooks_are_refused_by_name(make: Maker, refusal: str, tmp_path: Path) -> None:
@@ -1041,13 +1208,27 @@ def test_lists_of_several_divisions_are_refused(tmp_path: Path) -> None:
     path = build(tree(SPLIT_PETS), tmp_path)
     for number in (1, 2):
         for split, tens in (("train", (0, 1)), ("test", (1, 2))):
-            names = [f"{c}/{i * number % 10}.png" for c in PETS for i in range(10)[slice(*(5 * t for t in tens))]]
+            numbers = [i * (2 * number - 1) % 10 for i in range(10)[slice(*(5 * t for t in tens))]]
+            names = [f"{c}/{i}.png" for c in PETS for i in numbers]
             (path / f"{split}{number}.txt").write_text("\n".join(names))
     with pytest.raises(DatasetError, match=r"put .* into the splits 'test' and 'train', as those of several divisions"):
         look(str(path))
+    for number in (1, 2):
+        reading = look(str(path), options=Options(labels=f"train{number}.txt"))[1]
+        assert reading.class_names == PETS and sum(reading.counts["test"].values()) == 10
     for split in ("train", "test"):
         (path / f"{split}2.txt").unlink()
     assert sum(look(str(path))[1].counts["test"].values()) == 10
+
+
+def test_a_pattern_takes_classes_out_of_the_names_of_files(tmp_path: Path) -> None:
+    path = build(tree({f"KDEF*AF{i:02}{e}S.png": 1 for i in range(12) for e in ("AN", "HA")}), tmp_path)
+    with pytest.raises(DatasetError, match=r"one class only, 'KDEF' by the name .* LABELS=names LABEL="):
+        look(str(path))
+    reading = look(str(path), options=read_options({"LABELS": "names", "LABEL": "^.{4}(..)"}))[1]
+    assert reading.class_names == ("AN", "HA") and total(reading) == 24
+    with pytest.raises(DatasetError, match="is no regular expression with one class in parentheses"):
+        look(str(path), options=Options(labels="names", label="^(.."))
 
 
 def test_look_prints_the_plan_and_draws_a_row_a_class(

@@ -26,14 +26,14 @@ _VERSIONS = words.VOCABULARY["folders"]["versions"]
 _VERSION_END = re.compile(rf"[\W_]*(final[\W_]*)?(masked|copy|small|{'|'.join(_VERSIONS)})$", re.IGNORECASE)
 _COPY_END = re.compile(r"[\s_-]*(copy|\(\d+\))$", re.IGNORECASE)  # of a folder
 _SAME = 0.9  # share of the images of one version that another has too
+_BESIDE = 0.1  # files of their own for each image, at least, where these label images
 _COPIES = 6  # of one image, at most, or its name recurs for another reason
 _PROBES = 8  # images that are looked at before a folder counts as one of masks
 _TONES, _FLAT = 4, 0.95  # a mask has nearly all of its pixels in so many of sixteen grey levels
 _MOST_BYTES = 2**24
-# Endings, each with the form of annotations that end so, and what is found in them.
-_OBJECTS = {
-    end: (form, re.compile(found.encode())) for end, (form, found) in words.VOCABULARY["files"]["objects"].items()
-}
+_IMAGES = frozenset(words.VOCABULARY["files"]["images"])
+# Forms of annotations, each with how their files end and a pattern of what is found in them.
+_OBJECTS = {form: (end, re.compile(found.encode())) for form, (end, found) in words.VOCABULARY["objects"].items()}
 
 
 def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple[Unused, ...]]:
@@ -51,17 +51,24 @@ def find_objects(members: Members, images: Sequence[str]) -> tuple[str, str]:
     """Name a form of annotations of objects, of which an image may have several, and a file in it; "" where none is.
 
     https://cocodataset.org/#format-data, https://docs.ultralytics.com/datasets/detect/ and
-    http://host.robots.ox.ac.uk/pascal/VOC/ describe these forms.
+    http://host.robots.ox.ac.uk/pascal/VOC/ describe some of these forms.
     """
     stems = {splitext(name.rpartition("/")[2])[0] for name in images}
-    for name, opener in members.files.items():
+    for name in members.files:
         stem, ending = splitext(name.rpartition("/")[2])
-        if ending.lower() == ".json" or (ending.lower() in _OBJECTS and stem in stems):
-            form, pattern = _OBJECTS[ending.lower()]
-            with suppress(UnreadableError, OSError), opener() as file:
-                if pattern.search(file.read(_MOST_BYTES)):
-                    return form, name
+        for form, (end, pattern) in _OBJECTS.items():
+            if ending.lower() == end and (end != ".txt" or stem in stems) and pattern.search(_read(members, name)):
+                return form, name
     return "", ""
+
+
+def find_sidecar(members: Members, images: Sequence[str]) -> str:
+    """Name a file that is called as an image, or so with a word behind it; "" unless many images have one."""
+    stems = {splitext(name.rpartition("/")[2])[0] for name in images}
+    parts = {name: splitext(name.rpartition("/")[2]) for name in {*members.files} - {*images}}
+    called = {name: stem for name, (stem, ending) in parts.items() if ending.lower() not in _IMAGES}
+    beside = sorted(n for n, stem in called.items() if stem in stems or re.sub(r"[_.-][a-zA-Z]+$", "", stem) in stems)
+    return beside[0] if len(beside) >= _BESIDE * len(images) else ""
 
 
 def _find_system(_: Members, images: Sequence[str]) -> set[str]:

@@ -11,26 +11,22 @@ from helpers.base.words import Said, said, some, text
 from helpers.data import sources
 from helpers.data.containers import Members
 from helpers.data.labels import words
-from helpers.data.labels.beside import find_objects, set_aside
+from helpers.data.labels.beside import find_objects, find_sidecar, set_aside
 from helpers.data.labels.folders import ASIDE, FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
 from helpers.data.labels.groups import Found, group
+from helpers.data.labels.known import FOOD11_CLASSES, Labelled, find_fer2013, find_food11
 from helpers.data.labels.names import name_classes, read_names
-from helpers.data.labels.tables import SHEETS, Table, read_tables, refuse_columns
+from helpers.data.labels.tables import SHEETS, Table, read_tables, refuse_columns, series
 from helpers.data.options import Options
 from helpers.data.reading import SPLITS, Reading, Unused, unused
 from helpers.data.sources import OTHER_SIZE, Image, printable, refused
 
-_FOOD11_CLASSES = tuple(words.VOCABULARY["known"]["food11"])
-_FOOD11_FOLDERS = {"training": "train", "validation": "validation", "evaluation": "test"}
-_FOOD11_NAME = re.compile(r"(\d+)_\d+")  # class, running number
-_READING = Reading(labels_from=said("data.labels.known"), splits_from=said("data.splits.known"))
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
 _PERSON, _OF_ONE = re.compile(r"[A-Za-z]{1,3}\d{1,3}"), 100  # a code such as AF01, and most images of one such person
 _MANY, _FEW = 5, 20  # so many folders of so few images each may be persons rather than classes
 _WHOLE = {"image", "images", "img", "imgs"}  # what a folder is called that is no class
 _CODE = 3  # capitals, at most, of names that are initials or codes rather than words
 _SURE, _NUMBERED, _GUESSED, _ALONE = 3, 2, 1, 0  # ranks of sources
-Labelled = tuple[Reading, list[Image], int | None]  # how images are read, they themselves, and pixels a side if known
 
 
 class Source(NamedTuple):
@@ -54,7 +50,7 @@ def label(path: str, members: Members, names: Sequence[str], options: Options) -
     known. Raises DatasetError where nothing labels them, or where two readings are possible and no option says which.
     """
     meant, aside = set_aside(members, names)
-    if not options.chosen().keys() - {"FIT", "GROUP"} and (known := _find_fer2013(meant) or _find_food11(meant)):
+    if not options.chosen().keys() - {"FIT", "GROUP"} and (known := find_fer2013(meant) or find_food11(meant)):
         reading, images, size = known
         labelled = {image.name for image in images}
         left = unused(said("data.left.unlabelled"), [name for name in meant if name not in labelled])
@@ -62,7 +58,7 @@ def label(path: str, members: Members, names: Sequence[str], options: Options) -
     folders = read_folders(meant, options.class_level)
     by_folders = options.class_level or options.labels in ("folders", "names")
     tables, others = ([], []) if by_folders else read_tables(path, members, meant, options)
-    found = Found(path, members, meant, folders, tables, options)
+    found = Found(path, members, meant, folders, tables, options, aside)
     source = _choose(found)
     images, left, splits_from = _split(found, source)
     above, level_notes = _settle(folders, source)
@@ -80,23 +76,33 @@ def label(path: str, members: Members, names: Sequence[str], options: Options) -
 
 def _choose(found: Found) -> Source:
     """Choose what labels the images: the likeliest source, and what tables and folders say alike."""
-    path, _, _, folders, tables, options = found
-    of_tables = _of_tables(path, tables)
-    ways = [_of_level(way, folders) for way in folders.ways] if options.labels in ("", "folders") else []
+    path, folders, tables, options = found.path, found.folders, found.tables, found.options
+    of_tables = _of_tables(tables)
+    only_splits = tables and not of_tables and not any(table.rivals or table.untold for table in tables)
+    ways = [_of_level(way, folders) for way in folders.ways] if options.labels in ("", "folders") or only_splits else []
     names = _of_names(found, ways) if options.labels in ("", "names") and not options.class_level else []
     ways = [way._replace(rank=_GUESSED) if _are_codes(way, names) else way for way in ways]
     ranked = sorted([*of_tables, *ways, *names], key=lambda source: -source.rank)
     if options.class_level and not (ways and ways[0].rank):
         deepest = max(len(place.levels) for place in folders.places.values())
         raise refused("no_level", path=path, level=options.class_level, deepest=deepest)
-    if not ranked or (ranked[0].rank == _ALONE and any(len(table.rivals) > 1 for table in tables)):
-        _refuse_nothing(found)
+    if not ranked or len({*ranked[0].labels.values()}) < 2:
+        _refuse_nothing(found, *ranked[:1])
+    if ranked[0] in ways and ranked[0].rank < _SURE and not options.class_level:  # these may only count things
+        _refuse_columns(found)
+        _refuse_sidecars(found)
     best = ranked[0]
-    whole = next((name for name in best.labels.values() if words.key(name) in _WHOLE), "") if best in ways else ""
-    if whole and not options.class_level:
+    classes = {*best.labels.values()}
+    whole = next((name for name in classes if words.key(name) in _WHOLE), "")
+    whole = whole or (min(classes) if words.are_numbered(classes) and all(map(words.says_plain, classes)) else "")
+    if best in ways and whole and not options.class_level:
         others = words.first({*best.labels.values()} - {whole})
         raise refused("no_class", path=path, name=whole, others=others, option=best.option)
-    if best in of_tables and (joined := next((both for way in ways if (both := _join(best, way))), None)):
+    if (
+        of_tables[1:] == []
+        and best in of_tables
+        and (joined := next((both for way in ways if (both := _join(best, way))), None))
+    ):
         return joined
     rivals = [source for source in ranked if source.rank == best.rank]
     if len(rivals) > 1:
@@ -118,29 +124,37 @@ def _settle(folders: FolderReading, source: Source) -> tuple[Labels, tuple[Said,
     return above, tuple(levels) if chosen else ()
 
 
-def _of_tables(path: str, tables: Sequence[Table]) -> list[Source]:
-    """Join what tables say of images, those whose columns are called labels or, without such, whose only column may be.
-
-    Raises DatasetError where two of them disagree.
-    """
+def _of_tables(tables: Sequence[Table]) -> list[Source]:
+    """Join what tables say that do not contradict each other, those whose columns are called labels or else all."""
     labelling = [table for table in tables if table.labels]
-    labelling = [table for table in labelling if table.strong] or labelling
-    if not labelling:
-        return []
-    told: dict[str, Table] = {}
-    for table in labelling:
-        for name, label in table.labels.items():
-            other = told.setdefault(name, table)
-            if words.key(other.rows[name].label) != words.key(label):
-                columns = {"column": other.labelled_by, "other_column": table.labelled_by}
-                raise refused("tables", path=path, table=other.name, other=table.name, **columns)
-    first, names = labelling[0], some([printable(table.name) for table in labelling], 3)
+    sets: list[list[Table]] = []
+    for table in [table for table in labelling if table.strong] or labelling:
+        alike = sorted(sets, key=lambda known: series(known[0].name) != series(table.name))
+        own = next((known for known in alike if all(_agree(table, other) for other in known)), None)
+        own.append(table) if own else sets.append([table])
+    return [_of_set(known, tables, 3 if len(sets) == 1 else 1) for known in sets]
+
+
+def _agree(table: Table, other: Table) -> bool:
+    """Tell whether two tables give the images that both name the same labels, or number the same parts otherwise."""
+    labels, others = ({n: words.key(label) for n, label in one.labels.items()} for one in (table, other))
+    shared = labels.keys() & others.keys()
+    same = all(labels[name] == others[name] for name in shared)
+    return same or (len({labels[name] for name in shared}) > 1 and same_parts(labels, others, shared))
+
+
+def _of_set(known: Sequence[Table], tables: Sequence[Table], named: int) -> Source:
+    """Make a source of tables that agree, spelled as by the first; named: those that a sentence names."""
+    labels: dict[str, str] = {}
+    for table in known:
+        same = {label: labels[name] for name, label in table.labels.items() if name in labels}
+        labels = {name: same.get(label, label) for name, label in table.labels.items()} | labels
+    first, names = known[0], some([printable(table.name) for table in known], named)
     flags = said("data.labels.flags", tables=names)
     column = said("data.labels.column", column=first.labelled_by, tables=names) if first.labelled_by else flags
     rivals = dict.fromkeys(column for table in tables if not table.strong for column in table.rivals[1:])
     notes = (said("data.notes.columns", names=[*rivals], column=next(iter(rivals))),) if rivals else ()
-    labels = {name: table.rows[name].label for name, table in told.items()}
-    return [Source(labels, column, f"LABELS={printable(first.name)}", _SURE if first.strong else _GUESSED, notes)]
+    return Source(labels, column, f"LABELS={printable(first.name)}", _SURE if first.strong else _GUESSED, notes)
 
 
 def _of_level(way: Level, folders: FolderReading) -> Source:
@@ -154,9 +168,8 @@ def _of_level(way: Level, folders: FolderReading) -> Source:
 def _of_names(found: Found, ways: Sequence[Source]) -> list[Source]:
     """Give what the names of files say, beside what is known of the images already."""
     known = [{name: place.split for name, place in found.folders.places.items()}, *(way.labels for way in ways)]
-    part = int(found.options.label) if found.options.label.isdecimal() else 0
     said_by = []
-    for place, labels in read_names(found.images, part).items():
+    for place, labels in read_names(found.images, found.options.label).items():
         if labels and not any(same_parts(one, labels, labels) for one in known):
             option = f"LABELS=names LABEL={place}" if place else "LABELS=names"
             said_by.append(_source(labels, found.folders, option, _GUESSED, "data.labels.parts"))
@@ -193,24 +206,51 @@ def _join(table: Source, folders: Source) -> Source | None:
     if agreeing < _AGREE * sum(both.values()) or len({*spelled.values()}) < len(spelled):
         return None
     by_key = {words.key(name): name for name in table.labels.values()}
+    both_told = said("data.labels.both", folders=folders.told, table=table.told)
+    if (
+        spelled and all(map(str.isdecimal, spelled.values())) and not any(map(str.isdecimal, spelled))
+    ):  # names rather than numbers
+        names = {number: name for name, number in spelled.items()}
+        labels = {n: names.get(number, number) for n, number in table.labels.items()}
+        return table._replace(labels={**labels, **folders.labels}, told=both_told, notes=())
     labels = {n: spelled.get(name) or by_key.get(words.key(name), name) for n, name in folders.labels.items()}
-    further = folders.labels.keys() - table.labels.keys()
-    told = said("data.labels.both", folders=folders.told, table=table.told) if further else table.told
+    told = both_told if folders.labels.keys() - table.labels.keys() else table.told
     return table._replace(labels={**labels, **table.labels}, told=told, notes=())
 
 
-def _refuse_nothing(found: Found) -> NoReturn:
-    path = found.path
+def _refuse_columns(found: Found) -> None:
     for table in found.tables:
         if len(table.rivals) > 1:
-            refuse_columns(path, table.name, table.rivals)
+            refuse_columns(found.path, table.name, table.rivals)
+
+
+def _refuse_sidecars(found: Found) -> None:
+    if example := find_sidecar(found.members, found.images):
+        raise refused("sidecars", path=found.path, example=example)
+
+
+def _refuse_nothing(found: Found, *alone: Source) -> NoReturn:
+    """Refuse images that nothing labels, or that are all of one class by what seems to, which is given."""
+    path = found.path
+    _refuse_columns(found)
+    for table in found.tables:
         for why in {*table.untold.values()}:
             _refuse_untold(found, why, [name for name, said in table.untold.items() if said == why])
     for name in found.members.files:
         if name.lower().endswith(SHEETS):
             raise refused("workbook", path=path, name=name)
     form, example = find_objects(found.members, found.images)
-    raise refused("objects", path=path, form=form, example=example) if form else refused("nothing", path=path)
+    if form:
+        raise refused("objects", path=path, form=form, example=example)
+    for part in found.aside:
+        if part.kind.key == "data.left.masks":
+            raise refused("objects", path=path, form=said(part.kind.key, n=part.count), example=part.example)
+    _refuse_sidecars(found)
+    if unlabelling := [table.name for table in found.tables if not table.labels]:
+        raise refused("unlabelling", path=path, tables=unlabelling)
+    if alone:
+        raise refused("one_folder", path=path, name=next(iter(alone[0].labels.values())))
+    raise refused("nothing", path=path)
 
 
 def _refuse_untold(found: Found, why: str, names: Sequence[str]) -> NoReturn:
@@ -228,7 +268,8 @@ def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...
     for table in found.tables:
         for name in table.rows if table.of_split else ():
             if of_tables.setdefault(name, table.of_split) != table.of_split:
-                raise refused("lists", path=found.path, name=name, splits=sorted({of_tables[name], table.of_split}))
+                both = sorted({of_tables[name], table.of_split})
+                raise refused("lists", path=found.path, name=name, splits=both, table=table.name)
     places = found.folders.places
     splits = {n: of_rows.get(n) or places[n].split or of_tables.get(n, "") for n in found.images}
     of_names = {n: words.find_split("".join(words.words(n.rpartition("/")[2])[:1])) for n in found.images}
@@ -251,8 +292,9 @@ def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...
             left.setdefault("outside", []).append(name)
         else:
             images.append(Image(name, labelled[name], split))
-    if len(left.get("several_names", ())) > (1 - _AGREE) * len(images):
-        _refuse_untold(found, "several_names", left["several_names"])
+    for why in ("several_names", "several_rows"):
+        if len(left.get(why, ())) > (1 - _AGREE) * len(images):
+            _refuse_untold(found, why, left[why])
     parts = tuple(part for kind, names in left.items() for part in unused(said(f"data.left.{kind}"), names))
     return images, parts, said(f"data.splits.{told}") if len({image.split for image in images}) > 1 else None
 
@@ -302,7 +344,7 @@ def _name(found: Found, images: list[Image], source: Source) -> tuple[Reading, l
 def _known_names(names: Sequence[str]) -> tuple[str, dict[str, str]]:
     """Give title and classes in order, by how they are spelled here, where these are those of a known data set."""
     spelled = {words.key(name): name for name in names}
-    for title, classes in (("Food-11", _FOOD11_CLASSES), ("", sources.FER2013_CLASSES)):
+    for title, classes in (("Food-11", FOOD11_CLASSES), ("", sources.FER2013_CLASSES)):
         if len(names) == len(classes) and spelled.keys() == {*map(words.key, classes)}:
             return title, {spelled[words.key(name)]: name for name in classes}
     return "", {}
@@ -342,36 +384,6 @@ def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tu
     usual, number = Counter(counts.values()).most_common(1)[0] if counts else (0, 0)
     few = _OF_ONE if all(map(_PERSON.fullmatch, counts)) else _FEW
     alike = len(counts) >= _MANY and number > 0.9 * len(counts) and usual <= few
-    named_so = not source.option.startswith("CLASS_LEVEL") or named.recognised_by or all(map(str.isdecimal, counts))
+    digits = all(name.isdecimal() and len(name) == 1 for name in counts)
+    named_so = not source.option.startswith("CLASS_LEVEL") or named.recognised_by or digits
     return (said("data.notes.persons", n=len(counts), each=usual),) if alike and not named_so else ()
-
-
-def _find_fer2013(names: Sequence[str]) -> Labelled | None:
-    """FER2013: the folders tell the seven classes and the files' names the splits, whichever folders they lie in."""
-    paths = [(name, *["", *name.split("/")][-2:]) for name in names]
-    splits = sources.FER2013_SPLITS
-    images = [Image(name, folder.lower(), splits.get(file.split("_")[0], "")) for name, folder, file in paths]
-    if {image.label for image in images} != {*sources.FER2013_CLASSES} or not all(image.split for image in images):
-        return None
-    by = said("data.known_by.fer2013_files")
-    known = replace(_READING, title="FER2013", recognised_by=by, class_names=sources.FER2013_CLASSES)
-    return replace(known, split_names=sources.FER2013_SPLIT_NAMES), images, sources.FER2013_SIZE
-
-
-def _find_food11(names: Sequence[str]) -> Labelled | None:
-    """Food-11: folders tell the splits, and files' names the classes; some copies have others without a class."""
-    images = []
-    for name in names:
-        *_, folder, file = ["", *name.split("/")]
-        split, match = _FOOD11_FOLDERS.get(folder.lower(), ""), _FOOD11_NAME.fullmatch(splitext(file)[0])
-        if split and match:
-            images.append(Image(name, match[1], split))
-        elif not words.find_split(folder):
-            return None
-    named = {str(number): name for number, name in enumerate(_FOOD11_CLASSES)}
-    found = {(image.split, image.label) for image in images}
-    if not found >= {(split, number) for split in _FOOD11_FOLDERS.values() for number in named}:
-        return None
-    by = said("data.known_by.food11_files")
-    known = replace(_READING, title="Food-11", recognised_by=by, class_names=_FOOD11_CLASSES)
-    return known, [image._replace(label=named.get(image.label, image.label)) for image in images], OTHER_SIZE

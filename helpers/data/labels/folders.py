@@ -147,10 +147,10 @@ def _candidates(places: Mapping[str, Place]) -> list[Level]:
     for index in [*range(max(map(len, named.values()), default=0)), -1]:
         found = {name: levels[index] for name, levels in named.items() if len(levels) > index}
         labels = {name: label for name, (_, label) in found.items()}
-        if len(found) >= max(1, _COVER * len(named)) and not any(
-            same_parts(labels, way.labels, {*labels, *way.labels}) for way in ways
-        ):
-            ways.append(Level(Counter(level for level, _ in found.values()).most_common(1)[0][0], labels))
+        level = Counter(level for level, _ in found.values()).most_common(1)[0][0] if found else 0
+        known = any(way.level == level or same_parts(labels, way.labels, {*labels, *way.labels}) for way in ways)
+        if len(found) >= max(1, _COVER * len(named)) and not known:
+            ways.append(Level(level, labels))
     return ways
 
 

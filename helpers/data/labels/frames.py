@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -70,8 +70,10 @@ def _read_cells(text: str, is_list: bool) -> "pd.DataFrame | None":
     head = [line for line in text[:20_000].splitlines() if line.strip()][:20]
     if not head or max(map(len, head)) > 5_000:
         return None
-    marks = [",", "\t", ";", "|", *([" "] if is_list else [])]
+    marks = [",", "\t", ";", "|"]
     mark = max(marks, key=lambda mark: min(line.count(mark) for line in head))
+    if is_list and not all(mark in line for line in head):
+        return _read_list([line for line in text.splitlines() if line.strip() and not line.startswith("#")])
     if not head[0].count(mark) and not is_list:
         return None
     rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=mark) if any(row)]
@@ -82,25 +84,66 @@ def _read_cells(text: str, is_list: bool) -> "pd.DataFrame | None":
     return pd.DataFrame(body[1:], columns=rows[0])
 
 
-def read_matlab(openers: Iterable[Opener], images: Sequence[str]) -> "pd.DataFrame | None":
-    """Read MATLAB's files of as many labels as images, in the order of their names, and of numbers for each split.
+def _read_list(lines: list[str]) -> "pd.DataFrame | None":
+    """Read a list of cells parted by blanks, of which the last, or else all but the first, are one where they vary.
 
-    Flowers102 comes so (https://www.robots.ox.ac.uk/~vgg/data/flowers/102/). None where there are no such labels.
+    CelebA's tell how many rows there are, and then the names of the columns, the images' own left out.
+    """
+    import pandas as pd
+
+    header: list[str] = []
+    if len(lines) > 2 and lines[0].strip() == str(len(lines) - 2):
+        _, names, *lines = lines
+        header = ["file"] * (len(lines[0].split()) - len(names.split())) + names.split()
+    rows = [line.split() for line in lines]
+    if len({*map(len, rows)}) > 1:
+        part = str.rsplit if all(re.fullmatch(r"\d{1,3}", row[-1]) for row in rows) else str.split
+        rows = [[cell.strip() for cell in [*part(line, maxsplit=1), ""][:2]] for line in lines]
+    width = len(rows[0]) if rows else 0
+    named = header if len(header) == width else [f"column {number}" for number in range(1, width + 1)]
+    return pd.DataFrame(rows, columns=named) if rows else None
+
+
+def read_matlab(openers: Mapping[str, Opener], images: Sequence[str]) -> "dict[str, pd.DataFrame]":
+    """Read MATLAB's files, by name, of images' names and what is said of each, as Stanford's cars and dogs come.
+
+    Or of as many labels as images, in the order of their names, and of numbers for each split, as Flowers102 comes.
+    https://ai.stanford.edu/~jkrause/cars/car_dataset.html and https://www.robots.ox.ac.uk/~vgg/data/flowers/102/
     """
     import numpy as np
     import pandas as pd
     from scipy.io import loadmat
 
-    arrays: dict[str, np.ndarray] = {}
-    for opener in openers:
+    frames: dict[str, pd.DataFrame] = {}
+    arrays: dict[str, tuple[str, np.ndarray]] = {}
+    for name, opener in openers.items():
         with suppress(Exception), opener() as file:  # its reader answers foreign bytes with errors of any kind
-            held = loadmat(file)  # type: ignore[arg-type]  # it takes files as well as paths
-            arrays |= {key: value.ravel() for key, value in held.items() if isinstance(value, np.ndarray)}
-    labels = next((v for k, v in arrays.items() if words.words(k) in (["label"], ["labels"])), np.empty(0))
-    if len(labels) != len(images):
-        return None
-    frame = pd.DataFrame({"file": sorted(images), "label": labels.astype(str), "split": ""})
-    for key, numbers in arrays.items():
-        if (split := words.find_split(key.removesuffix("id"))) and numbers.dtype.kind in "iu":
-            frame.loc[frame.index.isin(numbers.astype(np.int64) - 1), "split"] = split
-    return frame
+            held = loadmat(file, squeeze_me=True)  # type: ignore[arg-type]  # it takes files as well as paths
+            found = {key: value for key, value in held.items() if isinstance(value, np.ndarray) and value.ndim == 1}
+            arrays |= {key: (name, value) for key, value in found.items()}
+            for value in [value for value in found.values() if value.dtype.names]:
+                found = {key: value[key] for key in value.dtype.names or ()}
+            longest = max(map(len, found.values()), default=0)
+            columns = {key: [*value] for key, value in found.items() if len(value) == longest > 1}
+            if any(all(isinstance(cell, str) for cell in column) for column in columns.values()):
+                frames[name] = _as_text(pd.DataFrame(columns))
+    source, labels = next(
+        (v for k, v in arrays.items() if words.words(k) in (["label"], ["labels"])), ("", np.empty(0))
+    )
+    if not frames and len(labels) == len(images) > 0:
+        frames[source] = pd.DataFrame({"file": sorted(images), "label": labels.astype(str), "split": ""})
+        for key, (_, numbers) in arrays.items():
+            if (split := words.find_split(key.removesuffix("id"))) and numbers.dtype.kind in "iu":
+                frames[source].loc[frames[source].index.isin(numbers.astype(np.int64) - 1), "split"] = split
+    return frames
+
+
+def read_lists(data: bytes) -> dict[str, list[str]]:
+    """Read the lists of texts that a file of MATLAB's holds, such as those of classes."""
+    from scipy.io import loadmat
+
+    with suppress(Exception):  # its reader answers foreign bytes with errors of any kind
+        held = loadmat(io.BytesIO(data), squeeze_me=True)  # type: ignore[arg-type]  # as above
+        lists = {key: [*value] for key, value in held.items() if getattr(value, "ndim", 0) == 1}
+        return {key: value for key, value in lists.items() if all(isinstance(cell, str) for cell in value)}
+    return {}

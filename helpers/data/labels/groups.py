@@ -12,7 +12,7 @@ from helpers.data.labels import words
 from helpers.data.labels.folders import FolderReading, Labels
 from helpers.data.labels.tables import Table
 from helpers.data.options import Options
-from helpers.data.reading import SPLITS
+from helpers.data.reading import SPLITS, Unused
 from helpers.data.sources import Image, refused
 
 _SERIES, _COPIES = (words.VOCABULARY["files"][kind] for kind in ("series", "copies"))
@@ -23,7 +23,7 @@ _FEWEST = 3  # groups of a class, so that each split can have one
 
 
 class Found(NamedTuple):
-    """What lies below a path: its images, how their folders can be read, and the tables that name them."""
+    """What lies below a path: its images, how their folders can be read, tables that name them, what was set aside."""
 
     path: str
     members: Members
@@ -31,6 +31,7 @@ class Found(NamedTuple):
     folders: FolderReading
     tables: Sequence[Table]
     options: Options
+    aside: Sequence[Unused]
 
 
 def group(found: Found, images: list[Image], above: Labels) -> tuple[list[Image], tuple[Said, ...]]:

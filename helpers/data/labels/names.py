@@ -14,6 +14,7 @@ from helpers.base.words import Said, said
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.folders import cross
+from helpers.data.labels.frames import read_lists
 from helpers.data.sources import UnreadableError, printable, refused
 
 _FRONT = re.compile(r"(?P<label>.*?[^\W_].*?)[\W_]*\(?\d+\)?")  # cat.1, cat (1), cat12, 3_12
@@ -23,20 +24,29 @@ _DAY = re.compile(words.VOCABULARY["files"]["taken"])  # when a photograph was t
 _PER_CLASS = 4  # images that a class has on average, where file names tell classes
 _MOST_NUMBERS = 20  # classes that numbers in the middle of names count, rather than things
 _CAMERA, _LIST_WORDS = (frozenset(words.VOCABULARY["files"][kind]) for kind in ("counted", "classes"))
-_LIST_ENDINGS = (".txt", ".csv", ".tsv", ".json", ".names")
+_LIST_ENDINGS = (".txt", ".csv", ".tsv", ".json", ".names", ".mat")
 _LONGEST_LIST = 2**20  # bytes
 
 
-def read_names(names: Sequence[str], part: int = 0) -> dict[int, dict[str, str]]:
+def read_names(names: Sequence[str], wanted: str = "") -> dict[int | str, dict[str, str]]:
     """Read classes off the names of files, in every way that is possible: the class by path.
 
     By the number of the part that tells them, counted from 1, or by 0 where that is all but a running number; every
-    name of a folder has to tell one. part: the part that is asked for, or 0 for those that may be meant.
+    name of a folder has to tell one. wanted: the part that is asked for, or a pattern with the class in parentheses,
+    or "" for those that may be meant. Raises DatasetError where the pattern is none.
     """
-    stems = {name: _DAY.sub("0", splitext(name.rpartition("/")[2])[0]) for name in names}
+    stems = {name: splitext(name.rpartition("/")[2])[0] for name in names}
+    if "(" in wanted:
+        try:
+            found = {name: re.search(wanted, stem) for name, stem in stems.items()}
+            return {wanted: {name: match[1] for name, match in found.items() if match}}
+        except (re.error, IndexError) as error:
+            raise refused("no_name_pattern", pattern=wanted, reason=str(error)) from None
+    stems = {name: _DAY.sub("0", stem) for name, stem in stems.items()}
     parts = {name: re.findall(r"[^\W_]+", stem) for name, stem in stems.items()}
-    if part:
-        asked = {name: found[part - 1] for name, found in parts.items() if len(found) >= part}
+    if wanted.isdecimal():
+        part = int(wanted)
+        asked = {name: found[part - 1] for name, found in parts.items() if len(found) >= part > 0}
         return {part: dict(zip(asked, _without_numbers([*asked.values()]), strict=True))}
     inner = _read_parts(parts)
     if any(cross(one, other) for one in inner.values() for other in inner.values() if one is not other):
@@ -50,11 +60,11 @@ def read_names(names: Sequence[str], part: int = 0) -> dict[int, dict[str, str]]
     return inner
 
 
-def _read_parts(parts: Mapping[str, Sequence[str]]) -> dict[int, dict[str, str]]:
+def _read_parts(parts: Mapping[str, Sequence[str]]) -> dict[int | str, dict[str, str]]:
     """Read the parts of names of three or more that may be classes: words, or a few numbers before the last part."""
     lengths = {len(found) for found in parts.values()}
     count = max(lengths) if len(lengths) == 1 and min(lengths) > 2 else 0
-    ways = {}
+    ways: dict[int | str, dict[str, str]] = {}
     for place in range(count):
         values = _without_numbers([found[place] for found in parts.values()])
         numbers = any(value.isdecimal() for value in values)
@@ -91,7 +101,8 @@ def name_classes(path: str, found: Sequence[str], members: Members, wanted: str)
     if all(name.isdecimal() or re.fullmatch(r"n\d{8}", name) for name in found):
         for name in sorted(members.files):
             stem, ending = splitext(name.rpartition("/")[2])
-            may_list = ending.lower() in _LIST_ENDINGS and not _LIST_WORDS.isdisjoint(words.words(stem))
+            called = ending.lower() == ".mat" or not _LIST_WORDS.isdisjoint(words.words(stem))
+            may_list = ending.lower() in _LIST_ENDINGS and called
             if may_list and (names := _match(found, _read_list(members, name), strict=True)):
                 return names, _file(name)
     return {}, None
@@ -120,6 +131,11 @@ def _read_wanted(path: str, members: Members, wanted: str) -> tuple[list[list[st
 def _read_list(members: Members, name: str) -> list[list[str]]:
     with suppress(UnreadableError, OSError, ValueError), members.files[name]() as file:
         data = file.read(_LONGEST_LIST + 1)
+        if name.lower().endswith(".mat"):
+            lists = read_lists(data)
+            return next(
+                ([[cell] for cell in v] for k, v in lists.items() if not _LIST_WORDS.isdisjoint(words.words(k))), []
+            )
         return [] if len(data) > _LONGEST_LIST else _parse_list(data.decode("utf-8-sig"), name)
     return []
 
@@ -134,6 +150,9 @@ def _parse_list(text: str, name: str) -> list[list[str]]:
     if name.lower().endswith((".csv", ".tsv")):
         mark = max(",;\t", key=lines[0].count)
         return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=mark)]
+    codes = [match for line in lines if (match := re.fullmatch(r"(\d+) (\d{2,3})( \d{2,3})?", line))]
+    if codes and len(codes) == len(lines):  # of letters, as EMNIST's
+        return [[code[1], chr(int(code[2]))] for code in codes]
     parted = [re.split(r"[\t,;:= ]+", line, maxsplit=1) for line in lines]
     keyed = all(len(parts) == 2 and re.fullmatch(r"n?\d+", parts[0]) for parts in parted)
     return parted if keyed else [[line] for line in lines]

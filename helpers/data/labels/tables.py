@@ -18,7 +18,7 @@ from helpers.data.sources import Image, printable, refused
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".json", ".txt")
+_ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".json", ".txt", ".mat")
 SHEETS = (".xlsx", ".xls", ".ods")
 _SURE_NAMES, _MORE_NAMES, _GROUP_NAMES, _SPLIT_NAMES, _ASIDE = (
     words.VOCABULARY["columns"][kind] for kind in ("sure", "labels", "groups", "splits", "aside")
@@ -27,10 +27,13 @@ _LABEL_NAMES = (*_SURE_NAMES, *_MORE_NAMES)
 _FILE_WORDS = ({"file", "files", "filename", "path"}, {"image", "images", "img", "picture", "photo", "name", "id"})
 _NO_LABELS = frozenset((*_GROUP_NAMES, *_SPLIT_NAMES, *_ASIDE, "age", "width", "height", "url", "id"))
 _FOUND = 0.5  # share of a column's values that have to be names of images
+_COVER = 0.9  # share of the rows of votes that have the same sum
 _ENTIRE = 0.99  # share of the rows for which something has to hold, such as one class a row
 _NAMED = 3  # columns that a sentence proposes
 _PARTITION = {"0": "train", "1": "validation", "2": "test"}  # as CelebA and others count them
-_IS_TRAIN, _FLAG = {"train", "training"}, {"0": "test", "1": "train"}  # a column that tells whether an image is
+_YES, _NO = ("1", "true"), ("0", "false")  # in a column that tells whether an image is in a split
+_SIGNS = {"-1", "0", "1"}
+_ONE_EACH = 50  # files of MATLAB, at most, or there is one for each image
 _OF_SPLITS = {"split", "splits", "partition", "folds"}  # words in the name of a list that should not be passed over
 _MARKS = ("|", ";", ", ", ",", " ")  # between several labels of one image
 _WHOLE = re.compile(r"^(\d+)\.0$")  # a number of an image, as a table of floats spells it
@@ -82,11 +85,16 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     chosen = [name for name in names if name == wanted] or [n for n in names if PurePosixPath(n).name == wanted]
     if wanted and not chosen:
         raise refused("no_table", path=path, table=wanted, tables=names or "none")
-    frames = {name: frame for name in chosen or names if (frame := read_frame(members.files[name], name)) is not None}
-    matlab = sorted(name for name in members.files if name.lower().endswith(".mat"))
-    if matlab and not chosen and (frame := read_matlab([members.files[name] for name in matlab], images)) is not None:
-        frames[", ".join(matlab)] = frame
+    chosen = [name for name in names if name in chosen or series(name) in map(series, chosen)]
+    matlab = {name: members.files[name] for name in sorted(names) if name.lower().endswith(".mat")}
+    read = {name: read_frame(members.files[name], name) for name in chosen or names if name not in matlab}
+    frames = {name: frame for name, frame in read.items() if frame is not None}
+    of_matlab = read_matlab(matlab, images) if len(matlab) <= _ONE_EACH else {}
+    frames |= {name: frame for name, frame in of_matlab.items() if name in (chosen or names)}
     _follow_numbers(frames, index)
+    for name, frame in frames.items():
+        if [*frame.columns] == ["column 1", "column 2"] and not _OF_SPLITS.isdisjoint(words.words(name)):
+            frames[name] = frame.rename(columns={"column 2": PurePosixPath(name).stem})
     folders = {words.key(part) for folder in {name.rpartition("/")[0] for name in images} for part in folder.split("/")}
     known = {name for name in folders if not name.isdecimal()}
     found = []
@@ -104,6 +112,12 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     if chosen and not found:
         raise refused("no_names", path=path, table=wanted)
     return found, others
+
+
+def series(name: str) -> Sequence[str]:
+    """Give what the name of a table says beside its split, which it shares with those of the other splits."""
+    stem, _, ending = PurePosixPath(name).name.rpartition(".")
+    return (words.without_split(stem), *re.findall(r"\d+", stem), ending) if words.splits_of(name) else (name,)
 
 
 def _stem(name: str) -> str:
@@ -146,8 +160,9 @@ def _understand(
         return None
     file = files[0]
     spelled = {column: " ".join(words.words(column)) for column in _columns(frame) if column != file}
-    split = next((column for column in spelled if column != options.label and _tells_splits(frame[column])), "")
-    spelled.pop(split, None)
+    splits = [column for column in spelled if column != options.label and _tells_splits(frame[column])]
+    for column in splits:
+        spelled.pop(column)
     label, strong, values, rivals = _find_label(path, name, frame, spelled, known, options.label)
     if len(files) > 1 and any(values):
         refuse_columns(path, name, files, "FILE")
@@ -157,9 +172,10 @@ def _understand(
     rows: dict[str, Image] = {}
     untold: dict[str, str] = {}
     blank = [""] * len(frame)
-    columns = frame[file], values, frame[split] if split else blank, frame[group] if group else blank
-    for value, text, said, owner in zip(*columns, strict=True):
-        in_split = _split_of(split, said)
+    told = zip(*([_split_of(column, said) for said in frame[column]] for column in splits))
+    in_splits = [max(found, key=lambda split: split not in ("", "train")) for found in told] if splits else blank
+    columns = frame[file], values, in_splits, frame[group] if group else blank
+    for value, text, in_split, owner in zip(*columns, strict=True):
         images = _find_images(value, index, name, in_split or of_table)
         if len(images) > 1:
             untold |= dict.fromkeys(images, "several_names")
@@ -210,15 +226,20 @@ def _find_label(
     if (one_hot := _read_one_hot(path, name, frame[[*spelled]])) is not None:
         return "", True, one_hot, ()
     for column in spelled:
-        if frame[column].nunique() > 1 and {*map(words.key, frame[column].unique())} <= known:
-            return column, True, list(frame[column]), ()  # such as a list of test images, where folders tell the others
+        # such as a list of test images, where folders tell the others; ImageNet's have a box behind the class
+        for texts in (frame[column], frame[column].str.split().str[0].fillna("")):
+            if texts.nunique() > 1 and {*map(words.key, texts.unique())} <= known:
+                return column, True, list(texts), ()
     can = [column for column in spelled if _has_classes(frame[column]) and not _is_measure(frame[column])]
+    flags = {c for c in can if spelled[c] == "column" and {"-1"} < {*frame[c]} <= _SIGNS}  # of one class among several
+    aside = flags | _votes(frame[[*spelled]])
+    can = [column for column in can if column not in aside and not _several(frame[column])]
     meant = [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
     can = meant or [c for c in can if spelled[c] == "id"]  # of whales, say
+    more = [c for c in spelled if spelled[c] in (*_ASIDE, "age") and c not in can and _has_classes(frame[c])]
     if can and all(_same_classes(frame[can[0]], frame[column]) for column in can[1:]):
-        aside = [c for c in spelled if spelled[c] in (*_ASIDE, "age") and c not in can and _has_classes(frame[c])]
-        return can[0], False, _one_label(path, name, frame[can[0]]), [can[0], *aside]
-    return "", False, blank, can  # refused where nothing else labels the images
+        return can[0], False, list(frame[can[0]]), [can[0], *more]
+    return "", False, blank, [*can, *more]  # refused where nothing else labels the images
 
 
 def _has_classes(column: "pd.Series") -> bool:
@@ -239,6 +260,15 @@ def _is_measure(column: "pd.Series") -> bool:
     return bool(numbers.notna().all() and ((numbers % 1 != 0).any() or numbers.nunique() > 50))
 
 
+def _votes(frame: "pd.DataFrame") -> set[str]:
+    """Name the columns, three at least, of numbers that have one sum in nearly all rows, as votes and shares have."""
+    import pandas as pd
+
+    numbers = frame.apply(pd.to_numeric, errors="coerce").dropna(axis=1)
+    sums = numbers.sum(axis=1).round(3).value_counts(normalize=True)
+    return {*numbers} if numbers.shape[1] > 2 and sums.max() >= _COVER else set()
+
+
 def refuse_columns(path: str, name: str, columns: Sequence[str], option: str = "LABEL") -> None:
     """Raise the DatasetError of a table of which several columns could be the labels, or the files."""
     ways = [f"{column!r} ({option}={column})" for column in columns[:_NAMED]]
@@ -250,11 +280,16 @@ def refuse_columns(path: str, name: str, columns: Sequence[str], option: str = "
 
 def _one_label(path: str, name: str, values: "pd.Series") -> Sequence[str]:
     """Give a column's labels; DatasetError where many rows have several at once."""
-    known = {*values}
-    several = [v for v in values if any(len(parts := v.split(mark)) > 1 and {*parts} <= known for mark in _MARKS)]
-    if len(several) > (1 - _ENTIRE) * len(values):
+    if several := _several(values):
         raise refused("several_labels", path=path, table=name, n=len(several), example=several[0])
     return list(values)
+
+
+def _several(values: "pd.Series") -> list[str]:
+    """List the values that are several labels at once; none where hardly any are."""
+    known = {*values}
+    several = [v for v in values if any(len(parts := v.split(mark)) > 1 and {*parts} <= known for mark in _MARKS)]
+    return several if len(several) > (1 - _ENTIRE) * len(values) else []
 
 
 def _read_one_hot(path: str, name: str, frame: "pd.DataFrame") -> list[str] | None:
@@ -264,7 +299,7 @@ def _read_one_hot(path: str, name: str, frame: "pd.DataFrame") -> list[str] | No
         return None
     marked = frame[flags].isin(("1", "1.0"))
     counts = marked.sum(axis=1)
-    if (counts == 1).sum() >= _ENTIRE * (counts > 0).sum():
+    if (counts == 1).sum() >= _ENTIRE * max(1, (counts > 0).sum()):
         return [*marked.idxmax(axis=1).map(str.strip).where(counts == 1, "")]
     if (counts > 1).sum() > (counts == 1).sum() / 10 and len(flags) > 2:
         several = int((counts > 1).sum())
@@ -273,17 +308,24 @@ def _read_one_hot(path: str, name: str, frame: "pd.DataFrame") -> list[str] | No
 
 
 def _tells_splits(column: "pd.Series") -> bool:
-    said = words.words(str(column.name))
-    values = [value for value in column.unique() if value]
-    found = [_split_of(str(column.name), value) for value in values]
-    called = " ".join(said) in _SPLIT_NAMES or not _IS_TRAIN.isdisjoint(said) or all(map(words.find_split, values))
-    return called and all(found) and len({*found}) > 1
+    name, values = str(column.name), [value for value in column.unique() if value]
+    found = [_split_of(name, value) for value in values]
+    called = " ".join(words.words(name)) in _SPLIT_NAMES or not _OF_SPLITS.isdisjoint(words.words(name))
+    return (called or _flags(name) or all(map(words.find_split, values))) and all(found) and len({*found}) > 1
+
+
+def _flags(column: str) -> str:
+    """Name the split of which a column tells whether an image is in it, "" if none: "is_valid", "test"."""
+    said, split = words.words(column), words.find_split(column)
+    return split if split == "train" or said[:1] == ["is"] or said == ["test"] else ""
 
 
 def _split_of(column: str, value: str) -> str:
-    said = words.words(column)
-    counted = _PARTITION if _IS_TRAIN.isdisjoint(said) else _FLAG
-    return words.find_split(value) or (counted.get(value, "") if said != ["fold"] else "")
+    if split := _flags(column):
+        counted = dict.fromkeys(_YES, split) | dict.fromkeys(_NO, "test" if split == "train" else "train")
+    else:
+        counted = _PARTITION if words.words(column) != ["fold"] else {}
+    return words.find_split(value) or counted.get(value.casefold(), "")
 
 
 def _find_group(frame: "pd.DataFrame", spelled: Mapping[str, str], wanted: str) -> str:

@@ -40,6 +40,11 @@ def is_plain(name: str) -> bool:
     return bool(found) and all(word in _PLAIN or _GLUED.fullmatch(word) for word in found)
 
 
+def says_plain(name: str) -> bool:
+    """Tell whether a word of a folder's name only says that there are images, as one of "skin_part_1" does."""
+    return not _PLAIN.isdisjoint(words(name))
+
+
 def is_fold(name: str) -> bool:
     """Tell whether a folder's name is that of a fold of a cross-validation, such as "fold_0"."""
     return bool(re.fullmatch(r"folds?[\W_]*\d+", name.lower()))

@@ -165,6 +165,10 @@ def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Opt
     stacks = [_stack(path, file, arrays[images], arrays[key]) for file, arrays, images, key in pairs if key]
     if not stacks:
         raise refused("arrays", path=path, names=[key for arrays in found.values() for key in arrays])
+    for arrays in found.values():
+        sets = {(_split_of(key), *sorted(_words(key) - _IMAGES)) for key, labels in _pair(arrays) if labels}
+        if len(sets) > len({split for split, *_ in sets}):
+            raise refused("several_sets", path=path, names=[key for key in arrays if _kind_of(key) == "images"])
     alone = [f"{images} in {file}" for file, _, images, key in pairs if not key]
     told = said("data.labels.arrays", arrays=sorted({key for *_, key in pairs if key}))
     names = [array for arrays in found.values() for key, array in arrays.items() if key in _CLASS_NAMES]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from posixpath import splitext
@@ -16,13 +17,22 @@ from helpers.data.reading import Reading, Unused, count, unused
 from helpers.data.sources import PREVIEWED, Contents, Image, Opener, Record, UnreadableError, printable
 from helpers.data.survey import survey
 
+_FEW, _FEWEST, _LINE = 10, 64, 2**20  # pictures beside a table of pixels; columns and bytes of its first line
 _ENDINGS, _NOT_IMAGES = (frozenset(VOCABULARY["files"][kind]) for kind in ("images", "others"))
 
 
 def find(path: Path, members: Members) -> list[str]:
     """List the paths of all images, sorted: by their ending, or where that says nothing by their first bytes."""
     names = [name for name in sorted(members.files) if _is_image(name, members.files[name])]
-    return names if len(members.files) > 1 else []
+    beside = len(names) < _FEW and any(map(_has_pixels, members.files.items()))
+    return names if len(members.files) > 1 and not beside else []
+
+
+def _has_pixels(file: tuple[str, Opener]) -> bool:
+    """Tell whether a table has columns of pixels, beside which a few pictures only illustrate."""
+    with suppress(OSError, UnreadableError):
+        return file[0].lower().endswith(".csv") and file[1]().readline(_LINE).count(b",") > _FEWEST
+    return False
 
 
 def _is_image(name: str, opener: Opener) -> bool:

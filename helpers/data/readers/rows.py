@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -15,13 +16,14 @@ from helpers.base.words import Said, said
 from helpers.data import sources
 from helpers.data.containers import Members, refuse_foreign_members
 from helpers.data.faces import CLASS_SHARES
-from helpers.data.labels.words import VOCABULARY, find_split
+from helpers.data.labels.words import VOCABULARY, find_split, without_split
 from helpers.data.options import Options
 from helpers.data.readers.stacks import Stack, is_square, read_stacks, side_of
 from helpers.data.reading import OTHER_SPLIT_NAMES, Pixels, Reading, unused
 from helpers.data.sources import Contents, Giver, Image, Opener, UnreadableError, printable, refused
 
 _LABELS, _CELL = VOCABULARY["columns"]["of_pixels"], ("pixels", "feature")
+_PICTURES = tuple(VOCABULARY["files"]["images"])
 _PIXEL = re.compile(r"[a-z]*[ _.-]?\d+([x_ ]\d+)?")
 _FEWEST = 64  # columns of pixels; fewer are features of something else
 _LONGEST_LINE = 2**20  # characters
@@ -115,27 +117,44 @@ def _describe(name: str, opener: Opener) -> _Table | None:
 
 def read(path: Path, members: Members, tables: Sequence[_Table], options: Options) -> Contents:
     """Read the tables of one set of images: the first that has a column of usages alone, else those named by splits."""
-    usable = [table for table in tables if table.label is not None and table.pixels]
+    usable = _unlike([table for table in tables if table.label is not None and table.pixels])
     named = [table for table in usable if table.split]
     with_usage = [table for table in usable if table.usage is not None]
     read = with_usage[:1] or (named if len({table.split for table in named}) > 1 else usable)
     read = [table for table in read if len(table.pixels) == len(read[0].pixels)]
+    if len({without_split(PurePosixPath(table.name).stem) for table in read if table.split}) > 1:
+        raise refused("several_sets", path=path, names=[table.name for table in read])
     side = _find_side(read[0]) if len(read[0].pixels) == 1 else 0
     stacks = [_stack(table, side) for table in read]
     blank = [t for t in tables if t.label is None and t.pixels]
     without = [t.name for t in (*read, *blank) for *_, label in t.rows() if not label]
     others = [table.name for table in tables if table not in read and table not in blank]
     by = _recognise(Counter(row.label for stack in stacks for row in stack.rows), side, bool(with_usage))
+    pictures = [name for name in members.files if name.lower().endswith(_PICTURES)]
     reading = Reading(
         title="FER2013" if by else "",
         recognised_by=by,
         split_names=sources.FER2013_SPLIT_NAMES if by else OTHER_SPLIT_NAMES,
         labels_from=said("data.labels.rows", tables=[printable(table.name) for table in read]),
-        unused=(*unused(said("data.left.rows"), without), *unused(said("data.left.beside"), others)),
+        unused=tuple(
+            part
+            for kind, names in (("rows", without), ("beside", others), ("unlabelled", pictures))
+            for part in unused(said(f"data.left.{kind}"), names)
+        ),
     )
     size = options.image_size or min(max(side, _SIZES[0]), _SIZES[1])
     pixels = Pixels(size, colour=False, white=255) if side else None
     return read_stacks(path, members, stacks, options, reading, sources.FER2013_CLASSES if by else (), pixels)
+
+
+def _unlike(tables: Sequence[_Table]) -> list[_Table]:
+    """Leave out tables that lie in another folder once more, byte for byte."""
+    kept: list[_Table] = []
+    for table in tables:
+        called = [t for t in kept if PurePosixPath(t.name).name == PurePosixPath(table.name).name]
+        if not any(all(one == two for one, two in zip_longest(table.rows(), other.rows())) for other in called):
+            kept.append(table)
+    return kept
 
 
 def _stack(table: _Table, side: int) -> Stack:
