@@ -38,8 +38,8 @@ def two_halves(images: int) -> regions.Regions:
 @pytest.mark.parametrize(
     ("share", "images", "said", "unsaid"),
     [
-        (0.9, IMAGES, "looks at the top (90% of it on 50% of the image)", "no part of the image"),
-        (0.5, IMAGES, "no part of the image stands out", "looks at"),
+        (0.9, IMAGES, "lies on the top (90% of it on 50% of the image)", "no part of the image"),
+        (0.5, IMAGES, "no part of the image stands out", "looks there"),
         (0.9, 4, "too few images", "stands out"),
         (0.5, 4, "too few images", "stands out"),
     ],

@@ -31,7 +31,8 @@ MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 KEY = re.compile(r"[a-z0-9_]+(\.[a-zA-Z0-9_-]+)+")
 # Where a Chinese character and a Latin letter, or a number, stand beside each other.
-BESIDE = re.compile(r"(?<=[\u4e00-\u9fff])(?=[0-9A-Za-z])|(?<=[0-9A-Za-z%])(?=[\u4e00-\u9fff])")
+BESIDE = re.compile(r"(?<=[\u4e00-\u9fff])(?=[0-9A-Za-z])|(?<=[0-9A-Za-z%+.])(?=[\u4e00-\u9fff])")
+NUMBERED = re.compile(r" \d+$")  # ends the name of a layer, such as "relu 6"; its words have # in place of the number
 _LOCALES = {"en": "en_GB"}  # "a, b and c"
 _language: ContextVar[str] = ContextVar("language", default=PLAIN)
 _kept: frozenset[str] = frozenset()  # classes of the data at hand that are shown as they are
@@ -62,7 +63,10 @@ def show(part: Said | str) -> str:
     """Set a part in the language that is spoken; of a text, the name that it has there, if it is a known one."""
     if isinstance(part, Said):
         return render(template(part.key), {name: plain(name, value) for name, value in part.values.items()})
-    return names().get(part, part)
+    number, known = NUMBERED.search(part), names()
+    if number and part not in _kept and (counted := known.get(NUMBERED.sub(" #", part))):
+        return counted.replace("#", number[0].strip())
+    return known.get(part, part)
 
 
 def language() -> str:
@@ -160,7 +164,10 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 
 def pieces(template: str, values: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-    """Set a template's values into it, and keep the texts apart: each with the name of the value that it is, if any."""
+    """Set a template's values into it, and keep the texts apart: each with the name of the value that it is, if any.
+
+    A blank comes between them where Chinese stands beside a letter or number.
+    """
     parts = list(_parse(template))
     wanted = {name for _, name, _ in parts if name is not None}
     for name in sorted(wanted - values.keys()):
@@ -168,7 +175,9 @@ def pieces(template: str, values: Mapping[str, Any]) -> list[tuple[str, str | No
     for name in sorted(values.keys() - wanted):
         raise ValueError(f"The value {name!r} is not used by the template {template!r}; name it or leave it out.")
     both = ([(text, None), (_set_value(template, name, spec, values), name)] for text, name, spec in parts)
-    return [piece for pair in both for piece in pair if piece[0]]
+    said = [piece for pair in both for piece in pair if piece[0]]
+    before = ["", *(text[-1] for text, _ in said)]
+    return [(" " * bool(BESIDE.search(last + text[0])) + text, name) for last, (text, name) in zip(before, said)]
 
 
 def fields(template: str) -> set[str]:
@@ -202,7 +211,7 @@ def format_value(value: Any, spec: str = "") -> str:
 
     None gives a dash; True and False give yes and no; a list gives its items, joined as in a sentence; numbers get a
     true minus sign; a name that is known, the one that the language has, except with the format `raw`, or
-    `quoted` for one in quotation marks; a part with words of its own, these.
+    `quoted` for one in quotation marks, in which `each` sets the language's; a part with words of its own, these.
     Raises ValueError or TypeError where the format does not fit the value.
     """
     if value is None:
@@ -214,8 +223,9 @@ def format_value(value: Any, spec: str = "") -> str:
     if isinstance(value, list):
         joined = format_list([format_value(item, spec) for item in value], locale=_locale()) if value else ""
         return BESIDE.sub(" ", joined)
-    if isinstance(value, str) and spec in ("raw", "quoted"):  # such as a file's own name
-        return value if spec == "raw" else template("shared.quoted").replace("{name}", value)
+    if isinstance(value, str) and spec in ("raw", "quoted", "each"):  # such as a file's own name
+        name = show(value) if spec == "each" else value
+        return name if spec == "raw" else template("shared.quoted").replace("{name}", name)
     if isinstance(value, str):
         return format(show(value), spec)
     if "|" in spec:

@@ -130,7 +130,7 @@ def report_stamp(build: Build) -> dict[str, object]:
         "recipe": build.common["RECIPE"],
         "versions": {**build.versions, "typst": metadata.version("typst")},
         "date": max(days),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": words.text("layout.machine", os=platform.system(), kind=platform.machine(), cores=os.cpu_count()),
     }
 
 

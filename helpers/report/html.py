@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from babel import Locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from helpers.base import words
 from helpers.base.files import write_atomically
 from helpers.report.document import Report, ReportError, report_name
 
@@ -56,7 +56,7 @@ def _render(document: Mapping[str, Any], pictures: Mapping[str, Picture], others
     template = Path(__file__).with_suffix(".jinja")
     environment = Environment(loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined)
     codes = sorted({document["language"], *others})
-    own = {code: Locale.parse(code, sep="-").display_name or code for code in codes}  # what its speakers call each
+    own = {code: words.catalogue(code)["html.name"] for code in codes}  # what its speakers call each
     languages = [{"code": code, "file": report_name(code, "html"), "name": own[code]} for code in codes]
     said = {"doc": document, "languages": languages}
     font = _font(json.dumps(said, ensure_ascii=False))

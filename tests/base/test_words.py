@@ -81,3 +81,22 @@ def test_classes_of_a_user_are_shown_as_they_are_whatever_else_is_called_so(
         assert words.show("share") == usual[1]
         words.keep(sorted(known))
         assert (words.show("happy"), words.show("true")) == (known["happy"], usual[0])
+
+
+def test_a_layer_is_named_by_its_kind_and_number_and_a_class_of_a_user_that_is_called_so_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(words, "_kept", frozenset())
+    assert [words.show(name) for name in ("relu 6", "member 1", "C# 3")] == ["ReLU 6", "member 1", "C# 3"]
+    with words.use("zh-Hant"):
+        assert words.show("relu 6") == "第 6 個 ReLU" and words.show("member 1") == "成員 1"
+        words.keep(["relu 6", "relu 7"])
+        assert words.show("relu 6") == "relu 6"
+
+
+def test_chinese_and_a_letter_or_number_stand_apart_and_each_of_a_list_in_quotation_marks() -> None:
+    values = {"a": "relu 1", "b": 3, "c": ["happy", "sad"]}
+    with words.use("zh-Hant"):
+        assert words.render("從{a}到{b}層，{c:each}", values) == "從第 1 個 ReLU 到 3 層，「快樂」和「難過」"
+        assert words.render("{a}的{b:.0%}", {"a": "RISE", "b": 0.5}) == "RISE 的 50%"
+    assert words.render("{a}s and {b}%", {"a": "cat", "b": 3}) == "cats and 3%"

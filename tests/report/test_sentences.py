@@ -37,7 +37,7 @@ def entries(table: object) -> Iterator[str]:
         yield from entries(part)
 
 
-TABLES_OF_CODE = [path for path in (ROOT / "helpers").rglob("*.toml") if "words" not in path.parts]
+TABLES_OF_CODE = [path for path in (ROOT / "helpers").rglob("*.toml") if "words" not in path.relative_to(ROOT).parts]
 TEXTS = set().union(
     *map(constants, trees()), *(entries(tomllib.loads(path.read_text(encoding="utf-8"))) for path in TABLES_OF_CODE)
 )
