@@ -733,6 +733,33 @@ def test_classes_are_named_in_the_order_of_their_labels(tmp_path: Path) -> None:
     assert reading.class_names == ("ten less eight", "ten")
 
 
+@pytest.mark.parametrize("named", [
+    ["ant", "bee", "cow"], {"0": "ant", "1": "bee", "2": "cow"}, {"ant": 0, "bee": 1, "cow": 2},
+    {"classes": ["ant", "bee", "cow"]}, {"0": ["n1", "ant"], "1": ["n2", "bee"], "2": ["n3", "cow"]},
+    [{"id": n, "name": name} for n, name in enumerate(("ant", "bee", "cow"))],
+])  # fmt: skip
+def test_classes_are_named_by_lists_and_maps_in_json(named: object, tmp_path: Path) -> None:
+    path = build(both(tree({str(i): 12 for i in range(3)}), text("classes.json", json.dumps(named))), tmp_path)
+    assert look(str(path))[1].class_names == ("ant", "bee", "cow")
+
+
+def test_a_list_of_images_does_not_name_classes(tmp_path: Path) -> None:
+    path = build(tree({"images*actor_x{}.png": 30}), tmp_path)
+    lines(path / "labels.txt", [f"actor_x{i}.png 4 22.94 {i % 3}" for i in range(30)])
+    assert look(str(path))[1].class_names == DIGITS
+
+
+def test_arrays_of_two_sets_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("path", "blood"):
+        arrays = {f"{s}_images": np.zeros((20, 8, 8), np.uint8) for s in ("train", "test")}
+        arrays |= {f"{s}_labels": np.arange(20) % 2 for s in ("train", "test")}
+        np.savez(tmp_path / "data" / f"{name}.npz", **arrays)
+    with pytest.raises(DatasetError, match="several sets of images and labels, 'train_images in blood'"):
+        look(str(tmp_path / "data"))
+    assert look(str(tmp_path / "data" / "path.npz"))[1].class_names == ("0", "1")
+
+
 def test_what_is_left_out_is_counted_by_kind_with_an_example(tmp_path: Path) -> None:
     path = build(
         both(tree({"train/cat": 12, "train/dog": 12, "test": 5, "extra": 3}), masks, text("x.dat", "x")), tmp_path

@@ -14,8 +14,14 @@ from helpers.data.labels import words
 from helpers.data.labels.beside import find_objects, find_sidecar, set_aside
 from helpers.data.labels.folders import ASIDE, FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
 from helpers.data.labels.groups import Found, group
-from helpers.data.labels.known import FOOD11_CLASSES, Labelled, find_fer2013, find_food11
-from helpers.data.labels.names import name_classes, read_names
+from helpers.data.labels.names import (
+    FOOD11_CLASSES,
+    Labelled,
+    find_fer2013,
+    find_food11,
+    name_classes,
+    read_names,
+)
 from helpers.data.labels.tables import SHEETS, Table, read_tables, refuse_columns, series
 from helpers.data.options import Options
 from helpers.data.reading import SPLITS, Reading, Unused, unused
@@ -327,7 +333,9 @@ def _name(found: Found, images: list[Image], source: Source) -> tuple[Reading, l
     """Spell each class one way, put the classes in order and give them the names that lie beside them."""
     alike = _spell_alike(images)
     labels = words.sort_classes({alike.get(image.label, image.label) for image in images})
-    names, named_by = name_classes(found.path, labels, found.members, found.options.classes)
+    tables = {table.name for table in found.tables if table.labels and not table.name.lower().endswith(".mat")}
+    lists = replace(found.members, files={n: o for n, o in found.members.files.items() if n not in tables})
+    names, named_by = name_classes(found.path, labels, lists, found.options.classes)
     order = tuple(dict.fromkeys(names.get(label, label) for label in labels))
     title, known = _known_names(order)
     final = {label: known.get(names.get(label, label), names.get(label, label)) for label in labels}

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from helpers.data.labels import words
 from helpers.data.sources import Opener, UnreadableError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 _MOST_BYTES = 2**28  # of a table
@@ -34,7 +35,7 @@ def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
             return _as_text(pd.read_parquet(io.BytesIO(data)))
         text = decode_text(data)
         if ending not in (".json", ".jsonl", ".ndjson"):
-            return _read_cells(text, ending == ".txt")
+            return _read_cells(text, ending in (".txt", ".lst"))
         rows = json.loads(text if ending == ".json" else f"[{','.join(filter(str.strip, text.splitlines()))}]")
     except (UnreadableError, ValueError, OSError, csv.Error, ArrowException):
         return None
@@ -112,21 +113,18 @@ def read_matlab(openers: Mapping[str, Opener], images: Sequence[str]) -> "dict[s
     """
     import numpy as np
     import pandas as pd
-    from scipy.io import loadmat
 
     frames: dict[str, pd.DataFrame] = {}
     arrays: dict[str, tuple[str, np.ndarray]] = {}
     for name, opener in openers.items():
-        with suppress(Exception), opener() as file:  # its reader answers foreign bytes with errors of any kind
-            held = loadmat(file, squeeze_me=True)  # type: ignore[arg-type]  # it takes files as well as paths
-            found = {key: value for key, value in held.items() if isinstance(value, np.ndarray) and value.ndim == 1}
-            arrays |= {key: (name, value) for key, value in found.items()}
-            for value in [value for value in found.values() if value.dtype.names]:
-                found = {key: value[key] for key in value.dtype.names or ()}
-            longest = max(map(len, found.values()), default=0)
-            columns = {key: [*value] for key, value in found.items() if len(value) == longest > 1}
-            if any(all(isinstance(cell, str) for cell in column) for column in columns.values()):
-                frames[name] = _as_text(pd.DataFrame(columns))
+        found = read_rows(opener)
+        arrays |= {key: (name, value) for key, value in found.items()}
+        for value in [value for value in found.values() if value.dtype.names]:
+            found = {key: value[key] for key in value.dtype.names or ()}
+        longest = max(map(len, found.values()), default=0)
+        columns = {key: [*value] for key, value in found.items() if len(value) == longest > 1}
+        if any(map(are_texts, columns.values())):
+            frames[name] = _as_text(pd.DataFrame(columns))
     source, labels = next(
         (v for k, v in arrays.items() if words.words(k) in (["label"], ["labels"])), ("", np.empty(0))
     )
@@ -138,12 +136,16 @@ def read_matlab(openers: Mapping[str, Opener], images: Sequence[str]) -> "dict[s
     return frames
 
 
-def read_lists(data: bytes) -> dict[str, list[str]]:
-    """Read the lists of texts that a file of MATLAB's holds, such as those of classes."""
+def read_rows(opener: Opener) -> "dict[str, np.ndarray]":
+    """Read the arrays in a file of MATLAB's that have but one row; none where it is no such file."""
     from scipy.io import loadmat
 
-    with suppress(Exception):  # its reader answers foreign bytes with errors of any kind
-        held = loadmat(io.BytesIO(data), squeeze_me=True)  # type: ignore[arg-type]  # as above
-        lists = {key: [*value] for key, value in held.items() if getattr(value, "ndim", 0) == 1}
-        return {key: value for key, value in lists.items() if all(isinstance(cell, str) for cell in value)}
+    with suppress(Exception), opener() as file:  # its reader answers foreign bytes with errors of any kind
+        held = loadmat(file, squeeze_me=True)  # type: ignore[arg-type]  # it takes files as well as paths
+        return {key: value for key, value in held.items() if getattr(value, "ndim", 0) == 1}
     return {}
+
+
+def are_texts(cells: Iterable[object]) -> bool:
+    """Tell whether all cells are texts, as names are."""
+    return all(isinstance(cell, str) for cell in cells)

@@ -1,4 +1,4 @@
-"""Labels from the names of files, such as "cat.1.jpg", and the names of classes that are given as numbers."""
+"""Labels from the names of files, as in "cat.1.jpg", FER2013 or Food-11, and the names of classes given as numbers."""
 
 import csv
 import io
@@ -7,15 +7,18 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from posixpath import splitext
 
 from helpers.base.words import Said, said
+from helpers.data import sources
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.folders import cross
-from helpers.data.labels.frames import read_lists
-from helpers.data.sources import UnreadableError, printable, refused
+from helpers.data.labels.frames import are_texts, read_rows
+from helpers.data.reading import Reading
+from helpers.data.sources import OTHER_SIZE, Image, UnreadableError, printable, refused
 
 _FRONT = re.compile(r"(?P<label>.*?[^\W_].*?)[\W_]*\(?\d+\)?")  # cat.1, cat (1), cat12, 3_12
 _BACK = re.compile(r"\d+[\W_]+(?P<label>[^\W\d_].*)")  # 0012_cat
@@ -26,6 +29,11 @@ _MOST_NUMBERS = 20  # classes that numbers in the middle of names count, rather 
 _CAMERA, _LIST_WORDS = (frozenset(words.VOCABULARY["files"][kind]) for kind in ("counted", "classes"))
 _LIST_ENDINGS = (".txt", ".csv", ".tsv", ".json", ".names", ".mat")
 _LONGEST_LIST = 2**20  # bytes
+FOOD11_CLASSES = tuple(words.VOCABULARY["known"]["food11"])
+_FOOD11_FOLDERS = {"training": "train", "validation": "validation", "evaluation": "test"}
+_FOOD11_NAME = re.compile(r"(\d+)_\d+")  # class, running number
+_READING = Reading(labels_from=said("data.labels.known"), splits_from=said("data.splits.known"))
+Labelled = tuple[Reading, list[Image], int | None]  # how images are read, they themselves, and pixels a side if known
 
 
 def read_names(names: Sequence[str], wanted: str = "") -> dict[int | str, dict[str, str]]:
@@ -35,14 +43,13 @@ def read_names(names: Sequence[str], wanted: str = "") -> dict[int | str, dict[s
     name of a folder has to tell one. wanted: the part that is asked for, or a pattern with the class in parentheses,
     or "" for those that may be meant. Raises DatasetError where the pattern is none.
     """
-    stems = {name: splitext(name.rpartition("/")[2])[0] for name in names}
     if "(" in wanted:
         try:
-            found = {name: re.search(wanted, stem) for name, stem in stems.items()}
+            found = {name: re.search(wanted, name.rpartition("/")[2]) for name in names}
             return {wanted: {name: match[1] for name, match in found.items() if match}}
         except (re.error, IndexError) as error:
             raise refused("no_name_pattern", pattern=wanted, reason=str(error)) from None
-    stems = {name: _DAY.sub("0", stem) for name, stem in stems.items()}
+    stems = {name: _DAY.sub("0", splitext(name.rpartition("/")[2])[0]) for name in names}
     parts = {name: re.findall(r"[^\W_]+", stem) for name, stem in stems.items()}
     if wanted.isdecimal():
         part = int(wanted)
@@ -129,13 +136,11 @@ def _read_wanted(path: str, members: Members, wanted: str) -> tuple[list[list[st
 
 
 def _read_list(members: Members, name: str) -> list[list[str]]:
+    if name.lower().endswith(".mat"):
+        rows = {k: [*row] for k, row in read_rows(members.files[name]).items() if {*words.words(k)} & _LIST_WORDS}
+        return next(([[cell] for cell in row] for row in rows.values() if are_texts(row)), [])
     with suppress(UnreadableError, OSError, ValueError), members.files[name]() as file:
         data = file.read(_LONGEST_LIST + 1)
-        if name.lower().endswith(".mat"):
-            lists = read_lists(data)
-            return next(
-                ([[cell] for cell in v] for k, v in lists.items() if not _LIST_WORDS.isdisjoint(words.words(k))), []
-            )
         return [] if len(data) > _LONGEST_LIST else _parse_list(data.decode("utf-8-sig"), name)
     return []
 
@@ -144,8 +149,11 @@ def _parse_list(text: str, name: str) -> list[list[str]]:
     """Part a list of classes into lines of one name, or of what it is called in the data and its name."""
     if name.lower().endswith(".json"):
         content = json.loads(text)
-        pairs = content.items() if isinstance(content, dict) else [(line,) for line in content]
-        return [[str(part) for part in pair] for pair in pairs]
+        if isinstance(content, dict) and [*map(type, content.values())] == [list]:  # {"classes": [...]}
+            (content,) = content.values()
+        listed = [tuple(line.values()) if isinstance(line, dict) else (line,) for line in content]
+        pairs = content.items() if isinstance(content, dict) else listed
+        return [[str(part[-1] if part and isinstance(part, list) else part) for part in pair] for pair in pairs]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if name.lower().endswith((".csv", ".tsv")):
         mark = max(",;\t", key=lines[0].count)
@@ -179,3 +187,34 @@ def _match(found: Sequence[str], lines: Sequence[Sequence[str]], strict: bool = 
         if max(numbers) - first < len(plain) and (first or min(numbers) == 0 or max(numbers) == len(plain) - 1):
             return {name: printable(plain[number - first]) for name, number in zip(found, numbers)}
     return {}
+
+
+def find_fer2013(names: Sequence[str]) -> Labelled | None:
+    """FER2013: the folders tell the seven classes and the files' names the splits, whichever folders they lie in."""
+    paths = [(name, *["", *name.split("/")][-2:]) for name in names]
+    splits = sources.FER2013_SPLITS
+    images = [Image(name, folder.lower(), splits.get(file.split("_")[0], "")) for name, folder, file in paths]
+    if {image.label for image in images} != {*sources.FER2013_CLASSES} or not all(image.split for image in images):
+        return None
+    by = said("data.known_by.fer2013_files")
+    known = replace(_READING, title="FER2013", recognised_by=by, class_names=sources.FER2013_CLASSES)
+    return replace(known, split_names=sources.FER2013_SPLIT_NAMES), images, sources.FER2013_SIZE
+
+
+def find_food11(names: Sequence[str]) -> Labelled | None:
+    """Food-11: folders tell the splits, and files' names the classes; some copies have others without a class."""
+    images = []
+    for name in names:
+        *_, folder, file = ["", *name.split("/")]
+        split, match = _FOOD11_FOLDERS.get(folder.lower(), ""), _FOOD11_NAME.fullmatch(splitext(file)[0])
+        if split and match:
+            images.append(Image(name, match[1], split))
+        elif not words.find_split(folder):
+            return None
+    named = {str(number): name for number, name in enumerate(FOOD11_CLASSES)}
+    found = {(image.split, image.label) for image in images}
+    if not found >= {(split, number) for split in _FOOD11_FOLDERS.values() for number in named}:
+        return None
+    by = said("data.known_by.food11_files")
+    known = replace(_READING, title="Food-11", recognised_by=by, class_names=FOOD11_CLASSES)
+    return known, [image._replace(label=named.get(image.label, image.label)) for image in images], OTHER_SIZE

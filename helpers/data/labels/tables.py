@@ -18,7 +18,7 @@ from helpers.data.sources import Image, printable, refused
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".json", ".txt", ".mat")
+_ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".json", ".txt", ".lst", ".mat")
 SHEETS = (".xlsx", ".xls", ".ods")
 _SURE_NAMES, _MORE_NAMES, _GROUP_NAMES, _SPLIT_NAMES, _ASIDE = (
     words.VOCABULARY["columns"][kind] for kind in ("sure", "labels", "groups", "splits", "aside")
@@ -102,7 +102,10 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
         table = _understand(path, name, frame, index, known, options)
         if table and (table.rows or table.untold):
             found.append(table)
-        elif not name.lower().endswith((".txt", ".json")) or {*words.words(PurePosixPath(name).stem)} & _OF_SPLITS:
+        elif (
+            not name.lower().endswith((".txt", ".json", ".mat"))
+            or {*words.words(PurePosixPath(name).stem)} & _OF_SPLITS
+        ):
             others.append(name)
     columns = [*dict.fromkeys(column for frame in frames.values() for column in _columns(frame))]
     labelled = {table.labelled_by for table in found}

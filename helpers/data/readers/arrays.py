@@ -19,7 +19,7 @@ import numpy as np
 
 from helpers.base.words import said
 from helpers.data.containers import Members
-from helpers.data.labels.words import VOCABULARY, find_split
+from helpers.data.labels.words import VOCABULARY, find_split, without_split
 from helpers.data.options import Options
 from helpers.data.readers.stacks import Stack, read_stacks
 from helpers.data.reading import Reading, unused
@@ -165,14 +165,18 @@ def read(path: Path, members: Members, found: Mapping[str, Arrays], options: Opt
     stacks = [_stack(path, file, arrays[images], arrays[key]) for file, arrays, images, key in pairs if key]
     if not stacks:
         raise refused("arrays", path=path, names=[key for arrays in found.values() for key in arrays])
-    for arrays in found.values():
-        sets = {(_split_of(key), *sorted(_words(key) - _IMAGES)) for key, labels in _pair(arrays) if labels}
-        if len(sets) > len({split for split, *_ in sets}):
-            raise refused("several_sets", path=path, names=[key for key in arrays if _kind_of(key) == "images"])
+    named = [
+        (find_split(file), without_split(PurePosixPath(file).stem), key) for file, _, key, labels in pairs if labels
+    ]
+    sets = {(_split_of(key) or split, rest, *sorted(_words(key) - _IMAGES)) for split, rest, key in named}
+    if len(sets) > len({split for split, *_ in sets}):
+        raise refused("several_sets", path=path, names=[f"{key} in {file}" for file, _, key, labels in pairs if labels])
     alone = [f"{images} in {file}" for file, _, images, key in pairs if not key]
     told = said("data.labels.arrays", arrays=sorted({key for *_, key in pairs if key}))
     names = [array for arrays in found.values() for key, array in arrays.items() if key in _CLASS_NAMES]
-    reading = Reading(labels_from=told, unused=unused(said("data.left.arrays"), alone))
+    tables = [name for name in members.files if name.lower().endswith((".csv", ".tsv"))]
+    left = (*unused(said("data.left.arrays"), alone), *unused(said("data.left.beside"), tables))
+    reading = Reading(labels_from=told, unused=left)
     return read_stacks(path, members, stacks, options, reading, [n for array in names[:1] for n in _read_labels(array)])
 
 
