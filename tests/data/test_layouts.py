@@ -829,6 +829,18 @@ def test_folders_that_share_some_images_or_are_of_two_splits_are_kept(tmp_path: 
     assert total(look(str(path))[1]) == 72
 
 
+@pytest.mark.parametrize("top", ["test_data", "my val images", "masks of tumours"])
+def test_words_in_the_name_of_a_folder_that_all_images_share_mean_nothing(top: str, tmp_path: Path) -> None:
+    path = build(both(tree({f"{top}/{s}/{c}": n for s, n in PARTS for c in PETS}), tree({f"{top}/extra": 3})), tmp_path)
+    reading = look(str(path))[1]
+    assert reading.class_names == PETS and sum(reading.counts["test"].values()) == 10
+    shutil.rmtree(path / top)
+    names = put(path / top / "images", 40)
+    for split, found in (("train", names[:30]), ("test", names[30:])):
+        lines(path / top / f"{split}.txt", [f"{name} {PETS[int(name[:-4]) % 2]}" for name in found])
+    assert sum(look(str(path))[1].counts["test"].values()) == 10
+
+
 def test_folders_of_one_split_that_are_read_as_one_are_told(tmp_path: Path) -> None:
     path = build(tree({f"{top}/{c}": 12 for top in ("trainingSet", "trainingSample") for c in PETS}), tmp_path)
     told = parts(look(str(path), tmp_path / "cache")[1].sentences())

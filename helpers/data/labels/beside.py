@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import combinations
-from posixpath import splitext
+from posixpath import commonpath, splitext
 
 import numpy as np
 from PIL import Image
@@ -137,9 +137,10 @@ def _find_masks(members: Members, images: Sequence[str]) -> set[str]:
     stems = {splitext(name.rpartition("/")[2])[0] for name in images}
     in_folders: dict[str, list[str]] = defaultdict(list)
     beside: dict[str, list[str]] = defaultdict(list)
+    shared = len(commonpath(images)) if images else 0
     for name in images:
         folder, match = name.rpartition("/")[0], _MASK_NAME.fullmatch(splitext(name)[0])
-        if not _MASK_WORDS.isdisjoint(words.words(folder)):
+        if not _MASK_WORDS.isdisjoint(words.words(folder[shared:])):
             in_folders[folder].append(name)
         if match and match["image"].rpartition("/")[2] in stems:
             beside[folder].append(name)
@@ -158,9 +159,8 @@ def _are_flat(members: Members, names: Sequence[str]) -> bool:
 
 def _is_flat(members: Members, name: str) -> bool:
     """Tell whether nearly all pixels of an image have one of a few tones, as those of masks."""
-    with suppress(UnreadableError, OSError, ValueError, SyntaxError):
-        with members.files[name]() as file, Image.open(io.BytesIO(file.read(_MOST_BYTES))) as image:
-            image.draft("L", (256, 256))
-            tones = np.bincount(np.asarray(image.convert("L")).ravel() >> 4, minlength=16)
+    with suppress(OSError, ValueError, SyntaxError), Image.open(io.BytesIO(_read(members, name))) as image:
+        image.draft("L", (256, 256))
+        tones = np.bincount(np.asarray(image.convert("L")).ravel() >> 4, minlength=16)
         return bool(np.sort(tones)[-_TONES:].sum() >= _FLAT * tones.sum())
     return False

@@ -14,14 +14,7 @@ from helpers.data.labels import words
 from helpers.data.labels.beside import find_objects, find_sidecar, set_aside
 from helpers.data.labels.folders import ASIDE, FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
 from helpers.data.labels.groups import Found, group
-from helpers.data.labels.names import (
-    FOOD11_CLASSES,
-    Labelled,
-    find_fer2013,
-    find_food11,
-    name_classes,
-    read_names,
-)
+from helpers.data.labels.names import FOOD11_CLASSES, Labelled, find_fer2013, find_food11, name_classes, read_names
 from helpers.data.labels.tables import SHEETS, Table, read_tables, refuse_columns, series
 from helpers.data.options import Options
 from helpers.data.reading import SPLITS, Reading, Unused, unused

@@ -1,7 +1,8 @@
 """Labels and splits from the names of folders, at any depth."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from os.path import commonprefix
 from typing import NamedTuple
 
 from helpers.data.labels import words
@@ -67,18 +68,20 @@ def read_folders(images: Sequence[str], class_level: int = 0) -> FolderReading:
     return _choose(places, _candidates(used))
 
 
-def _read_places(folders: Iterable[Folder]) -> dict[Folder, Place]:
+def _read_places(folders: Collection[Folder]) -> dict[Folder, Place]:
     """Tell splits, folds and plain folders from the levels that may name classes, below what all folders share."""
     children: dict[Folder, set[str]] = defaultdict(set)
     for folder in folders:
         for depth, name in enumerate(folder):
             children[folder[:depth]].add(name)
-    splits, plain = {}, set()
+    splits, plain, shared = {}, set[Folder](), commonprefix([*folders])  # noqa: RUF071
     for parent, names in children.items():
         splits[parent] = _find_splits(names, {name for name in names if (*parent, name) not in children}, parent)
         # a set beside itself is no class, as "pets" beside "cat" and "dog" that holds these once more
         again = {name for name in names if len(names) > 2 and names - {name} <= children.get((*parent, name), set())}
         splits[parent] |= dict.fromkeys(again, ("", ""))
+        if len(parent) < len(shared):  # a split that all are in divides nothing
+            splits[parent] = {name: ("", rest) for name, (_, rest) in splits[parent].items()}
         if all(words.is_plain(name) or words.is_fold(name) or words.find_split(name) for name in names):
             plain.add(parent)
     places = {folder: _place(folder, splits, plain) for folder in folders}
