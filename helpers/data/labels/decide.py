@@ -87,22 +87,16 @@ def _choose(found: Found) -> Source:
         raise refused("no_level", path=path, level=options.class_level, deepest=deepest)
     if not ranked or len({*ranked[0].labels.values()}) < 2:
         _refuse_nothing(found, *ranked[:1])
-    if ranked[0] in ways and ranked[0].rank < _SURE and not options.class_level:  # these may only count things
-        _refuse_columns(found)
-        _refuse_sidecars(found)
-    best = ranked[0]
-    classes = {*best.labels.values()}
+    best, classes = ranked[0], {*ranked[0].labels.values()}
+    if best in ways and best.rank < _SURE and not options.class_level:  # these may only count things
+        _refuse_unsure(found)
     whole = next((name for name in classes if words.key(name) in _WHOLE), "")
     whole = whole or (min(classes) if words.are_numbered(classes) and all(map(words.says_plain, classes)) else "")
     if best in ways and whole and not options.class_level:
-        others = words.first({*best.labels.values()} - {whole})
-        raise refused("no_class", path=path, name=whole, others=others, option=best.option)
-    if (
-        of_tables[1:] == []
-        and best in of_tables
-        and (joined := next((both for way in ways if (both := _join(best, way))), None))
-    ):
-        return joined
+        raise refused("no_class", path=path, name=whole, others=words.first(classes - {whole}), option=best.option)
+    joined = (_join(best, way) for way in ways if [best] == of_tables)
+    if both := next(filter(None, joined), None):
+        return both
     rivals = [source for source in ranked if source.rank == best.rank]
     if len(rivals) > 1:
         named = [(source, words.first(source.labels.values())) for source in rivals[:3]]
@@ -206,9 +200,8 @@ def _join(table: Source, folders: Source) -> Source | None:
         return None
     by_key = {words.key(name): name for name in table.labels.values()}
     both_told = said("data.labels.both", folders=folders.told, table=table.told)
-    if (
-        spelled and all(map(str.isdecimal, spelled.values())) and not any(map(str.isdecimal, spelled))
-    ):  # names rather than numbers
+    numbers = [number for number in spelled.values() if number.isdecimal()]
+    if numbers and len(numbers) == len(spelled) and not any(map(str.isdecimal, spelled)):  # which the folders name
         names = {number: name for name, number in spelled.items()}
         labels = {n: names.get(number, number) for n, number in table.labels.items()}
         return table._replace(labels={**labels, **folders.labels}, told=both_told, notes=())
@@ -217,13 +210,11 @@ def _join(table: Source, folders: Source) -> Source | None:
     return table._replace(labels={**labels, **table.labels}, told=told, notes=())
 
 
-def _refuse_columns(found: Found) -> None:
+def _refuse_unsure(found: Found) -> None:
+    """Refuse tables with several columns of labels, and files beside the images that may hold these."""
     for table in found.tables:
         if len(table.rivals) > 1:
             refuse_columns(found.path, table.name, table.rivals)
-
-
-def _refuse_sidecars(found: Found) -> None:
     if example := find_sidecar(found.members, found.images):
         raise refused("sidecars", path=found.path, example=example)
 
@@ -231,20 +222,17 @@ def _refuse_sidecars(found: Found) -> None:
 def _refuse_nothing(found: Found, *alone: Source) -> NoReturn:
     """Refuse images that nothing labels, or that are all of one class by what seems to, which is given."""
     path = found.path
-    _refuse_columns(found)
     for table in found.tables:
         for why in {*table.untold.values()}:
             _refuse_untold(found, why, [name for name, said in table.untold.items() if said == why])
     for name in found.members.files:
         if name.lower().endswith(SHEETS):
             raise refused("workbook", path=path, name=name)
-    form, example = find_objects(found.members, found.images)
-    if form:
-        raise refused("objects", path=path, form=form, example=example)
-    for part in found.aside:
-        if part.kind.key == "data.left.masks":
-            raise refused("objects", path=path, form=said(part.kind.key, n=part.count), example=part.example)
-    _refuse_sidecars(found)
+    masks = [(said(p.kind.key, n=p.count), p.example) for p in found.aside if p.kind.key == "data.left.masks"]
+    for form, example in (find_objects(found.members, found.images), *masks):
+        if form:
+            raise refused("objects", path=path, form=form, example=example)
+    _refuse_unsure(found)
     if unlabelling := [table.name for table in found.tables if not table.labels]:
         raise refused("unlabelling", path=path, tables=unlabelling)
     if alone:
