@@ -989,6 +989,8 @@ def test_annotations_of_objects_are_refused_by_name(form: str, file: str, conten
     with pytest.raises(DatasetError, match=f"in the form of {form}, such as {file}, and no class") as caught:
         look(str(path))
     assert str(caught.value).count(".") < 8 and "\n" not in str(caught.value)
+    table(path / "labels.csv", ["file", "label"], [[f"{i}.png", pets(i)] for i in range(12)])
+    assert look(str(path))[1].class_names == PETS
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
         rows = json.loads(text if ending == ".json" else f"[{','.join(filter(str.strip, text.splitlines()))}]")
     except (UnreadableError, ValueError, OSError, csv.Error, ArrowException):
         return None
+    if isinstance(rows, dict) and {"images", "annotations"} <= rows.keys():
+        return None  # of objects, as COCO's
     if isinstance(rows, dict) and all(isinstance(value, str | int) for value in rows.values()):
         rows = [{"file": name, "label": label} for name, label in rows.items()]
     elif isinstance(rows, dict) and all(isinstance(value, dict) for value in rows.values()):
