@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import typst
+from PIL import Image
 
 from helpers.base.files import write_atomically
 from helpers.report.document import Report, ReportError, report_name
@@ -24,6 +26,7 @@ FONTS = Path(__file__).parent / "fonts"  # with Chinese characters, which Typst'
 # Of the document's keys; of the words some may have no place.
 NOT_PRINTED = {"kind", "file", "style", "words", "interface", "language", "region", "full_title", "heading", "matrix"}
 NOT_PRINTED |= {"png", "pieces", "source", "values"}
+FULL, SCALES = 2 / 3, (1, 0.97, 0.94, 0.9)  # of a page that is full enough, and of the appendix's figures
 
 
 def build_report(report: Report) -> Path:
@@ -32,12 +35,33 @@ def build_report(report: Report) -> Path:
     The same report gives the same bytes. Raises what `Report.compose` raises, and ReportError on a character that no
     font has.
     """
-    document = report.compose()
-    pdf = _compile(TEMPLATE, report.folder, document, _timestamp(report.stamp["date"]))
+    document, timestamp = report.compose(), _timestamp(report.stamp["date"])
+    document["scale"] = _scale(report.folder, document)
+    pdf = _compressed(_compile(TEMPLATE, report.folder, document, timestamp=timestamp))
     _check_pdf(pdf, document)
     path = report.folder / report_name(document["language"], "pdf")
     write_atomically(path, pdf)
     return path
+
+
+def _scale(folder: Path, document: dict[str, Any]) -> float:
+    """Choose how large the appendix's figures are: the first size that leaves the fewest pages emptier than FULL."""
+    empty: dict[float, int] = {}
+    for scale in SCALES if document["appendix"] else ():
+        pages = _compile(TEMPLATE, folder, document | {"scale": scale}, format="png", ppi=20)
+        empty[scale] = sum(fullness(page) < FULL for page in pages[:-1])
+        if not empty[scale]:
+            break
+    return min(empty, key=lambda scale: empty[scale], default=1)
+
+
+def fullness(picture: bytes) -> float:
+    """Give the share of a page's height between its margins that is in no blank strip of more than 12 mm."""
+    page = np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
+    top, bottom, strip = (mm * len(page) // 297 for mm in (27, 273, 12))
+    inked = np.flatnonzero((page[top:bottom] < 245).any(axis=1))
+    blank = np.diff([-1, *inked, bottom - top]) - 1
+    return float(1 - blank[blank > strip].sum() / (bottom - top))
 
 
 def _timestamp(date: str) -> int:
@@ -55,17 +79,16 @@ def set_pages(folder: Path, document: Mapping[str, Any], timestamp: int) -> byte
     folder: with the figures; document: "title", and "pages" of "name", "lead", "figure", "sentences" and "notes";
     timestamp: seconds since 1970. Raises ReportError on what Typst cannot set.
     """
-    return _compile(TEMPLATE.with_name("explain.typ"), folder, document, timestamp)
+    return _compressed(_compile(TEMPLATE.with_name("explain.typ"), folder, document, timestamp=timestamp))
 
 
-def _compile(layout: Path, folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes:
+def _compile(layout: Path, folder: Path, document: Mapping[str, Any], **options: Any) -> Any:
     template: Any = layout.read_bytes()  # typst's types want one type for template and root, but it takes both
     said, root = {"document": json.dumps(document, ensure_ascii=False)}, str(folder.resolve())
     try:
-        pdf = typst.compile(template, root=root, font_paths=[str(FONTS)], sys_inputs=said, timestamp=timestamp)
+        return typst.compile(template, root=root, font_paths=[str(FONTS)], sys_inputs=said, **options)
     except typst.TypstError as error:
         raise ReportError(f"Typst cannot set the report: {error.message}.") from error
-    return _compressed(pdf)
 
 
 def _compressed(pdf: bytes) -> bytes:

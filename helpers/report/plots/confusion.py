@@ -28,7 +28,7 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
     if len(class_names) > _NUMBERED:
         return _large_heatmap(counts, shares, class_names)
     figure = new_figure(3.4)
-    names, size = [name.replace("_", " ") for name in class_names], min(6.5, 60 / len(class_names))
+    names, size = [name.replace("_", " ") for name in class_names], min(7, 60 / len(class_names))
     for axes, values, title, form in zip(
         figure.subplots(1, 2), [counts, shares], [say("images"), say("share_of_class")], ["d", ".0%"]
     ):
@@ -85,8 +85,7 @@ def _large_heatmap(counts: np.ndarray, shares: np.ndarray, class_names: Sequence
         places = _apart(cells, len(shares) / _NAMED) or [*range(len(shares))]
         names = [class_names[place].replace("_", " ") for place in places]
         axis.set_ticks(np.array(places) + 0.5, names, fontsize=6, rotation=0 if axis is axes.yaxis else 90)
-    axes.set(title=say("share_of_class"))
-    axes.set(xlabel=say("predicted"), ylabel=say("true"))
+    axes.set(title=say("share_of_class"), xlabel=say("predicted"), ylabel=say("true"))
     axes.tick_params(length=2)
     return figure
 
@@ -125,7 +124,6 @@ def class_bars(report: pd.DataFrame) -> Figure:
     axes.set(ylim=(0, 1), xlabel="", ylabel="")
     in_percent(axes.yaxis)
     axes.grid(True, axis="y")
-    axes.set_axisbelow(True)
     axes.tick_params(axis="x", length=0)
     figure.legend(handles, named, loc="outside upper center", ncols=3)
     return figure

@@ -72,9 +72,7 @@ def ascent_progress(
         axes.plot(measured, objective[:, place], color=COLOURS[row], label=names[row])
     for step in snapshots:
         axes.axvline(step, color="0.6", linewidth=0.6, linestyle=":", zorder=0)
-    axes.set_xlabel(say("step"))
-    axes.set_ylabel(say("filter_output"))
-    axes.set_title(say("objectives"))
+    axes.set(xlabel=say("step"), ylabel=say("filter_output"), title=say("objectives"))
     return figure
 
 
@@ -124,7 +122,6 @@ def dream_panels(
     for values, name, colour in zip(objective, sizes, COLOURS):
         grid[3].plot(measured, values, label=name, color=colour)
     grid[3].set_title(say("octaves"), fontsize=7, pad=2)
-    grid[3].set_xlabel(say("step"))
-    grid[3].set_ylim(0, 1.25 * objective.max())
-    grid[3].legend(loc="upper left", ncols=3, columnspacing=0.8, handlelength=1, borderaxespad=0.1, fontsize=6)
+    grid[3].set(xlabel=say("step"), ylim=(0, 1.25 * objective.max()))
+    grid[3].legend(loc="upper left", ncols=3, columnspacing=0.8, handlelength=1, borderaxespad=0.1)
     return figure

@@ -25,9 +25,8 @@ def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (title, table) in zip(grid, tables.items()):
         ratios = table.pivot_table("ratio", "group", "region", sort=False)
-        size = {"size": 6 if across == 2 else 6.5}
-        colour = {"cmap": DIVERGING, "norm": LogNorm(0.25, 4), "cbar": False}
-        sns.heatmap(ratios.clip(0.01), ax=axes, annot=ratios, fmt=".1f", annot_kws=size, linewidths=0.5, **colour)
+        look = {"cmap": DIVERGING, "norm": LogNorm(0.25, 4), "cbar": False, "annot_kws": {"size": 7}}
+        sns.heatmap(ratios.clip(0.01), ax=axes, annot=ratios, fmt=".1f", linewidths=0.5, **look)
         for group, region in chosen[title][["group", "region"]].to_numpy():
             place = [*ratios.columns].index(region), [*ratios.index].index(group)
             axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=1))
@@ -85,9 +84,8 @@ def cascade_lines(
             dashes = "-" if len(known) == len(line) else ":"
             axes.plot(known, line[known], dashes, marker="o", markersize=2.5, label=name, **style)
         axes.plot([half, half], [passing, 1], color="0.3", linewidth=5, alpha=0.25, solid_capstyle="butt")
-        axes.set_title(title)
         axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
-        axes.set(ylim=(None, 1.02), xlabel=say("randomised"))
+        axes.set(title=title, ylim=(None, 1.02), xlabel=say("randomised"))
         axes.grid(True, axis="y")
     figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4)
     return figure

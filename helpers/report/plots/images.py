@@ -59,10 +59,8 @@ def in_colours(values: np.ndarray, signed: bool, colours: str = SEQUENTIAL) -> n
 
 def hide_axes(axes: Axes, title: str = "") -> None:
     """Take ticks and frame off an image's axes and give it a title."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
     if title:
         axes.set_title(title, fontsize=7, pad=2)
 
@@ -80,9 +78,8 @@ def label_mosaic(axes: Axes, rows: int, columns: int, height: int, width: int, g
     """Number the rows and columns of a mosaic along its edges, from 1."""
     axes.set_xticks([i * (width + gap) + (width - 1) / 2 for i in range(columns)], [str(i + 1) for i in range(columns)])
     axes.set_yticks([i * (height + gap) + (height - 1) / 2 for i in range(rows)], [str(i + 1) for i in range(rows)])
-    axes.tick_params(length=0, labelsize=6)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
 def mosaic_columns(count: int) -> int:
@@ -137,15 +134,13 @@ def prediction_grid(
 
     row_per_pair: begin a new row wherever the pair of true and predicted class changes.
     """
-    titles, wrong, letters = [], [], letters_in(TEXT_WIDTH / columns - 0.06)
+    titles, letters = [], letters_in(TEXT_WIDTH / columns - 0.06)
     for label, guess, sure in zip(labels, predicted, confidence):
-        right = label == guess
-        mark = "\N{CHECK MARK}" if right else "\N{MULTIPLICATION SIGN}"
+        mark = "\N{CHECK MARK}" if label == guess else "\N{MULTIPLICATION SIGN}"
         answered = wrap(f"{mark} {class_names[guess]} {sure:.0%}", letters)
         titles.append(f"{wrap(class_names[label], letters)}\n{answered}")
-        wrong.append(not right)
     places = _pair_places(labels, predicted, columns) if row_per_pair else None
-    return image_grid(images, titles, columns, wrong, places)
+    return image_grid(images, titles, columns, [*(labels != predicted)], places)
 
 
 def _pair_places(labels: np.ndarray, predicted: np.ndarray, columns: int) -> list[int]:

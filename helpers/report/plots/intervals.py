@@ -22,10 +22,9 @@ def accuracy_intervals(
     figure = new_figure(0.45 + (0.36 if several else 0.27) * len(names))
     axes = _rows(figure, names, say("accuracy_interval"))
     heights = np.arange(len(names))
-    if several:
-        for height, trainings in enumerate(each):
-            above = np.full(len(trainings), height - 0.25)
-            axes.plot(trainings, above, "o", color=COLOURS[1], markersize=3.5, fillstyle="none")
+    for height, trainings in enumerate(each if several else ()):
+        above = np.full(len(trainings), height - 0.25)
+        axes.plot(trainings, above, "o", color=COLOURS[1], markersize=3.5, fillstyle="none")
     reach = [values - lows, highs - values]
     axes.errorbar(values, heights, xerr=reach, fmt="o", color=COLOURS[0], capsize=3, markersize=5)
     in_percent(axes.xaxis)

@@ -20,7 +20,7 @@ def layer_overview(layers: Mapping[str, np.ndarray], channels: int) -> Figure:
     layers: label -> (h, w, channels) or (units,), in the order of the network, which runs down the columns.
     Each row has its own scale, from its 1st to its 99th percentile.
     """
-    side, gap, label_width = 24, 2, 0.72
+    side, gap, label_width = 24, 2, 0.82
     columns = 2 if len(layers) <= 48 else 3  # keeps a deep network on one page
     rows = -(-len(layers) // columns)
     cell = (style.TEXT_WIDTH / columns - label_width) / channels
@@ -35,7 +35,7 @@ def layer_overview(layers: Mapping[str, np.ndarray], channels: int) -> Figure:
         axes.imshow(np.concatenate(part), cmap=style.CHANNELS, vmin=0, vmax=1, aspect="auto")
         axes.set_yticks([(side + gap) * i + side / 2 for i in range(len(strips[chosen]))], list(layers)[chosen])
         axes.set_xticks([])
-        axes.tick_params(length=0, labelsize=6.5, pad=3)
+        axes.tick_params(length=0, pad=3)
         axes.spines[:].set_visible(False)
     return figure
 
@@ -138,11 +138,9 @@ def depth_profile(table: pd.DataFrame, pooled: Sequence[str]) -> Figure:
     grid[2].set_ylim(0, 1)
     for axes in grid:
         axes.grid(True, axis="y")
-        axes.set_axisbelow(True)
+        axes.tick_params(axis="x", length=0)
     handles = [Patch(color=style.COLOURS[i], label=name) for i, name in enumerate([say("rectified"), say("pooled")])]
     grid[0].legend(loc="upper right", ncols=2)
     grid[1].legend(handles=[*handles, *grid[1].get_legend_handles_labels()[0]], loc="upper left", ncols=3)
     grid[2].set_xticks(places, table.index, rotation=45, ha="right", rotation_mode="anchor")
-    for axes in grid:
-        axes.tick_params(axis="x", length=0)
     return figure

@@ -121,7 +121,7 @@ def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str | Said], most_col
     columns = -(-len(titles) // bands)
     tile = min(_TILE, (style.TEXT_WIDTH - left - right) / columns)
     letters = letters_in(tile - 0.06, points)
-    wrapped = ["\n".join(wrap(line, letters) for line in title.split("\n")) for title in shown]
+    wrapped = [wrap(title, letters) for title in shown]
     header = 0.1 + 0.019 * points * max(title.count("\n") + 1 for title in wrapped)
     tall, wide = rows[0].tiles.shape[1:3]
     side = tile * tall / (wide + _gap(wide))  # inches from top to bottom of a tile
@@ -167,12 +167,10 @@ def _relative(box: tuple[float, float, float, float], figure: Figure) -> tuple[f
 
 def _draw_row(axes: Axes, row: SheetRow, chosen: slice) -> AxesImage:
     tiles = row.tiles[chosen]
-    gap = _gap(tiles.shape[2])
+    gap, (low, high) = _gap(tiles.shape[2]), row.limits or (0, 255)
     if row.limits:
-        low, high = row.limits
         sheet, colours = mosaic(tiles, len(tiles), gap), style.DIVERGING if low < 0 else style.SEQUENTIAL
     else:
-        low, high = 0, 255
         sheet, colours = mosaic(tiles, len(tiles), gap, fill_value=255).squeeze().astype(np.uint8), "gray"
     drawn = axes.imshow(sheet, cmap=colours, vmin=low, vmax=high, aspect="auto")
     hide_axes(axes)
@@ -184,11 +182,11 @@ def _draw_bar(figure: Figure, drawn: AxesImage, axes: Axes, limits: tuple[float,
     low, high = limits
     bar = figure.colorbar(drawn, cax=axes, ticks=[low, 0, high] if low < 0 else [low, high])
     thin_bar(bar, [f"{tick:.3g}".replace("-", "\N{MINUS SIGN}") for tick in bar.get_ticks()])
-    bar.set_label(label, fontsize=6, labelpad=1)
+    bar.set_label(label, fontsize=7, labelpad=1)
 
 
 _COLUMNS = 5
-_WIDTH = 1.2  # inches of a tile
+_LETTERS = letters_in(1.2)  # inches of a tile
 
 
 @drawn
@@ -214,13 +212,12 @@ def explained_picture(
     _draw_bars(bars, probabilities)
     grid = lower.add_gridspec(2, _COLUMNS)
     segments, weights, strongest = superpixels
-    lime = {say("lime_weights"): weights}
-    for place, (title, values) in enumerate({**maps, **lime}.items()):
+    for place, (title, values) in enumerate({**maps, say("lime_weights"): weights}.items()):
         _draw_map(lower.add_subplot(grid[0, place]), values, title)
     bordered = draw_borders(masked(picture[np.newaxis], strongest[np.newaxis]).astype(np.uint8), [segments])[0]
-    show_image(lower.add_subplot(grid[0, len(maps) + 1]), bordered, _title(say("lime_strongest")))
+    show_image(lower.add_subplot(grid[0, len(maps) + 1]), bordered, wrap(say("lime_strongest"), _LETTERS))
     for place, (image, title) in enumerate(zip(alike, titles)):
-        show_image(lower.add_subplot(grid[1, place]), image, _title(title))
+        show_image(lower.add_subplot(grid[1, place]), image, wrap(title, _LETTERS))
     return figure
 
 
@@ -240,8 +237,4 @@ def _draw_map(axes: Axes, values: np.ndarray, title: str) -> None:
     scaled = to_own_scale(values[np.newaxis])[0]
     signed = bool((values < 0).any())
     axes.imshow(scaled, cmap=style.DIVERGING if signed else style.SEQUENTIAL, vmin=-1 if signed else 0, vmax=1)
-    hide_axes(axes, _title(title))
-
-
-def _title(text: str) -> str:
-    return "\n".join(wrap(line, letters_in(_WIDTH)) for line in text.split("\n"))
+    hide_axes(axes, wrap(title, _LETTERS))

@@ -111,8 +111,8 @@ def new_figure(height: float, width: float = TEXT_WIDTH) -> Figure:
 
 
 def wrap(name: str, letters: int) -> str:
-    """Break a name into lines of at most so many letters; the underscores of a folder's name count as blanks."""
-    return fill(name.replace("_", " "), letters)
+    """Break each line of a name into lines of at most so many letters; underscores count as blanks."""
+    return "\n".join(fill(line, letters) for line in name.replace("_", " ").split("\n"))
 
 
 def letters_in(inches: float, points: float = 7) -> int:
@@ -128,6 +128,6 @@ def in_percent(axis: Axis) -> None:
 def thin_bar(bar: Colorbar, labels: list[str] | None = None) -> None:
     """Take the frame and the tick marks off a colour bar, and label its ticks anew if asked."""
     bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0, labelsize=6, pad=2)
+    bar.ax.tick_params(length=0, pad=2)
     if labels:
         bar.ax.set_yticklabels(labels)
