@@ -938,7 +938,8 @@ def test_days_in_the_names_of_photos_are_no_classes(names: Sequence[str], tmp_pa
 @pytest.mark.parametrize(("counts", "named"), [
     ({"images": 12, "labels": 12}, "images"),
     ({f"{s}/{c}": 12 for s in ("train", "val") for c in ("img", "gt")}, "img"),
-    ({"image": 12, "1st_manual": 12}, "image"), ({"cat": 12, "dog": 12, "images": 12}, "images"),
+    ({"image": 12, "1st_manual": 12}, "image"),
+    ({f"Img/Sample{i:03}": 9 for i in range(4)}, "Sample000"), ({"cat": 12, "dog": 12, "images": 12}, "images"),
 ])  # fmt: skip
 def test_a_folder_of_images_is_no_class_beside_others(counts: Mapping[str, int], named: str, tmp_path: Path) -> None:
     path = build(tree(counts), tmp_path)

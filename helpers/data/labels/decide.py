@@ -235,6 +235,10 @@ def _refuse_nothing(found: Found, *alone: Source) -> NoReturn:
     _refuse_unsure(found)
     if unlabelling := [table.name for table in found.tables if not table.labels]:
         raise refused("unlabelling", path=path, tables=unlabelling)
+    levels = [place.levels for place in found.folders.places.values() if place.levels]
+    if len(plain := {names[-1] for names in levels}) > 1 and not alone:
+        ways = {"others": words.first(plain - {min(plain)}), "option": f"CLASS_LEVEL={max(map(len, levels))}"}
+        raise refused("no_class", path=path, name=min(plain), **ways)
     if alone:
         raise refused("one_folder", path=path, name=next(iter(alone[0].labels.values())))
     raise refused("nothing", path=path)
