@@ -174,7 +174,7 @@ def test_reports_in_other_languages_that_lie_beside_it_are_offered(tmp_path: Pat
     ]
     assert [link["href"] for link in links] == ["report.html", "report.zh-Hant.html"]
     assert [link.get("aria-current") for link in links] == ["true", None]
-    assert "\u4e2d\u6587 (\u7e41\u9ad4)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "\u4e2d\u6587\uff08\u7e41\u9ad4\uff09" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def save_large(folder: Path, classes: int) -> Path:

@@ -369,3 +369,12 @@ def test_a_learning_rate_that_nobody_knows_has_no_panel() -> None:
     panels = [len(plots.training_curves({"CNN": history}).axes) for history in (unknown, HISTORY)]
     assert panels == [2, 3]
     assert len(plots.training_curves({"CNN": unknown, "DNN": HISTORY}).axes) == 3
+
+
+def test_long_names_of_classes_leave_their_middle_out_where_they_would_take_the_room_of_a_matrix() -> None:
+    names = [f"a_rather_long_name_of_a_species_number_{place:02d}" for place in range(7)]
+    figure = plots.confusion_heatmaps(np.eye(7, dtype=int), np.eye(7), names)
+    figure.draw_without_rendering()
+    shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len({*shown}) == 7 and all("…" in name and name.endswith(f"0{k}") for k, name in enumerate(shown))
+    assert all(axes.get_position().width > 0.2 for axes in figure.axes[:2])

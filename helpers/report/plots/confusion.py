@@ -9,12 +9,12 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from helpers.report.plots import style
-from helpers.report.plots.style import drawn, in_percent, letters_in, new_figure, say, wrap
+from helpers.report.plots.style import drawn, in_percent, letters_in, new_figure, say, shorten, wrap
 
 _BARS = 12  # most classes whose bars stand side by side
 _NUMBERED = 20  # most classes whose cells of the confusion matrix have room for numbers
 _NAMED = 40  # most classes whose names have room along its sides
-_LETTERS = 22  # of a name on the screen
+_LETTERS = 18  # of a name beside a matrix
 _WORST = 10  # most confused pairs whose classes are named where not all are
 
 
@@ -28,7 +28,7 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
     if len(class_names) > _NUMBERED:
         return _large_heatmap(counts, shares, class_names)
     figure = new_figure(3.4)
-    names, size = [name.replace("_", " ") for name in class_names], min(7, 60 / len(class_names))
+    names, size = [shorten(name, _LETTERS) for name in class_names], min(7, 60 / len(class_names))
     for axes, values, title, form in zip(
         figure.subplots(1, 2), [counts, shares], [say("images"), say("share_of_class")], ["d", ".0%"]
     ):
@@ -60,8 +60,7 @@ def confusion_cells(
     axes.xaxis.set_label_position("top")
     axes.set(ylabel=axes_names[0], xlabel=axes_names[1])
     if len(class_names) <= _NAMED:
-        short = [name if len(name) <= _LETTERS else f"{name[:_LETTERS]}…" for name in class_names]
-        names = [name.replace("_", " ") for name in short]
+        names = [shorten(name, _LETTERS) for name in class_names]
         upright = max(map(len, names)) > 8  # a long name that leans would leave the picture
         lean = {"rotation": 90} if upright else {"rotation": 45, "ha": "left"}
         axes.set_xticks(np.arange(len(names)) + 0.5, names, fontsize=size, **lean)
@@ -83,7 +82,7 @@ def _large_heatmap(counts: np.ndarray, shares: np.ndarray, class_names: Sequence
     axes.scatter(worst[1] + 0.5, worst[0] + 0.5, s=40, facecolors="none", edgecolors=style.MISTAKE, linewidths=0.8)
     for axis, cells in zip((axes.yaxis, axes.xaxis), worst.tolist()):
         places = _apart(cells, len(shares) / _NAMED) or [*range(len(shares))]
-        names = [class_names[place].replace("_", " ") for place in places]
+        names = [shorten(class_names[place], _LETTERS) for place in places]
         axis.set_ticks(np.array(places) + 0.5, names, fontsize=6, rotation=0 if axis is axes.yaxis else 90)
     axes.set(title=say("share_of_class"), xlabel=say("predicted"), ylabel=say("true"))
     axes.tick_params(length=2)
@@ -135,7 +134,7 @@ def _class_dots(report: pd.DataFrame) -> Figure:
     for measure, mark, colour in zip(("precision", "recall", "f1"), "sod", style.COLOURS):
         look = {"color": colour, "markersize": 3.5, "alpha": 0.8, "clip_on": False}
         axes.plot(report[measure], rows, mark, label=say(measure), **look)
-    axes.set_yticks(rows, [name.replace("_", " ") for name in report["class"]], fontsize=6.5)
+    axes.set_yticks(rows, [shorten(name, 2 * _LETTERS) for name in report["class"]])
     axes.set(xlim=(0, 1), ylim=(len(report) - 0.5, -0.5))
     in_percent(axes.xaxis)
     axes.grid(True)

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.report.plots.style import COLOURS, DIVERGING, drawn, in_percent, new_figure, say, wrap
+from helpers.report.plots.style import COLOURS, DIVERGING, drawn, in_percent, new_figure, say, shorten
 
 
 @drawn
@@ -32,7 +32,7 @@ def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.
             axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=1))
         axes.set(title=title, xlabel="", ylabel="")
         axes.set_xticks(axes.get_xticks(), ratios.columns, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_yticks(axes.get_yticks(), [wrap(str(name), 16) for name in ratios.index], rotation=0)
+        axes.set_yticks(axes.get_yticks(), [shorten(str(name), 18) for name in ratios.index], rotation=0)
         axes.tick_params(length=0)
     for axes in grid[len(tables) :]:
         axes.set_axis_off()

@@ -115,6 +115,12 @@ def wrap(name: str, letters: int) -> str:
     return "\n".join(fill(line, letters) for line in name.replace("_", " ").split("\n"))
 
 
+def shorten(name: str, letters: int) -> str:
+    """Leave out the middle of a name of more than so many letters; underscores count as blanks."""
+    cut = len(name) > letters
+    return (f"{name[: letters // 2]}…{name[-(letters // 2) :]}" if cut else name).replace("_", " ")
+
+
 def letters_in(inches: float, points: float = 7) -> int:
     """Say how many letters of the small print of a figure fit into a width."""
     return max(6, int(inches * 119 / points))
