@@ -196,7 +196,8 @@ def _parts(answer: Mapping[str, Any], kind: str, blocks: list[Mapping[str, Any]]
     if kind == "text":
         paragraphs: list[list[Mapping[str, Any]]] = []
         for before, block in zip([None, *blocks], blocks):
-            if before is None or ("summary" in before) != ("summary" in block) or _of_grades(block) in _OPENERS:
+            opens = _of_grades(block) in _OPENERS or block["key"] == "regions.found"
+            if before is None or ("summary" in before) != ("summary" in block) or opens:
                 paragraphs.append([])
             paragraphs[-1].append(block)
         return [{**_paragraph(answer, said), "summary": "summary" in said[0]} for said in paragraphs]

@@ -56,8 +56,8 @@ def _render(document: Mapping[str, Any], pictures: Mapping[str, Picture], others
     template = Path(__file__).with_suffix(".jinja")
     environment = Environment(loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined)
     codes = sorted({document["language"], *others})
-    own = {code: words.catalogue(code)["html.name"] for code in codes}  # what its speakers call each
-    languages = [{"code": code, "file": report_name(code, "html"), "name": own[code]} for code in codes]
+    named = ((code, words.catalogue(code)["html.name"]) for code in codes)  # as its speakers call each
+    languages = [{"code": code, "file": report_name(code, "html"), "name": name} for code, name in named]
     said = {"doc": document, "languages": languages}
     font = _font(json.dumps(said, ensure_ascii=False))
     return environment.get_template(template.name).render(**said, pictures=pictures, font=font).encode()

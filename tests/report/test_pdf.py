@@ -261,6 +261,15 @@ def test_the_summary_is_a_paragraph_of_its_own_before_the_statistics(tmp_path: P
     ]
 
 
+def test_what_each_method_finds_where_begins_a_paragraph(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "04_saliency_maps", "Maps", "Where does it look?")
+    for method in ("LIME", "RISE"):
+        answer.say("regions.found", by=method, most=3, found="for happy, the mouth")
+    answer.save()
+    (section,) = compose([load_answer(tmp_path, "04_saliency_maps")], STAMP)["sections"]
+    assert [part["text"].count("Regions") for part in section["blocks"]] == [1, 1]
+
+
 def test_the_author_and_the_remarks_stand_in_the_report_and_questions_count_from_one(tmp_path: Path) -> None:
     hand_in = HandIn("林昀妤", "b123", "Machine learning", {"3": "Eve"})
     remarks = {"3": [("We saw **{share:.0%}**, and *no more*.\n\n- #one", tmp_path / "notes.md")]}

@@ -116,7 +116,6 @@ def class_bars(report: pd.DataFrame) -> Figure:
     bars = {"palette": style.COLOURS[:3], "saturation": 1, "width": 0.81, "gap": 0.07}
     sns.barplot(long, x="class", y="value", hue="measure", ax=axes, **bars)
     handles, measures = axes.get_legend_handles_labels()
-    named = [say(measure) for measure in measures]
     axes.legend().remove()
     positions, letters = np.arange(len(report)), letters_in((style.TEXT_WIDTH - 0.6) / len(report) - 0.06)
     axes.set_xticks(positions, [wrap(name, letters) for name in report["class"]])
@@ -124,7 +123,7 @@ def class_bars(report: pd.DataFrame) -> Figure:
     in_percent(axes.yaxis)
     axes.grid(True, axis="y")
     axes.tick_params(axis="x", length=0)
-    figure.legend(handles, named, loc="outside upper center", ncols=3)
+    figure.legend(handles, [*map(say, measures)], loc="outside upper center", ncols=3)
     return figure
 
 
