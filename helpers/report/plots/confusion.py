@@ -12,6 +12,7 @@ from helpers.report.plots import style
 from helpers.report.plots.style import drawn, in_percent, letters_in, new_figure, say, shorten, wrap
 
 _BARS = 12  # most classes whose bars stand side by side
+_PAIRED = 12  # most classes of which two matrices stand beside each other
 _NUMBERED = 20  # most classes whose cells of the confusion matrix have room for numbers
 _NAMED = 40  # most classes whose names have room along its sides
 _LETTERS = 18  # of a name beside a matrix
@@ -22,16 +23,15 @@ _WORST = 10  # most confused pairs whose classes are named where not all are
 def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix twice, as counts and as shares of each row, with the numbers in the cells.
 
-    Of more than 20 classes it is drawn once, as wide as the page, as shares and without numbers, and of more than 40
+    Of more than 12 classes it is drawn once, as shares; of more than 20 without numbers, and of more than 40
     only the classes of the most confused pairs are named, as far as their names have room, and their cells circled.
     """
     if len(class_names) > _NUMBERED:
         return _large_heatmap(counts, shares, class_names)
-    figure = new_figure(3.4)
-    names, size = [shorten(name, _LETTERS) for name in class_names], min(7, 60 / len(class_names))
-    for axes, values, title, form in zip(
-        figure.subplots(1, 2), [counts, shares], [say("images"), say("share_of_class")], ["d", ".0%"]
-    ):
+    panels = [(counts, say("images"), "d"), (shares, say("share_of_class"), ".0%")][len(class_names) > _PAIRED :]
+    figure = new_figure(3.4 if len(panels) == 2 else 5.6)
+    names, size = [shorten(name, _LETTERS) for name in class_names], min(7, 120 / len(panels) / len(class_names))
+    for axes, (values, title, form) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         # Both are coloured by share: by counts a frequent class would look well recognised just for being frequent.
         options = {"annot": values, "fmt": form, "annot_kws": {"size": size}, "square": True, "linewidths": 0.5}
         sns.heatmap(shares, ax=axes, cmap="Blues", vmin=0, vmax=1, cbar=False, **options)
