@@ -51,6 +51,23 @@ def test_pages_of_the_sample_are_full_and_few_stand_before_the_appendix(path: Pa
     assert len(starts) > 8 and starts[-1] <= MOST_PAGES
 
 
+def test_a_heading_over_figures_alone_goes_with_the_first_of_them(tmp_path: Path) -> None:
+    answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
+    answer.summary("It is right.")
+    answer.figure("carries", framed(3, 2), "The first.", carries=True)
+    answer.say("A statistic. " * 300)
+    answer.heading("Only figures")
+    answer.figure("tall", framed(6, 6), "The tall one.")
+    answer.heading("A sentence too")
+    answer.say("The last.")
+    answer.save()
+    stamp = dict.fromkeys(STAMP_KEYS, "") | {"date": "2025-01-31", "versions": {}, "notes": []}
+    made = build_report(Report(tmp_path, ["01_train_cnn"], stamp, HandIn(detail="short")))
+    texts = [page.extract_text() for page in PdfReader(made).pages]
+    assert ["Only figures" in text for text in texts] == ["The tall one." in text for text in texts]
+    assert any(text.index("Only figures") < text.index("The tall one.") for text in texts if "The tall" in text)
+
+
 @pytest.mark.parametrize(("strips", "full"), [([(0, 246)], 1.0), ([], 0.0), ([(0, 100), (106, 146)], 146 / 246)])
 def test_blank_strips_of_a_page_are_not_full_and_the_space_between_paragraphs_is(
     strips: list[tuple[int, int]], full: float
