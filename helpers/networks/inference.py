@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from helpers.networks.layers import FOLDABLE, Layer, affine, is_linear, weights
+from helpers.networks.precision import supports_bfloat16
 
 BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 
@@ -76,8 +77,11 @@ def bfloat16() -> Iterator[None]:
     """Let convolutions and matrix products run in bfloat16, twice as fast, where the processor can.
 
     Weights and what is between them stay in float32. For answers of which many are averaged: a probability may
-    be off by a hundredth.
+    be off by a hundredth. Where the processor has AVX-512 but no bfloat16, TensorFlow would imitate it, half as fast.
     """
+    if not supports_bfloat16():
+        yield
+        return
     before = tf.config.optimizer.get_experimental_options().get(BFLOAT16, False)
     tf.config.optimizer.set_experimental_options({BFLOAT16: True})
     try:

@@ -124,3 +124,13 @@ def test_class_logits_are_those_of_the_classes(images):
     model, classes = chain(), np.array([0, 2, 1, 1, 0])
     expected = model.predict(images, verbose=0)[np.arange(5), classes]
     np.testing.assert_allclose(logits.class_logits(model, images, classes), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_bfloat16_is_left_alone_where_the_processor_would_imitate_it(
+    able: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "supports_bfloat16", lambda: able)
+    with inference.bfloat16():
+        inside = tf.config.optimizer.get_experimental_options().get(inference.BFLOAT16, False)
+    assert inside is able and not tf.config.optimizer.get_experimental_options().get(inference.BFLOAT16, False)
