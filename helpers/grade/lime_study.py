@@ -14,6 +14,7 @@ from helpers.base.words import Said, said
 from helpers.explain import superpixels
 from helpers.grade import insertion
 from helpers.networks.inference import bfloat16
+from helpers.networks.precision import supports_bfloat16 as supports_bfloat16
 
 SAMPLES = (250, 500, 1000)
 SEGMENTS = (25, 50, 100)
