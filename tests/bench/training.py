@@ -65,11 +65,12 @@ def training_runs() -> Runs:
     with what it waits at its end, which depends on how long its work takes.
     """
     plain, data = build_cnn(NETWORK), _data(IMAGES)
+    precision = choose_precision(multiplications(plain))
     networks = {PLAIN: plain, "Keras bfloat16": _all_in_bfloat16(plain)}
     runs = {name: _run(_compiled(network), data, BATCH) for name, network in networks.items()}
     runs |= {
         "ours, float32": _part_run(plain, "float32", data, BATCH),
-        "ours": _part_run(plain, "bfloat16", data, BATCH),
+        "ours": _part_run(plain, precision, data, BATCH),
     }
     return runs | {FIT: partial(plain.fit, *data, BATCH, shuffle=False, verbose=0)}
 
@@ -126,10 +127,11 @@ def _compiled(
 def inference_runs() -> Runs:
     """Give the ways to predict with Keras; one call predicts all images."""
     plain, images = build_cnn(NETWORK), _data(IMAGES)[0]
+    precision = choose_precision(multiplications(plain))
     networks: Mapping[str, keras.Model] = {
         PLAIN: plain,
         "ours, float32": accelerate(plain, "float32").predictor(),
-        "ours": accelerate(plain, "bfloat16").predictor(),
+        "ours": accelerate(plain, precision).predictor(),
     }
     return {name: partial(predict_in_batches, network, images) for name, network in networks.items()}
 

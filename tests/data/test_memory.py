@@ -25,7 +25,7 @@ from helpers.training.recipes import PLANS
 FACES = 3589  # the PublicTest images of FER2013
 LIMIT = 2 * 2**30  # bytes
 BACKGROUNDS = np.zeros((2, 48, 48, 1), np.uint8)
-SPACE = 4 * 2**30  # bytes of addresses: half a machine of 8 GB
+SPACE = 6 * 2**30  # addresses; of these, a network in float32 takes more than of memory
 SLACK = 60_000_000  # bytes by which two runs of a process may differ
 METHODS = "gradient", "Grad-CAM"
 QUICK = registry.Settings(samples=1, steps=1, masks=2, copies=20, segments=9, backgrounds=BACKGROUNDS)
@@ -130,8 +130,8 @@ def test_more_images_take_no_more_memory_than_the_images_themselves(task: str, f
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere addresses are not limited, or not counted alike")
-def test_images_of_224_pixels_are_learned_predicted_and_explained_in_half_of_a_machine_of_eight_gigabytes() -> None:
-    assert measure("work_in", SPACE) < SPACE / 2
+def test_images_of_224_pixels_are_learned_predicted_and_explained_on_a_machine_of_eight_gigabytes() -> None:
+    assert measure("work_in", SPACE) < SPACE / 3
     with pytest.raises(subprocess.CalledProcessError):
         measure("work_in", SPACE // 2)
 
