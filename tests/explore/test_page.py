@@ -180,4 +180,4 @@ def test_what_is_added_to_the_notes_stands_in_the_next_report(
     stamp = dict.fromkeys(STAMP_KEYS, "x") | {"versions": {}, "notes": [], "date": "2026-01-31", "seed": 0}
     added = remarks.read_remarks(run.name, [ROOT / "notebooks" / f"{name}.ipynb"])
     made = html.build_report(Report(run, [name], stamp, remarks=added)).read_text(encoding="utf-8")
-    assert f'alt="What the layer relu 1 makes of image {page.state.picture.name}."' in made
+    assert f'alt="What the layer ReLU 1 makes of image {page.state.picture.name}."' in made
