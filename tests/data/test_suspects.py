@@ -13,19 +13,19 @@ from helpers.data.datasets import Split
 
 
 @pytest.fixture(scope="module")
-def planted() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Schematic faces of the training split, their labels, 3 % of them wrong, and which are."""
+def planted() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Schematic faces of the training split, their labels, 3 % of them wrong, which are, and the right ones."""
     images, labels, _ = faces.generate()["train"]
     random = np.random.default_rng(0)
     wrong = np.zeros(len(labels), bool)
     wrong[random.choice(len(labels), round(0.03 * len(labels)), replace=False)] = True
     given = np.where(wrong, (labels + random.integers(1, 7, len(labels))) % 7, labels)
-    return images, given, wrong
+    return images, given, wrong, labels
 
 
 def test_planted_wrong_labels_are_found_by_predictions_that_never_saw_them(planted) -> None:
     """Here no network helps: it is one that has learned nothing and is sure of nothing."""
-    images, labels, wrong = planted
+    images, labels, wrong, _ = planted
     unseen = suspects.out_of_fold(suspects.describe(images), labels, seed=0)
     doubted = suspects.contradicted(labels, unseen) != labels
     precision, recall = wrong[doubted].mean(), doubted[wrong].mean()
@@ -35,11 +35,10 @@ def test_planted_wrong_labels_are_found_by_predictions_that_never_saw_them(plant
 
 
 def test_where_the_network_agrees_with_the_label_there_is_no_suspect(planted) -> None:
-    images, labels, wrong = (part[:1500] for part in planted)
+    images, labels, wrong, truth = (part[:1500] for part in planted)
     by_heart = np.eye(7)[labels] * 0.9 + 0.1 / 7
     assert len(suspects.find_suspects(images, labels, by_heart, seed=0).table) == 0
     knowing = np.full((len(labels), 7), 0.02)
-    truth = faces.generate()["train"][1][:1500]
     knowing[np.arange(len(labels)), truth] = 0.88
     found = suspects.find_suspects(images, labels, knowing, seed=0).table
     assert len(found) > 0 and wrong[found["place"]].all() and found["margin"].is_monotonic_decreasing
