@@ -43,7 +43,8 @@ def make_report(build: Build, jobs: int) -> int:
     from helpers.report.document import headlines
 
     lines = headlines([read_json(build.answer(name)) for name in build.printed])
-    say("\n".join([*(str(_short(file)) for file in files), *(f"  {one.label:<32}{one.value}" for one in lines)]))
+    width = max((len(one.label) for one in lines), default=0) + 2
+    say("\n".join([*(str(_short(file)) for file in files), *(f"  {one.label:<{width}}{one.value}" for one in lines)]))
     return 0
 
 
