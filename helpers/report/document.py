@@ -7,9 +7,11 @@ language than the one in which notebooks drew them are drawn again, from what wa
 import pickle
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from hashlib import sha256
-from itertools import groupby
+from itertools import groupby, starmap
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from helpers.base import words
 from helpers.base.checks import UserError
 from helpers.base.code import code_digest
 from helpers.base.files import write_atomically
+from helpers.base.machine import usable_cores
 from helpers.base.words import fields, join, render, text
 from helpers.report.handin import HandIn
 from helpers.report.remarks import set_remarks
@@ -26,6 +29,7 @@ TEXT_WIDTH_MM = 170.0
 TALLEST_FIGURE_MM = 215.0  # leaves room for a caption of five lines
 TRUST, TRUST_TABLE = "shared.trust", "trust"  # the heading that verdicts stand under, and the table of grades there
 STAMP_KEYS = ("dataset", "title", "fingerprint", "seed", "recipe", "versions", "date", "notes", "machine")
+FEW_FIGURES = 4  # so many are drawn here: other processes cost more than they save
 NO_BREAK = "\N{NO-BREAK SPACE}"
 # Of the sentences on the grades, those that the page on trust has, and those that begin a paragraph anywhere.
 _VERDICTS = ("trust", "care", "distrust", "first", "gains", "favoured", "same_image", "proof", "no_proof", "stays")
@@ -285,28 +289,40 @@ def report_name(language: str, form: str) -> str:
 def redraw_figures(folder: Path, answers: Sequence[dict[str, Any]]) -> None:
     """Draw the figures of answers in the language that is spoken, and have the answers name them; once for each.
 
-    folder: the run's. A figure that `plots` did not draw stays as it is.
+    folder: the run's. A figure that `plots` did not draw stays as it is. Many are drawn on all cores.
     """
-    for answer in answers:
-        for block in answer["blocks"]:
-            if "drawing" in block:
-                block |= _redraw(folder, block)
+    drawn = [block for answer in answers for block in answer["blocks"] if "drawing" in block]
+    named = [_redrawn(folder, block) for block in drawn]
+    pairs = zip(drawn, named, strict=True)
+    missing = [pair for pair in pairs if not all((folder / name).is_file() for name in pair[1].values())]
+    draw = partial(_redraw, folder, words.language())
+    if len(missing) > FEW_FIGURES:
+        with ProcessPoolExecutor(usable_cores()) as pool:
+            list(pool.map(draw, *zip(*missing, strict=True)))
+    else:
+        list(starmap(draw, missing))
+    for block, files in zip(drawn, named, strict=True):
+        block |= files
 
 
-def _redraw(folder: Path, block: dict[str, Any]) -> dict[str, Any]:
-    """Draw one figure unless its files are there already; they are named by all that they are made from."""
+def _redrawn(folder: Path, block: dict[str, Any]) -> dict[str, str]:
+    """Name the files of a figure that is drawn again, by all that they are made from."""
     from helpers.report import plots  # takes a moment to import, and a report in one language does without it
 
-    drawing = (folder / block["drawing"]).read_bytes()
     spoken = repr(sorted(words.catalogue(words.language()).items())) + repr(sorted(words.names().items()))
-    made_from = sha256(b"\0".join([drawing, spoken.encode(), code_digest(plots.draw_again, as_pdf, as_png).encode()]))
+    parts = (folder / block["drawing"]).read_bytes(), spoken.encode()
+    made_from = sha256(b"\0".join([*parts, code_digest(plots.draw_again, as_pdf, as_png).encode()]))
     stem = f"figures/{words.language()}/{Path(block['file']).stem}-{made_from.hexdigest()[:12]}"
-    files = {"file": f"{stem}.pdf", "png": f"{stem}.png"}
-    if not all((folder / name).is_file() for name in files.values()):
-        figure = plots.draw_again(*pickle.loads(zlib.decompress(drawing)))
+    return {"file": f"{stem}.pdf", "png": f"{stem}.png"}
+
+
+def _redraw(folder: Path, language: str, block: dict[str, Any], files: dict[str, str]) -> None:
+    from helpers.report import plots
+
+    with words.use(language):
+        figure = plots.draw_again(*pickle.loads(zlib.decompress((folder / block["drawing"]).read_bytes())))
         write_atomically(folder / files["png"], as_png(figure))  # which lays it out
         write_atomically(folder / files["file"], as_pdf(figure))
-        for old in (folder / stem).parent.glob(f"{Path(block['file']).stem}-*"):
-            if old.stem != Path(stem).name:
-                old.unlink()
-    return files
+    for old in (folder / files["png"]).parent.glob(f"{Path(block['file']).stem}-*"):
+        if old.stem != Path(files["png"]).stem:
+            old.unlink()
