@@ -49,7 +49,7 @@ def read_hand_in(file: Path = FILE, environment: Mapping[str, str] = os.environ)
     said = {key.upper(): value for key, value in _read(file).items()}
     for key in said:
         if key not in VARIABLES:
-            raise UsageError(f"{file.name} says {key.lower()!r}, which there is not; {near(key, VARIABLES)}")
+            raise UsageError(f"{file.name} has no key {key.lower()!r}; {near(key, map(str.lower, VARIABLES))}")
     said |= {name: value for name in VARIABLES if (value := environment.get(name, "").strip())}
     author, number, course = (_text(file, name, said.get(name, "")) for name in ("AUTHOR", "STUDENT_ID", "COURSE"))
     collaborators = _collaborators(file, said.get("COLLABORATORS", ""))

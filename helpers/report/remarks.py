@@ -73,7 +73,7 @@ def remarks_digest(remarks: Mapping[str, Sequence[tuple[str, Path]]]) -> str:
     texts = [(number, text, file) for number, entries in remarks.items() for text, file in entries]
     pictures = [file.parent / name for _, text, file in texts for name in _SHOWN.findall(text)]
     shown = [path.read_bytes() for path in pictures if path.is_file()]
-    return sha256(b"\0".join([repr([entry[:2] for entry in texts]).encode(), *shown])).hexdigest()
+    return "sha256:" + sha256(b"\0".join([repr([entry[:2] for entry in texts]).encode(), *shown])).hexdigest()
 
 
 def _sections(file: Path) -> Iterator[tuple[str, str]]:

@@ -67,7 +67,7 @@ def test_of_few_images_nothing_is_said() -> None:
 @pytest.mark.parametrize("count", [1, 5])
 def test_where_no_group_has_enough_images_none_is_said_to_prefer_nothing(count: int) -> None:
     table = regions.attention(MOUTH[:count, :9, 0], PARTS.areas()[:count], PARTS.names, NAMES[:count])
-    assert show(regions.sentence(table, "it")) == "There are too few images to say where it lies."
+    assert show(regions.sentence(table, "it")) == "Class by class, there are too few images to say where it lies."
 
 
 def test_images_without_relevance_do_not_count() -> None:

@@ -58,7 +58,7 @@ def test_collaborators_without_a_number_are_those_of_every_question() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('autor = "Ann"', "did you mean AUTHOR"),
+        ('autor = "Ann"', "did you mean author"),
         ("author = Ann", "is no TOML"),
         ("author = true", "is no text"),
         ('questions = "one"', "no number of a notebook"),
@@ -128,6 +128,7 @@ def test_a_picture_is_copied_into_the_run_and_a_changed_one_makes_the_report_sta
     before = remarks_digest(given)
     Image.new("L", (9, 8)).save(tmp_path / "map.png")
     assert remarks_digest(given) != before
+    assert before.startswith("sha256:")  # by which a line that says why leaves it out
 
 
 def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -33,10 +33,9 @@ def build(
 ) -> keras.Model:
     """Build the network of a Python file, untrained, in the form of `canonical`, from pixels in 0..255 to logits.
 
-    Pixels are prepared as PREPROCESS says; without it, a network that has nothing of its own to scale them gets them in
-    -1..1. augmented: with the layers of the
-    file's `augmentation()` in front, which act in training alone. The same seed gives the same weights, as far as the
-    file takes its random numbers from Keras, NumPy or Python. Raises NetworkError where the file builds no network.
+    Pixels are prepared as PREPROCESS says, or get scaled to -1..1 where the network does not. augmented: with the
+    file's `augmentation()` in front, which acts in training alone. The same seed gives the same weights, as far as the
+    file draws by Keras, NumPy or Python. Raises NetworkError where the file builds no network.
     """
     keras.utils.set_random_seed(seed)
     graph = as_graph(_call(source, source.function, tuple(image_shape), classes), image_shape)
@@ -54,14 +53,13 @@ def compiled_with(
 ) -> tuple[keras.optimizers.Optimizer, float] | None:
     """Give what a Python file compiles its network with: the optimiser and the label smoothing; None if it does not.
 
-    Raises NetworkError where the loss is none of the cross-entropies, by which networks are trained, and on an
-    optimiser of a user's own class.
+    Raises NetworkError where the loss is no cross-entropy, and on an optimiser of a user's own class.
     """
     network = _call(source, source.function, tuple(image_shape), classes)
     if not getattr(network, "compiled", False):
         return None
     optimizer = getattr(network.optimizer, "inner_optimizer", network.optimizer)  # as mixed precision wraps it
-    loss = network.loss if isinstance(network.loss, str) else getattr(network.loss, "name", str(network.loss))
+    loss = str(getattr(network.loss, "name", getattr(network.loss, "__name__", network.loss)))
     if not loss.replace("_", "").lower().endswith("crossentropy"):
         raise NetworkError(
             f"{source.path} compiles its network with the loss {loss}; networks are trained by cross-entropy, so "
@@ -72,8 +70,7 @@ def compiled_with(
             f"{source.path} compiles its network with the optimiser {type(optimizer).__name__}; use one of Keras's."
         )
     named = optimizer.get_config() | {"name": type(optimizer).__name__.lower()}  # Keras numbers it through a process
-    config = network.loss.get_config() if isinstance(network.loss, keras.losses.Loss) else {}
-    return type(optimizer).from_config(named), float(config.get("label_smoothing") or 0)
+    return type(optimizer).from_config(named), float(getattr(network.loss, "label_smoothing", 0) or 0)
 
 
 def checks(source: Source, classes: int, images: np.ndarray) -> list[Check]:
@@ -177,8 +174,7 @@ def without(model: keras.Model, normalization: Normalization, batch_norm: bool) 
         if not isinstance(layer, layers.Layer):
             return layer(*args, **kwargs)
         if rescaling is not None and layer is rescaling and normalization == "per_image":
-            scaled = layers.Rescaling(1 / 255, name=layer.name)(*args)
-            return per_image("per_image")(scaled)
+            return per_image("per_image")(layers.Rescaling(1 / 255, name=layer.name)(*args))
         if isinstance(layer, layers.BatchNormalization) and not batch_norm:
             return args[0]
         if layer not in twins:
@@ -205,8 +201,13 @@ def _call(source: Source, name: str, *arguments: Any) -> Any:
             f"{source.path} has no function {name}(image_shape, classes); it has {', '.join(defined) or 'none'}."
         )
     try:
-        return function(*arguments)
+        given = function(*arguments)
     except NetworkError:
         raise
     except Exception as error:  # whatever a user's code raises
-        raise NetworkError(f"{name} of {source.path} failed: {describe(error, source.path)}") from error
+        entered = getattr(error.__traceback__, "tb_next", None) or not arguments
+        advice = "" if entered else f"; it is called as {name}(image_shape, classes)"
+        raise NetworkError(f"{name} of {source.path} failed: {describe(error, source.path)}{advice}") from error
+    if arguments and not isinstance(given, keras.Model):
+        raise NetworkError(f"{name} of {source.path} gives {type(given).__name__!r}; let it return a keras.Model.")
+    return given

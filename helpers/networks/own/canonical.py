@@ -106,14 +106,12 @@ def rewired(model: keras.Model, call: Callable[..., Any]) -> keras.Model:
     return keras.Model(inputs, _walk(model, [inputs], call), name=model.name)
 
 
-def as_graph(network: Any, image_shape: tuple[int, int, int]) -> keras.Model:
+def as_graph(network: keras.Model, image_shape: tuple[int, int, int]) -> keras.Model:
     """Give a network as a graph of its calls; raises NetworkError where it has none and cannot be followed.
 
     A model of a user's class is followed by calling it with symbols; if what it does depends on whether it is trained,
     or it has weights of its own, it stays one layer.
     """
-    if not isinstance(network, keras.Model):
-        raise NetworkError(f"What was given as a network is {type(network).__name__!r}, and no keras.Model.")
     try:
         if isinstance(network, keras.Sequential) and not network.built:
             network.build((None, *image_shape))

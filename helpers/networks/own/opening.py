@@ -162,6 +162,7 @@ def main(task: dict[str, Any]) -> None:
                 network.save(folder / "network.keras")
         else:
             built.build(source, shape, task["classes"])
+            built.compiled_with(source, shape, task["classes"])
         (folder / "done").touch()
     except Exception as error:  # whatever a user's layers bring about when they are called or made anew
         known = isinstance(error, NetworkError)

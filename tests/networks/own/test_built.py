@@ -102,6 +102,24 @@ def test_a_loss_that_does_not_train_networks_here_is_refused(tmp_path):
     source = file_of(tmp_path, compiled='model.compile("adam", "mse")')
     with pytest.raises(NetworkError, match="with the loss mse; networks are trained by cross-entropy"):
         built.compiled_with(source, SHAPE, 3)
+    source = file_of(tmp_path, compiled='model.compile("adam", mine)')
+    source.path.write_text(f"def mine(labels, given): return 0\n{source.path.read_text()}")
+    with pytest.raises(NetworkError, match="with the loss mine; networks"):
+        built.compiled_with(source, SHAPE, 3)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("def build(classes): return 1", r"build\(\) takes 1 .*; it is called as build\(image_shape, classes\)"),
+        ("def build(image_shape, classes): print(classes)", "gives 'NoneType'; let it return a keras.Model"),
+    ],
+)
+def test_a_function_that_builds_no_model_is_told_what_to_do(tmp_path, code, told):
+    file = tmp_path / "mine.py"
+    file.write_text(code)
+    with pytest.raises(NetworkError, match=f"build of .*mine.py .*{told}"):
+        built.compiled_with(Source(file), SHAPE, 3)
 
 
 CLOSED = """

@@ -163,7 +163,6 @@ def maps_out():
         (two_inputs, "takes 2 inputs"),
         (maps_out, "has to be one vector"),
         (lambda: KINDS["guide"](SHAPE, 11), "tells 11 classes apart and the data have 3"),
-        (lambda: "no network", "no keras.Model"),
         (lambda: Foreign(3), "returns its arguments, or compute in its `call` by keras.ops, and not by tf"),
         (lambda: keras.Sequential([keras.Input((7,)), layers.Dense(3)]), r"input of shape \(7,\) and not images"),
         (lambda: KINDS["guide"]((24, 24, 5), 3), "5 channels"),

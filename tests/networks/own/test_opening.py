@@ -216,6 +216,17 @@ def test_a_python_file_that_builds_nothing_is_refused_with_its_line(tmp_path):
         opening.check(Source(file), SHAPE, 3)
 
 
+def test_a_loss_that_trains_no_network_here_is_refused_before_anything_is_trained(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import keras\ndef build(image_shape, classes):\n"
+        "    shape = [keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(classes)]\n"
+        "    model = keras.Sequential(shape)\n    model.compile('sgd', 'mse')\n    return model\n"
+    )
+    with pytest.raises(NetworkError, match="with the loss mse; networks are trained by cross-entropy"):
+        opening.check(Source(file), SHAPE, 3)
+
+
 def test_what_a_layer_of_the_users_raises_when_it_is_made_anew_is_told(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
