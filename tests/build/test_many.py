@@ -408,6 +408,17 @@ def test_one_run_of_each_network_speaks_of_these_networks_alone(runs: list[Path]
     assert any("this is one run" in line for line in lines)
 
 
+def test_runs_without_an_accuracy_are_compared_by_what_they_say(runs: list[Path], tmp_path: Path) -> None:
+    """As after QUESTIONS="4", where nobody asked how often the network is right."""
+    for run in runs[:2]:
+        answer = Answer(run, "01_train_cnn", "compare.title", "compare.question")
+        answer.say("The best class is {name}.", name=run.name)
+        answer.save()
+    assert any("no accuracies" in line for line in comparison.write_comparison(runs[:2], tmp_path / "study"))
+    shown = {block.get("name") for block in load_answer(tmp_path / "study", comparison.NOTEBOOK)["blocks"]}
+    assert (tmp_path / "study" / "report.pdf").is_file() and not {"runs", "shares"} & shown
+
+
 def test_every_sentence_of_comparisons_is_said_somewhere() -> None:
     code = "".join(Path(module.__file__ or "").read_text() for module in (comparison, compare))
     keys = {key for key in words.catalogue("en") if key.startswith("compare.")}

@@ -62,9 +62,13 @@ def _say_numbers(answer: Answer, table: pd.DataFrame, seen: Mapping[str, Seen]) 
         spread = {"count": row["count"], "sd": 100 * row["std"], "low": row["low"], "high": row["high"]}
         spread = spread if row["count"] > 1 else {}
         yield str(answer.summary("compare.summary_spread" if spread else "compare.summary", **values, **spread))
-    answer.figure("runs", plots.run_dots(*_dots(table)), "compare.runs", carries=True)
     measures = [name for name in SHARES if table[name].notna().any()]
-    answer.table("shares", _summed(table, measures), "compare.shares", formats=_PERCENT)
+    if {*SHARES[:2]} & {*measures}:
+        answer.figure("runs", plots.run_dots(*_dots(table)), "compare.runs", carries=True)
+    else:
+        yield str(answer.summary("compare.no_accuracy"))
+    if measures:
+        answer.table("shares", _summed(table, measures), "compare.shares", formats=_PERCENT)
     others = [name for name in ("parameters", "minutes") if table[name].notna().any()]
     others += [name for name in map(str, table) if name.startswith(RANK) and table[name].notna().any()]
     if others:
