@@ -64,7 +64,9 @@ def _read(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file.name} is no TOML ({error}); compare it with report.example.toml.") from None
+        raise UsageError(
+            f"{file.name} is no TOML ({error}); texts stand in quotes there, as in report.example.toml."
+        ) from None
 
 
 def _text(file: Path, name: str, value: object) -> str:

@@ -59,7 +59,7 @@ def test_collaborators_without_a_number_are_those_of_every_question() -> None:
     ("text", "said"),
     [
         ('autor = "Ann"', "did you mean author"),
-        ("author = Ann", "is no TOML"),
+        ("author = Ann", "is no TOML .*texts stand in quotes"),
         ("author = true", "is no text"),
         ('questions = "one"', "no number of a notebook"),
         ('questions = "1 2 01"', "twice"),

@@ -304,7 +304,7 @@ def _check_ends(graph: keras.Model, classes: int) -> bool:
     if given[0][0] != classes and not (given[0][0] == 1 and classes == 2):
         raise NetworkError(
             f"The network {name} tells {given[0][0]} classes apart and the data have {classes}; give data of the "
-            "classes that it was trained on, or a network for these."
+            "classes that it was trained on, or, where build makes it, as many as its `classes` says."
         )
     first = _has_channels_first(taken[0])
     if not first and taken[0][2] not in (*COLOURS, None):
