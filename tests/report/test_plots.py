@@ -378,3 +378,13 @@ def test_long_names_of_classes_leave_their_middle_out_where_they_would_take_the_
     shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert len({*shown}) == 7 and all("…" in name and name.endswith(f"0{k}") for k, name in enumerate(shown))
     assert all(axes.get_position().width > 0.2 for axes in figure.axes[:2])
+
+
+def test_borders_are_drawn_on_mean_images_as_on_images() -> None:
+    """Means are numbers with a fraction, which skimage takes to lie in 0 to 1."""
+    drawn = plots.draw_borders(FACES, SEGMENTS)
+    np.testing.assert_array_equal(plots.draw_borders(FACES + 0.2, SEGMENTS), drawn)
+    inside = ~(drawn == np.round(255 * np.array(plots.sheets.BORDER))).all(axis=-1)
+    scale = drawn.shape[1] // FACES.shape[1]
+    large = np.repeat(np.repeat(FACES[..., 0], scale, 1), scale, 2)
+    np.testing.assert_array_equal(drawn[..., 0][inside], large[inside])

@@ -91,9 +91,9 @@ def region_sheet(images: np.ndarray, labels: np.ndarray, titles: Sequence[str | 
 
 
 def draw_borders(images: np.ndarray, segments: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    """Enlarge small images and draw a line of two pixels wherever two superpixels meet: RGB uint8."""
+    """Enlarge small images, in 0..255, and draw a line of two pixels wherever two superpixels meet: RGB uint8."""
     scale = max(1, round(192 / images.shape[1]))
-    colours = np.broadcast_to(images, (*images.shape[:3], 3))
+    colours = np.broadcast_to(np.round(images).astype(np.uint8), (*images.shape[:3], 3))
     large, labels = (np.repeat(np.repeat(array, scale, 1), scale, 2) for array in (colours, np.asarray(segments)))
     marked = [mark_boundaries(image, parts, BORDER) for image, parts in zip(large, labels)]
     return np.round(np.stack(marked) * 255).astype(np.uint8)
