@@ -297,7 +297,8 @@ def redraw_figures(folder: Path, answers: Sequence[dict[str, Any]]) -> None:
     missing = [pair for pair in pairs if not all((folder / name).is_file() for name in pair[1].values())]
     draw = partial(_redraw, folder, words.language())
     if len(missing) > FEW_FIGURES:
-        with ProcessPoolExecutor(usable_cores()) as pool:
+        kept = [name for answer in answers for name in answer.get("classes", ())]
+        with ProcessPoolExecutor(usable_cores(), initializer=words.keep, initargs=(kept,)) as pool:
             list(pool.map(draw, *zip(*missing, strict=True)))
     else:
         list(starmap(draw, missing))

@@ -1,5 +1,7 @@
 """Figures in another language: drawn from what was saved with them, once, and again only where something changed."""
 
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from helpers.answers import Answer, load_answer
 from helpers.base import words
-from helpers.report import plots
+from helpers.report import document, plots
 from helpers.report.document import redraw_figures
 
 NAME = "03_confusion_matrix"
@@ -50,3 +52,26 @@ def test_a_drawing_in_another_language_differs_from_the_plain_one(tmp_path: Path
         redraw_figures(tmp_path, [answer])
     for block, said in zip(answer["blocks"][:2], plain["blocks"][:2], strict=True):
         assert (tmp_path / block["png"]).read_bytes() != (tmp_path / said["png"]).read_bytes()
+
+
+def test_processes_that_begin_anew_draw_the_names_of_a_users_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class called "mouth" keeps its name, and no process but this one has read the data."""
+    drawn = []
+    try:
+        for count, folder in ((9, tmp_path / "here"), (0, tmp_path / "elsewhere")):
+            monkeypatch.setattr(document, "FEW_FIGURES", count)
+            pool = partial(document.ProcessPoolExecutor, mp_context=get_context("spawn"))
+            monkeypatch.setattr(document, "ProcessPoolExecutor", pool)
+            answer = Answer(folder, NAME, "Title", "Question?")
+            answer.figure("matrix", plots.confusion_heatmaps(COUNTS, COUNTS / 10, ["happy", "mouth"]), "One.")
+            answer.save()
+            loaded = load_answer(folder, NAME) | {"classes": ["happy", "mouth"]}
+            words.keep(loaded["classes"])
+            with words.use("zh-Hant"):
+                redraw_figures(folder, [loaded])
+            drawn.append((folder / loaded["blocks"][0]["png"]).read_bytes())
+    finally:
+        words.keep(())
+    assert drawn[0] == drawn[1]
