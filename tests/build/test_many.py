@@ -24,7 +24,7 @@ from helpers.answers import Answer, load_answer
 from helpers.base import words
 from helpers.base.files import ROOT
 from helpers.base.notebook import UsageError
-from helpers.build.many import compare, comparison, engines
+from helpers.build.many import compare, comparison, engines, progress, study
 from helpers.build.many.engines import Limits
 from helpers.build.many.study import Asked, combine, read_seeds, run_study
 
@@ -69,6 +69,19 @@ def test_every_combination_is_asked_for(tmp_path: Path, monkeypatch: pytest.Monk
     assert [each.network for each in asked[:1] + asked[1:3]] == ["vgg9", str(tmp_path / "a.py"), str(tmp_path / "b.py")]
 
 
+def test_files_of_one_name_are_told_apart_and_named_twice_are_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ann/net.py", "bob/net.py", "other.py", "x/a.zip", "y/a.zip"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    asked = combine("x/a.zip y/a.zip", "tiny", "0", "*/net.py other.py ann/net.py")
+    assert len(asked) == 2 * 3 and len({*map(str, asked)}) == 6
+    assert str(asked[0]) == "x/a.zip, tiny, seed 0, ann/net.py"
+    assert str(asked[-1]) == "y/a.zip, tiny, seed 0, other.py"
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -90,6 +103,23 @@ def test_one_that_fails_stops_no_other_and_says_why(made_up: Path, capsys: pytes
     assert "failed, error: The disk is full" in by_seed[1].sentence() and str(by_seed[1].log) in by_seed[1].sentence()
     assert "threads 1 network vgg9" in by_seed[0].log.read_text()
     assert "[3/3]" in capsys.readouterr().out
+
+
+def test_what_runs_is_told_with_its_stage(
+    made_up: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = made_up.parent.parent / "report.py"
+    told = 'print("[4/7] 04_saliency_maps: runs", flush=True); print("about 3 minutes left", flush=True)'
+    script.write_text(f"{told}; import time; time.sleep(0.5)\n{REPORT}")
+    monkeypatch.setattr(progress, "_OFTEN", 0.1)
+    monkeypatch.setattr(study, "_LOOK", 0.1)
+    run_study([Asked("faces", "tiny", seed) for seed in (0, 2)], made_up, jobs=1)
+    out = capsys.readouterr().out
+    first, last = out.split("[1/2]")
+    assert "faces, tiny, seed 0: [4/7] 04_saliency_maps: runs, for" in first
+    assert "faces, tiny, seed 2: [4/7] 04_saliency_maps: runs, for" in last and "left" in last
+    made_up.joinpath("logs", "left.log").write_text("[1/7] 01_train_cnn: runs")
+    assert "left" not in " ".join(progress.Progress({"left": made_up / "logs" / "left.log"}).running())
 
 
 def test_one_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
@@ -382,6 +412,7 @@ def test_a_comparison_is_a_report_in_each_language_and_a_table(runs: list[Path],
     reports = [{"run": run.name, "network": f"/x/{run.name.split('-')[1]}.py", "error": ""} for run in runs]
     failed = {"run": "", "dataset": "faces", "seed": 3, "error": "error: It has no build."}
     reports.append({**failed, "network": "/x/broken.py"})
+    reports.append({**failed, "network": "/y/broken.py", "names": ["", "y/broken.py"]})
     folder.mkdir()
     (folder / comparison.OUTCOMES).write_text(json.dumps({"reports": reports}))
     lines = comparison.write_comparison(runs, folder, words.languages())
@@ -396,7 +427,7 @@ def test_a_comparison_is_a_report_in_each_language_and_a_table(runs: list[Path],
     shown = {block.get("name"): block for block in load_answer(folder, comparison.NOTEBOOK)["blocks"]}
     assert {"runs", "shares", "differences", "flips0", "else", "maps0", "only0", "submissions"} <= shown.keys()
     submissions = pd.read_csv(folder / "submissions.csv")
-    assert submissions["network"].tolist() == ["b.py", "a.py", "broken.py"]
+    assert submissions["network"].tolist() == ["b.py", "a.py", "broken.py", "y/broken.py"]
     assert submissions["place"].tolist()[:2] == [1, 2]
     assert submissions["error"][2] == "faces, seed 3: error: It has no build."
     assert submissions["low"][0] < submissions["accuracy"][0] < submissions["high"][0]

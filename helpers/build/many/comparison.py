@@ -180,9 +180,11 @@ def _show_only_one(
 
 def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Mapping[str, Any]], folder: Path) -> None:
     """Tell of each network in one line how it did, the most accurate first, and what went wrong; also as CSV."""
-    file = {one["run"]: Path(one["network"]).name for one in reports if one["network"]}
+    names = [one.get("names", ("", ""))[1] or Path(one["network"]).name for one in reports]
+    file = {one["run"]: name for one, name in zip(reports, names) if one["network"]}
     own = table.assign(network=[file.get(run, name) for run, name in zip(table["run"], table["network"])])
-    errors = {Path(r["network"]).name: "{dataset}, seed {seed}: {error}".format_map(r) for r in reports if r["error"]}
+    line = "{dataset}, seed {seed}: {error}"
+    errors = {name: line.format_map(one) for one, name in zip(reports, names) if one["error"]}
     if own["network"].nunique() + len({*errors} - {*own["network"]}) < 2:
         return
     rows = []

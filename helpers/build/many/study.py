@@ -7,9 +7,9 @@ import os
 import re
 import shlex
 import sys
-import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -20,12 +20,14 @@ from helpers.base.notebook import UsageError
 from helpers.base.runs import RECIPES, SEEDS_VARIABLE
 from helpers.build.many.comparison import OUTCOMES, write_comparison
 from helpers.build.many.engines import USER, USUAL, Ended, Limits, choose_jobs, open_engine, run_command
+from helpers.build.many.progress import Progress
 from helpers.build.plan import MADE_WITH
-from helpers.data.datasets import KNOWN_NAMES, known_data, load_dataset
+from helpers.data.datasets import known_data, load_dataset
 from helpers.report.handin import VARIABLES, read_hand_in
 
 # What decides in the environment how a report is made; workers elsewhere have not inherited it.
 FORWARDED = ({*MADE_WITH, *VARIABLES} - {"NETWORK", "LANGUAGE"}) | {USER, "SOURCE_DATE_EPOCH"}
+_LOOK = 2.0  # seconds from one look at what runs to the next
 _FAILURE = re.compile(r"error: |\d\d_\w+ failed ")  # how a line begins that says what went wrong, and in which cell
 
 
@@ -38,10 +40,11 @@ class Asked:
     seed: int
     network: str = ""
     image_size: int = 0
+    names: tuple[str, str] = ("", "")  # of data and network, where others of the study end alike
 
     def __str__(self) -> str:
-        data = self.dataset if self.dataset in KNOWN_NAMES else Path(self.dataset).name
-        return ", ".join(filter(None, [data, self.recipe, f"seed {self.seed}", Path(self.network).name]))
+        data, network = self.names[0] or Path(self.dataset).name, self.names[1] or Path(self.network).name
+        return ", ".join(filter(None, [data, self.recipe, f"seed {self.seed}", network]))
 
     def command(self, reports: Path) -> list[str]:
         """Give the command line that makes it, with one notebook at a time."""
@@ -91,12 +94,22 @@ def combine(datasets: str, recipes: str, seeds: str, networks: str) -> list[Aske
 
     Raises UsageError, naming what is near, on a data set, recipe, seed or pattern that there is not.
     """
-    data = [known_data(word) for word in shlex.split(datasets) or ["faces"]]
-    chosen = data, shlex.split(recipes) or ["quick"], read_seeds(seeds or "0"), [*_networks(networks)]
+    data = {known_data(word): None for word in shlex.split(datasets) or ["faces"]}
+    chosen = [*data], shlex.split(recipes) or ["quick"], read_seeds(seeds or "0"), [*dict.fromkeys(_networks(networks))]
     for recipe in chosen[1]:
         if recipe not in RECIPES:
             raise UsageError(f"There is no recipe {recipe}; {near(recipe, RECIPES)}")
-    return [Asked(*values) for values in product(*chosen)]
+    short = short_names(chosen[0]) | short_names(chosen[3])
+    return [Asked(*one, names=(short[one[0]], short[one[3]])) for one in product(*chosen)]
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+    """Name each path by as many of its last parts as no other ends in."""
+    ends = {
+        path: [str(Path(*Path(path).parts[-most:])) for most in range(1, len(Path(path).parts) + 1)] for path in paths
+    }
+    common = Counter(end for path in ends for end in ends[path])
+    return {path: next((end for end in ends[path] if common[end] == 1), path) for path in ends}
 
 
 def _networks(text: str) -> Iterator[str]:
@@ -117,16 +130,17 @@ def run_study(
     """
     with writing(folder / "logs"):
         (folder / "logs").mkdir(parents=True, exist_ok=True)
-    began, outcomes = time.monotonic(), []
-    jobs = jobs or choose_jobs(limits.threads)
+    jobs, outcomes = jobs or choose_jobs(limits.threads), []
     print(f"{len(asked)} reports, {'by ' + engine if engine else f'at most {jobs} at a time'}.", flush=True)
-    with open_engine(engine, jobs, folder / "logs", limits) as pool:
-        started = {_submit(pool, each, folder, limits): each for each in asked}
-        for future in as_completed(started):
-            outcomes.append(_outcome(started[future], future, folder))
-            left = (time.monotonic() - began) / len(outcomes) * (len(asked) - len(outcomes))
-            told = f"; about {left / 60:.0f} min left" if len(outcomes) < len(asked) else ""
-            print(f"[{len(outcomes)}/{len(asked)}] {outcomes[-1].sentence()}{told}", flush=True)
+    progress = Progress({str(each): _log(each, folder) for each in asked})
+    with open_engine(engine, jobs, folder / "logs", limits) as pool, progress.shown():
+        waiting = {_submit(pool, each, folder, limits): each for each in asked}
+        while waiting:
+            for future in wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED).done:
+                each = waiting.pop(future)
+                outcomes.append(_outcome(each, future, folder))
+                progress.ended(str(each), outcomes[-1].sentence())
+            progress.tell()
     return outcomes
 
 
