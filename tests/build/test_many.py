@@ -116,8 +116,8 @@ def test_what_runs_is_told_with_its_stage(
     run_study([Asked("faces", "tiny", seed) for seed in (0, 2)], made_up, jobs=1)
     out = capsys.readouterr().out
     first, last = out.split("[1/2]")
-    assert "faces, tiny, seed 0: [4/7] 04_saliency_maps: runs, for" in first
-    assert "faces, tiny, seed 2: [4/7] 04_saliency_maps: runs, for" in last and "left" in last
+    assert "faces, tiny, seed 0, 5 seconds: [4/7] 04_saliency_maps: runs" in first
+    assert "faces, tiny, seed 2, 5 seconds: [4/7] 04_saliency_maps: runs" in last and "left" in last
     made_up.joinpath("logs", "left.log").write_text("[1/7] 01_train_cnn: runs")
     assert "left" not in " ".join(progress.Progress({"left": made_up / "logs" / "left.log"}).running())
 

@@ -33,7 +33,10 @@ class Progress:
         from rich.live import Live  # takes a moment to import
         from rich.text import Text
 
-        return Live(get_renderable=lambda: Text("\n".join(self.running())), refresh_per_second=1)
+        def block() -> Text:
+            return Text("\n".join(self.running()), no_wrap=True, overflow="ellipsis")
+
+        return Live(get_renderable=block, refresh_per_second=1)
 
     def ended(self, name: str, sentence: str) -> None:
         """Say how a report ended."""
@@ -53,7 +56,7 @@ class Progress:
                 self._started[name] = time.monotonic()
         there = [name for name in self._logs if name in self._started]
         passed = {name: time.monotonic() - self._started[name] for name in there}
-        lines = [f"      {name}: {self._stage(name)}, for {duration(passed[name])}" for name in there]
+        lines = [f"      {name}, {duration(passed[name])}: {self._stage(name)}" for name in there]
         return [*lines, f"      still to come: {len(self._logs) - len(there)}{self._left()}"]
 
     def _left(self) -> str:
