@@ -376,6 +376,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
             numbers = {"test_accuracy": share, "test_accuracy_low": share - 0.1, "test_accuracy_high": share + 0.1}
             for key, value in numbers.items():
                 answer.number(f"cnn.{key}", value)
+            answer.number("regions.ratio", {"guided backprop.": {"mouth": 2.0 + seed, "ground": 0.5}})
             answer.say("The best class is {name} ({share:.0%}).", name="sad" if seed == 1 else "happy", share=share)
             answer.say("There are {images} images.", images=seed)
             answer.save()
@@ -416,6 +417,9 @@ def test_a_comparison_is_a_report_in_each_language_and_a_table(runs: list[Path],
     folder.mkdir()
     (folder / comparison.OUTCOMES).write_text(json.dumps({"reports": reports}))
     lines = comparison.write_comparison(runs, folder, words.languages())
+    regions = pd.read_csv(folder / "tables" / "01_regions.csv")
+    mouth = regions[regions["region"] == "mouth"].iloc[0]
+    assert mouth[["method", "seeds", "mean", "sd"]].tolist() == ["guided backprop.", 3, 3, 1]
     written = pd.read_csv(folder / "compare.csv")
     assert written["accuracy"].tolist() == [0.5, 0.51, 0.52, 0.75, 0.76, 0.77] and written["DNN"].isna().all()
     assert any("51.0% of the test images on average" in line for line in lines)

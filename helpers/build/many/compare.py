@@ -26,6 +26,7 @@ NUMBERS = {
     "calibration.raw": "calibration error", "cnn.parameters": "parameters",
 }  # fmt: skip
 RANK = "grades.rank."  # how the numbers begin that notebook 04 states of each method
+REGIONS = "regions.ratio."  # and those of each region, behind the method whose maps they were measured on
 SHARES = ["accuracy", "balanced accuracy", "ensemble", "DNN", "calibration error"]
 MOST = 6  # groups of which each two are compared; of more, each with the best
 SIGNIFICANCE = 0.05
@@ -48,7 +49,7 @@ def _row(run: Path) -> dict[str, Any]:
     made_with = {"run": run.name, "data": record.get("dataset", ""), "recipe": record.get("recipe", "")}
     made_with |= {"network": record.get("network") or "", "seed": record.get("seed")}
     found = {label: numbers.get(key, np.nan) for key, label in NUMBERS.items()}
-    ranks = {key: value for key, value in numbers.items() if key.startswith(RANK)}
+    ranks = {key: value for key, value in numbers.items() if key.startswith((RANK, REGIONS))}
     training = read_training(run)
     found |= {"minutes": training.get("seconds", np.nan) / 60, "machine": training.get("machine", "")}
     return made_with | found | ranks | {"fingerprint": record.get("fingerprint", "")}

@@ -16,7 +16,7 @@ from helpers.base.runs import read_run
 from helpers.base.words import Said, said
 from helpers.build import stale
 from helpers.build.many import compare
-from helpers.build.many.compare import GROUP, RANK, SHARES, SIGNIFICANCE, name_of, over_seeds
+from helpers.build.many.compare import GROUP, RANK, REGIONS, SHARES, SIGNIFICANCE, name_of, over_seeds
 from helpers.build.many.engines import USUAL, Limits, choose_jobs
 from helpers.build.many.seen import Seen, see
 from helpers.report import html, pdf, plots
@@ -73,6 +73,12 @@ def _say_numbers(answer: Answer, table: pd.DataFrame, seen: Mapping[str, Seen]) 
     others += [name for name in map(str, table) if name.startswith(RANK) and table[name].notna().any()]
     if others:
         answer.table("others", _summed(table, others), "compare.others", formats=_PLAIN)
+    if regions := [name for name in map(str, table) if name.startswith(REGIONS)]:
+        parts = _summed(table, regions)
+        both = parts.pop("measure").str.removeprefix(REGIONS).str.rpartition(".")
+        parts.insert(2, "method", both[0])
+        parts.insert(3, "region", both[2])
+        answer.table("regions", parts, "compare.regions", formats=_PLAIN)
     found = compare.differences(table, seen)
     if len(found):
         answer.heading("compare.differences")
