@@ -1,6 +1,6 @@
-"""The accuracies of the shipped networks as the README's table, from a report that was made with them.
+"""The accuracies of the shipped networks as the table of their README, from a report that was made with them.
 
-python tests/shipped_table.py reports/fer2013-pretrained README.md
+python tests/shipped_table.py reports/fer2013-pretrained data/pretrained/fer2013/README.md
 """
 
 import sys
