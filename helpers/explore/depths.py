@@ -31,9 +31,8 @@ class Filters(View):
     def build(self) -> widgets.Widget:
         numbers = [(self.say("filters.convolution", number=n), n) for n in range(1, len(self.state.convolutions) + 1)]
         self.layer = self.labelled(widgets.Dropdown, "layer", self._layer, options=numbers, value=self.state.layer)
-        number = self.state.filter_number
-        choose = self.sets("filter_number")
-        self.number = self.labelled(widgets.BoundedIntText, "number", choose, value=number, min=0)
+        reach = {"value": self.state.filter_number, "min": 0, "max": self.state.convolution.output.shape[-1] - 1}
+        self.number = self.labelled(widgets.BoundedIntText, "number", self.sets("filter_number"), **reach)
         self.made, self.answer, self.again = (Picture(MAP, self.say(f"filters.{n}")) for n in ("made", "map", "again"))
         self.favourites = Tiles(rows=1, columns=8, width=560, label=self.say("filters.favourites"))
         self.favourites.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")

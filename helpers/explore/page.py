@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 
 from helpers.answers import as_png
 from helpers.base import words
-from helpers.base.files import WriteError
-from helpers.base.notebook import UsageError
-from helpers.data.sources import DatasetError
+from helpers.base.checks import UserError
 from helpers.explore.depths import Filters, Layers
 from helpers.explore.state import State
 from helpers.explore.trials import WhatIf, YourPicture
@@ -23,7 +21,6 @@ from helpers.run import Run
 
 VIEWS = (Gallery, OneImage, WhatIf, Filters, Layers, YourPicture)
 LANGUAGES = {"English": "en", "中文": "zh-Hant"}
-SENTENCES = (ValueError, WriteError, UsageError, DatasetError)  # errors whose message is a sentence for the user
 
 
 class Page(widgets.VBox):
@@ -95,9 +92,8 @@ class Page(widgets.VBox):
 
     def complain(self, error: Exception) -> None:
         """Say what went wrong, in a sentence."""
-        known = str(error) if isinstance(error, SENTENCES) else ""
-        sentence = known or self.say("error", kind=type(error).__name__, message=str(error).split("\n")[0])
-        self._message(sentence, role="alert")
+        told = self.say("error", kind=type(error).__name__, message=str(error).split("\n")[0])
+        self._message(str(error) if isinstance(error, UserError) else told, role="alert")
 
     def _build(self) -> None:
         self.head, self.message, self.busy = widgets.HTML(self._headline()), widgets.HTML(), widgets.HTML()

@@ -16,6 +16,7 @@ from helpers.answers import as_png
 from helpers.base import words
 from helpers.base.code import code_digest
 from helpers.base.keeper import network_digest
+from helpers.base.notebook import UsageError
 from helpers.base.words import Said, said
 from helpers.build.explain.explainer import COPIES, SEGMENTS, Explainer
 from helpers.build.explain.pictures import Picture, read_picture
@@ -172,8 +173,7 @@ class State:
     def choose(self, place: int) -> None:
         """Choose a test image; what was changed of the one before is forgotten, and its answer is explained."""
         test = self.run.dataset.test
-        label = int(test.labels[place])
-        self.take(Picture(f"test:{place}", np.asarray(test.images[place]), label), place)
+        self.take(Picture(f"test:{place}", np.asarray(test.images[place]), int(test.labels[place])), place)
 
     def take(self, picture: Picture, place: int | None = None) -> None:
         """Choose any picture of the size that the network takes."""
@@ -231,11 +231,10 @@ class State:
         return self.run.dataset.evidence is not None and self.run.dataset.name.startswith("faces")
 
     def own_face(self) -> Face:
-        """Say what the chosen test image, or else the face that is posed, was drawn from."""
-        if self.face or self.place is None:
-            return self.face or Face()
-        units, light = faces.describe_face("test", self.place, int(self.run.dataset.test.labels[self.place]), LIGHT)
-        return Face(self.place, tuple(units.tolist()), tuple(light.items()))
+        """Say what the face that is posed, or else the chosen test image, or the first, was drawn from."""
+        place = self.place or 0
+        units, light = faces.describe_face("test", place, int(self.run.dataset.test.labels[place]), LIGHT)
+        return self.face or Face(place, tuple(units.tolist()), tuple(light.items()))
 
     def base(self) -> np.ndarray:
         """Give the picture before anything was changed of it, or the face that is posed: (H, W, C) uint8."""
@@ -293,8 +292,7 @@ class State:
     def responses(self) -> np.ndarray:
         """Give each filter's mean output on each test image: (N, F) float32."""
         images, layer = self.run.dataset.test.images, self.convolution
-        compute = lambda: ascent.filter_responses(self.model, [layer], images)[0]  # noqa: E731
-        return self._once("responses", (self.layer,), compute)
+        return self._once("responses", (self.layer,), lambda: ascent.filter_responses(self.model, [layer], images)[0])
 
     def favourites(self) -> np.ndarray:
         """Name the test images that the filter answers most, the strongest first: (TOP_IMAGES,) int64."""
@@ -330,16 +328,15 @@ class State:
     def layer_maps(self) -> np.ndarray:
         """Give what the layer at the depth makes of the picture: (channels, h, w) float32."""
         layer, pixels = self.model.get_layer(self.stages[self.depth]), self.picture.pixels
-        compute = partial(ascent.filter_outputs, self.model, layer, pixels)
-        return self._once("layer", (self.depth, pixels), compute)
+        return self._once("layer", (self.depth, pixels), partial(ascent.filter_outputs, self.model, layer, pixels))
 
     # A picture of one's own.
 
     def read(self, name: str, content: bytes) -> Picture:
-        """Read a file as the run's data were. Raises ValueError where it is no picture."""
+        """Read a file as the run's data were. Raises UsageError where it is no picture."""
         found = read_picture(name, lambda: BytesIO(content), self.run.dataset)
         if isinstance(found, str):
-            raise ValueError(found)
+            raise UsageError(found)
         return found
 
     def explained(self, language: str) -> dict[str, Any]:

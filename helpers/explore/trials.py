@@ -18,7 +18,7 @@ from helpers.explore.state import LIGHT, PARTS, Face, State
 from helpers.explore.views import Picture, Tiles, View, bars, column, row
 from helpers.report import plots
 
-SIDE = 384  # pixels of the image that is changed
+SIDE = 288  # pixels of the image that is changed
 MOVES = {"brightness": 100, "right": 12, "down": 12, "turn": 45}  # of an edit, with the furthest that each goes
 
 
@@ -28,13 +28,14 @@ class WhatIf(View):
     key = "whatif"
 
     def build(self) -> widgets.Widget:
-        self.shown = Tiles(width=SIDE, label=self.say("whatif.image"))
+        middle = [length // 2 for length in self.state.picture.pixels.shape[:2]]
+        self.shown = Tiles(width=SIDE, cursor=middle, label=self.say("whatif.image"))
         self.shown.observe(self.page.does(lambda change: self._hide(change["new"])), "picked")
         self.told, self.table = widgets.HTML(), widgets.HTML()
         parts = [(self.say(f"whatif.{name}"), name) for name in PARTS]
         fills = [(self.say(f"whatif.{name}"), name) for name in SUBSTRATES]
         buttons = widgets.ToggleButtons
-        self.parts = self.labelled(buttons, "parts", partial(self._cut, "parts"), options=parts)
+        self.parts = self.labelled(buttons, "parts", partial(self._cut, "parts"), options=parts, value=self.state.parts)
         reach = {"value": self.state.side, "min": 2, "max": 24}
         self.side = self.labelled(widgets.IntSlider, "side", partial(self._cut, "side"), **reach)
         self.fill = self.labelled(buttons, "fill", partial(self._change, "fill"), options=fills)
@@ -46,10 +47,11 @@ class WhatIf(View):
             one.style.description_width = "110px"
         self.mirror = self.labelled(widgets.Checkbox, "mirror", partial(self._change, "mirror"), indent=False)
         acts = row(self.button("reset", self._reset), self.button("adopt", self._adopt))
-        self.table.layout.width = "340px"
-        middle = column(self.parts, self.side, self.fill, *self.moves.values(), self.mirror, acts)
-        left = column(self.shown, self.page.keep_button(self._figure))
-        return column(self.told, row(left, middle, self.table), *self._face())
+        self.table.layout.width = "300px"
+        changes = column(self.parts, self.side, self.fill, *self.moves.values(), self.mirror, acts)
+        hint = widgets.HTML(html.escape(self.say("whatif.hint")))
+        left = column(self.shown, hint, self.page.keep_button(self._figure))
+        return column(self.told, row(left, changes, self.table), *self._face())
 
     def refresh(self) -> None:
         edit = self.state.edit
@@ -79,8 +81,8 @@ class WhatIf(View):
     def _tell(self, state: State, before: np.ndarray, after: np.ndarray) -> str:
         edit, label, changes = state.edit, state.names[state.label], []
         if edit.hidden:
-            parts = int(state.part_map().max()) + 1
-            changes.append(self.say(f"whatif.hid_{state.parts}", count=len(edit.hidden), all=parts))
+            hid = {"count": len(edit.hidden), "all": int(state.part_map().max()) + 1}
+            changes.append(self.say(f"whatif.hid_{state.parts}", **hid, fill=self.say(f"whatif.{edit.fill}")))
         moved = {name: int(getattr(edit, name)) for name in MOVES if getattr(edit, name)}
         changes += [self.say(f"whatif.did_{name}", by=by) for name, by in moved.items()]
         changes += [self.say("whatif.did_mirror")] if edit.mirror else []
@@ -120,13 +122,14 @@ class WhatIf(View):
         if not self.state.draws_faces:
             return []
         slider, last = widgets.FloatSlider, len(self.state.run.dataset.test.labels) - 1
-        self.person = self.labelled(widgets.IntSlider, "person", lambda value: self._pose(), min=0, max=last)
-        pose = lambda value: self._pose()  # noqa: E731
+        self.person = self.labelled(widgets.IntSlider, "person", self._pose, min=0, max=last)
         unit = {"min": 0, "max": 1, "step": 0.05}
-        self.units = [self.labelled(slider, f"unit_{number}", pose, **unit) for number in faces.ACTION_UNITS]
-        limits = [faces.VARIATION[name] for name in LIGHT]
-        ranges = [{"min": low, "max": high, "step": (high - low) / 40} for low, high in limits]
-        self.light = [self.labelled(slider, name, pose, **reach) for name, reach in zip(LIGHT, ranges)]
+        self.units = [self.labelled(slider, f"unit_{number}", self._pose, **unit) for number in faces.ACTION_UNITS]
+        ranges = [
+            {"min": low, "max": high, "step": (high - low) / 40}
+            for low, high in map(faces.VARIATION.__getitem__, LIGHT)
+        ]
+        self.light = [self.labelled(slider, f"face_{name}", self._pose, **reach) for name, reach in zip(LIGHT, ranges)]
         for one in (self.person, *self.units, *self.light):
             one.layout.width, one.style.description_width = "340px", "150px"
         self._set_face()  # before a browser has seen them
@@ -143,7 +146,7 @@ class WhatIf(View):
             one.value = value
         self.quiet = False
 
-    def _pose(self) -> None:
+    def _pose(self, _: float) -> None:
         sliders = [self.person, *self.units, *self.light]
         moved = [abs(one.value - value) > 0.6 * one.step for one, value in zip(sliders, self.own)]
         # else the browser has but rounded a value to the slider's step
@@ -195,6 +198,7 @@ class YourPicture(View):
     def _take(self, files: Any) -> None:
         if files:
             name, content = files[0]["name"], bytes(files[0]["content"])
+            self.file.value = ()  # else the same file, chosen again later, would change nothing
             self.page.ask("upload", lambda state, turn: state.read(name, content), self._taken)
 
     def _taken(self, picture: pictures.Picture) -> None:
@@ -204,4 +208,5 @@ class YourPicture(View):
     def _figure(self, state: State) -> tuple[Figure, str, str]:
         with words.use(self.page.language):
             numbers, figure = state.explainer.explain(state.picture)
-            return figure, state.explainer.page(numbers)["lead"], "4"
+            lead = state.explainer.page(numbers)["lead"]
+            return figure, self.say("own.kept", picture=state.picture.name, told=lead), "4"

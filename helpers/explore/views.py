@@ -15,8 +15,10 @@ import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
+from helpers.base.notebook import UsageError
 from helpers.base.words import Said
-from helpers.explore.state import MARKS, ORDERS, PAGE, State
+from helpers.explain import registry
+from helpers.explore.state import MARKS, ORDERS, State
 from helpers.grade.confusion import row_shares
 from helpers.report import plots
 
@@ -47,7 +49,7 @@ class Tiles(anywidget.AnyWidget):
     picked: Any = traitlets.Dict().tag(sync=True)
 
 
-COLUMNS, TILE, MAP = 8, 68, 200  # tiles of a row of the gallery; pixels of a tile and of a map
+COLUMNS, TILE, MAP = 8, 64, 192  # tiles of a row of the gallery; pixels of a tile and of a map
 
 
 class View:
@@ -157,15 +159,17 @@ class Gallery(View):
         kinds = {"true": classes, "predicted": classes, "right": answers, "mark": marks, "order": orders}
         labels = {name: "answer" if name == "right" else name for name in kinds}
         now, make = {**asdict(self.state.filter), "order": self.state.order}, partial(self.labelled, widgets.Dropdown)
+        places = {name: [value for _, value in options].index(now[name]) for name, options in kinds.items()}
         self.choices = {
-            name: make(labels[name], partial(self._narrow, name), options=options, value=now[name])
+            name: make(labels[name], partial(self._narrow, name), options=options, index=places[name])
             for name, options in kinds.items()
         }
-        reach = {"value": (0.0, 1.0), "min": 0, "max": 1, "step": 0.01, "readout_format": ".0%"}
-        self.sure = self.labelled(widgets.FloatRangeSlider, "sure", self._sure, continuous_update=False, **reach)
-        self.grid = Tiles(columns=COLUMNS, rows=PAGE // COLUMNS, width=COLUMNS * TILE, label=self.say("gallery.grid"))
+        reach = {"value": (now["low"], now["high"]), "min": 0, "max": 1, "step": 0.01, "readout_format": ".0%"}
+        narrow = partial(self._narrow, "sure")
+        self.sure = self.labelled(widgets.FloatRangeSlider, "sure", narrow, continuous_update=False, **reach)
+        self.grid = Tiles(columns=COLUMNS, width=COLUMNS * TILE, label=self.say("gallery.grid"))
         self.grid.observe(self.page.does(lambda change: self._picked(change["new"])), "picked")
-        self.matrix = Tiles(label=self.say("gallery.matrix"), width=400)
+        self.matrix = Tiles(label=self.say("gallery.matrix"))
         self.matrix.observe(self.page.does(lambda change: self._cell(change["new"])), "picked")
         self.counted = widgets.HTML()
         turns = [self.button("before", lambda: self._turn(-1)), self.button("after", lambda: self._turn(1))]
@@ -179,11 +183,11 @@ class Gallery(View):
     def _drawn(self, state: State) -> dict[str, Any]:
         places, test = state.on_page(), state.run.dataset.test
         wrong = state.predicted[places] != test.labels[places]
-        sheet = plots.framed_mosaic(np.asarray(test.images[places]), wrong, COLUMNS, PAGE // COLUMNS)
-        count, pages = len(state.places()), state.pages()
-        said = self.say("gallery.counted", count=count, page=state.page + 1, pages=pages)
-        names = [self._describe(state, int(place)) for place in places]
-        return {"value": plots.as_png(sheet), "names": names, "said": said, "places": places}
+        rows = -(-len(places) // COLUMNS)
+        sheet = plots.framed_mosaic(np.asarray(test.images[places]), wrong, COLUMNS, rows)
+        said = self.say("gallery.counted", count=len(state.places()), page=state.page + 1, pages=state.pages())
+        found = {"value": plots.as_png(sheet) if rows else b"", "rows": rows or 1, "said": said, "places": places}
+        return found | {"names": [self._describe(state, int(place)) for place in places]}
 
     def _describe(self, state: State, place: int) -> str:
         label, answer = state.names[state.run.dataset.test.labels[place]], int(state.predicted[place])
@@ -203,18 +207,13 @@ class Gallery(View):
         # of what is chosen by now: a cursor that has moved on meanwhile is not set back
         cursor = np.flatnonzero(grid.pop("places") == self.state.place).tolist()
         with self.grid.hold_sync(), self.matrix.hold_sync():
-            for name, value in grid.items():
-                setattr(self.grid, name, value)
-            self.grid.cursor = [*divmod(cursor[0], COLUMNS)] if cursor else self.grid.cursor
-            for name, value in matrix.items():
-                setattr(self.matrix, name, value)
+            for tiles, values in ((self.grid, grid), (self.matrix, matrix)):
+                for name, value in values.items():
+                    setattr(tiles, name, value)
+            self.grid.cursor = [*divmod(cursor[0], COLUMNS)] if cursor else [0, 0]
 
     def _narrow(self, name: str, value: Any) -> None:
-        self.state.narrow(**{name: value})
-        self.refresh()
-
-    def _sure(self, ends: tuple[float, float]) -> None:
-        self.state.narrow(low=ends[0], high=ends[1])
+        self.state.narrow(**({"low": value[0], "high": value[1]} if name == "sure" else {name: value}))
         self.refresh()
 
     def _turn(self, by: int) -> None:
@@ -244,6 +243,8 @@ class Gallery(View):
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:
         places, test = state.on_page(), state.run.dataset.test
+        if not len(places):
+            raise UsageError(self.say("keep.nothing"))
         answers = state.predicted[places], state.probabilities[places].max(axis=1)
         figure = plots.prediction_grid(np.asarray(test.images[places]), test.labels[places], *answers, state.names)
         return figure, self.say("gallery.kept", count=len(places), all=len(state.places())), "3"
@@ -262,7 +263,9 @@ class OneImage(View):
         classes = self.class_options()
         self.label = self.labelled(widgets.Dropdown, "label", self._label, options=classes, value=state.label)
         forms = [(self.say("image.signed"), True), (self.say("image.absolute"), False)]
-        self.signed = self.labelled(widgets.ToggleButtons, "form", self.sets("signed"), options=forms)
+        self.signed = self.labelled(
+            widgets.ToggleButtons, "form", self.sets("signed"), options=forms, value=state.signed
+        )
         self.signed.style.button_width = "auto"
         shown = {"value": state.overlay, "indent": False}
         self.overlay = self.labelled(widgets.Checkbox, "overlay", self.sets("overlay"), **shown)
@@ -272,7 +275,7 @@ class OneImage(View):
         chosen = [*state.methods, *[""] * 4][:4]
         self.columns = [self._column(place, known, name) for place, name in enumerate(chosen)]
         left = column(self.shown, widgets.HTML(html.escape(self.say("image.arrows"))), self.table)
-        left.layout.width = "300px"
+        left.layout.width = "240px"
         keep = self.page.keep_button(self._figure)
         choices = row(self.label, self.signed, self.overlay, self.top, keep)
         right = column(choices, row(*(column(*one) for one in self.columns)))
@@ -328,10 +331,12 @@ class OneImage(View):
     def _show_picture(self, png: bytes, table: str) -> None:
         self.shown.value, self.table.value = png, table
 
-    def _maps(self, state: State, turn: Any) -> list[tuple[str, bytes, bytes, str]]:
-        found = []
+    def _maps(self, state: State, turn: Any) -> dict[str, tuple[bytes, bytes, str]]:
+        found: dict[str, tuple[bytes, bytes, str]] = {}
         for name in state.methods:
             turn.check()
+            if registry.METHODS[name].passes == "many":
+                self._show_maps(found)  # and none of the image or class before, while this one takes long
             values = state.map_of(name)
             scaled = plots.to_own_scale(values[np.newaxis])[0]
             coloured = plots.in_colours(scaled, bool((values < 0).any()))
@@ -342,13 +347,12 @@ class OneImage(View):
             rank = state.explainer.ranks.get(name)  # as notebook 04 graded it
             grade = self.say("image.ungraded") if rank is None else self.say("image.graded", rank=rank)
             said = self.page.join(self.say("image.share", top=state.top, share=share), grade)
-            found.append((name, plots.as_png(coloured, MAP), plots.as_png(left, MAP), said))
+            found[name] = plots.as_png(coloured, MAP), plots.as_png(left, MAP), said
         return found
 
-    def _show_maps(self, found: list[tuple[str, bytes, bytes, str]]) -> None:
-        shown = {one[0]: one[1:] for one in found}
+    def _show_maps(self, found: dict[str, tuple[bytes, bytes, str]]) -> None:
         for chosen, upper, lower, said in self.columns:
-            there = shown.get(chosen.value)
+            there = found.get(chosen.value)
             for one in (upper, lower):
                 one.layout.display = "" if there else "none"
             if there:
@@ -359,11 +363,12 @@ class OneImage(View):
                 said.value = ""
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:
+        if not state.methods:
+            raise UsageError(self.say("keep.nothing"))
         maps: dict[str | Said, np.ndarray] = {name: state.map_of(name)[np.newaxis] for name in state.methods}
         first = next(iter(maps))
         mask = state.top_share(maps[first][0])[0][np.newaxis]
-        images = state.picture.pixels[np.newaxis]
         kept: dict[str | Said, np.ndarray] = {self.say("image.mask", method=first, top=state.top): mask}
-        figure = plots.explanation_sheet(images, maps, kept, [state.picture.name])
+        figure = plots.explanation_sheet(state.picture.pixels[np.newaxis], maps, kept, [state.picture.name])
         values = {"picture": state.picture.name, "label": state.names[state.label], "methods": [*maps]}
         return figure, self.say("image.kept", **values), "4"

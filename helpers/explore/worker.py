@@ -115,12 +115,10 @@ class Worker:
     def _end(self, turn: Turn, own: threading.Thread) -> None:
         turn.over.set()
         with self._lock:
+            quiet = self._thread is own and not self._waiting
             if self._thread is own:
                 self._running = None
-                quiet = not self._waiting
                 self._lock.notify_all()
-            else:
-                quiet = False
         if quiet:
             self._announce(None)
 

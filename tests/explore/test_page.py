@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -15,11 +16,12 @@ from conftest import toy_dataset
 from helpers.answers import Answer
 from helpers.base.files import ROOT
 from helpers.explain import registry
+from helpers.explore import worker
 from helpers.explore.page import LANGUAGES, Page
 from helpers.explore.state import State
 from helpers.explore.views import Picture, Tiles
 from helpers.networks import chunks
-from helpers.report import html, remarks
+from helpers.report import html, plots, remarks
 from helpers.report.document import STAMP_KEYS, Report
 from helpers.run import Run
 from helpers.training.loop import Trained
@@ -152,11 +154,64 @@ def no_control(widget: widgets.Widget) -> bool:
     return isinstance(widget, widgets.HTML)
 
 
+@pytest.mark.parametrize("language", LANGUAGES.values())
+def test_every_choice_says_what_is_chosen_in_either_language(page: Page, language: str) -> None:
+    assert all(one.label for one in within(page) if isinstance(one, widgets.Dropdown))
+    page.state.narrow(true=1, right=False, low=0.2)
+    page.state.signed, page.state.parts, page.state.filter_number = False, "squares", 2
+    page.speak(language)
+    for view in page.views:
+        page.go(view.key)
+        assert page.worker.wait()
+    gallery, image, trial, filters = page.views[:4]
+    assert [one.value for one in gallery.choices.values()] == [1, None, False, "", "place"]
+    assert all(one.label for one in within(page) if isinstance(one, widgets.Dropdown))
+    assert (gallery.sure.value, image.signed.value) == ((0.2, 1.0), False)
+    assert (trial.parts.value, filters.number.value) == ("squares", 2)
+    assert (page.state.filter.low, page.state.signed, page.state.parts) == (0.2, False, "squares")
+
+
+def test_a_file_that_is_chosen_again_is_read_again(page: Page) -> None:
+    page.go("own")
+    mine = {"name": "mine.png", "type": "image/png", "size": 1, "last_modified": datetime(2026, 1, 31)}
+    mine["content"] = memoryview(plots.as_png(page.state.picture.pixels))
+    for _ in range(2):
+        page.state.choose(0)
+        page.views[5].file.value = (mine,)
+        assert page.worker.wait() and page.state.picture.name == "mine.png"
+
+
+def test_maps_of_the_class_before_go_while_one_takes_long(page: Page) -> None:
+    page.state.methods = ("gradient", "RISE")
+    page.go("image")
+    assert page.worker.wait()
+    kept = page.state.map_of
+    page.state.map_of = lambda name: (_ for _ in ()).throw(worker.Stopped) if name == "RISE" else kept(name)
+    page.state.label = (page.state.label + 1) % 3
+    page.changed()
+    assert page.worker.wait()
+    assert [column[1].layout.display for column in page.views[1].columns] == ["", "none", "none", "none"]
+
+
+def test_nothing_to_add_to_the_notes_is_told_in_a_sentence(page: Page) -> None:
+    page.state.narrow(low=1.0)
+    page.state.methods = ()
+    for view in page.views[:2]:
+        page.go(view.key)
+        page.ask("keep", lambda state, turn, view=view: view._figure(state), print)
+        assert page.worker.wait() and page.say("keep.nothing") in page.message.value
+
+
+def test_an_error_that_is_no_sentence_is_not_shown_as_one(page: Page) -> None:
+    page.complain(ValueError("max() arg is an empty sequence"))
+    assert "That did not work (ValueError" in page.message.value
+
+
 def test_a_filter_that_no_image_passes_shows_none_and_says_so(page: Page, tmp_path: Path) -> None:
     page.state.narrow(low=0.999999, high=1.0)
     page.changed()
     assert page.worker.wait() and "alert" not in page.message.value
-    assert "Images found: 0" in page.views[0].counted.value and page.views[0].grid.names == []
+    assert "Images found: 0" in page.views[0].counted.value and page.views[0].grid.value == b""
     page.go("image")
     page.views[1].shown.picked = {"kind": "step", "row": 0, "column": 1}
     assert page.worker.wait() and "alert" not in page.message.value
