@@ -37,6 +37,7 @@ function render({ model, el }) {
     const parts = { left: left + column * width, top: top + row * height, width, height };
     for (const [name, share] of Object.entries(parts)) frame.style[name] = `${100 * share}%`;
     frame.hidden = rows * columns < 2;
+    image.classList.toggle("letters", inset().some(Boolean)); // which stand around the cells
     said.textContent = model.get("names")[row * columns + column] ?? "";
   }
   function label() {
