@@ -443,6 +443,17 @@ def test_one_run_of_each_network_speaks_of_these_networks_alone(runs: list[Path]
     assert any("this is one run" in line for line in lines)
 
 
+def test_runs_whose_networks_cannot_be_asked_are_told(
+    runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not any("could not be asked" in line for line in comparison.write_comparison(runs[:2], tmp_path / "study"))
+    monkeypatch.setattr(comparison, "see", lambda *_: {})
+    (told,) = (
+        line for line in comparison.write_comparison(runs[:2], tmp_path / "study") if "could not be asked" in line
+    )
+    assert f"{runs[0].name} and {runs[1].name}" in told and str(tmp_path / "study" / "seen") in told
+
+
 def test_runs_without_an_accuracy_are_compared_by_what_they_say(runs: list[Path], tmp_path: Path) -> None:
     """As after QUESTIONS="4", where nobody asked how often the network is right."""
     for run in runs[:2]:

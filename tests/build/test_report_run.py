@@ -113,6 +113,18 @@ def test_nothing_changed_means_nothing_done(faces) -> None:
     assert (run / "report.pdf").stat().st_mtime_ns == before
 
 
+def test_its_network_is_asked_and_explained_for_a_comparison(faces) -> None:
+    run, _ = faces
+    command = [sys.executable, "-m", "helpers.build.many.seen", str(run), str(run.parent / "seen.npz"), "3", "5"]
+    asked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert asked.returncode == 0, asked.stderr
+    seen = np.load(run.parent / "seen.npz")
+    answer = json.loads((run / "answers" / "01_train_cnn.json").read_text())
+    accuracy = answer["numbers"]["cnn.test_accuracy"]
+    assert np.mean(seen["predicted"] == seen["labels"]) == pytest.approx(accuracy)
+    assert seen["maps"].shape == (2, 48, 48) and seen["places"].tolist() == [3, 5]
+
+
 def test_the_same_answers_give_the_same_bytes(faces) -> None:
     run, _ = faces
     before = (run / "report.pdf").read_bytes()

@@ -44,6 +44,8 @@ def write_comparison(
     write_atomically(folder / "compare.csv", table.to_csv(index=False).encode())
     answer = Answer(folder, NOTEBOOK, "compare.title", "compare.question")
     lines = [*_say_numbers(answer, table, seen), *_say_verdicts(answer, runs, table)]
+    if unseen := [run.name for run in runs if run.name not in seen]:
+        lines.append(f"{answer.limit('compare.unseen', runs=unseen)} ({folder / 'seen'} has their logs.)")
     _show_images(answer, runs, table, seen, folder, limits)
     _tell_submissions(answer, table, read_json(folder / OUTCOMES).get("reports", []), folder)
     answer.save()

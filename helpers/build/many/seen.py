@@ -54,7 +54,7 @@ def _asking(run: Path, target: Path, places: Sequence[int], limits: Limits) -> t
 def look(run_folder: Path, places: Sequence[int]) -> dict[str, np.ndarray]:
     """Open a finished run and ask its network; UsageError where that cannot be, or an image is not there."""
     from helpers.build.explain.command import open_finished
-    from helpers.explain.registry import Settings, choose
+    from helpers.explain.saliency import Settings, choose  # as the room registers the methods
 
     run = open_finished(run_folder)
     test, model = run.dataset.test, run.cnn().model

@@ -28,6 +28,7 @@ from helpers.networks.logits import all_probabilities as all_probabilities
 from helpers.networks.logits import class_logits as class_logits
 from helpers.explain.registry import METHODS as METHODS
 from helpers.explain.registry import Settings as Settings
+from helpers.explain.registry import choose as choose
 from helpers.explain.registry import explain_by as explain_by
 from helpers.explain.registry import refusals as refusals
 from helpers.explain.substrates import substrate as substrate
