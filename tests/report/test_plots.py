@@ -388,3 +388,15 @@ def test_borders_are_drawn_on_mean_images_as_on_images() -> None:
     scale = drawn.shape[1] // FACES.shape[1]
     large = np.repeat(np.repeat(FACES[..., 0], scale, 1), scale, 2)
     np.testing.assert_array_equal(drawn[..., 0][inside], large[inside])
+
+
+def test_ticks_of_runs_that_lie_close_together_do_not_overlap() -> None:
+    values = np.array([0.117, 0.145, 0.178])
+    runs = {name: [values, values + 0.01] for name in ("accuracy", "balanced accuracy")}
+    figure = plots.run_dots(
+        ["food10 · network", "food10 · vgg9_small"], runs, dict.fromkeys(runs, np.stack([values] * 2))
+    )
+    figure.canvas.draw()
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+        assert all(one.x1 < other.x0 for one, other in zip(boxes, boxes[1:]))

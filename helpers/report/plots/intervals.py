@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure, say
 
@@ -67,6 +68,7 @@ def run_dots(names: Sequence[str], runs: Mapping[str, Sequence[np.ndarray]], mea
         axes.set(xlabel=measure, ylim=(len(names) - 0.5, -0.5))
         axes.set_yticks(range(len(names)), names)
         axes.grid(True, axis="x")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         in_percent(axes.xaxis)
     return figure
 
