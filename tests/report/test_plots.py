@@ -4,7 +4,7 @@ import inspect
 import pickle
 import zlib
 from io import BytesIO
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -391,12 +391,10 @@ def test_borders_are_drawn_on_mean_images_as_on_images() -> None:
 
 
 def test_ticks_of_runs_that_lie_close_together_do_not_overlap() -> None:
-    values = np.array([0.117, 0.145, 0.178])
-    runs = {name: [values, values + 0.01] for name in ("accuracy", "balanced accuracy")}
-    figure = plots.run_dots(
-        ["food10 · network", "food10 · vgg9_small"], runs, dict.fromkeys(runs, np.stack([values] * 2))
-    )
+    values, mean = np.array([0.118, 0.144, 0.145]), np.array([0.136, 0.096, 0.175])
+    runs = {name: [values] * 4 for name in ("accuracy", "balanced accuracy")}
+    figure = plots.run_dots(["food10 · vgg9_small"] * 4, runs, dict.fromkeys(runs, np.stack([mean] * 4)))
     figure.canvas.draw()
     for axes in figure.axes:
         boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
-        assert all(one.x1 < other.x0 for one, other in zip(boxes, boxes[1:]))
+        assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
