@@ -390,11 +390,11 @@ def test_borders_are_drawn_on_mean_images_as_on_images() -> None:
     np.testing.assert_array_equal(drawn[..., 0][inside], large[inside])
 
 
-def test_ticks_of_runs_that_lie_close_together_do_not_overlap() -> None:
+def test_ticks_of_runs_that_lie_close_together_stand_a_blank_apart() -> None:
     values, mean = np.array([0.118, 0.144, 0.145]), np.array([0.136, 0.096, 0.175])
     runs = {name: [values] * 4 for name in ("accuracy", "balanced accuracy")}
     figure = plots.run_dots(["food10 · vgg9_small"] * 4, runs, dict.fromkeys(runs, np.stack([mean] * 4)))
     figure.canvas.draw()
     for axes in figure.axes:
         boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
-        assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
+        assert all(one.x1 + 6 < other.x0 for one, other in pairwise(boxes))
