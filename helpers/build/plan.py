@@ -10,6 +10,7 @@ from pathlib import Path
 
 from helpers.base.files import ROOT, cache_folder, cache_notes, reports_folder, write_atomically
 from helpers.base.legal import check_values, near
+from helpers.base.machine import import_quietly
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
 from helpers.base.runs import COMMON, RUN_VARIABLE, SEEDS_VARIABLE, check_name, chosen_trainings
 from helpers.base.words import show
@@ -139,6 +140,7 @@ def plan(
     _check_fonts([loaded.name, *loaded.class_names, *names])
 
     def depth() -> int:
+        import_quietly("keras")
         from helpers.training import networks  # which imports Keras
 
         return networks.count_convolutions(loaded, recipe)
