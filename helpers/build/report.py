@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from helpers.base import words
 from helpers.base.code import imported_files
 from helpers.base.files import read_json, remove_drafts, writing
-from helpers.base.notebook import check_names
+from helpers.base.notebook import check_names, find_notebooks
 from helpers.base.runs import BUILD_VARIABLE, KEPT, Recipe
 from helpers.build import stale
 from helpers.build.execute import Failure, kernel_environment, say
@@ -33,6 +33,8 @@ def make_report(build: Build, jobs: int) -> int:
     for name in build.places:  # before any of them runs
         check_names(build.notebook(name), [*build.common, *build.chosen.get(name, {})])
     author_remarks(build)
+    if told := not_handed_in(build):
+        say(told)
     os.environ[BUILD_VARIABLE] = str(build.run)  # tells the kernels that theirs are the report's answers
     with sole_build(build.run), nursery(kernel_environment()) if to_run(build) else nullcontext():
         if expected := forecast(build):
@@ -117,8 +119,15 @@ def _set(build: Build, path: Path, form: str) -> Path:
 
 
 def author_remarks(build: Build) -> dict[str, list[tuple[str, Path]]]:
-    """Read the author's remarks on the run; RemarkError where they stand under no question of the report."""
-    return read_remarks(build.run.name, [build.notebook(name) for name in build.printed])
+    """Read the author's remarks on what is handed in; RemarkError where they stand under no question that there is."""
+    found = read_remarks(build.run.name, [build.notebook(name) for name in find_notebooks(build.notebooks)])
+    return {number: found[number] for number in (name[:2].lstrip("0") for name in build.printed)}
+
+
+def not_handed_in(build: Build) -> str:
+    """Say which notebooks run all the same, as those that are handed in need what they find; "" where all are."""
+    needed = [name for name in build.places if name not in build.printed]
+    return f"{', '.join(needed)}: not handed in, and run since others need what is found there." if needed else ""
 
 
 def report_stamp(build: Build) -> dict[str, object]:

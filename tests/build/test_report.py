@@ -26,6 +26,7 @@ from helpers.build.execute import run_notebook
 from helpers.build.plan import Build, choose_questions, parse_settings
 from helpers.build.report import _set, sole_build
 from helpers.build.schedule import run_notebooks
+from helpers.report import remarks
 from helpers.report.document import Report, ReportError, headlines
 
 SAVE = """
@@ -70,6 +71,19 @@ def toy(tmp_path: Path) -> Build:
         versions={"numpy": "1"},
         day="2025-01-31",
     )
+
+
+def test_what_is_run_and_not_handed_in_is_told_and_its_remarks_wait(
+    toy: Build, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(remarks, "FOLDER", tmp_path)
+    (tmp_path / "toy.md").write_text("# 2\n\nTwo.\n\n# 1\n\nOne.\n")
+    chosen = change(toy, questions=("02_b",), places={name: toy.places[name] for name in ("01_a", "02_b")})
+    assert driver.not_handed_in(chosen).startswith("01_a: not handed in") and not driver.not_handed_in(toy)
+    assert [*driver.author_remarks(chosen)] == ["2"] and driver.author_remarks(chosen)["2"][0][0].strip() == "Two."
+    (tmp_path / "toy.md").write_text("# 4\n\nFour.\n")
+    with pytest.raises(remarks.RemarkError, match="question 4; there are 1, 2, 3"):
+        driver.author_remarks(chosen)
 
 
 def change(build: Build, **fields: object) -> Build:
