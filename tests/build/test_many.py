@@ -7,10 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -494,6 +497,18 @@ def test_one_that_takes_too_much_memory_is_stopped_and_what_it_maps_does_not_cou
     mapping = "import mmap, time; f = open('large', 'rb'); "
     mapping += "m = mmap.mmap(f.fileno(), 0, access=1); sum(m[::4096]); time.sleep(2)"
     assert run_here(mapping, tmp_path, Limits(memory=300_000_000)).code == 0
+
+
+def test_commands_side_by_side_see_a_gpu_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(engines.GPUS, "3,5")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = "import os, time; print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); time.sleep(1)"
+    command = [sys.executable, "-c", code]
+    with ThreadPoolExecutor(3) as pool:
+        run = partial(engines.run_command, command, {}, str(tmp_path), limits=Limits(gpus=1))
+        ended = [one.last for one in pool.map(lambda n: run(log=str(tmp_path / f"log{n}")), range(3))]
+    assert sorted(ended)[0] == "3" and sorted(ended)[-1] == "5"  # the third waits for one of both
+    assert run_here("print()", tmp_path, Limits(gpus=3)).last == "error: GPU=3 are asked for, and there are 2 here."
 
 
 def test_a_file_cannot_grow_beyond_its_limit(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock, Timeout
 
 from helpers.base.files import ROOT, writing
 from helpers.base.machine import free_memory, usable_cores
@@ -28,6 +29,7 @@ from helpers.build import kernel
 REPORT_BYTES = 4_000_000_000  # that one report with one notebook at a time may take
 STOPPED = 124  # the exit code of a command that was stopped, as that of `timeout`
 USER = "USER_OF_RUNS"  # of the environment: the user whose the processes of a study are
+GPUS = "CUDA_VISIBLE_DEVICES"  # of the environment: those that a process sees
 _LOOK = 0.5  # seconds between two looks at what a command has taken
 _ENDING = (sys.executable, "-IS", kernel.__file__, "--command")  # what starts a command, so that none is left behind
 _children: dict[int, str] = {}  # of this process, and where they log, so that they can be stopped
@@ -70,7 +72,8 @@ class Ended:
 def run_command(command: Sequence[str], environment: Mapping[str, str], folder: str, log: str, limits: Limits) -> Ended:
     """Run a command in a folder, all that it prints in a log; beyond a limit, or with this process, it is stopped.
 
-    The thread pools of TensorFlow and OpenMP are bounded where it starts. Raises WriteError for the log.
+    The thread pools of TensorFlow and OpenMP are bounded where it starts, and it sees the GPUs that it was given alone.
+    Raises WriteError for the log.
     """
     began = time.monotonic()
     if unseen := _unseen(Path(log).parent, Path(folder), Path(command[0])):
@@ -78,6 +81,10 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], folder: 
     pools = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     own = {**dict.fromkeys(pools, str(limits.threads)), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     with contextlib.ExitStack() as stack:
+        given = stack.enter_context(_gpus(limits.gpus))
+        if len(given) < limits.gpus:
+            return Ended(2, 0.0, f"error: GPU={limits.gpus} are asked for, and there are {len(given)} here.")
+        own |= {GPUS: ",".join(given)} if given else {}
         with writing(Path(log)):
             stream = stack.enter_context(Path(log).open("w", encoding="utf-8"))
         process = subprocess.Popen(
@@ -101,6 +108,29 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], folder: 
             stream.write(f"\nerror: Killed by another process or the system (signal {-code}); start again.\n")
     lines = Path(log).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return Ended(code, time.monotonic() - began, "\n".join(lines[-30:]))
+
+
+@contextlib.contextmanager
+def _gpus(count: int) -> Iterator[list[str]]:
+    """Hold so many GPUs, of those that the environment names or that the machine has, until a command has ended.
+
+    Waits while other commands hold them; gives all that there are where these are fewer.
+    """
+    named = os.environ.get(GPUS) or ",".join(sorted(path.name[6:] for path in Path("/dev").glob("nvidia[0-9]*")))
+    known = [name for name in named.split(",") if name]
+    held: dict[str, FileLock] = {}
+    while len(held) < count <= len(known):
+        for name in known:
+            if name not in held and len(held) < count:
+                with contextlib.suppress(Timeout):
+                    lock = FileLock(Path(tempfile.gettempdir(), f"cnn-report-gpu-{name}.lock"))
+                    held[name] = lock.acquire(timeout=0).lock
+        time.sleep(_LOOK if len(held) < count else 0)
+    try:
+        yield [*held] if count <= len(known) else known
+    finally:
+        for lock in held.values():
+            lock.release()
 
 
 def _unseen(*paths: Path) -> str:
