@@ -446,6 +446,14 @@ def test_one_run_of_each_network_speaks_of_these_networks_alone(runs: list[Path]
     assert any("this is one run" in line for line in lines)
 
 
+def test_images_that_one_network_alone_gets_right_are_of_one_seed() -> None:
+    rows = [("a", 1), ("b", 2), ("a", 0), ("b", 0), ("b", 1)]
+    frame = pd.DataFrame([{"data": "d", "recipe": "tiny", "network": n, "seed": s, "run": f"{n}{s}"} for n, s in rows])
+    assert comparison._pair(frame) == ["a1", "b1"]
+    assert comparison._pair(frame[frame["run"].isin(["a1", "b2"])]) == ["a1", "b2"]
+    assert comparison._pair(frame[frame["network"] == "a"]) == []
+
+
 def test_runs_whose_networks_cannot_be_asked_are_told(
     runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

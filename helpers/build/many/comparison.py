@@ -163,9 +163,17 @@ def _show_images(
         if maps and same:
             figure = plots.explanation_sheet(first["images"], maps, {}, titles)
             answer.figure(f"maps{place}", figure, "compare.maps", data=data, all=len(part))
-        pair = [run for name in ordered.drop_duplicates(GROUP)["run"][:2] for run in runs if run.name == name]
-        if len(pair) > 1:
+        if pair := [run for name in _pair(ordered) for run in runs if run.name == name]:
             _show_only_one(answer, pair, seen, f"only{place}", folder, limits)
+
+
+def _pair(part: pd.DataFrame) -> list[str]:
+    """Name a run of the first group and one of the second, of one seed where they share one; none of one group."""
+    groups = [group.set_index("seed")["run"] for _, group in part.groupby(GROUP, dropna=False, sort=False)][:2]
+    if len(groups) < 2:
+        return []
+    shared = groups[0].index.intersection(groups[1].index)
+    return [group[shared[0]] if len(shared) else group.iloc[0] for group in groups]
 
 
 def _show_only_one(
