@@ -54,9 +54,9 @@ def look_at(dataset: str = "faces", image_size: int = 0, language: str = PLAIN) 
     if unknown := {*spoken} - {*languages()}:
         raise UsageError(f"There is no LANGUAGE={min(unknown)}; {near(min(unknown), languages())}")
     name, reading, records = look(dataset, image_size=image_size or None)
+    sheet = reports_folder() / f"{name}.look.png"
+    write_sheet(sheet, reading.class_names, records)  # which refuses images that cannot be read
     for each in spoken:
         with use(each):
             print("\n".join(map(show, reading.sentences())), flush=True)
-    sheet = reports_folder() / f"{name}.look.png"
-    write_sheet(sheet, reading.class_names, records)
     print(f"{sheet} shows some images of each class.")

@@ -581,6 +581,40 @@ def build(make: Maker, folder: Path) -> Path:
     return made if isinstance(made, Path) else folder / "data"
 
 
+def from_drive(folder: Path) -> None:
+    for number in (1, 2):
+        with zipfile.ZipFile(folder / f"pets-20240101T120000Z-00{number}.zip", "w") as archive:
+            for split, count in PARTS:
+                for i, c in ((i, c) for i in range(number, 2 * count, 2) for c in PETS):
+                    stream = BytesIO()
+                    picture(f"{split}{i}{c}").save(stream, "PNG")
+                    archive.writestr(f"pets/{split}/{c}/{i}.png", stream.getvalue())
+
+
+READ |= {
+    "splits in Russian": (
+        tree({f"{s}/{c}": n for s, n in (("обучение", 12), ("тест", 5)) for c in PETS}), PETS, 34, 10),
+    "splits in German": (
+        tree({f"{s}daten/{c}": n for s, n in (("Trainings", 12), ("Test", 5)) for c in PETS}), PETS, 34, 10),
+    "splits that are misspelt": (
+        tree({f"{s}/{c}": n for s, n in (("traning", 12), ("vaildation", 5)) for c in PETS}), PETS, 34, None),
+    "parts of a folder as Google Drive packs them": (from_drive, PETS, 64, 18),
+    "names as in addresses": (
+        both(tree({"images*a b {}.jpg": 40}), lambda f: table(f / "t.csv", ["file", "label"], [
+            [f"images/a%20b%20{i}.jpg", pets(i)] for i in range(40)])), PETS, 40, None),
+    "a table without an ending": (
+        both(tree({"images": 40}), lambda f: table(f / "labels", ["file", "label"], [
+            [f"{i}.png", pets(i)] for i in range(40)])), PETS, 40, None),
+    "names beside numbers in a table": (
+        both(tree({"images": 40}), lambda f: table(f / "t.csv", ["file", "target", "animal"], [
+            [f"{i}.png", i % 2, pets(i)] for i in range(40)])), PETS, 40, None),
+    "a sample beside labels": (
+        both(flat_with_table(("id", "label"), pets, folder="train", file="train.csv"), tree({"test*t{}.jpg": 9}),
+             lambda f: table(f / "sample_sub.csv", ["id", "label"], [[f"t{i}", pets(i)] for i in range(9)])),
+        PETS, 40, None),
+}  # fmt: skip
+
+
 def total(reading: Reading) -> int:
     return sum(sum(counts.values()) for counts in reading.counts.values())
 
@@ -634,6 +668,11 @@ REFUSED: dict[str, tuple[Maker, Mapping[str, tuple[Options, int]]]] = {
     "persons, or emotions in file names": (
         tree({f"person{i}*{e}_{{}}.png": 3 for i in range(6) for e in ("happy", "sad")}),
         {"CLASS_LEVEL=1": (Options(class_level=1), 6), "LABELS=names": (Options(labels="names"), 2)},
+    ),
+    "columns of zeros and ones with rows that have none": (
+        both(tree({"images": 36}), lambda f: table(f / "t.csv", ["file", "melanoma", "keratosis"], [
+            [i, int(i % 3 == 0), int(i % 3 == 1)] for i in range(36)])),
+        {"LABEL=melanoma": (Options(label="melanoma"), 2), "LABEL=keratosis": (Options(label="keratosis"), 2)},
     ),
     "attributes of celebrities": (
         celebrities,
@@ -792,6 +831,32 @@ def test_patients_by_number_above_classes_are_groups_and_told(tmp_path: Path) ->
     assert sum(map(len, split)) == len(set.union(*split)) == 12
     told = parts(look(str(path), tmp_path / "cache")[1].sentences())
     assert any("at level 1 are not taken for classes; CLASS_LEVEL=1 would do so" in sentence for sentence in told)
+
+
+def test_further_columns_beside_one_that_is_called_like_labels_are_told(tmp_path: Path) -> None:
+    path = build(lambda f: table(f / "t.csv", ["file", "breed", "mood"], [
+        [name, pets(i), "abc"[i % 3]] for i, name in enumerate(put(f / "all", 40))]), tmp_path)  # fmt: skip
+    assert any("'mood' could be the labels as well" in one for one in parts(look(str(path))[1].sentences()))
+
+
+def test_images_that_cannot_be_read_are_refused_before_anything_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
+) -> None:
+    for number in range(24):
+        lines(tmp_path / "data" / PETS[number % 2] / f"{number}.jpg", ["<html>"])
+    assert cli("look", f"DATASET={tmp_path / 'data'}", f"REPORTS={tmp_path}") == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and "24 of 24 images cannot be read" in printed.err
+
+
+@pytest.mark.parametrize(("image", "label"), [("image_bytes", "target"), ("jpg", "cls")])
+def test_parquet_knows_further_names_of_columns(image: str, label: str, tmp_path: Path) -> None:
+    import pandas as pd
+
+    put(tmp_path, 24)
+    rows = [(tmp_path.joinpath(f"{i}.png").read_bytes(), pets(i)) for i in range(24)]
+    pd.DataFrame(rows, columns=[image, label]).to_parquet(tmp_path / "d.parquet")
+    assert look(str(tmp_path / "d.parquet"))[1].class_names == PETS
 
 
 def test_columns_that_could_be_the_labels_as_well_are_told(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import stat
 import tarfile
 import tempfile
@@ -32,6 +33,7 @@ _ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".zip", ".npz", ".tar", ".tgz", ".
 _COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz")
 _HEAD, _CHUNK = 2**16, 2**20  # bytes
+_PART_NAME = re.compile(r"-\d{8}T\d{6}Z(-\d+)+$")  # what Google Drive puts behind the name of each part of a folder
 _LINK = "is a link, and holds no image itself"
 
 
@@ -133,9 +135,8 @@ def _list_zip(label: str, file: BinaryIO) -> Members:
         from helpers.data.containers.encodings import decode_names  # which has large tables
 
         names, notes = decode_names(listed)
-    entries = _visible(
-        label, [(name.replace("\\", "/"), entry) for name, entry in zip(names, listed)]
-    )  # as Windows does
+    slashed = (name.replace("\\", "/") for name in names)  # which Windows parts by others
+    entries = _visible(label, [*zip(slashed, listed)])
     if any(entry.flag_bits & 1 for _, entry in entries):
         raise refused("password", path=label)
     folders = frozenset(str(PurePosixPath(name)) for name, _ in entries if name.endswith("/"))
@@ -217,7 +218,7 @@ def _with_inner_archives(path: Path, found: Members, spool: "_Spool") -> Members
             continue
         beside = PurePosixPath(name).parent
         ending = next(ending for ending in _ENDINGS if name.lower().endswith(ending))
-        place = PurePosixPath(name[: -len(ending)])
+        place = PurePosixPath(_PART_NAME.sub("", name[: -len(ending)]))
         if any(str(folder / file) in found.files for folder in (beside, place) for file in inner.files):
             notes.append(said("data.notes.archive", name=printable(name)))
             continue

@@ -145,7 +145,7 @@ def _of_set(known: Sequence[Table], tables: Sequence[Table], named: int) -> Sour
     first, names = known[0], some([printable(table.name) for table in known], named)
     flags = said("data.labels.flags", tables=names)
     column = said("data.labels.column", column=first.labelled_by, tables=names) if first.labelled_by else flags
-    rivals = dict.fromkeys(column for table in tables if not table.strong for column in table.rivals[1:])
+    rivals = dict.fromkeys(column for table in tables for column in table.rivals[1:])
     notes = (said("data.notes.columns", names=[*rivals], column=next(iter(rivals))),) if rivals else ()
     return Source(labels, column, f"LABELS={printable(first.name)}", _SURE if first.strong else _GUESSED, notes)
 

@@ -35,7 +35,7 @@ def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
             return _as_text(pd.read_parquet(io.BytesIO(data)))
         text = decode_text(data)
         if ending not in (".json", ".jsonl", ".ndjson"):
-            return _read_cells(text, ending in (".txt", ".lst"))
+            return _read_cells(text, ending in ("", ".txt", ".lst"))
         rows = json.loads(text if ending == ".json" else f"[{','.join(filter(str.strip, text.splitlines()))}]")
     except (UnreadableError, ValueError, OSError, csv.Error, ArrowException):
         return None
@@ -127,9 +127,8 @@ def read_matlab(openers: Mapping[str, Opener], images: Sequence[str]) -> "dict[s
         columns = {key: [*value] for key, value in found.items() if len(value) == longest > 1}
         if any(map(are_texts, columns.values())):
             frames[name] = _as_text(pd.DataFrame(columns))
-    source, labels = next(
-        (v for k, v in arrays.items() if words.words(k) in (["label"], ["labels"])), ("", np.empty(0))
-    )
+    known = (value for key, value in arrays.items() if words.words(key) in (["label"], ["labels"]))
+    source, labels = next(known, ("", np.empty(0)))
     if not frames and len(labels) == len(images) > 0:
         frames[source] = pd.DataFrame({"file": sorted(images), "label": labels.astype(str), "split": ""})
         for key, (_, numbers) in arrays.items():

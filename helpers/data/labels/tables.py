@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from os.path import commonprefix
 from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import normalize
+from urllib.parse import unquote
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".json", ".txt", ".lst", ".mat")
+_TEXTS = ("", ".txt", ".json", ".mat")  # which may say something else
 SHEETS = (".xlsx", ".xls", ".ods")
 _SURE_NAMES, _MORE_NAMES, _GROUP_NAMES, _SPLIT_NAMES, _ASIDE = (
     words.VOCABULARY["columns"][kind] for kind in ("sure", "labels", "groups", "splits", "aside")
@@ -37,7 +40,7 @@ _ONE_EACH = 50  # files of MATLAB, at most, or there is one for each image
 _OF_SPLITS = {"split", "splits", "partition", "folds"}  # words in the name of a list that should not be passed over
 _MARKS = ("|", ";", ", ", ",", " ")  # between several labels of one image
 _WHOLE = re.compile(r"^(\d+)\.0$")  # a number of an image, as a table of floats spells it
-_SUBMISSION = re.compile(r"submi(t|ssion)", re.IGNORECASE)
+_SUBMISSION = re.compile(r"submi(t|ssion)|sample_?sub", re.IGNORECASE)
 
 Index = Mapping[str, Sequence[str]]  # name of an image without folders, ending and zeros in front -> its paths
 
@@ -77,8 +80,9 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     for name in images:
         for stem in {_stem(name), _stem(_own(name).removesuffix(ends[0] if ends else ""))}:
             index[stem].append(name)
-    names = [name for name in members.files if name.lower().endswith(_ENDINGS)]
-    names = [name for name in names if not (name.lower().endswith(".txt") and _stem(name) in index)]  # one an image
+    pictures = {*images}
+    names = [n for n in members.files if n.lower().endswith(_ENDINGS) or not (n in pictures or splitext(n)[1])]
+    names = [name for name in names if not (name.lower().endswith(".txt") and _stem(name) in index)]
     others = [n for n in members.files if n.lower().endswith(SHEETS) or (n in names and _SUBMISSION.search(n))]
     names = [name for name in names if name not in others]
     wanted = options.labels
@@ -87,10 +91,9 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
         raise refused("no_table", path=path, table=wanted, tables=names or "none")
     chosen = [name for name in names if name in chosen or series(name) in map(series, chosen)]
     matlab = {name: members.files[name] for name in sorted(names) if name.lower().endswith(".mat")}
-    read = {name: read_frame(members.files[name], name) for name in chosen or names if name not in matlab}
-    frames = {name: frame for name, frame in read.items() if frame is not None}
     of_matlab = read_matlab(matlab, images) if len(matlab) <= _ONE_EACH else {}
-    frames |= {name: frame for name, frame in of_matlab.items() if name in (chosen or names)}
+    read = {n: read_frame(members.files[n], n) for n in chosen or names if n not in matlab} | of_matlab
+    frames = {name: frame for name, frame in read.items() if frame is not None and name in (chosen or names)}
     _follow_numbers(frames, index)
     for name, frame in frames.items():
         if [*frame.columns] == ["column 1", "column 2"] and not _OF_SPLITS.isdisjoint(words.words(name)):
@@ -102,12 +105,9 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
         table = _understand(path, name, frame, index, known, options)
         if table and (table.rows or table.untold):
             found.append(table)
-        elif (
-            not name.lower().endswith((".txt", ".json", ".mat"))
-            or {*words.words(PurePosixPath(name).stem)} & _OF_SPLITS
-        ):
+        elif splitext(name)[1].lower() not in _TEXTS or {*words.words(PurePosixPath(name).stem)} & _OF_SPLITS:
             others.append(name)
-    columns = [*dict.fromkeys(column for frame in frames.values() for column in _columns(frame))]
+    columns = [*dict.fromkeys(column for frame in frames.values() for column in frame.columns)]
     labelled = {table.labelled_by for table in found}
     for option, column, known in (("FILE", options.file, {*columns}), ("LABEL", options.label, labelled)):
         if column and column not in known:
@@ -131,7 +131,7 @@ def _stem(name: str) -> str:
 
 def _own(name: str) -> str:
     """Give the name of an image without its folders and its ending."""
-    last = name.strip().replace("\\", "/").rpartition("/")[2]
+    last = unquote(name).strip().replace("\\", "/").rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")
     return stem if dot and ending and not ending.isdecimal() and len(ending) < 6 else last
 
@@ -162,7 +162,7 @@ def _understand(
     if not files:
         return None
     file = files[0]
-    spelled = {column: " ".join(words.words(column)) for column in _columns(frame) if column != file}
+    spelled = {column: " ".join(words.words(column)) for column in frame.columns if column != file}
     splits = [column for column in spelled if column != options.label and _tells_splits(frame[column])]
     for column in splits:
         spelled.pop(column)
@@ -191,13 +191,9 @@ def _understand(
     return Table(name, rows, label, strong, of_table, group, rivals, untold)
 
 
-def _columns(frame: "pd.DataFrame") -> list[str]:
-    return [*map(str, frame.columns)]
-
-
 def _find_files(frame: "pd.DataFrame", index: Index) -> list[str]:
     """Find the column with the names of images; several where each may be, and names other images."""
-    found = {column: [_stem(value) for value in frame[column]] for column in _columns(frame)}
+    found = {column: [_stem(value) for value in frame[column]] for column in frame.columns}
     known = {c: (sum(stem in index for stem in stems), frame[c].nunique()) for c, stems in found.items()}
     best = max(known.values(), default=(0, 0))
     enough = _FOUND * min(len(frame), len({names[0] for names in index.values()}))  # an image may have several rows
@@ -217,15 +213,22 @@ def _find_label(
     if wanted:
         return (wanted, True, _one_label(path, name, frame[wanted]), ()) if wanted in frame else ("", False, blank, ())
     named = [c for called in _LABEL_NAMES for c in spelled if spelled[c] == called and _has_classes(frame[c])]
+    can = [column for column in spelled if _has_classes(frame[column]) and not _is_measure(frame[column])]
+    flags = {c for c in can if spelled[c] == "column" and {"-1"} < {*frame[c]} <= _SIGNS}  # of one class among several
+    aside = flags | _votes(frame[[*spelled]])
+    can = [column for column in can if column not in aside and not _several(frame[column])]
+    meant = [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
+    can = meant or [c for c in can if spelled[c] == "id"]  # of whales, say
     if named:
         best, *others = named
         rivals = [column for column in others if not _same_classes(frame[best], frame[column])]
         alike_named = _SURE_NAMES if spelled[best] in _SURE_NAMES else (spelled[best],)  # "Type1" and "Type2"
         if sure := [column for column in rivals if spelled[column] in alike_named]:
             refuse_columns(path, name, [best, *sure])
-        alike = [column for column in named if column not in rivals]  # of which names are better than numbers
+        alike = [column for column in spelled if _same_classes(frame[best], frame[column])]  # names rather than numbers
+        rivals += [] if spelled[best] in _SURE_NAMES else [c for c in can if c not in (*rivals, *alike)]
         best = next((c for c in alike if not all(value.isdecimal() for value in frame[c].unique() if value)), best)
-        return best, True, _one_label(path, name, frame[best]), ()
+        return best, True, _one_label(path, name, frame[best]), [best, *rivals]
     if (one_hot := _read_one_hot(path, name, frame[[*spelled]])) is not None:
         return "", True, one_hot, ()
     for column in spelled:
@@ -233,12 +236,6 @@ def _find_label(
         for texts in (frame[column], frame[column].str.split().str[0].fillna("")):
             if texts.nunique() > 1 and {*map(words.key, texts.unique())} <= known:
                 return column, True, list(texts), ()
-    can = [column for column in spelled if _has_classes(frame[column]) and not _is_measure(frame[column])]
-    flags = {c for c in can if spelled[c] == "column" and {"-1"} < {*frame[c]} <= _SIGNS}  # of one class among several
-    aside = flags | _votes(frame[[*spelled]])
-    can = [column for column in can if column not in aside and not _several(frame[column])]
-    meant = [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
-    can = meant or [c for c in can if spelled[c] == "id"]  # of whales, say
     more = [c for c in spelled if spelled[c] in (*_ASIDE, "age") and c not in can and _has_classes(frame[c])]
     if can and all(_same_classes(frame[can[0]], frame[column]) for column in can[1:]):
         return can[0], False, list(frame[can[0]]), [can[0], *more]
@@ -276,9 +273,8 @@ def refuse_columns(path: str, name: str, columns: Sequence[str], option: str = "
     """Raise the DatasetError of a table of which several columns could be the labels, or the files."""
     ways = [f"{column!r} ({option}={column})" for column in columns[:_NAMED]]
     ways += [f"{len(columns) - _NAMED} more"] * (len(columns) > _NAMED)
-    raise refused(
-        "columns" if option == "LABEL" else "files", path=path, n=len(columns), table=name, columns=" or ".join(ways)
-    )
+    key = "columns" if option == "LABEL" else "files"
+    raise refused(key, path=path, n=len(columns), table=name, columns=" or ".join(ways))
 
 
 def _one_label(path: str, name: str, values: "pd.Series") -> Sequence[str]:
@@ -297,12 +293,15 @@ def _several(values: "pd.Series") -> list[str]:
 
 def _read_one_hot(path: str, name: str, frame: "pd.DataFrame") -> list[str] | None:
     """Read labels where each class has a column of zeros and ones; None where that is not so."""
-    flags = [column for column in _columns(frame) if {*frame[column]} <= {"0", "1", "0.0", "1.0"}]
+    flags = [column for column in frame.columns if {*frame[column]} <= {"0", "1", "0.0", "1.0"}]
     if len(flags) < 2:
         return None
     marked = frame[flags].isin(("1", "1.0"))
     counts = marked.sum(axis=1)
     if (counts == 1).sum() >= _ENTIRE * max(1, (counts > 0).sum()):
+        if (none := int((counts == 0).sum())) > (1 - _ENTIRE) * len(frame):
+            ways = ") or (".join(f"LABEL={flag}" for flag in flags[:_NAMED])
+            raise refused("no_flag", path=path, table=name, n=none, names=flags, options=ways)
         return [*marked.idxmax(axis=1).map(str.strip).where(counts == 1, "")]
     if (counts > 1).sum() > (counts == 1).sum() / 10 and len(flags) > 2:
         several = int((counts > 1).sum())

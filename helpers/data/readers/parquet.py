@@ -25,7 +25,7 @@ from helpers.data.sources import Contents, Giver, Image, Opener, UnreadableError
 if TYPE_CHECKING:
     import pyarrow
 
-_LABEL_NAMES = ("label", "labels", "class", "emotion")  # of columns, best first
+_LABEL_NAMES = ("label", "labels", "class", "emotion", "target", "category", "cls")  # of columns, best first
 _UNLABELLED = (None, -1)  # as the hub marks images whose label is kept back
 _ROWS = 64  # rows read at a time
 

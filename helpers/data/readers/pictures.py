@@ -85,7 +85,7 @@ def _other_files(members: Members, images: Sequence[str]) -> tuple[Unused, ...]:
     by_kind: dict[Said, list[str]] = defaultdict(list)
     for name in sorted({*members.files} - {*images}):
         ending = splitext(name)[1].lower()
-        if ending not in _NOT_IMAGES:
+        if {ending or name.rpartition("/")[2].lower()}.isdisjoint(_NOT_IMAGES):
             by_kind[said("data.left.ending", ending=ending) if ending else said("data.left.files")].append(name)
     return tuple(part for kind, names in by_kind.items() for part in unused(kind, names))
 
