@@ -581,6 +581,44 @@ def build(make: Maker, folder: Path) -> Path:
     return made if isinstance(made, Path) else folder / "data"
 
 
+def in_files(name: str, content: Callable[[int], str], folder: str = "images", count: int = 40) -> Maker:
+    """Make pictures, and for each a file of its own that labels it."""
+
+    def make(place: Path) -> None:
+        names = put(place / folder, count, "p{}.jpg")
+        for number, file in enumerate(names):
+            lines(place / name.format(file.removesuffix(".jpg")), [content(number)])
+
+    return make
+
+
+def coco(place: str, count: int, several: bool = False) -> Maker:
+    """Make pictures with two boxes each, of one category or of two."""
+
+    def make(folder: Path) -> None:
+        names = put(folder / place, count, place + "{}.jpg")
+        content = {
+            "images": [{"id": i, "file_name": name} for i, name in enumerate(names)],
+            "categories": [{"id": i, "name": name} for i, name in enumerate(("pets", *PETS))],
+            "annotations": [{"image_id": i, "category_id": 1 + (i + (several and box)) % 2} for i in range(count)
+                            for box in range(2)],
+        }  # fmt: skip
+        (folder / place / "_annotations.coco.json").write_text(json.dumps(content))
+
+    return make
+
+
+def patients(columns: Sequence[str], folder: str = "P{:03}/scans") -> Maker:
+    """Make two pictures of each of twenty patients, and a table of the patients."""
+
+    def make(place: Path) -> None:
+        for number in range(20):
+            put(place / folder.format(number), 2)
+        table(place / "patients.csv", columns, [[f"P{i:03}", pets(i // 2), "MF"[i % 2]] for i in range(20)])
+
+    return make
+
+
 def from_drive(folder: Path) -> None:
     for number in (1, 2):
         with zipfile.ZipFile(folder / f"pets-20240101T120000Z-00{number}.zip", "w") as archive:
@@ -591,6 +629,7 @@ def from_drive(folder: Path) -> None:
                     archive.writestr(f"pets/{split}/{c}/{i}.png", stream.getvalue())
 
 
+BOX = "<annotation><object><name>{0}</name></object><object><name>{0}</name></object></annotation>"
 READ |= {
     "splits in Russian": (
         tree({f"{s}/{c}": n for s, n in (("обучение", 12), ("тест", 5)) for c in PETS}), PETS, 34, 10),
@@ -602,6 +641,18 @@ READ |= {
     "names as in addresses": (
         both(tree({"images*a b {}.jpg": 40}), lambda f: table(f / "t.csv", ["file", "label"], [
             [f"images/a%20b%20{i}.jpg", pets(i)] for i in range(40)])), PETS, 40, None),
+    "a text for each image": (in_files("labels/{}.txt", pets), PETS, 40, None),
+    "texts for images of the same names in two splits": (
+        both(*(in_files(s + "/labels/{}.txt", lambda i, n=n: pets(i + n), f"{s}/images", n) for s, n in
+               (("train", 40), ("test", 15)))), PETS, 55, 15),
+    "a shard of the web's sets": (in_files("train-000/{}.cls", pets, "train-000"), PETS, 40, None),
+    "facts of each image in a file": (
+        in_files("{}.json", lambda i: json.dumps({"label": pets(i), "seen": i}), ""), PETS, 40, None),
+    "boxes of one class an image": (
+        in_files("labels/{}.txt", lambda i: f"{i % 2} .1 .2 .3 .4\n" * 2), ("0", "1"), 40, None),
+    "objects of one class an image in XML": (in_files("boxes/{}.xml", lambda i: BOX.format(pets(i))), PETS, 40, None),
+    "objects of one class an image": (both(coco("train", 40), coco("test", 16)), PETS, 56, 16),
+    "a table of patients": (patients(["PatientID", "Diagnosis", "Sex"]), PETS, 40, None),
     "a table without an ending": (
         both(tree({"images": 40}), lambda f: table(f / "labels", ["file", "label"], [
             [f"{i}.png", pets(i)] for i in range(40)])), PETS, 40, None),
@@ -837,6 +888,15 @@ def test_further_columns_beside_one_that_is_called_like_labels_are_told(tmp_path
     path = build(lambda f: table(f / "t.csv", ["file", "breed", "mood"], [
         [name, pets(i), "abc"[i % 3]] for i, name in enumerate(put(f / "all", 40))]), tmp_path)  # fmt: skip
     assert any("'mood' could be the labels as well" in one for one in parts(look(str(path))[1].sentences()))
+
+
+def test_patients_of_a_table_stay_on_one_side_and_objects_of_several_classes_are_refused(tmp_path: Path) -> None:
+    path = build(patients(["PatientID", "Diagnosis", "Sex"], "P{:03}"), tmp_path)
+    split = groups_of(path, tmp_path / "cache", lambda file: file.parent.name, Options())
+    assert sum(map(len, split)) == len(set.union(*split)) == 20
+    coco("other", 40, several=True)(tmp_path)
+    with pytest.raises(DatasetError, match="in the form of COCO"):
+        look(str(tmp_path / "other"))
 
 
 def test_images_that_cannot_be_read_are_refused_before_anything_is_told(

@@ -4,12 +4,14 @@ import csv
 import io
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import PurePosixPath
+from posixpath import commonpath, dirname, splitext
 from typing import TYPE_CHECKING
 
-from helpers.data.containers import decode_text
+from helpers.data.containers import Members, decode_text
 from helpers.data.labels import words
 from helpers.data.sources import Opener, UnreadableError
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_BYTES = 2**28  # of a table
+_OF_ONE, _EACH = (".txt", ".cls", ".json", ".xml"), 0.9  # files that may be one an image, and how many have theirs
 
 
 def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
@@ -40,7 +43,7 @@ def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
     except (UnreadableError, ValueError, OSError, csv.Error, ArrowException):
         return None
     if isinstance(rows, dict) and {"images", "annotations"} <= rows.keys():
-        return None  # of objects, as COCO's
+        return _read_coco(rows)
     if isinstance(rows, dict) and all(isinstance(value, str | int) for value in rows.values()):
         rows = [{"file": name, "label": label} for name, label in rows.items()]
     elif isinstance(rows, dict) and all(isinstance(value, dict) for value in rows.values()):
@@ -52,6 +55,59 @@ def read_frame(opener: Opener, name: str) -> "pd.DataFrame | None":
         rows = [{column: key, **(row if isinstance(row, dict) else {"file": row})} for key, row in of_lists]
     flat = isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)
     return _as_text(pd.DataFrame(rows)) if flat else None
+
+
+def _read_coco(content: dict) -> "pd.DataFrame | None":
+    """Read annotations of objects in COCO's form as a table, where those of each image are of one category."""
+    with suppress(KeyError, TypeError, AttributeError):
+        files = {image["id"]: image["file_name"] for image in content["images"]}
+        called = {category["id"]: category["name"] for category in content["categories"]}
+        return _of_one_class([(files[a["image_id"]], called[a["category_id"]]) for a in content["annotations"]])
+    return None
+
+
+def _of_one_class(pairs: Iterable[tuple[str, str]]) -> "pd.DataFrame | None":
+    """Make a table of images and labels, given once for each object; None where an image has several, or all differ."""
+    import pandas as pd
+
+    frame = pd.DataFrame(pairs, columns=["file", "label"], dtype=str).drop_duplicates()
+    return frame if frame["file"].is_unique and 2 <= frame["label"].nunique() <= len(frame) / 2 else None
+
+
+def read_sidecars(members: Members, images: Sequence[str]) -> "dict[str, pd.DataFrame]":
+    """Read files of their own for the images, such as 1.txt beside 1.jpg, as a table called "*.txt"."""
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for image in images:
+        by_stem[splitext(image.rpartition("/")[2])[0]].append(image)
+    beside: dict[str, dict[str, str]] = defaultdict(dict)  # ending -> file -> the image that lies nearest
+    for name in sorted({*members.files} - {*images}):
+        stem, ending = splitext(name.rpartition("/")[2])
+        if stem in by_stem and ending.lower() in _OF_ONE:
+            shared = {len(commonpath([image, name])): image for image in by_stem[stem]}
+            beside[ending.lower()][name] = shared[max(shared)]
+    frames: dict[str, pd.DataFrame] = {}
+    for ending, files in beside.items():
+        if len({*files.values()}) >= _EACH * len(images):
+            found = ((image, label) for name, image in files.items() for label in _labels_in(members, name, ending))
+            if (frame := _of_one_class(found)) is not None:
+                frames[f"{commonpath([*map(dirname, files)])}/*{ending}".lstrip("/")] = frame
+    return frames
+
+
+def _labels_in(members: Members, name: str, ending: str) -> list[str]:
+    """Read the labels in the file of one image: a line, a fact called so, or those of objects in a usual form."""
+    with suppress(UnreadableError, ValueError, OSError), members.files[name]() as file:
+        text = decode_text(file.read(_MOST_BYTES)).strip()
+        if ending == ".xml":
+            return re.findall(r"(?s)<object>.*?<name>\s*([^<]*?)\s*</name>", text)
+        if ending == ".json":
+            content = json.loads(text)
+            facts = content.get("shapes", [content]) if isinstance(content, dict) else [{"label": content}]
+            return [str(fact[key]) for fact in facts for key in ("label", "class", "category") if key in fact][:1000]
+        lines = text.splitlines()
+        objects = [match[1] for line in lines if (match := re.fullmatch(r"(\d+)( -?\d*\.?\d+){4,}\s*", line))]
+        return objects if objects else lines[:2]
+    return []
 
 
 def _as_text(frame: "pd.DataFrame") -> "pd.DataFrame":

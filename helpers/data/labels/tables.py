@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from helpers.data.containers import Members
 from helpers.data.labels import words
-from helpers.data.labels.frames import read_frame, read_matlab
+from helpers.data.labels.frames import read_frame, read_matlab, read_sidecars
 from helpers.data.options import Options
 from helpers.data.sources import Image, printable, refused
 
@@ -82,7 +82,9 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
             index[stem].append(name)
     pictures = {*images}
     names = [n for n in members.files if n.lower().endswith(_ENDINGS) or not (n in pictures or splitext(n)[1])]
-    names = [name for name in names if not (name.lower().endswith(".txt") and _stem(name) in index)]
+    names = [name for name in names if not (name.lower().endswith((".txt", ".json")) and _stem(name) in index)]
+    sidecars = read_sidecars(members, images)
+    names += [name for name in sidecars if name not in names]
     others = [n for n in members.files if n.lower().endswith(SHEETS) or (n in names and _SUBMISSION.search(n))]
     names = [name for name in names if name not in others]
     wanted = options.labels
@@ -91,18 +93,23 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
         raise refused("no_table", path=path, table=wanted, tables=names or "none")
     chosen = [name for name in names if name in chosen or series(name) in map(series, chosen)]
     matlab = {name: members.files[name] for name in sorted(names) if name.lower().endswith(".mat")}
-    of_matlab = read_matlab(matlab, images) if len(matlab) <= _ONE_EACH else {}
-    read = {n: read_frame(members.files[n], n) for n in chosen or names if n not in matlab} | of_matlab
+    joined = sidecars | (read_matlab(matlab, images) if len(matlab) <= _ONE_EACH else {})
+    alone = [name for name in chosen or names if name not in {*matlab, *sidecars}]
+    read = {name: read_frame(members.files[name], name) for name in alone} | joined
     frames = {name: frame for name, frame in read.items() if frame is not None and name in (chosen or names)}
     _follow_numbers(frames, index)
     for name, frame in frames.items():
         if [*frame.columns] == ["column 1", "column 2"] and not _OF_SPLITS.isdisjoint(words.words(name)):
             frames[name] = frame.rename(columns={"column 2": PurePosixPath(name).stem})
+    below: dict[str, list[str]] = defaultdict(list)  # the images in each folder, by its name
+    for name in images:
+        for part in {*map(_stem, name.split("/")[:-1])}:
+            below[part].append(name)
     folders = {words.key(part) for folder in {name.rpartition("/")[0] for name in images} for part in folder.split("/")}
     known = {name for name in folders if not name.isdecimal()}
     found = []
     for name, frame in frames.items():
-        table = _understand(path, name, frame, index, known, options)
+        table = _understand(path, name, frame, index, below, known, options)
         if table and (table.rows or table.untold):
             found.append(table)
         elif splitext(name)[1].lower() not in _TEXTS or {*words.words(PurePosixPath(name).stem)} & _OF_SPLITS:
@@ -155,11 +162,12 @@ def _follow_numbers(frames: "dict[str, pd.DataFrame]", index: Index) -> None:
 
 
 def _understand(
-    path: str, name: str, frame: "pd.DataFrame", index: Index, known: set[str], options: Options
+    path: str, name: str, frame: "pd.DataFrame", index: Index, folders: Index, known: set[str], options: Options
 ) -> Table | None:
-    """Find the columns of a table and join it to the images; None where it names none."""
+    """Find the columns of a table and join it to images, or to those in folders that it labels; None if to none."""
     files = [options.file] if options.file and options.file in frame else _find_files(frame, index)
-    if not files:
+    of_folders = not files
+    if of_folders and not (files := _find_files(frame, folders)[:1]):
         return None
     file = files[0]
     spelled = {column: " ".join(words.words(column)) for column in frame.columns if column != file}
@@ -167,6 +175,8 @@ def _understand(
     for column in splits:
         spelled.pop(column)
     label, strong, values, rivals = _find_label(path, name, frame, spelled, known, options.label)
+    if of_folders and not any(values):
+        return None
     if len(files) > 1 and any(values):
         refuse_columns(path, name, files, "FILE")
     spelled.pop(label, None)
@@ -179,16 +189,17 @@ def _understand(
     in_splits = [max(found, key=lambda split: split not in ("", "train")) for found in told] if splits else blank
     columns = frame[file], values, in_splits, frame[group] if group else blank
     for value, text, in_split, owner in zip(*columns, strict=True):
-        images = _find_images(value, index, name, in_split or of_table)
-        if len(images) > 1:
+        images = folders.get(_stem(value), ()) if of_folders else _find_images(value, index, name, in_split or of_table)
+        owner = owner or value * of_folders
+        if len(images) > 1 and not of_folders:
             untold |= dict.fromkeys(images, "several_names")
             continue
         for image in images:
-            row = Image(image, printable(text), in_split, f"{group} {owner}" if owner else "")
+            row = Image(image, printable(text), in_split, f"{group or file} {owner}" if owner else "")
             untold |= {image: "several_rows"} if rows.setdefault(image, row).label != row.label else {}
             rows[image] = row
     rows |= {image: rows[image]._replace(label="") for image, why in untold.items() if why == "several_rows"}
-    return Table(name, rows, label, strong, of_table, group, rivals, untold)
+    return Table(name, rows, label, strong, of_table, group or file * of_folders, rivals, untold)
 
 
 def _find_files(frame: "pd.DataFrame", index: Index) -> list[str]:
@@ -213,12 +224,7 @@ def _find_label(
     if wanted:
         return (wanted, True, _one_label(path, name, frame[wanted]), ()) if wanted in frame else ("", False, blank, ())
     named = [c for called in _LABEL_NAMES for c in spelled if spelled[c] == called and _has_classes(frame[c])]
-    can = [column for column in spelled if _has_classes(frame[column]) and not _is_measure(frame[column])]
-    flags = {c for c in can if spelled[c] == "column" and {"-1"} < {*frame[c]} <= _SIGNS}  # of one class among several
-    aside = flags | _votes(frame[[*spelled]])
-    can = [column for column in can if column not in aside and not _several(frame[column])]
-    meant = [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
-    can = meant or [c for c in can if spelled[c] == "id"]  # of whales, say
+    can = _by_content(frame, spelled)
     if named:
         best, *others = named
         rivals = [column for column in others if not _same_classes(frame[best], frame[column])]
@@ -240,6 +246,16 @@ def _find_label(
     if can and all(_same_classes(frame[can[0]], frame[column]) for column in can[1:]):
         return can[0], False, list(frame[can[0]]), [can[0], *more]
     return "", False, blank, [*can, *more]  # refused where nothing else labels the images
+
+
+def _by_content(frame: "pd.DataFrame", spelled: Mapping[str, str]) -> list[str]:
+    """Name the columns that can be labels by their values, and are not known to be something else."""
+    can = [column for column in spelled if _has_classes(frame[column]) and not _is_measure(frame[column])]
+    flags = {c for c in can if spelled[c] == "column" and {"-1"} < {*frame[c]} <= _SIGNS}  # of one class among several
+    aside = flags | _votes(frame[[*spelled]])
+    can = [column for column in can if column not in aside and not _several(frame[column])]
+    meant = [c for c in can if spelled[c] not in _NO_LABELS] or [c for c in can if spelled[c] in _ASIDE]
+    return meant or [c for c in can if spelled[c] == "id"]  # of whales, say
 
 
 def _has_classes(column: "pd.Series") -> bool:
