@@ -98,6 +98,17 @@ def test_what_takes_many_passes_ends_between_them_when_stopped(
     assert 0 < seen < passes(page, WORK[name]) / 2  # what was stopped was not kept
 
 
+def test_what_was_stopped_is_told(page: Page) -> None:
+    begun = threading.Event()
+    page.worker.wish("filter", lambda turn: [begun.set(), *iter(turn.check, 0)], lambda found: None)
+    assert begun.wait(60)
+    page.stop.click()
+    assert "Stopped." in page.message.value and page.worker.wait()
+    page.go("gallery")
+    page.changed()
+    assert "Stopped." not in page.message.value
+
+
 def test_a_newer_wish_ends_the_work_of_the_older_one(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "BYTES_AT_ONCE", chunks.PARTS * chunks.gradient_bytes(page.state.model, (24, 24, 1)))
     shown: list[str] = []
