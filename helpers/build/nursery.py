@@ -38,14 +38,9 @@ def nursery(environment: dict[str, str]) -> Iterator[None]:
             command = [sys.executable, "-m", "helpers.build.nursery", str(listener.fileno())]
             environment = {**environment, "MPLBACKEND": INLINE}
             process = Popen(
-                command,
-                env=environment,
-                pass_fds=[listener.fileno()],
-                start_new_session=True,
-                stdin=DEVNULL,
-                stdout=DEVNULL,
-                stderr=DEVNULL,
-            )
+                command, env=environment, pass_fds=[listener.fileno()], start_new_session=True,
+                stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL,
+            )  # fmt: skip
         os.environ[NURSERY] = path
         try:
             yield

@@ -19,7 +19,7 @@ from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, loa
 from helpers.data.options import VARIABLES
 from helpers.networks.own import opening
 from helpers.networks.own.backbone import Backbone
-from helpers.networks.own.source import CUSTOM, NETWORK, PREPROCESS, WEIGHTS, label, preferred_side, read_source
+from helpers.networks.own.source import CUSTOM, NAMED, NETWORK, PREPROCESS, WEIGHTS, label, preferred_side, read_source
 from helpers.networks.precision import describe_precision
 from helpers.report.handin import HandIn, read_hand_in
 from helpers.training import pretrained
@@ -28,7 +28,7 @@ from helpers.training.batches import balances
 # Variables of the environment that decide how a run is made, and their values where that is left as it is.
 MADE_WITH = {
     "PRECISION": "auto", "ACCELERATE": "1", "BALANCE": "0", SEEDS_VARIABLE: "0", NETWORK: "", CUSTOM: "",
-    PREPROCESS: "",
+    PREPROCESS: "", NAMED: "",
 }  # fmt: skip
 MADE_WITH |= dict.fromkeys(VARIABLES, "")
 
@@ -106,15 +106,9 @@ def parse_settings(words: Iterable[str], notebooks: Path, names: Iterable[str]) 
 
 
 def plan(
-    dataset: str = "faces",
-    recipe: str = "quick",
-    seed: int = 0,
-    image_size: int = 0,
-    settings: str = "",
-    run: str = "",
-    language: str = "",
-    notebooks: Path = ROOT / "notebooks",
-) -> Build:
+    dataset: str = "faces", recipe: str = "quick", seed: int = 0, image_size: int = 0, settings: str = "",
+    run: str = "", language: str = "", notebooks: Path = ROOT / "notebooks",
+) -> Build:  # fmt: skip
     """Turn what is asked for into a build; UsageError on a value that does not exist, DatasetError on unusable data.
 
     dataset: as `load_dataset` takes it; recipe: one of RECIPES; image_size: pixels a side, 0 for the usual; run: the
@@ -131,7 +125,7 @@ def plan(
     hand_in = read_hand_in(environment={**os.environ, "LANGUAGE": language})
     precision, balanced = describe_precision(), balances(recipe)
     printed, places = choose_questions(hand_in.questions, find_notebooks(notebooks))
-    chosen = parse_settings(_words(settings), notebooks, places)
+    chosen = parse_settings(split_words("SET", settings), notebooks, places)
     for sentence in (*cache_notes(), *map(show, look(dataset, image_size=image_size or None)[1].sentences())):
         print(sentence, flush=True)
     # every notebook opens it too, but what is wrong with data is to be told once, in a sentence, and at the start
@@ -252,8 +246,9 @@ def _day(epoch: str) -> str:
         raise UsageError(f"SOURCE_DATE_EPOCH={epoch} is no time; give seconds since 1970, or leave it out.") from None
 
 
-def _words(text: str) -> list[str]:
+def split_words(name: str, text: str) -> list[str]:
+    """Part the value of an option at blanks, outside quotation marks."""
     try:
         return shlex.split(text)
     except ValueError:
-        raise UsageError(f"The settings {text!r} hold a quotation mark without its pair; add it.") from None
+        raise UsageError(f"{name}={text} holds a quotation mark without its pair; add it.") from None

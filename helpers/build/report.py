@@ -158,15 +158,9 @@ def report_components(build: Build, form: str, stamp: Mapping[str, object]) -> d
 
 
 def report(
-    dataset: str = "faces",
-    recipe: Recipe = "quick",
-    seed: int = 0,
-    image_size: int = 0,
-    set: str = "",
-    run: str = "",
-    language: str = "",
-    jobs: int = 0,
-) -> int:
+    dataset: str = "faces", recipe: Recipe = "quick", seed: int = 0, image_size: int = 0, set: str = "",
+    run: str = "", language: str = "", jobs: int = 0,
+) -> int:  # fmt: skip
     """Make a report; 0 if it is up to date, 1 if a notebook failed.
 
     set: values as `parse_settings` reads them; jobs: notebooks at a time; the rest as `plan` takes them, and so the

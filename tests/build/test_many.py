@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -30,6 +31,7 @@ from helpers.base.notebook import UsageError
 from helpers.build.many import compare, comparison, engines, progress, study
 from helpers.build.many.engines import Limits
 from helpers.build.many.study import Asked, combine, read_seeds, run_study
+from helpers.networks.own import source
 
 REPORT = """
 import os, sys, pathlib
@@ -59,8 +61,9 @@ def made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_seeds_are_ranges_and_single_ones() -> None:
     assert read_seeds("0-3 7,2") == [0, 1, 2, 3, 7]
-    with pytest.raises(UsageError, match="SEEDS=a is no seed"):
-        read_seeds("a")
+    for text in ("a", "3-1", ","):
+        with pytest.raises(UsageError, match=f"SEEDS={text} is no seed"):
+            read_seeds(text)
 
 
 def test_every_combination_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +86,19 @@ def test_files_of_one_name_are_told_apart_and_named_twice_are_one(
     assert len(asked) == 2 * 3 and len({*map(str, asked)}) == 6
     assert str(asked[0]) == "x/a.zip, tiny, seed 0, ann/net.py"
     assert str(asked[-1]) == "y/a.zip, tiny, seed 0, other.py"
+    assert [each.label for each in asked[:3]] == ["ann-net", "bob-net", ""]  # or one run would take another's place
+
+
+def test_a_network_is_called_in_its_run_as_the_study_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = source.Source(tmp_path / "net.py")
+    assert source.label(given, "tiny") == "net"
+    monkeypatch.setenv(source.NAMED, "ann/net")
+    assert source.label(given, "tiny") == "ann-net" and source.label("vgg9", "tiny") == "vgg9"
+
+
+def test_reports_named_nearly_alike_have_a_log_each(tmp_path: Path) -> None:
+    logs = {study._log(Asked("faces", "tiny", 0, name), tmp_path) for name in ("a-b.py", "a_b.py", "x" * 250)}
+    assert len(logs) == 3 and all(len(log.name) < 250 for log in logs)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +108,8 @@ def test_files_of_one_name_are_told_apart_and_named_twice_are_one(
         (("", "tinny", "", ""), "did you mean tiny"),
         (("", "", "0-", ""), "no range"),
         (("", "", "", "none/*.py"), "No file fits"),
+        (("", "", "", "it's.py"), "NETWORK=it's.py holds a quotation mark"),
+        (("it's", "", "", ""), "DATASET=it's holds a quotation mark"),
     ],
 )
 def test_what_there_is_not_is_named_before_anything_runs(values: tuple[str, str, str, str], said: str) -> None:
@@ -152,8 +170,9 @@ def test_commands_that_run_are_stopped_together(tmp_path: Path) -> None:
     assert ends and ends[0].code == engines.STOPPED and ends[0].seconds < 50
 
 
-def test_an_engine_that_there_is_not_is_one_sentence() -> None:
-    with pytest.raises(UsageError, match="There is no ENGINE=dsk"), engines.open_engine("dsk", 1, Path()):
+@pytest.mark.parametrize("name", ["dsk", "dask-local:0", "4", "http://host:8786", "tcp://", "tcp://host"])
+def test_an_engine_that_there_is_not_is_one_sentence(name: str) -> None:
+    with pytest.raises(UsageError, match=f"There is no ENGINE={name};"), engines.open_engine(name, 1, Path()):
         pass
 
 
@@ -415,7 +434,7 @@ def test_a_comparison_is_a_report_in_each_language_and_a_table(runs: list[Path],
     folder = tmp_path / "study"
     reports = [{"run": run.name, "network": f"/x/{run.name.split('-')[1]}.py", "error": ""} for run in runs]
     failed = {"run": "", "dataset": "faces", "seed": 3, "error": "error: It has no build."}
-    reports.append({**failed, "network": "/x/broken.py"})
+    reports += [{**failed, "network": "/x/broken.py"}, {**failed, "network": "/x/broken.py", "seed": 4}]
     reports.append({**failed, "network": "/y/broken.py", "names": ["", "y/broken.py"]})
     folder.mkdir()
     (folder / comparison.OUTCOMES).write_text(json.dumps({"reports": reports}))
@@ -436,7 +455,7 @@ def test_a_comparison_is_a_report_in_each_language_and_a_table(runs: list[Path],
     submissions = pd.read_csv(folder / "submissions.csv")
     assert submissions["network"].tolist() == ["b.py", "a.py", "broken.py", "y/broken.py"]
     assert submissions["place"].tolist()[:2] == [1, 2]
-    assert submissions["error"][2] == "faces, seed 3: error: It has no build."
+    assert submissions["error"][2] == "faces, seed 3: error: It has no build. and 1 more"
     assert submissions["low"][0] < submissions["accuracy"][0] < submissions["high"][0]
 
 
@@ -490,6 +509,15 @@ def test_a_comparison_of_what_there_is_not_is_refused(
 ) -> None:
     assert cli("compare", "RUNS=a b", f"REPORTS={tmp_path}") == 2
     assert "There is no run a" in capsys.readouterr().err
+    assert cli("compare", "STUDY=nosuch", f"REPORTS={tmp_path}") == 2
+    assert "No study nosuch has finished runs" in capsys.readouterr().err
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps({"reading": {"counts": {"test": {"x": 3, "y": 4}}}}))
+    assert cli("compare", "RUNS=a a", f"REPORTS={tmp_path}") == 2
+    assert "needs two runs" in capsys.readouterr().err
+    assert cli("compare", "RUNS=a b", "IMAGES=test:6,7", f"REPORTS={tmp_path}") == 2
+    assert "IMAGES=7: all runs have the test images 0 to 6" in capsys.readouterr().err
 
 
 def run_here(code: str, folder: Path, limits: Limits, **environment: str) -> engines.Ended:
@@ -519,6 +547,19 @@ def test_commands_side_by_side_see_a_gpu_each(tmp_path: Path, monkeypatch: pytes
     assert run_here("print()", tmp_path, Limits(gpus=3)).last == "error: GPU=3 are asked for, and there are 2 here."
 
 
+def test_of_a_log_that_was_flooded_the_end_is_read(tmp_path: Path) -> None:
+    ended = run_here("print(('spam ' * 1000 + chr(10)) * 5000); print('error: too much'); exit(1)", tmp_path, Limits())
+    assert ended.last.endswith("error: too much") and len(ended.last) < 200_000
+    assert (tmp_path / "log").stat().st_size > 20_000_000
+
+
+def test_a_user_that_there_is_not_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "There is no user nosuch" in run_here("print()", tmp_path, Limits(), USER_OF_RUNS="nosuch").last
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    assert "Only root may" in run_here("print()", tmp_path, Limits(), USER_OF_RUNS="root").last
+
+
 def test_a_file_cannot_grow_beyond_its_limit(tmp_path: Path) -> None:
     code = "import time; time.sleep(1); open('large', 'wb').write(b'x' * 3_000_000)"
     ended = run_here(code, tmp_path, Limits(file=1_000_000))
@@ -530,9 +571,9 @@ def test_a_command_is_another_user_s_where_one_is_named(tmp_path: Path, monkeypa
     if not (everyone_s := shutil.which("python3", path="/usr/bin")):
         pytest.skip("root's own Python is not for others")
     monkeypatch.setattr(engines, "_ENDING", [everyone_s, *engines._ENDING[1:]])
-    command = ["/bin/sh", "-c", "id -un"]
+    command = ["/bin/sh", "-c", "id -un; id -G"]
     ended = engines.run_command(command, {engines.USER: "nobody"}, "/", str(tmp_path / "log"), Limits())
-    assert ended.last == "nobody"
+    assert ended.last.splitlines() == ["nobody", str(pwd.getpwnam("nobody").pw_gid)]
 
 
 def test_a_study_s_file_has_the_keys_of_the_command_line(tmp_path: Path) -> None:

@@ -31,13 +31,9 @@ _PLAIN = {"mean": ",.2f", "sd": ",.2f", "low": ",.2f", "high": ",.2f"}
 
 
 def write_comparison(
-    runs: Sequence[Path],
-    folder: Path,
-    languages: Sequence[str] = (words.PLAIN,),
-    places: Sequence[int] = (),
-    engine: str = "",
-    limits: Limits = USUAL,
-) -> list[str]:
+    runs: Sequence[Path], folder: Path, languages: Sequence[str] = (words.PLAIN,), places: Sequence[int] = (),
+    engine: str = "", limits: Limits = USUAL,
+) -> list[str]:  # fmt: skip
     """Write a comparison into a folder and say it in lines; places: of the test images that each run explains."""
     table = compare.collect(runs)
     seen = see(runs, folder / "seen", places, engine, choose_jobs(limits.threads), limits)
@@ -200,7 +196,8 @@ def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Map
     file = {one["run"]: name for one, name in zip(reports, names) if one["network"]}
     own = table.assign(network=[file.get(run, name) for run, name in zip(table["run"], table["network"])])
     line = "{dataset}, seed {seed}: {error}"
-    errors = {name: line.format_map(one) for one, name in zip(reports, names) if one["error"]}
+    failed = [(name, line.format_map(one)) for one, name in zip(reports, names) if one["error"]]
+    errors = {name: stale.shorten([error for its, error in failed if its == name], 1) for name, _ in failed}
     if own["network"].nunique() + len({*errors} - {*own["network"]}) < 2:
         return
     rows = []
@@ -211,11 +208,10 @@ def _tell_submissions(answer: Answer, table: pd.DataFrame, reports: Sequence[Map
         rows.append([data, network, parameters, accuracy, low, high, minutes])
     columns = ["data", "network", "parameters", "accuracy", "low", "high", "minutes"]
     found = pd.DataFrame(rows, columns=columns)
-    failed = pd.DataFrame({"network": sorted({*errors} - {*found["network"]})})
-    found = pd.concat([found, failed], ignore_index=True) if len(failed) else found
-    place = found.groupby("data", dropna=False)["accuracy"].rank(ascending=False, method="min")
-    found = found.assign(error=[errors.get(name, "") for name in found["network"]])
-    found = pd.concat([place.rename("place"), found], axis=1)
+    none = pd.DataFrame({"network": sorted({*errors} - {*found["network"]})})
+    found = pd.concat([found, none], ignore_index=True) if len(none) else found
+    found.insert(0, "place", found.groupby("data", dropna=False)["accuracy"].rank(ascending=False, method="min"))
+    found["error"] = [errors.get(name, "") for name in found["network"]]
     found = found.sort_values(["data", "place"], kind="stable", ignore_index=True)
     write_atomically(folder / "submissions.csv", found.to_csv(index=False).encode())
     answer.heading("compare.submissions")
@@ -240,13 +236,17 @@ def compare_runs(runs: str = "", study: str = "", images: str = "", language: st
     """Compare the runs that are named, or those of a study; UsageError where one is not there."""
     folder = reports_folder() / (study or "comparison")
     made = [one["run"] for one in read_json(folder / OUTCOMES).get("reports", ()) if one["run"]]
-    chosen = [reports_folder() / name for name in runs.split() or dict.fromkeys(made)]
+    chosen = [reports_folder() / name for name in dict.fromkeys(runs.split() or made)]
+    if not chosen:
+        raise UsageError(f"No study {folder.name} has finished runs; name one by STUDY, or runs by RUNS='a b'.")
     if missing := [run.name for run in chosen if not read_run(run)]:
         raise UsageError(f"There is no run {missing[0]}; name them as `make runs` lists them, RUNS='a b'.")
     if len(chosen) < 2:
         raise UsageError("A comparison needs two runs or more; name them as `make runs` lists them, RUNS='a b'.")
     places = images.replace("test:", "").replace(",", " ").split()
-    if wrong := [place for place in places if not place.isdecimal()]:
-        raise UsageError(f"IMAGES={wrong[0]} is no place of a test image; write, say, IMAGES=test:17,42.")
+    counts = [read_run(run).get("reading", {}).get("counts", {}).get("test", {}) for run in chosen]
+    fewest = min((sum(count.values()) for count in counts if count), default=10**9)
+    if wrong := [place for place in places if not place.isdecimal() or int(place) >= fewest]:
+        raise UsageError(f"IMAGES={wrong[0]}: all runs have the test images 0 to {fewest - 1}; choose of these.")
     languages = read_hand_in(environment={"LANGUAGE": language}).languages
     print("\n".join(write_comparison(chosen, folder, languages, [*map(int, places)])))

@@ -6,6 +6,8 @@ A command line, its environment and a shared folder cross the wire, and no model
 import contextlib
 import logging
 import os
+import pwd
+import re
 import resource
 import signal
 import subprocess
@@ -75,9 +77,9 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], folder: 
     The thread pools of TensorFlow and OpenMP are bounded where it starts, and it sees the GPUs that it was given alone.
     Raises WriteError for the log.
     """
-    began = time.monotonic()
-    if unseen := _unseen(Path(log).parent, Path(folder), Path(command[0])):
-        return Ended(2, 0.0, f"error: {unseen}")
+    began, user = time.monotonic(), environment.get(USER, "")
+    if wrong := _unseen(Path(log).parent, Path(folder), Path(command[0])) or _no_user(user):
+        return Ended(2, 0.0, f"error: {wrong}")
     pools = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     own = {**dict.fromkeys(pools, str(limits.threads)), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     with contextlib.ExitStack() as stack:
@@ -88,14 +90,10 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], folder: 
         with writing(Path(log)):
             stream = stack.enter_context(Path(log).open("w", encoding="utf-8"))
         process = subprocess.Popen(
-            [*_ENDING, str(os.getpid()), *command],
-            cwd=folder,
-            env={**os.environ, **own, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            user=environment.get(USER) or None,
-        )
+            [*_ENDING, str(os.getpid()), *command], cwd=folder, env={**os.environ, **own, **environment},
+            stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, user=user or None,
+            group=pwd.getpwnam(user).pw_gid if user else None, extra_groups=[] if user else None,  # none of root's own
+        )  # fmt: skip
         _children[process.pid] = log
         try:
             code = _watch(process, limits, began)
@@ -106,8 +104,22 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], folder: 
             stream.write(f"\nerror: Stopped, {why}.\n")
         elif code < 0:
             stream.write(f"\nerror: Killed by another process or the system (signal {-code}); start again.\n")
-    lines = Path(log).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return Ended(code, time.monotonic() - began, "\n".join(lines[-30:]))
+    return Ended(code, time.monotonic() - began, "\n".join(last_lines(Path(log))[-30:]))
+
+
+def last_lines(log: Path) -> list[str]:
+    """Read the end of a log, which a submission may have filled with gigabytes."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - 100_000))
+        return stream.read().decode("utf-8", errors="replace").strip().splitlines()
+
+
+def _no_user(name: str) -> str:
+    """Say why no process can be this user's; nothing where it can, or none is named."""
+    with contextlib.suppress(KeyError):
+        allowed = not name or (pwd.getpwnam(name) and os.geteuid() == 0)
+        return "" if allowed else f"Only root may start processes of {name}; leave {USER} out, or be root."
+    return f"There is no user {name} on this machine; {USER} names one that there is."
 
 
 @contextlib.contextmanager
@@ -207,9 +219,9 @@ def open_engine(engine: str, jobs: int, folder: Path, limits: Limits = USUAL) ->
                 stop_all(str(folder))
                 raise
         return
-    address = engine if "://" in engine else ""
+    address = engine if re.fullmatch(r"(tcp|tls|wss?|ucx)://.*:\d+/?", engine) else ""
     count = engine.removeprefix("dask-local:")
-    if not address and not count.isdecimal():
+    if not address and (count == engine or not count.isdecimal() or int(count) < 1):
         raise UsageError(f"There is no ENGINE={engine}; leave it out, or write dask-local:4 or tcp://host:8786.")
     try:
         import dask

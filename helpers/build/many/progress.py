@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from helpers.base.words import duration
+from helpers.build.many.engines import last_lines
+from helpers.build.stale import modified
 
 _STAGE = re.compile(r"\[\d+/\d+\] |\d\d_\w+: ")  # how a line of a report's log begins that says what it is at
 _OFTEN = 60.0  # seconds from one word on those that run to the next, where there is no terminal
@@ -24,7 +26,7 @@ class Progress:
         self._logs, self._all, self._live = dict(logs), len(logs), sys.stdout.isatty()
         self._began = self._told = time.monotonic()
         self._started: dict[str, float] = {}  # when a log of this study was first seen
-        self._before = {name: self._written(name) for name in logs}  # logs of an earlier call
+        self._before = {name: modified(log) for name, log in logs.items()}  # logs of an earlier call
 
     def shown(self) -> AbstractContextManager:
         """Show the block for as long as this lasts, where there is a terminal."""
@@ -51,8 +53,8 @@ class Progress:
 
     def running(self) -> list[str]:
         """Give a line for each report that runs, with its stage and seconds, and one for all that still wait."""
-        for name in self._logs:
-            if name not in self._started and self._written(name) != self._before[name]:
+        for name, log in self._logs.items():
+            if name not in self._started and modified(log) != self._before[name]:
                 self._started[name] = time.monotonic()
         there = [name for name in self._logs if name in self._started]
         passed = {name: time.monotonic() - self._started[name] for name in there}
@@ -67,12 +69,6 @@ class Progress:
 
     def _stage(self, name: str) -> str:
         with contextlib.suppress(OSError):
-            lines = self._logs[name].read_text(encoding="utf-8", errors="replace").splitlines()
-            return next((line.strip() for line in reversed(lines) if _STAGE.match(line.strip())), "starts")
+            lines = reversed(last_lines(self._logs[name]))
+            return next((line.strip() for line in lines if _STAGE.match(line.strip())), "starts")
         return "starts"
-
-    def _written(self, name: str) -> int:
-        """When the log was written last; 0 where there is none."""
-        with contextlib.suppress(OSError):
-            return self._logs[name].stat().st_mtime_ns
-        return 0

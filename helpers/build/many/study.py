@@ -5,12 +5,12 @@ What is finished is kept, so a study that was stopped is taken up by asking for 
 
 import os
 import re
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 
@@ -21,12 +21,13 @@ from helpers.base.runs import RECIPES, SEEDS_VARIABLE
 from helpers.build.many.comparison import OUTCOMES, write_comparison
 from helpers.build.many.engines import USER, USUAL, Ended, Limits, choose_jobs, open_engine, run_command
 from helpers.build.many.progress import Progress
-from helpers.build.plan import MADE_WITH
+from helpers.build.plan import MADE_WITH, split_words
 from helpers.data.datasets import known_data, load_dataset
+from helpers.networks.own.source import NAMED
 from helpers.report.handin import VARIABLES, read_hand_in
 
 # What decides in the environment how a report is made; workers elsewhere have not inherited it.
-FORWARDED = ({*MADE_WITH, *VARIABLES} - {"NETWORK", "LANGUAGE"}) | {USER, "SOURCE_DATE_EPOCH"}
+FORWARDED = ({*MADE_WITH, *VARIABLES} - {"NETWORK", NAMED, "LANGUAGE"}) | {USER, "SOURCE_DATE_EPOCH"}
 _LOOK = 2.0  # seconds from one look at what runs to the next
 _FAILURE = re.compile(r"error: |\d\d_\w+ failed ")  # how a line begins that says what went wrong, and in which cell
 
@@ -41,6 +42,7 @@ class Asked:
     network: str = ""
     image_size: int = 0
     names: tuple[str, str] = ("", "")  # of data and network, where others of the study end alike
+    label: str = ""  # of the network in the name of the run, where others of the study would have the same
 
     def __str__(self) -> str:
         data, network = self.names[0] or Path(self.dataset).name, self.names[1] or Path(self.network).name
@@ -79,11 +81,11 @@ class Outcome:
 
 
 def read_seeds(text: str) -> list[int]:
-    """Read "0-9" or "0 3 5-7"; UsageError on what is none."""
+    """Read "0-9" or "0 3 5-7"; UsageError on what is none, or runs backwards."""
     seeds: list[int] = []
-    for word in text.replace(",", " ").split():
+    for word in text.replace(",", " ").split() or [text]:
         first, dash, last = word.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        if not first.isdecimal() or (dash and not (last.isdecimal() and int(first) <= int(last))):
             raise UsageError(f"SEEDS={word} is no seed and no range of them; write, say, SEEDS='0-9' or SEEDS='0 3'.")
         seeds += range(int(first), int(last or first) + 1)
     return [*dict.fromkeys(seeds)]
@@ -94,13 +96,17 @@ def combine(datasets: str, recipes: str, seeds: str, networks: str) -> list[Aske
 
     Raises UsageError, naming what is near, on a data set, recipe, seed or pattern that there is not.
     """
-    data = {known_data(word): None for word in shlex.split(datasets) or ["faces"]}
-    chosen = [*data], shlex.split(recipes) or ["quick"], read_seeds(seeds or "0"), [*dict.fromkeys(_networks(networks))]
+    data = {known_data(word): None for word in split_words("DATASET", datasets) or ["faces"]}
+    named = [*dict.fromkeys(_networks(networks))]
+    chosen = [*data], [*dict.fromkeys(recipes.split())] or ["quick"], read_seeds(seeds or "0"), named
     for recipe in chosen[1]:
         if recipe not in RECIPES:
             raise UsageError(f"There is no recipe {recipe}; {near(recipe, RECIPES)}")
     short = short_names(chosen[0]) | short_names(chosen[3])
-    return [Asked(*one, names=(short[one[0]], short[one[3]])) for one in product(*chosen)]
+    stems = Counter(Path(network).stem for network in chosen[3])
+    alike = [network for network in chosen[3] if network and stems[Path(network).stem] > 1]
+    labels = {network: re.sub(r"[^\w-]+", "-", short[network].replace(".py", "")) for network in alike}
+    return [Asked(*one, names=(short[one[0]], short[one[3]]), label=labels.get(one[3], "")) for one in product(*chosen)]
 
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:
@@ -113,7 +119,7 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _networks(text: str) -> Iterator[str]:
-    for word in shlex.split(text) or [""]:
+    for word in split_words("NETWORK", text) or [""]:
         base = Path(word).anchor or "."
         found = sorted(map(str, Path(base).glob(str(Path(word).relative_to(base))))) if word else []
         if not found and set(word) & set("*?["):
@@ -146,13 +152,14 @@ def run_study(
 
 def _submit(pool: Executor, asked: Asked, folder: Path, limits: Limits) -> Future:
     environment = {name: os.environ[name] for name in sorted(FORWARDED) if os.environ.get(name)}
-    environment |= {"NETWORK": asked.network, "RUN": ""}
+    environment |= {"NETWORK": asked.network, NAMED: asked.label, "RUN": ""}
     log = str(_log(asked, folder))
     return pool.submit(run_command, asked.command(folder.parent), environment, str(ROOT), log, limits)
 
 
 def _log(asked: Asked, folder: Path) -> Path:
-    return folder / "logs" / ("".join(c if c.isalnum() else "-" for c in str(asked)) + ".log")
+    digest = sha256(str(asked).encode()).hexdigest()[:6]  # a-b.py is not a_b.py
+    return folder / "logs" / ("".join(c if c.isalnum() else "-" for c in str(asked))[-180:] + f"-{digest}.log")
 
 
 def _outcome(asked: Asked, future: Future, folder: Path) -> Outcome:

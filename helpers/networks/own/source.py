@@ -20,6 +20,7 @@ from helpers.base.files import ROOT
 from helpers.base.folders import file_sha256
 
 NETWORK, CUSTOM, PREPROCESS, WEIGHTS = "NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS"  # variables of the environment
+NAMED = "NAME_OF_NETWORK"  # of the environment: what a run calls the file of NETWORK
 # Those that have names; `networks.architectures`, with which Keras comes, says what each is.
 ARCHITECTURES = ("vgg9", "vgg9_small", "average9", "slim8", "wide8", "even10", "vgg12", "wide5")
 OWN = ROOT / "notebooks" / "network.py"  # what RECIPE=quick trains, unless NETWORK names another
@@ -124,7 +125,7 @@ def label(source: Source | str, recipe: str) -> str:
     """Name a network in the name of a run; nothing for the one that the recipe trains anyway."""
     if isinstance(source, str) or (source.path == OWN and recipe == "quick"):
         return source if isinstance(source, str) else ""
-    return source.name
+    return (os.environ.get(NAMED) or source.name).replace("/", "-")
 
 
 def find_file(text: str, variable: str) -> Path:
