@@ -99,7 +99,7 @@ class Page(widgets.VBox):
         self.head, self.message, self.busy = widgets.HTML(self._headline()), widgets.HTML(), widgets.HTML()
         self.stop = widgets.Button(description=self.say("stop"), tooltip=self.say("stop_tip"), icon="stop")
         self.stop.disabled, self.stop.layout.width = True, "auto"
-        self.stop.on_click(lambda _: (self.worker.stop(), self._message(self.say("stopped"))))
+        self.stop.on_click(self._stop)
         chosen = widgets.ToggleButtons(options=LANGUAGES, value=self.language, tooltip=self.say("language"))
         chosen.style.button_width = "auto"
         chosen.observe(self.does(lambda change: self.speak(change["new"])), "value")
@@ -111,6 +111,10 @@ class Page(widgets.VBox):
         top.layout.justify_content, top.layout.flex_flow = "space-between", "row wrap"
         self.children = [top, self.message, self.tabs]
         self.changed()
+
+    def _stop(self, _: widgets.Button) -> None:
+        self.worker.stop()
+        self._message(self.say("stopped"))
 
     def speak(self, language: str) -> None:
         """Set the page anew in another language."""
