@@ -473,14 +473,6 @@ def test_images_that_one_network_alone_gets_right_are_of_one_seed() -> None:
     assert comparison._pair(frame[frame["network"] == "a"]) == []
 
 
-def test_a_network_called_by_a_word_of_the_report_keeps_its_name(runs: list[Path], tmp_path: Path) -> None:
-    record = json.loads((runs[0] / "run.json").read_text())
-    (runs[0] / "run.json").write_text(json.dumps({**record, "network": "network"}))
-    comparison.write_comparison([runs[0], runs[3]], tmp_path / "study", ["zh-Hant"])
-    page = next((tmp_path / "study").glob("report*.html")).read_text()
-    assert ">network</td>" in page and ">模型</td>" not in page
-
-
 def test_runs_whose_networks_cannot_be_asked_are_told(
     runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,9 +38,7 @@ def write_comparison(
     table = compare.collect(runs)
     seen = see(runs, folder / "seen", places, engine, choose_jobs(limits.threads), limits)
     write_atomically(folder / "compare.csv", table.to_csv(index=False).encode())
-    named = [str(name) for key in ("data", "network", "run") for name in table[key].unique()]
-    words.keep(named)  # a file called network.py is no word of ours
-    answer = Answer(folder, NOTEBOOK, "compare.title", "compare.question", {"classes": named})
+    answer = Answer(folder, NOTEBOOK, "compare.title", "compare.question")
     lines = [*_say_numbers(answer, table, seen), *_say_verdicts(answer, runs, table)]
     if unseen := [run.name for run in runs if run.name not in seen]:
         lines.append(f"{answer.limit('compare.unseen', runs=unseen)} ({folder / 'seen'} has their logs.)")
