@@ -79,7 +79,7 @@ def pick_logits(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
 
 @lru_cache(maxsize=8)
 def _logits_function(model: keras.Model) -> Compiled:
-    @tf.function(input_signature=signature(model)[:1])
+    @tf.function(input_signature=signature(model)[:1], autograph=False)
     def function(images: tf.Tensor) -> tf.Tensor:
         return tf.cast(call(model, images), tf.float32)
 

@@ -61,18 +61,23 @@ def compile_climb(
     """
     numbers = [tf.TensorSpec((), tf.int32)] * 3
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *image), tf.float32), list(targets), *numbers])
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, *image), tf.float32), list(targets), *numbers], autograph=False
+    )
     def climb(images: Any, targets: Any, first: Any, last: Any, seed: Any) -> Any:
         shape = images.shape
-        history = tf.TensorArray(tf.float32, size=last - first)
-        for step in tf.range(first, last):
+
+        def take(step: Any, images: Any, history: Any) -> Any:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(images)
                 scores = score(move(images, settings, seed, step), *targets)
             gradient = tape.gradient(scores, images)
-            history = history.write(step - first, scores)
-            images = tf.ensure_shape(ascend(images, gradient, settings), shape)
-        return images, tf.concat([history.stack(), score(images, *targets)[tf.newaxis]], axis=0)
+            risen = tf.ensure_shape(ascend(images, gradient, settings), shape)
+            return step + 1, risen, history.write(step - first, scores)
+
+        seen = tf.TensorArray(tf.float32, size=last - first)
+        _, images, seen = tf.while_loop(lambda step, *_: step < last, take, (first, images, seen))
+        return images, tf.concat([seen.stack(), score(images, *targets)[tf.newaxis]], axis=0)
 
     return climb
 

@@ -120,7 +120,7 @@ def check_layers(model: keras.Model, *layers: Layer) -> None:
 def _respond_function(model: keras.Model, layers: tuple[Layer, ...], by: str) -> Callable[[tf.Tensor], list[tf.Tensor]]:
     cut = cut_model(model, *layers)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)], autograph=False)
     def respond(batch: tf.Tensor) -> list[tf.Tensor]:
         return [REDUCTIONS[by](full(maps), axis=(1, 2)) for maps in tf.nest.flatten(call(cut, batch))]
 

@@ -73,7 +73,7 @@ def _class_activation_maps(
 
 @lru_cache(maxsize=8)
 def _cam_function(model: keras.Model, layer: Layer, weigh: Weighting) -> Compiled:
-    @tf.function(input_signature=signature(model))
+    @tf.function(input_signature=signature(model), autograph=False)
     def function(images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape, _watched_output(layer, tape) as outputs:
             logits = pick_logits(call(model, images, intact=layer), classes)

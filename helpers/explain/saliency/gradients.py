@@ -120,7 +120,7 @@ def reduce_channels(gradients: np.ndarray, signed: bool) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _gradient_function(model: keras.Model, rule: Rule) -> Compiled:
-    @tf.function(input_signature=signature(model))
+    @tf.function(input_signature=signature(model), autograph=False)
     def function(images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape, rule(model):
             tape.watch(images)
