@@ -3,7 +3,7 @@
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,6 +56,7 @@ class Run:
     seed: int
     shipped: pretrained.PretrainedNetworks | None = None  # networks that are shipped; with them, nothing is trained
     own: Source | None = None  # the user's network, which all is about
+    _built: dict[str, keras.Model] = field(default_factory=dict)  # in order to find their files; these are read into it
 
     def cnn(self) -> Trained:
         """Give the headline CNN, trained now if it has not been yet."""
@@ -102,7 +103,7 @@ class Run:
             raise UsageError(f"There is no network {name!r}: choose one of {', '.join(self.networks)}.")
         network = self.networks[name]
         return load_or_train(
-            self._builder(network),
+            partial(self._build, name),
             self.dataset,
             network.plan,
             seed=self._seed_of(network),
@@ -116,8 +117,9 @@ class Run:
     def _seed_of(self, network: Network) -> int:
         return self.seed + 1000 * network.draw
 
-    def _builder(self, network: Network) -> Callable[[], keras.Model]:
-        return partial(network.build, self._seed_of(network))
+    def _build(self, name: str) -> keras.Model:
+        network = self.networks[name]
+        return self._built.pop(name, None) or network.build(self._seed_of(network))
 
     def stored(self, name: str) -> Path | None:
         """Name the file of one of the recipe's networks; None where it, or one that teaches it, is not trained yet."""
@@ -125,23 +127,21 @@ class Run:
         if any(self.stored(teacher) is None for teacher in network.teachers):
             return None
         targets = self._soft_targets(network.teachers) if network.teachers else None
-        model = self._builder(network)()
+        model = self._build(name)
         plan = fitted_plan(model, network.plan, self.dataset)
         parts = training_parts(model, self.dataset, plan, self._seed_of(network), targets, network.source)
         path = self.keeper.path(name, parts, network_form(model, {}))
+        if path.is_file():
+            self._built[name] = model
         return path if path.is_file() else None
 
     def taught(self) -> dict[tuple[str, ...], list[str]]:
         """Name the networks that learned not from labels alone, by the networks from whose answers they learned."""
         if self.shipped:
-            teachers = {name: self.shipped.record(name).get("teachers") for name in self.shipped.names}
+            named = [(self.shipped.record(name).get("teachers"), name) for name in self.shipped.names]
         else:
-            teachers = {name: network.teachers for name, network in self.networks.items()}
-        taught: dict[tuple[str, ...], list[str]] = {}
-        for name, names in teachers.items():
-            if names:
-                taught.setdefault(tuple(names), []).append(name)
-        return taught
+            named = [(network.teachers, name) for name, network in self.networks.items()]
+        return {tuple(some): [name for teachers, name in named if teachers == some] for some, _ in named if some}
 
     def _soft_targets(self, teachers: Sequence[str]) -> np.ndarray:
         """Average the teachers' probabilities over ten views of each training image: soft targets (N, classes)."""
@@ -381,8 +381,8 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     With the recipe "pretrained", all training images were learned from, and so none is kept for validation.
     Raises ValueError on an unknown data set, recipe or seed, and on shipped networks not whole or not for these data.
     """
-    given = (dataset, recipe, seed, reports, image_size)
-    dataset, recipe, seed, reports, image_size = runs.follow_lab(dict(zip(runs.COMMON, given))).values()
+    asked = runs.follow_lab(dict(zip(runs.COMMON, (dataset, recipe, seed, reports, image_size))))
+    dataset, recipe, seed, reports, image_size = asked.values()
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
     source, image_size = read_source(recipe), image_size or preferred_side(recipe)

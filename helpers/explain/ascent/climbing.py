@@ -61,9 +61,7 @@ def compile_climb(
     """
     numbers = [tf.TensorSpec((), tf.int32)] * 3
 
-    @tf.function(
-        input_signature=[tf.TensorSpec((None, *image), tf.float32), list(targets), *numbers], autograph=False
-    )
+    @tf.function(input_signature=[tf.TensorSpec((None, *image), tf.float32), list(targets), *numbers], autograph=False)
     def climb(images: Any, targets: Any, first: Any, last: Any, seed: Any) -> Any:
         shape = images.shape
 
