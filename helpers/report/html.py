@@ -8,7 +8,9 @@ import io
 import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from PIL import Image
 
 from helpers.base import words
 from helpers.base.files import write_atomically
+from helpers.base.machine import usable_cores
 from helpers.report.document import Report, ReportError, report_name
 
 MOST_ROWS = 400  # of a table that is shown whole, so that a page of many classes still opens at once
@@ -83,8 +86,10 @@ def _font(text: str) -> str:
 def _pictures(folder: Path, document: Mapping[str, Any]) -> dict[str, Picture]:
     """Encode the document's pictures, all in the best form that leaves room for the text."""
     files = [*dict.fromkeys(_files([document["sections"], document["appendix"]]))]
-    for form in _FORMS:
-        pictures = {file: _encode(Path(folder) / file.lstrip("/"), *form) for file in files}
+    paths = [folder / file.lstrip("/") for file in files]
+    for quality, width in _FORMS:
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            pictures = dict(zip(files, pool.map(partial(_encode, quality=quality, width=width), paths), strict=True))
         if sum(len(picture.data) for picture in pictures.values()) <= MOST_BYTES - _MARKUP_BYTES:
             break
     return pictures
