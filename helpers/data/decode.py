@@ -27,6 +27,8 @@ _MAGICS = (  # of the formats above; what begins so is a picture whatever its na
     *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     *(b"P%d" % kind + blank for kind in range(1, 7) for blank in (b"\n", b" ", b"\r", b"\t")),
 )
+_NO_TIFF = "is a TIFF that is not read, such as one of many bands (save three of these as PNG)"
+_DEEP = ("RGB;16", "RGBX;16")  # as Pillow calls colours of 16 bits, alone and with a band that is left out
 _FILE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 
 # Pillow warns of odd metadata and of many pixels; here a picture is either read or left out with a reason.
@@ -68,12 +70,14 @@ def decode(opener: Giver, pixels: Pixels) -> np.ndarray | str:
     It is turned as its EXIF data say; of an animation the first picture counts; what is transparent shows the ground;
     more than 8 bits are brought to 8, on the scale from `pixels.black` to `pixels.white`.
     """
+    data: bytes | np.ndarray = b""
     try:
-        _, image = open_image(read_content(opener), pixels.size)
+        data = read_content(opener)
+        _, image = open_image(data, pixels.size)
         flat = _from_deep(image, pixels) if isinstance(image, np.ndarray) else lay_on(image, pixels.ground)
         return resize(flat.convert("RGB" if pixels.colour else "L"), pixels.size, pixels.fit)
     except UnidentifiedImageError:
-        return "is not an image"
+        return _NO_TIFF if data[:2] in (b"II", b"MM") else "is not an image"
     except Image.DecompressionBombError:
         return f"has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
     except Exception as error:  # decoders answer foreign bytes with errors of any kind
@@ -116,7 +120,7 @@ def open_image(data: bytes | np.ndarray, size: int) -> tuple[tuple[int, int], Im
         raise UnreadableError(f"has {image.width * image.height:,} pixels, more than {MAX_PIXELS:,}")
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return sides, np.asarray(ImageOps.exif_transpose(image))
-    return sides, _read_deep_colour(data, image) if _raw_mode(image).startswith("RGB;16") else image
+    return sides, _read_deep_colour(data, image) if _raw_mode(image).startswith(_DEEP) else image
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -136,7 +140,7 @@ def _read_deep_colour(data: bytes, image: Image.Image) -> np.ndarray:
     swapped = f"{raw[:-1]}{'L' if stored == 'B' else 'B'}"
     args = (swapped, *first.args[1:]) if isinstance(first.args, tuple) else swapped
     lower.tile = [tile._replace(args=args) for tile in lower.tile]
-    high, low = (np.asarray(ImageOps.exif_transpose(part)).astype(np.uint16) for part in (image, lower))
+    high, low = (np.asarray(ImageOps.exif_transpose(part))[..., :3].astype(np.uint16) for part in (image, lower))
     return high * 256 + low
 
 

@@ -108,6 +108,14 @@ def test_values_below_zero_reach_from_black_to_white() -> None:
     assert found.min() == 0 and found.max() == 255 and np.all(np.diff(np.unique(found)) > 40)
 
 
+def test_of_four_bands_of_16_bits_the_first_three_are_seen_and_of_many_a_reason_is_given() -> None:
+    bands = np.dstack([COLOURS, LEVELS]).astype(np.uint16) * 16
+    (seen,) = read([tiff(bands, photometric="rgb", extrasamples=["unspecified"])])
+    assert np.abs(seen.astype(int) - COLOURS).max() <= 2
+    many = tiff(np.dstack([LEVELS] * 13).astype(np.uint16), photometric="minisblack", planarconfig="contig")
+    assert "save three of these as PNG" in str(decode(opener(many), survey([opener(bands)], Options(image_size=SIDE))))
+
+
 def test_colours_of_16_bits_keep_their_channels() -> None:
     deep = (COLOURS * 16).astype(np.uint16)
     for data in (png_of_16_bits(deep), tiff(deep, photometric="rgb"), deep):

@@ -41,9 +41,11 @@ def decode_names(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[S
 
 
 def decode_text(data: bytes) -> str:
-    """Read a text, such as a table that a program for sheets has written: UTF-8, UTF-16 with its mark, or likeliest."""
+    """Read a text, such as a table that a program for sheets has written: UTF-8, UTF-16, or what is likeliest."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
+    if b"\0" in data[:_SAMPLED]:  # UTF-16 without its mark, where signs of ASCII have a zero as their high byte
+        return data.decode("utf-16-le" if b"\0" in data[1:_SAMPLED:2] else "utf-16-be", errors="replace")
     if _is_legal({data}, "utf-8"):
         return data.decode("utf-8-sig")
     legal = [encoding for encoding in ("cp1252", *_SCRIPTS) if _is_legal({data}, encoding)]

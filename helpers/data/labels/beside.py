@@ -24,6 +24,7 @@ _MASK_NAME = re.compile(
 )
 _VERSIONS = words.VOCABULARY["folders"]["versions"]
 _VERSION_END = re.compile(rf"[\W_]*(final[\W_]*)?(masked|copy|small|{'|'.join(_VERSIONS)})$", re.IGNORECASE)
+_SIZES = re.compile(words.VOCABULARY["files"]["sizes"], re.IGNORECASE)
 _COPY_END = re.compile(r"[\s_-]*(copy|\(\d+\))$", re.IGNORECASE)  # of a folder
 _SAME = 0.9  # share of the images of one version that another has too
 _BESIDE = 0.1  # files of their own for each image, at least, where these label images
@@ -39,7 +40,8 @@ _OBJECTS = {form: (end, re.compile(found.encode())) for form, (end, found) in wo
 def set_aside(members: Members, images: Sequence[str]) -> tuple[list[str], tuple[Unused, ...]]:
     """Part the images that are meant from thumbnails and masks; gives their paths, and what was left out."""
     left, aside = [*images], list[Unused]()
-    kinds = {"system": _find_system, "again": _find_again, "masks": _find_masks, "versions": _find_versions}
+    kinds = {"system": _find_system, "sizes": _find_sizes, "again": _find_again, "masks": _find_masks}
+    kinds["versions"] = _find_versions
     for kind, find in kinds.items():
         found = find(members, left)
         aside += unused(said(f"data.left.{kind}"), sorted(found))
@@ -73,6 +75,28 @@ def find_sidecar(members: Members, images: Sequence[str]) -> str:
 
 def _find_system(_: Members, images: Sequence[str]) -> set[str]:
     return {name for name in images if not _SYSTEM.isdisjoint(name.lower().split("/")[:-1])}
+
+
+def _find_sizes(members: Members, images: Sequence[str]) -> set[str]:
+    """Find images called as another of their folder, with a word such as "thumb" before or behind, of another size."""
+    parts = {name: (name.rpartition("/")[0], splitext(name.rpartition("/")[2])[0]) for name in images}
+    there = {part: name for name, part in parts.items()}
+    called: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, (folder, stem) in parts.items():
+        if (original := _SIZES.sub("", stem)) != stem:
+            called[folder].append((name, there.get((folder, original), "")))
+    sized: set[str] = set()
+    for pairs in called.values():
+        probes = pairs[:: max(1, len(pairs) // _PROBES)]
+        if all(one for _, one in pairs) and all(len({_size_of(members, name) for name in pair}) > 1 for pair in probes):
+            sized |= {name for name, _ in pairs}
+    return sized
+
+
+def _size_of(members: Members, name: str) -> tuple[int, int]:
+    with suppress(OSError, ValueError, SyntaxError), Image.open(io.BytesIO(_read(members, name))) as image:
+        return image.size
+    return 0, 0
 
 
 def _find_again(members: Members, images: Sequence[str]) -> set[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from posixpath import splitext
 from typing import NamedTuple, NoReturn
@@ -14,7 +14,15 @@ from helpers.data.labels import words
 from helpers.data.labels.beside import find_objects, find_sidecar, set_aside
 from helpers.data.labels.folders import ASIDE, FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
 from helpers.data.labels.groups import Found, group
-from helpers.data.labels.names import FOOD11_CLASSES, Labelled, find_fer2013, find_food11, name_classes, read_names
+from helpers.data.labels.names import (
+    FOOD11_CLASSES,
+    Labelled,
+    find_fer2013,
+    find_food11,
+    name_classes,
+    read_names,
+    read_places,
+)
 from helpers.data.labels.tables import SHEETS, Table, read_tables, refuse_columns, series
 from helpers.data.options import Options
 from helpers.data.reading import SPLITS, Reading, Unused, unused
@@ -68,7 +76,7 @@ def label(path: str, members: Members, names: Sequence[str], options: Options) -
         named,
         splits_from=splits_from,
         unused=(*aside, *left, *unused(said("data.left.tables"), others)),
-        notes=(*source.notes, *level_notes, *_merged_notes(folders), *person_notes, *group_notes, *named.notes),
+        notes=(*source.notes, *level_notes, *_folder_notes(folders), *person_notes, *group_notes, *named.notes),
     )
     return reading, images, OTHER_SIZE if named.recognised_by else None
 
@@ -99,6 +107,7 @@ def _choose(found: Found) -> Source:
         return both
     rivals = [source for source in ranked if source.rank == best.rank]
     if len(rivals) > 1:
+        rivals += [table for table in of_tables if table not in rivals]
         named = [(source, words.first(source.labels.values())) for source in rivals[:3]]
         shown = [text("refused.way", source=s.told, names=names, option=s.option) for s, names in named]
         number = str(len(rivals)) if len(rivals) > 2 else "two"
@@ -109,12 +118,14 @@ def _choose(found: Found) -> Source:
 def _settle(folders: FolderReading, source: Source) -> tuple[Labels, tuple[Said, ...]]:
     """Give the level above the chosen one that groups images, if any, and say which levels are not the classes."""
     chosen = [way for way in folders.ways if source.option == f"CLASS_LEVEL={way.level}"]
-    meant = chosen or folders.ways[: len(folders.ways) == 1]
+    by_names = source.option.startswith("LABELS=names")  # while folders of persons, say, have all the classes
+    meant = chosen or folders.ways[: len(folders.ways) == 1 and not by_names]
     others = [way for way in (*folders.ways, *folders.others) if way not in meant and len(way.names) > 1]
     counted = [way for way in others if len(way.names) >= _MANY or words.are_numbered(way.names)]
-    above = next((way.labels for way in counted if meant and way.level < meant[0].level), {})
+    above = [way for way in counted if by_names or (meant and way.level < meant[0].level)]
+    groups = next((way.labels for way in above if not by_names or cross(way.labels, source.labels)), {})
     levels = [said("data.notes.levels", names=words.first(way.names), level=way.level) for way in others]
-    return above, tuple(levels) if chosen else ()
+    return groups, tuple(levels) if chosen else ()
 
 
 def _of_tables(tables: Sequence[Table]) -> list[Source]:
@@ -153,7 +164,8 @@ def _of_set(known: Sequence[Table], tables: Sequence[Table], named: int) -> Sour
 def _of_level(way: Level, folders: FolderReading) -> Source:
     names = words.sort_classes(way.names)
     numbered = _NUMBERED if names[0].isdecimal() else _GUESSED
-    rank = numbered if words.are_numbered(names) else _SURE
+    beside = not all(words.are_numbered(way.names) for way in folders.ways)  # others, so that these may be meant
+    rank = _SURE if not words.are_numbered(names) or (beside and not names[0].isdecimal()) else numbered
     rank = rank if len(names) > 1 else _ALONE
     return _source(way.labels, folders, f"CLASS_LEVEL={way.level}", rank, "data.labels.level", level=way.level)
 
@@ -166,7 +178,17 @@ def _of_names(found: Found, ways: Sequence[Source]) -> list[Source]:
         if labels and not any(same_parts(one, labels, labels) for one in known):
             option = f"LABELS=names LABEL={place}" if place else "LABELS=names"
             said_by.append(_source(labels, found.folders, option, _GUESSED, "data.labels.parts"))
+    for way in ways if not said_by and not found.options.labels else ():
+        pattern, labels = read_places(found.images, way.labels) if _are_persons(way.labels.values()) else ("", {})
+        if labels:
+            option = f"LABELS=names LABEL='{pattern}'"
+            said_by.append(_source(labels, found.folders, option, _GUESSED, "data.labels.parts"))
     return said_by
+
+
+def _are_persons(names: Iterable[str]) -> bool:
+    """Tell whether all names are codes such as AF01."""
+    return all(map(_PERSON.fullmatch, {*names}))
 
 
 def _source(labels: Labels, folders: FolderReading, option: str, rank: int, key: str, **values: object) -> Source:
@@ -179,6 +201,7 @@ def _source(labels: Labels, folders: FolderReading, option: str, rank: int, key:
 def _are_codes(way: Source, names: Sequence[Source]) -> bool:
     """Tell whether folders may have persons' codes as names, while a part of the file names recurs in each."""
     coded = all(len(name) <= _CODE and name.isupper() for name in way.labels.values())
+    coded = coded or _are_persons(way.labels.values())
     return coded and any(cross(way.labels, other.labels) for other in names)
 
 
@@ -277,10 +300,10 @@ def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...
     images: list[Image] = []
     left: dict[str, list[str]] = {}
     for name, split in splits.items():
-        if name not in labelled:
-            left.setdefault(untold.get(name, f"unlabelled{'_' * bool(split)}{split}"), []).append(name)
-        elif has_splits and not split:
+        if has_splits and not split and not any(map(words.is_unlabelled, name.split("/"))):
             left.setdefault("outside", []).append(name)
+        elif name not in labelled:
+            left.setdefault(untold.get(name, f"unlabelled{'_' * bool(split)}{split}"), []).append(name)
         else:
             images.append(Image(name, labelled[name], split))
     for why in ("several_names", "several_rows"):
@@ -357,16 +380,21 @@ def _spell_alike(images: Sequence[Image]) -> dict[str, str]:
     return alike
 
 
-def _merged_notes(folders: FolderReading) -> tuple[Said, ...]:
-    """Say which folders beside each other, such as of originals and of augmented images, are read as one."""
+def _folder_notes(folders: FolderReading) -> tuple[Said, ...]:
+    """Say which folders beside each other are read as one, and which are taken for a split that they are not called."""
     beside: dict[tuple[str, str], set[str]] = {}
+    guessed: dict[str, str] = {}
     for folder, place in {folder_of(n): place for n, place in folders.places.items() if place.split != ASIDE}.items():
+        if place.split and not words.splits_of("/".join(folder)):
+            guessed[next(part for part in folder if part not in place.levels)] = place.split
         for depth, part in enumerate(folder):
             of_class = {part, words.without_split(part)} & {*place.levels}
             if words.is_plain(part) or (words.find_split(part) and not of_class):
                 beside.setdefault(("/".join(folder[:depth]), words.find_split(part)), set()).add(part)
     merged = [parts for parts in beside.values() if len(parts) > 1][:1]
-    return tuple(said("data.notes.merged", names=some(sorted(parts), 3)) for parts in merged)
+    splits = ((name, said(f"data.part.{split}")) for name, split in sorted(guessed.items()))
+    told = (said("data.notes.guessed", name=name, split=split) for name, split in splits)
+    return (*told, *(said("data.notes.merged", names=some(sorted(parts), 3)) for parts in merged))
 
 
 def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tuple[Said, ...]:
@@ -375,7 +403,7 @@ def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tu
     if source.option.startswith("CLASS_LEVEL") and words.are_days(counts):
         return (said("data.notes.days", names=words.first(counts)),)
     usual, number = Counter(counts.values()).most_common(1)[0] if counts else (0, 0)
-    few = _OF_ONE if all(map(_PERSON.fullmatch, counts)) else _FEW
+    few = _OF_ONE if _are_persons(counts) else _FEW
     alike = len(counts) >= _MANY and number > 0.9 * len(counts) and usual <= few
     digits = all(name.isdecimal() and len(name) == 1 for name in counts)
     named_so = not source.option.startswith("CLASS_LEVEL") or named.recognised_by or digits

@@ -76,7 +76,7 @@ def _read_places(folders: Collection[Folder]) -> dict[Folder, Place]:
             children[folder[:depth]].add(name)
     splits, plain, shared = {}, set[Folder](), commonprefix([*folders])  # noqa: RUF071
     for parent, names in children.items():
-        splits[parent] = _find_splits(names, {name for name in names if (*parent, name) not in children}, parent)
+        splits[parent] = _find_splits({name: children.get((*parent, name), set()) for name in names}, parent)
         # a set beside itself is no class, as "pets" beside "cat" and "dog" that holds these once more
         again = {name for name in names if len(names) > 2 and names - {name} <= children.get((*parent, name), set())}
         splits[parent] |= dict.fromkeys(again, ("", ""))
@@ -92,15 +92,20 @@ def _read_places(folders: Collection[Folder]) -> dict[Folder, Place]:
         places = {folder: _without_first(place) for folder, place in places.items()}
 
 
-def _find_splits(siblings: set[str], leaves: set[str], parent: Folder) -> dict[str, tuple[str, str]]:
+def _find_splits(siblings: Mapping[str, set[str]], parent: Folder) -> dict[str, tuple[str, str]]:
     """Give split and further meaning of those siblings that are folders of splits, not classes of such a name.
 
-    leaves: those of the siblings that have no folders in them; parent: the folder that they lie in. Raises DatasetError
-    where a name, such as "test tube", may be either.
+    siblings: each with the folders in it; parent: the folder that they lie in. Raises DatasetError where a name, such
+    as "test tube", may be either.
     """
     found = {name: split for name in siblings if (split := words.find_split(name))}
-    others = [name for name in siblings - {*found} if not words.is_unknown(name) and not words.is_plain(name)]
-    alone = len({*found.values()}) == 1 and {*found, *others} <= leaves
+    near = {name: split for name in siblings if (split := found.get(name) or words.guess_split(name))}
+    most = max((siblings[name] for name in near), key=len, default=set())
+    parted = {"train"} < {*near.values()} and len({*near.values()}) == len(near)
+    if near != found and parted and all(siblings[name] and siblings[name] <= most for name in near):  # "traning"
+        return {name: (split, "") for name, split in near.items()}
+    others = [name for name in siblings if not (name in found or words.is_unknown(name) or words.is_plain(name))]
+    alone = len({*found.values()}) == 1 and not any(siblings[name] for name in (*found, *others))
     rests = {name: words.without_split(name) for name in found}
     more = alone and others and all(rest or n.lower() in ("train", "trains") for n, rest in rests.items())
     if alone and (len(others) == 1 or (more and (any(map(words.find_split, parent)) or "train" in found.values()))):
@@ -167,7 +172,11 @@ def _choose(places: Mapping[str, Place], ways: Sequence[Level]) -> FolderReading
     if meant[0] in counted and all(map(str.isdecimal, meant[0].names)):  # bare numbers on top may well be classes
         counted.remove(meant[0])
     kept = [way for way in meant if way not in counted] or meant
-    if len(kept) > 1 and _are_loose(kept[0], kept[1]):
+    recurring = [way for way in counted if way not in kept and cross(way.labels, kept[0].labels)]
+    recurring = [way for way in recurring if words.may_be_classes(way.names, lower=way.level > kept[0].level)]
+    if recurring:
+        kept = sorted([kept[0], *recurring], key=lambda way: way.level)
+    elif len(kept) > 1 and _are_loose(kept[0], kept[1]):
         kept = kept[:1]
     return FolderReading(places, kept, [way for way in ways if way not in kept])
 

@@ -138,9 +138,20 @@ def _read_cells(text: str, is_list: bool) -> "pd.DataFrame | None":
     rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=mark) if any(row)]
     width = len(rows[0])
     body = [row[:width] + [""] * (width - len(row)) for row in rows]
-    if is_list or any(re.search(r"\.\w{3,4}$", cell) for cell in rows[0]) or len({*rows[0]}) < width:
+    if is_list or any(re.search(r"\.\w{3,4}$|/$", cell) for cell in rows[0]) or len({*rows[0]}) < width:
         return pd.DataFrame(body, columns=[f"column {number}" for number in range(1, width + 1)])
-    return pd.DataFrame(body[1:], columns=rows[0])
+    return _read_facts(pd.DataFrame(body[1:], columns=rows[0]))
+
+
+def _read_facts(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Give each fact a column of its own where cells hold several, as JSON, as VIA's tables do."""
+    import pandas as pd
+
+    for column in [column for column in frame if frame[column].str.fullmatch(r"\{.*\}").all()]:
+        with suppress(ValueError):
+            facts = _as_text(pd.DataFrame([json.loads(cell) for cell in frame[column]]))
+            frame = frame.drop(columns=column).join(facts[[key for key in facts if key not in frame]])
+    return frame
 
 
 def _read_list(lines: list[str]) -> "pd.DataFrame | None":

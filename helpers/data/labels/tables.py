@@ -101,10 +101,11 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     for name, frame in frames.items():
         if [*frame.columns] == ["column 1", "column 2"] and not _OF_SPLITS.isdisjoint(words.words(name)):
             frames[name] = frame.rename(columns={"column 2": PurePosixPath(name).stem})
-    below: dict[str, list[str]] = defaultdict(list)  # the images in each folder, by its name
+    below: dict[str, list[str]] = defaultdict(list)  # the images in each folder, by its name and by its path
     for name in images:
-        for part in {*map(_stem, name.split("/")[:-1])}:
-            below[part].append(name)
+        parts = name.split("/")[:-1]
+        for folder in {*map(_stem, parts), *("/".join(parts[:depth]) for depth in range(2, len(parts) + 1))}:
+            below[folder].append(name)
     folders = {words.key(part) for folder in {name.rpartition("/")[0] for name in images} for part in folder.split("/")}
     known = {name for name in folders if not name.isdecimal()}
     found = []
@@ -141,6 +142,13 @@ def _own(name: str) -> str:
     last = unquote(name).strip().replace("\\", "/").rpartition("/")[2]
     stem, dot, ending = last.rpartition(".")
     return stem if dot and ending and not ending.isdecimal() and len(ending) < 6 else last
+
+
+def _key(value: str, index: Index) -> str:
+    """Give the key by which an index has what a cell names: the end of a folder's path that it knows, or the stem."""
+    parts = value.replace("\\", "/").strip("/").split("/")
+    ends = ("/".join(parts[first:]) for first in range(len(parts) - 1))
+    return next((end for end in ends if end in index), _stem(value))
 
 
 def _follow_numbers(frames: "dict[str, pd.DataFrame]", index: Index) -> None:
@@ -189,7 +197,11 @@ def _understand(
     in_splits = [max(found, key=lambda split: split not in ("", "train")) for found in told] if splits else blank
     columns = frame[file], values, in_splits, frame[group] if group else blank
     for value, text, in_split, owner in zip(*columns, strict=True):
-        images = folders.get(_stem(value), ()) if of_folders else _find_images(value, index, name, in_split or of_table)
+        images = (
+            folders.get(_key(value, folders), ())
+            if of_folders
+            else _find_images(value, index, name, in_split or of_table)
+        )
         owner = owner or value * of_folders
         if len(images) > 1 and not of_folders:
             untold |= dict.fromkeys(images, "several_names")
@@ -204,7 +216,7 @@ def _understand(
 
 def _find_files(frame: "pd.DataFrame", index: Index) -> list[str]:
     """Find the column with the names of images; several where each may be, and names other images."""
-    found = {column: [_stem(value) for value in frame[column]] for column in frame.columns}
+    found = {column: [_key(value, index) for value in frame[column]] for column in frame.columns}
     known = {c: (sum(stem in index for stem in stems), frame[c].nunique()) for c, stems in found.items()}
     best = max(known.values(), default=(0, 0))
     enough = _FOUND * min(len(frame), len({names[0] for names in index.values()}))  # an image may have several rows
@@ -310,9 +322,9 @@ def _several(values: "pd.Series") -> list[str]:
 def _read_one_hot(path: str, name: str, frame: "pd.DataFrame") -> list[str] | None:
     """Read labels where each class has a column of zeros and ones; None where that is not so."""
     flags = [column for column in frame.columns if {*frame[column]} <= {"0", "1", "0.0", "1.0"}]
-    if len(flags) < 2:
-        return None
     marked = frame[flags].isin(("1", "1.0"))
+    if marked.any().sum() < 2:
+        return None
     counts = marked.sum(axis=1)
     if (counts == 1).sum() >= _ENTIRE * max(1, (counts > 0).sum()):
         if (none := int((counts == 0).sum())) > (1 - _ENTIRE) * len(frame):

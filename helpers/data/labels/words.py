@@ -11,7 +11,9 @@ VOCABULARY = tomllib.loads(Path(__file__).with_name("vocabulary.toml").read_text
 _SPLIT_WORDS = {word: split for split, found in VOCABULARY["splits"].items() for word in found}
 _GLUED = re.compile(rf"({'|'.join(_SPLIT_WORDS)}){VOCABULARY['folders']['behind']}")
 _DAY = re.compile("|".join(VOCABULARY["files"]["days"]))
-_PLAIN, _SOURCES = (frozenset(VOCABULARY["folders"][kind]) for kind in ("plain", "sources"))
+_PLAIN, _SOURCES, _THINGS = (frozenset(VOCABULARY["folders"][kind]) for kind in ("plain", "sources", "things"))
+_LABELS, _GROUPS = (frozenset(VOCABULARY["columns"][kind]) for kind in ("labels", "groups"))
+_LONG = 4  # letters of a word, at least, that is known with one amiss
 
 
 def words(name: str) -> list[str]:
@@ -22,6 +24,19 @@ def words(name: str) -> list[str]:
 def find_split(name: str) -> str:
     """Name the split that a name tells of, "" if none."""
     return next((_SPLIT_WORDS[found[1]] for word in words(name) if (found := _GLUED.fullmatch(word))), "")
+
+
+def guess_split(name: str) -> str:
+    """Name the split that a folder's name may tell of, misspelt by a letter or shortened, "" if none."""
+    word = "".join(words(name))
+    shorter = _shorten(word)
+    near = (split for known, split in _SPLIT_WORDS.items() if len(known) >= _LONG and shorter & _shorten(known))
+    return VOCABULARY["shortened"].get(word) or next(near, "")
+
+
+def _shorten(word: str) -> set[str]:
+    """Give a word with each of its letters left out, and whole: words that are one letter apart share one of these."""
+    return {word, *(word[:place] + word[place + 1 :] for place in range(len(word)))}
 
 
 def splits_of(path: str) -> set[str]:
@@ -68,6 +83,16 @@ def are_numbered(names: Iterable[str]) -> bool:
     beginnings = {re.sub(r"[\W_]*\d+$", "", name).lower() for name in names}
     several = len(names) > 2 or {*words(names[0])} & _PLAIN  # "skin_part_1" and "skin_part_2"
     return bool(several) and len(beginnings) == 1 and all(name[-1:].isdigit() for name in names)
+
+
+def may_be_classes(names: Iterable[str], lower: bool) -> bool:
+    """Tell whether numbered names may be classes where they recur; lower: in folders of other names, not above these.
+
+    By the word before the numbers: as in "grade 1", or, of lower ones, whatever is not known to count persons or so.
+    """
+    names = sorted(names)
+    found = {*words(names[0])}
+    return bool(found & _LABELS) or (lower and not are_days(names) and not found & (_GROUPS | _SOURCES | _THINGS))
 
 
 def are_days(names: Iterable[str]) -> bool:
