@@ -102,8 +102,10 @@ class Reading:
         return [*sentences, *pixels.notes, *self.notes]
 
     def _spelt_alike(self) -> list[str | Said]:
-        """List the classes whose names differ from another's in capitals, blanks, dashes or underscores alone."""
-        plain = {name: re.sub(r"[\s_-]+", "", name).casefold() for name in self.class_names}
+        """List the classes whose names differ from another's in capitals, blanks, dashes or marks of a copy alone."""
+        plain = {
+            name: re.sub(r"( ?- copy| copy| ?\(\d+\))+$|[\s_-]+", "", name.casefold()) for name in self.class_names
+        }
         often = Counter(plain.values())
         alike = [name for name, spelt in plain.items() if re.search(r"[^\W\d]", spelt) and often[spelt] > 1]
         return some(alike, _NAMED)

@@ -657,6 +657,8 @@ READ |= {
         tree({"rain": 12, "tests": 12, "train": 12}), ("rain", "tests", "train"), 36, None),
     "numbered folders alone": (
         tree({f"Img/Sample{i:03}": 9 for i in range(4)}), [f"Sample{i:03}" for i in range(4)], 36, None),
+    "a folder for each class that a system has named": (
+        tree({"New folder/cat": 12, "New folder (2)/dog": 12}), PETS, 24, None),
     "thumbnails beside images": (
         both(*(sized(name) for name in ("{}_thumb.jpg", "thumb_{}.png", "{}-80x80.jpg", "{}@2x.png"))), PETS, 24, None),
     "facts as JSON in the cells of a table, as of VIA": (
@@ -982,6 +984,16 @@ def test_what_is_taken_for_a_split_and_what_lies_outside_of_splits_is_said(tmp_p
     told = parts(look(str(path))[1].sentences())
     assert "The folder 'tset' is taken for the test split, by what lies in it and beside it." in told
     assert "Not used: 24 images outside the folders of splits, such as more/cat/0.png." in told
+
+
+@pytest.mark.parametrize(("counts", "sentence"), [
+    ({"ann/cat": 12, "bob/dog": 12}, "folders 'cat' and 'dog' at level 2 are not taken for classes; CLASS_LEVEL=2"),
+    ({"cat": 12, "dog": 12, "dog - Copy": 12}, "The classes dog and dog - Copy differ in"),
+])  # fmt: skip
+def test_names_that_may_be_meant_otherwise_are_pointed_out(
+    counts: Mapping[str, int], sentence: str, tmp_path: Path
+) -> None:
+    assert sentence in " ".join(parts(look(str(build(tree(counts), tmp_path)))[1].sentences()))
 
 
 def test_persons_above_classes_in_file_names_stay_on_one_side(tmp_path: Path) -> None:

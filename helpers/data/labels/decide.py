@@ -12,7 +12,16 @@ from helpers.data import sources
 from helpers.data.containers import Members
 from helpers.data.labels import words
 from helpers.data.labels.beside import find_objects, find_sidecar, set_aside
-from helpers.data.labels.folders import ASIDE, FolderReading, Labels, Level, cross, folder_of, read_folders, same_parts
+from helpers.data.labels.folders import (
+    ASIDE,
+    FolderReading,
+    Labels,
+    Level,
+    cross,
+    folder_notes,
+    read_folders,
+    same_parts,
+)
 from helpers.data.labels.groups import Found, group
 from helpers.data.labels.names import (
     FOOD11_CLASSES,
@@ -76,7 +85,7 @@ def label(path: str, members: Members, names: Sequence[str], options: Options) -
         named,
         splits_from=splits_from,
         unused=(*aside, *left, *unused(said("data.left.tables"), others)),
-        notes=(*source.notes, *level_notes, *_folder_notes(folders), *person_notes, *group_notes, *named.notes),
+        notes=(*source.notes, *level_notes, *folder_notes(folders), *person_notes, *group_notes, *named.notes),
     )
     return reading, images, OTHER_SIZE if named.recognised_by else None
 
@@ -287,7 +296,7 @@ def _split(found: Found, source: Source) -> tuple[list[Image], tuple[Unused, ...
     places = found.folders.places
     splits = {n: of_rows.get(n) or places[n].split or of_tables.get(n, "") for n in found.images}
     of_names = {n: words.find_split("".join(words.words(n.rpartition("/")[2])[:1])) for n in found.images}
-    told = "tables" if found.tables else "folders"
+    told = "tables" if of_rows or of_tables else "folders"
     if not any(splits.values()) and all(of_names.values()) and "train" in of_names.values():
         splits, told = of_names, "names"
     if "train" not in {splits[name] for name in source.labels} and any(splits.values()):
@@ -378,23 +387,6 @@ def _spell_alike(images: Sequence[Image]) -> dict[str, str]:
             learned = by_split.get("train", names)
             alike |= dict.fromkeys(names, min(names if min(names).isdecimal() else learned, key=len))
     return alike
-
-
-def _folder_notes(folders: FolderReading) -> tuple[Said, ...]:
-    """Say which folders beside each other are read as one, and which are taken for a split that they are not called."""
-    beside: dict[tuple[str, str], set[str]] = {}
-    guessed: dict[str, str] = {}
-    for folder, place in {folder_of(n): place for n, place in folders.places.items() if place.split != ASIDE}.items():
-        if place.split and not words.splits_of("/".join(folder)):
-            guessed[next(part for part in folder if part not in place.levels)] = place.split
-        for depth, part in enumerate(folder):
-            of_class = {part, words.without_split(part)} & {*place.levels}
-            if words.is_plain(part) or (words.find_split(part) and not of_class):
-                beside.setdefault(("/".join(folder[:depth]), words.find_split(part)), set()).add(part)
-    merged = [parts for parts in beside.values() if len(parts) > 1][:1]
-    splits = ((name, said(f"data.part.{split}")) for name, split in sorted(guessed.items()))
-    told = (said("data.notes.guessed", name=name, split=split) for name, split in splits)
-    return (*told, *(said("data.notes.merged", names=some(sorted(parts), 3)) for parts in merged))
 
 
 def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tuple[Said, ...]:

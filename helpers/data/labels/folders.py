@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from os.path import commonprefix
 from typing import NamedTuple
 
+from helpers.base.words import Said, said, some
 from helpers.data.labels import words
 from helpers.data.reading import SPLITS
 from helpers.data.sources import refused
@@ -156,17 +157,17 @@ def _candidates(places: Mapping[str, Place]) -> list[Level]:
         found = {name: levels[index] for name, levels in named.items() if len(levels) > index}
         labels = {name: label for name, (_, label) in found.items()}
         level = Counter(level for level, _ in found.values()).most_common(1)[0][0] if found else 0
-        known = any(way.level == level or same_parts(labels, way.labels, {*labels, *way.labels}) for way in ways)
-        if len(found) >= max(1, _COVER * len(named)) and not known:
+        if len(found) >= max(1, _COVER * len(named)) and not any(way.level == level for way in ways):
             ways.append(Level(level, labels))
     return ways
 
 
 def _choose(places: Mapping[str, Place], ways: Sequence[Level]) -> FolderReading:
     """Keep the levels that can be meant: those that mean the same in all splits and do not just count things."""
-    if len(ways) < 2:
-        return FolderReading(places, ways)
-    several = [way for way in ways if len(way.names) > 1] or ways[:1]
+    own = [way for number, way in enumerate(ways) if not any(_same(way, upper) for upper in ways[:number])]
+    if len(own) < 2:
+        return FolderReading(places, own, [way for way in ways if way not in own])
+    several = [way for way in own if len(way.names) > 1] or own[:1]
     meant = [way for way in several if _agrees(way, places)] or several
     counted = [way for way in meant if words.are_numbered(way.names)]
     if meant[0] in counted and all(map(str.isdecimal, meant[0].names)):  # bare numbers on top may well be classes
@@ -179,6 +180,10 @@ def _choose(places: Mapping[str, Place], ways: Sequence[Level]) -> FolderReading
     elif len(kept) > 1 and _are_loose(kept[0], kept[1]):
         kept = kept[:1]
     return FolderReading(places, kept, [way for way in ways if way not in kept])
+
+
+def _same(way: Level, other: Level) -> bool:
+    return same_parts(way.labels, other.labels, {*way.labels, *other.labels})
 
 
 def same_parts(labels: Labels, others: Labels, names: Iterable[str]) -> bool:
@@ -211,3 +216,20 @@ def _agrees(way: Level, places: Mapping[str, Place]) -> bool:
             names[places[name].split].add(words.key(label))
     train, others = names["train"], [names["validation"], names["test"]]
     return not train or all(not found or (found <= train and len(found) > 1) for found in others)
+
+
+def folder_notes(folders: FolderReading) -> tuple[Said, ...]:
+    """Say which folders beside each other are read as one, and which are taken for a split that they are not called."""
+    beside: dict[tuple[str, str], set[str]] = {}
+    guessed: dict[str, str] = {}
+    for folder, place in {folder_of(n): place for n, place in folders.places.items() if place.split != ASIDE}.items():
+        if place.split and not words.splits_of("/".join(folder)):
+            guessed[next(part for part in folder if part not in place.levels)] = place.split
+        for depth, part in enumerate(folder):
+            of_class = {part, words.without_split(part)} & {*place.levels}
+            if words.is_plain(part) or (words.find_split(part) and not of_class):
+                beside.setdefault(("/".join(folder[:depth]), words.find_split(part)), set()).add(part)
+    merged = [parts for parts in beside.values() if len(parts) > 1][:1]
+    splits = ((name, said(f"data.part.{split}")) for name, split in sorted(guessed.items()))
+    told = (said("data.notes.guessed", name=name, split=split) for name, split in splits)
+    return (*told, *(said("data.notes.merged", names=some(sorted(parts), 3)) for parts in merged))
