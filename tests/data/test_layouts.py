@@ -989,11 +989,28 @@ def test_what_is_taken_for_a_split_and_what_lies_outside_of_splits_is_said(tmp_p
 @pytest.mark.parametrize(("counts", "sentence"), [
     ({"ann/cat": 12, "bob/dog": 12}, "folders 'cat' and 'dog' at level 2 are not taken for classes; CLASS_LEVEL=2"),
     ({"cat": 12, "dog": 12, "dog - Copy": 12}, "The classes dog and dog - Copy differ in"),
+    ({f"{c}/video{v}": 4 for c in PETS for v in range(6)}, "6 groups are told by the folders 'video0'"),
+    ({f"{c}/v_{c}_g{v}": 4 for c in PETS for v in range(6)}, "'v_cat_g2' and 9 more); GROUP='([^/]*[0-9])"),
 ])  # fmt: skip
 def test_names_that_may_be_meant_otherwise_are_pointed_out(
     counts: Mapping[str, int], sentence: str, tmp_path: Path
 ) -> None:
-    assert sentence in " ".join(parts(look(str(build(tree(counts), tmp_path)))[1].sentences()))
+    path = build(tree(counts), tmp_path)
+    class_level = 1 if any("v_" in place for place in counts) else 0
+    assert sentence in " ".join(parts(look(str(path), options=Options(class_level=class_level))[1].sentences()))
+
+
+def test_a_table_that_is_passed_over_for_the_folders_is_told(tmp_path: Path) -> None:
+    path = build(tree(dict.fromkeys(PETS, 12)), tmp_path)
+    table(path / "t.csv", ["file", "mood"], [[f"{c}/{i}.png", "abc"[i % 3]] for c in PETS for i in range(12)])
+    told = " ".join(parts(look(str(path))[1].sentences()))
+    assert "though they might be: the values of the column 'mood' of t.csv; LABELS=t.csv would do so." in told
+
+
+def test_arrays_whose_names_say_nothing_are_named(tmp_path: Path) -> None:
+    path = build(lambda folder: [np.save(folder / f"{c}.npy", np.zeros((12, 64), np.uint8)) for c in PETS], tmp_path)
+    with pytest.raises(DatasetError, match="holds the arrays 'cat' and 'dog', which are not images with labels"):
+        look(str(path))
 
 
 def test_persons_above_classes_in_file_names_stay_on_one_side(tmp_path: Path) -> None:

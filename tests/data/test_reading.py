@@ -119,12 +119,13 @@ def test_an_option_that_is_none_is_refused_by_name(name: str, value: str) -> Non
     [
         (("Cat", "cat", "dog"), "'Cat' and 'cat'"),
         (("ice cream", "ice_cream", "icecream", "tea"), "'ice cream', 'ice_cream' and 'icecream'"),
+        (("dog", "dog - Copy", "dog (1)", "dog (12)"), "dog, dog - Copy, dog (1) and dog (12)"),
         (("cat", "cats", "1", "-1", "+", "-"), ""),
     ],
 )
 def test_classes_that_only_their_spelling_tells_apart_are_told(names: tuple[str, ...], told: str) -> None:
     sentences = parts(Reading(class_names=names, counts={"train": dict.fromkeys(names, 3)}).sentences())
-    found = [sentence for sentence in sentences if "in capitals, blanks or dashes alone" in sentence]
+    found = [sentence for sentence in sentences if "differ in capitals, blanks, dashes" in sentence]
     assert bool(found) == bool(told)
     assert not told or told.replace("'", "") in found[0].replace("'", "")
 

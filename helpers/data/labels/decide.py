@@ -121,20 +121,27 @@ def _choose(found: Found) -> Source:
         shown = [text("refused.way", source=s.told, names=names, option=s.option) for s, names in named]
         number = str(len(rivals)) if len(rivals) > 2 else "two"
         raise refused("ways", path=path, n=number, ways=", or ".join(shown))
-    return best._replace(notes=_crossing_notes(best, names)) if best in ways else best
+    told = _crossing_notes(best, names) if best in ways else ()
+    passed = (said("data.notes.passed", source=s.told, option=s.option) for s in of_tables if s is not best)
+    return best._replace(notes=(*best.notes, *told, *passed))
 
 
 def _settle(folders: FolderReading, source: Source) -> tuple[Labels, tuple[Said, ...]]:
-    """Give the level above the chosen one that groups images, if any, and say which levels are not the classes."""
+    """Give the level beside the chosen one that groups images, if any, and say which levels are not the classes."""
     chosen = [way for way in folders.ways if source.option == f"CLASS_LEVEL={way.level}"]
     by_names = source.option.startswith("LABELS=names")  # while folders of persons, say, have all the classes
     meant = chosen or folders.ways[: len(folders.ways) == 1 and not by_names]
     others = [way for way in (*folders.ways, *folders.others) if way not in meant and len(way.names) > 1]
     counted = [way for way in others if len(way.names) >= _MANY or words.are_numbered(way.names)]
-    above = [way for way in counted if by_names or (meant and way.level < meant[0].level)]
+    above = [way for way in counted if by_names or (meant and (way.level < meant[0].level or _count_things(way)))]
     groups = next((way.labels for way in above if not by_names or cross(way.labels, source.labels)), {})
     levels = [said("data.notes.levels", names=words.first(way.names), level=way.level) for way in others]
     return groups, tuple(levels) if chosen else ()
+
+
+def _count_things(way: Level) -> bool:
+    """Tell whether many folders in those of classes count persons, videos or the like."""
+    return words.are_numbered(way.names) and len(way.names) >= _MANY and not words.may_be_classes(way.names, lower=True)
 
 
 def _of_tables(tables: Sequence[Table]) -> list[Source]:

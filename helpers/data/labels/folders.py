@@ -164,6 +164,7 @@ def _candidates(places: Mapping[str, Place]) -> list[Level]:
 
 def _choose(places: Mapping[str, Place], ways: Sequence[Level]) -> FolderReading:
     """Keep the levels that can be meant: those that mean the same in all splits and do not just count things."""
+    ways = [way for number, way in enumerate(ways) if way.labels not in [upper.labels for upper in ways[:number]]]
     own = [way for number, way in enumerate(ways) if not any(_same(way, upper) for upper in ways[:number])]
     if len(own) < 2:
         return FolderReading(places, own, [way for way in ways if way not in own])

@@ -93,7 +93,8 @@ def find(path: Path, members: Members) -> dict[str, Arrays]:
             found[name] = _read_matlab(path, name, opener)
         elif ("idx" in name.lower() or ending in ("", ".ubyte")) and _is_idx(opener):
             found.setdefault(folder, {})[place.name] = _Array(path, place.name, opener, _parse_idx)
-    meant = path.suffix == ".npz"  # whatever its arrays are called, `read` says what they should be
+    # whatever these are called, `read` says what they should be
+    meant = path.suffix == ".npz" or all(name.endswith(".npy") for name in members.files)
     return {n: arrays for n, arrays in found.items() if meant or n.endswith(".mat") or any(map(_kind_of, arrays))}
 
 
