@@ -87,8 +87,8 @@ def _find_sizes(members: Members, images: Sequence[str]) -> set[str]:
             called[folder].append((name, there.get((folder, original), "")))
     sized: set[str] = set()
     for pairs in called.values():
-        probes = pairs[:: max(1, len(pairs) // _PROBES)]
-        if all(one for _, one in pairs) and all(len({_size_of(members, name) for name in pair}) > 1 for pair in probes):
+        probes = [{_size_of(members, name) for name in pair} for pair in pairs[:: max(1, len(pairs) // _PROBES)]]
+        if all(one for _, one in pairs) and all(len(sizes) > 1 and (0, 0) not in sizes for sizes in probes):
             sized |= {name for name, _ in pairs}
     return sized
 
