@@ -1,6 +1,7 @@
 """Which labels are meant: those of folders, of tables beside the images, or of file names; refused where two may be."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from helpers.data.labels.folders import (
     read_folders,
     same_parts,
 )
-from helpers.data.labels.groups import Found, group
+from helpers.data.labels.groups import MANY, Found, group, settle
 from helpers.data.labels.names import (
     FOOD11_CLASSES,
     Labelled,
@@ -39,7 +40,7 @@ from helpers.data.sources import OTHER_SIZE, Image, printable, refused
 
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
 _PERSON, _OF_ONE = re.compile(r"[A-Za-z]{1,3}\d{1,3}"), 100  # a code such as AF01, and most images of one such person
-_MANY, _FEW = 5, 20  # so many folders of so few images each may be persons rather than classes
+_FEW = 20  # images each of many folders, at most, that may be persons rather than classes
 _WHOLE = {"image", "images", "img", "imgs"}  # what a folder is called that is no class
 _CODE = 3  # capitals, at most, of names that are initials or codes rather than words
 _SURE, _NUMBERED, _GUESSED, _ALONE = 3, 2, 1, 0  # ranks of sources
@@ -77,7 +78,7 @@ def label(path: str, members: Members, names: Sequence[str], options: Options) -
     found = Found(path, members, meant, folders, tables, options, aside)
     source = _choose(found)
     images, left, splits_from = _split(found, source)
-    above, level_notes = _settle(folders, source)
+    above, level_notes = settle(folders, source.option, source.labels)
     images, group_notes = group(found, images, above)
     named, images = _name(found, images, source)
     person_notes = () if options.class_level else _person_notes(images, source, named)
@@ -126,24 +127,6 @@ def _choose(found: Found) -> Source:
     return best._replace(notes=(*best.notes, *told, *passed))
 
 
-def _settle(folders: FolderReading, source: Source) -> tuple[Labels, tuple[Said, ...]]:
-    """Give the level beside the chosen one that groups images, if any, and say which levels are not the classes."""
-    chosen = [way for way in folders.ways if source.option == f"CLASS_LEVEL={way.level}"]
-    by_names = source.option.startswith("LABELS=names")  # while folders of persons, say, have all the classes
-    meant = chosen or folders.ways[: len(folders.ways) == 1 and not by_names]
-    others = [way for way in (*folders.ways, *folders.others) if way not in meant and len(way.names) > 1]
-    counted = [way for way in others if len(way.names) >= _MANY or words.are_numbered(way.names)]
-    above = [way for way in counted if by_names or (meant and (way.level < meant[0].level or _count_things(way)))]
-    groups = next((way.labels for way in above if not by_names or cross(way.labels, source.labels)), {})
-    levels = [said("data.notes.levels", names=words.first(way.names), level=way.level) for way in others]
-    return groups, tuple(levels) if chosen else ()
-
-
-def _count_things(way: Level) -> bool:
-    """Tell whether many folders in those of classes count persons, videos or the like."""
-    return words.are_numbered(way.names) and len(way.names) >= _MANY and not words.may_be_classes(way.names, lower=True)
-
-
 def _of_tables(tables: Sequence[Table]) -> list[Source]:
     """Join what tables say that do not contradict each other, those whose columns are called labels or else all."""
     labelling = [table for table in tables if table.labels]
@@ -189,15 +172,12 @@ def _of_level(way: Level, folders: FolderReading) -> Source:
 def _of_names(found: Found, ways: Sequence[Source]) -> list[Source]:
     """Give what the names of files say, beside what is known of the images already."""
     known = [{name: place.split for name, place in found.folders.places.items()}, *(way.labels for way in ways)]
+    read = read_names(found.images, found.options.label)
+    coded = [way.labels for way in ways if not (read or found.options.labels) and _are_persons(way.labels.values())]
     said_by = []
-    for place, labels in read_names(found.images, found.options.label).items():
+    for place, labels in (read or next((read_places(found.images, persons) for persons in coded), read)).items():
         if labels and not any(same_parts(one, labels, labels) for one in known):
-            option = f"LABELS=names LABEL={place}" if place else "LABELS=names"
-            said_by.append(_source(labels, found.folders, option, _GUESSED, "data.labels.parts"))
-    for way in ways if not said_by and not found.options.labels else ():
-        pattern, labels = read_places(found.images, way.labels) if _are_persons(way.labels.values()) else ("", {})
-        if labels:
-            option = f"LABELS=names LABEL='{pattern}'"
+            option = f"LABELS=names LABEL={shlex.quote(str(place))}" if place else "LABELS=names"
             said_by.append(_source(labels, found.folders, option, _GUESSED, "data.labels.parts"))
     return said_by
 
@@ -216,8 +196,8 @@ def _source(labels: Labels, folders: FolderReading, option: str, rank: int, key:
 
 def _are_codes(way: Source, names: Sequence[Source]) -> bool:
     """Tell whether folders may have persons' codes as names, while a part of the file names recurs in each."""
-    coded = all(len(name) <= _CODE and name.isupper() for name in way.labels.values())
-    coded = coded or _are_persons(way.labels.values())
+    names_of = {*way.labels.values()}
+    coded = _are_persons(names_of) or all(len(name) <= _CODE and name.isupper() for name in names_of)
     return coded and any(cross(way.labels, other.labels) for other in names)
 
 
@@ -403,7 +383,7 @@ def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tu
         return (said("data.notes.days", names=words.first(counts)),)
     usual, number = Counter(counts.values()).most_common(1)[0] if counts else (0, 0)
     few = _OF_ONE if _are_persons(counts) else _FEW
-    alike = len(counts) >= _MANY and number > 0.9 * len(counts) and usual <= few
+    alike = len(counts) >= MANY and number > 0.9 * len(counts) and usual <= few
     digits = all(name.isdecimal() and len(name) == 1 for name in counts)
     named_so = not source.option.startswith("CLASS_LEVEL") or named.recognised_by or digits
     return (said("data.notes.persons", n=len(counts), each=usual),) if alike and not named_so else ()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from helpers.base.words import Said, said
 from helpers.data.containers import Members
 from helpers.data.labels import words
-from helpers.data.labels.folders import FolderReading, Labels
+from helpers.data.labels.folders import FolderReading, Labels, Level, cross
 from helpers.data.labels.tables import Table
 from helpers.data.options import Options
 from helpers.data.reading import SPLITS, Unused
@@ -19,6 +19,7 @@ _SERIES, _COPIES = (words.VOCABULARY["files"][kind] for kind in ("series", "copi
 _COPY = re.compile("|".join(_COPIES), re.IGNORECASE)
 _RUNNING = re.compile(r"(?<=.)_\d+_\d+$|(?<=\d)_\d+$")  # what Keras puts behind the prefix of a copy
 _SEVERAL = 0.75  # things a picture, at most, where several are of one thing
+MANY = 5  # folders, at least, that may be persons rather than classes
 _FEWEST = 3  # groups of a class, so that each split can have one
 
 
@@ -32,6 +33,24 @@ class Found(NamedTuple):
     tables: Sequence[Table]
     options: Options
     aside: Sequence[Unused]
+
+
+def settle(folders: FolderReading, option: str, labels: Labels) -> tuple[Labels, tuple[Said, ...]]:
+    """Give the level beside the chosen one that groups images, if any, and say which levels are not the classes."""
+    chosen = [way for way in folders.ways if option == f"CLASS_LEVEL={way.level}"]
+    by_names = option.startswith("LABELS=names")  # while folders of persons, say, have all the classes
+    meant = chosen or folders.ways[: len(folders.ways) == 1 and not by_names]
+    others = [way for way in (*folders.ways, *folders.others) if way not in meant and len(way.names) > 1]
+    counted = [way for way in others if len(way.names) >= MANY or words.are_numbered(way.names)]
+    above = [way for way in counted if by_names or (meant and (way.level < meant[0].level or _count_things(way)))]
+    groups = next((way.labels for way in above if not by_names or cross(way.labels, labels)), {})
+    levels = [said("data.notes.levels", names=words.first(way.names), level=way.level) for way in others]
+    return groups, tuple(levels) if chosen else ()
+
+
+def _count_things(way: Level) -> bool:
+    """Tell whether many folders in those of classes count persons, videos or the like."""
+    return words.are_numbered(way.names) and len(way.names) >= MANY and not words.may_be_classes(way.names, lower=True)
 
 
 def group(found: Found, images: list[Image], above: Labels) -> tuple[list[Image], tuple[Said, ...]]:

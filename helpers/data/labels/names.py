@@ -67,17 +67,14 @@ def read_names(names: Sequence[str], wanted: str = "") -> dict[int | str, dict[s
     return inner
 
 
-def read_places(names: Sequence[str], persons: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Find the two letters at one place of the names that recur in every folder of a person: their pattern, and labels.
-
-    As AN of AF01ANS.JPG in the folder AF01; nothing where there is no such place.
-    """
+def read_places(names: Sequence[str], persons: Mapping[str, str]) -> dict[int | str, dict[str, str]]:
+    """Read two letters that recur in every folder of a person, as AN of AF01ANS.JPG in AF01, by their pattern."""
     for place in range(min(len(splitext(name.rpartition("/")[2])[0]) for name in names) - 1):
         pattern = f"^.{{{place}}}(..)"
         (labels,) = read_names(names, pattern).values()
         if _are_classes(labels) and all(map(str.isalpha, labels.values())) and cross(persons, labels):
-            return pattern, labels
-    return "", {}
+            return {pattern: labels}
+    return {}
 
 
 def _read_parts(parts: Mapping[str, Sequence[str]]) -> dict[int | str, dict[str, str]]:
