@@ -24,9 +24,12 @@ def guide(image_shape, classes):
 
 
 def unbuilt(image_shape, classes):
-    """Give a Sequential model that does not know its input yet, with strides alone and ELU."""
+    """Give a Sequential model that does not know its input yet, moves its images, and has strides alone and ELU."""
     convolutions = [layers.Conv2D(8, 3, strides=2, activation="elu") for _ in range(2)]
-    return keras.Sequential([*convolutions, layers.GlobalAveragePooling2D(), layers.Dense(classes), layers.Softmax()])
+    moved = layers.RandomTranslation(0.2, 0.2)
+    return keras.Sequential(
+        [moved, *convolutions, layers.GlobalAveragePooling2D(), layers.Dense(classes), layers.Softmax()]
+    )
 
 
 def nested(image_shape, classes):

@@ -110,6 +110,15 @@ def test_nothing_is_defined_in_a_notebook(notebook: Notebook) -> None:
         assert not any(isinstance(node, definitions) for node in ast.walk(ast.parse(cell.source))), cell.source
 
 
+@pytest.mark.parametrize("name", ["04_saliency_maps", "05_gradient_ascent", "07_keract_activations"])
+def test_networks_are_called_by_hand_as_in_use(name: str) -> None:
+    """Keras flips and shifts images in a call that does not say so, if there is a layer that does."""
+    cells = code(nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4))
+    calls = [node for cell in cells for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+    by_hand = [ast.unparse(call) for call in calls if ast.unparse(call.func) in ("cnn", "seen", "shorter")]
+    assert by_hand and all(call.endswith("training=False)") for call in by_hand), by_hand
+
+
 def test_the_last_code_cell_saves_the_answer_of_this_notebook(notebook: Notebook) -> None:
     *_, last = ast.parse(code(notebook)[-1].source).body
     assert isinstance(last, ast.Assign) and ast.unparse(last.value) == "answer.save()"  # whose path nobody has to see
