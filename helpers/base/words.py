@@ -231,6 +231,8 @@ def format_value(value: Any, spec: str = "") -> str:
     if "|" in spec:
         return spec.split("|")[0 if _locale().plural_form(value) == "one" else -1]
     shown = format(value, spec)
+    if "e+" in shown:  # as `.2g` writes 230
+        shown = format(float(shown), ",.0f")
     if shown.startswith("-") and not re.search("[1-9]", shown):  # nothing is left of it but its sign
         shown = format(abs(value), spec)
     return shown.translate(_symbols(language()))

@@ -100,3 +100,8 @@ def test_chinese_and_a_letter_or_number_stand_apart_and_each_of_a_list_in_quotat
         assert words.render("從{a}到{b}層，{c:each}", values) == "從第 1 個 ReLU 到 3 層，「快樂」和「難過」"
         assert words.render("{a}的{b:.0%}", {"a": "RISE", "b": 0.5}) == "RISE 的 50%"
     assert words.render("{a}s and {b}%", {"a": "cat", "b": 3}) == "cats and 3%"
+
+
+@pytest.mark.parametrize(("value", "shown"), [(230.4, "230"), (12345.0, "12,000"), (2.34, "2.3"), (1e-5, "1e−05")])
+def test_a_large_number_of_few_digits_has_no_exponent(value: float, shown: str) -> None:
+    assert words.format_value(value, ".2g") == shown

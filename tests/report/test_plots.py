@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 from PIL import Image
 
@@ -398,3 +399,15 @@ def test_ticks_of_runs_that_lie_close_together_stand_a_blank_apart() -> None:
     for axes in figure.axes:
         boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
         assert all(one.x1 + 6 < other.x0 for one, other in pairwise(boxes))
+
+
+def test_a_block_of_many_lines_stays_in_its_box() -> None:
+    label = "pixels 0-255\nrescaling\nrandom flip\nrandom translation\nrandom rotation\nrandom contrast"
+    figure = plots.block_diagram([("input", label, "16"), ("dense", "dense 3", "3")] * 3)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    boxes = [patch.get_window_extent() for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
+    for box, text in zip(boxes, axes.texts[::2], strict=False):
+        inside = text.get_window_extent()
+        if "pixels" in text.get_text():
+            assert box.y0 < inside.y0 and inside.y1 < box.y1

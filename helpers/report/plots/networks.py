@@ -14,6 +14,8 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure, say, wrap
 
+_WIDTH = 15  # characters of a line in a box
+
 
 @drawn
 def block_diagram(blocks: Sequence[tuple[str, str, str]], columns: int = 6) -> Figure:
@@ -24,7 +26,8 @@ def block_diagram(blocks: Sequence[tuple[str, str, str]], columns: int = 6) -> F
     kinds = list(dict.fromkeys(kind for kind, _, _ in blocks))
     colours = dict(zip(kinds, sns.color_palette("pastel", len(kinds)).as_hex()))
     rows = -(-len(blocks) // columns)
-    figure = new_figure(0.95 * rows)
+    lines = max(wrap(label, _WIDTH).count("\n") + 1 for _, label, _ in blocks)
+    figure = new_figure(0.95 * rows * max(1, lines / 4))  # four lines have room in a box
     axes = figure.subplots()
     axes.set(xlim=(-0.05, columns), ylim=(-rows + 0.05, 0.05))
     axes.axis("off")
@@ -38,7 +41,7 @@ def block_diagram(blocks: Sequence[tuple[str, str, str]], columns: int = 6) -> F
 def _draw_block(axes: Axes, x: float, y: float, colour: str, label: str, output: str) -> None:
     look: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.05", "fc": colour, "ec": "0.35", "lw": 0.6}
     axes.add_patch(FancyBboxPatch((x + 0.03, y - 0.64), 0.76, 0.6, **look))
-    axes.text(x + 0.41, y - 0.34, wrap(label, 15), ha="center", va="center", fontsize=7, linespacing=1.1)
+    axes.text(x + 0.41, y - 0.34, wrap(label, _WIDTH), ha="center", va="center", fontsize=7, linespacing=1.1)
     axes.text(x + 0.41, y - 0.67, output, ha="center", va="top", fontsize=7, color="0.35")
 
 
