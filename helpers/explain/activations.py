@@ -1,5 +1,6 @@
 """What every layer of a network makes of an image, read with keract."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from itertools import filterfalse, pairwise
@@ -54,11 +55,12 @@ def gradients(model: keras.Model, image: np.ndarray, label: int) -> dict[str, np
 
 
 def layer_labels(model: keras.Model) -> dict[str, str]:
-    """Name every layer by its role and its number among its kind, as in "conv 3" or "pool 1"."""
+    """Name every layer by its role and its number among its kind, as in "conv 3" or "random flip 1"."""
     seen: Counter[str] = Counter()
     labels = {}
     for layer in filterfalse(is_input, model.layers):
-        role = ROLES.get(type(layer).__name__, type(layer).__name__.lower())
+        kind = type(layer).__name__
+        role = ROLES.get(kind, re.sub("(?<=[a-z])(?=[A-Z])", " ", kind).lower())
         seen[role] += 1
         labels[layer.name] = f"{role} {seen[role]}"
     return labels

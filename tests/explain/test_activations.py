@@ -141,6 +141,11 @@ def test_layers_are_labelled_by_role_and_number(model):
     assert len(set(labels)) == len(labels)
 
 
+def test_the_kind_of_a_layer_that_has_no_role_is_named_in_words():
+    moved = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.RandomTranslation(0.1, 0.1)])
+    assert list(activations.layer_labels(moved).values()) == ["random translation 1"]
+
+
 @pytest.mark.parametrize("name", architectures.ARCHITECTURES)
 def test_the_labels_of_layers_are_short_enough_to_stand_beside_their_maps(name: str) -> None:
     labels = activations.layer_labels(architectures.build_cnn(name)).values()

@@ -118,7 +118,8 @@ FIGURES = {
     "region_sheet": lambda: plots.region_sheet(FACES, SEGMENTS, [*"abcdef"]),
     "region_heatmaps": lambda: plots.region_heatmaps({"Grad-CAM": RATIOS}, {"Grad-CAM": RATIOS[:1]}),
     "layer_overview": lambda: plots.layer_overview(
-        {f"conv {i}": RANDOM.random((8, 8, 5)) for i in range(6)} | {"dense 1": RANDOM.random(30)}, channels=4
+        {"random translation 1": RANDOM.random(30)} | {f"conv {i}": RANDOM.random((8, 8, 5)) for i in range(6)},
+        channels=4,
     ),
     "channel_mosaics": lambda: plots.channel_mosaics({"conv 1": RANDOM.random((8, 8, 5))}),
     "heatmap_grid": lambda: plots.heatmap_grid(FACES[0], {"conv 1": SIGNED[0], "conv 2": SIGNED[1]}, signed=True),

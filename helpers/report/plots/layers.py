@@ -27,13 +27,14 @@ def layer_overview(layers: Mapping[str, np.ndarray], channels: int) -> Figure:
     figure = Figure(figsize=(style.TEXT_WIDTH, rows * cell + 0.02))
     strips = [_layer_strip(values, channels, side, gap) for values in layers.values()]
     blank = np.full_like(strips[0], np.nan)
+    names = [style.wrap(name, style.letters_in(label_width)) for name in layers]
     for column in range(columns):
         chosen = slice(column * rows, (column + 1) * rows)
         part = [*strips[chosen], *[blank] * (rows - len(strips[chosen]))]
         left = (column * style.TEXT_WIDTH / columns + label_width) / style.TEXT_WIDTH
         axes = figure.add_axes((left, 0.0, channels * cell / style.TEXT_WIDTH, 1.0))
         axes.imshow(np.concatenate(part), cmap=style.CHANNELS, vmin=0, vmax=1, aspect="auto")
-        axes.set_yticks([(side + gap) * i + side / 2 for i in range(len(strips[chosen]))], list(layers)[chosen])
+        axes.set_yticks([(side + gap) * i + side / 2 for i in range(len(strips[chosen]))], names[chosen])
         axes.set_xticks([])
         axes.tick_params(length=0, pad=3)
         axes.spines[:].set_visible(False)
