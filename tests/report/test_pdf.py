@@ -393,3 +393,9 @@ def test_heads_of_a_table_of_many_columns_stand_word_upon_word(tmp_path: Path) -
     answer.save()
     text = pages(build_report(Report(tmp_path, ["01_train_cnn"], STAMP)))[1]
     assert "same face" not in text and "mean rank" not in text and "same" in text and "face" in text
+
+
+def test_much_to_say_about_the_data_leaves_the_questions_on_the_first_page(tmp_path: Path) -> None:
+    told = STAMP | {"notes": ["What was read is said in a sentence such as this."] * 70}
+    made = pages(build_report(Report(save_answers(tmp_path), list(TITLES), told)))
+    assert len(made) == 1 + len(TITLES) and all(title in made[0] for title in TITLES.values())
