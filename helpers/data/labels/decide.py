@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from posixpath import splitext
 from typing import NamedTuple, NoReturn
@@ -39,10 +39,9 @@ from helpers.data.reading import SPLITS, Reading, Unused, unused
 from helpers.data.sources import OTHER_SIZE, Image, printable, refused
 
 _AGREE = 0.99  # share of the images on which two sources of labels have to agree to count as one
-_PERSON, _OF_ONE = re.compile(r"[A-Za-z]{1,3}\d{1,3}"), 100  # a code such as AF01, and most images of one such person
+_PERSON, _OF_ONE = re.compile(r"[A-Z]{2,3}|[A-Za-z]{1,3}\d{1,3}"), 100  # a code of a person, and most images of one
 _FEW = 20  # images each of many folders, at most, that may be persons rather than classes
 _WHOLE = {"image", "images", "img", "imgs"}  # what a folder is called that is no class
-_CODE = 3  # capitals, at most, of names that are initials or codes rather than words
 _SURE, _NUMBERED, _GUESSED, _ALONE = 3, 2, 1, 0  # ranks of sources
 
 
@@ -98,7 +97,8 @@ def _choose(found: Found) -> Source:
     only_splits = tables and not of_tables and not any(table.rivals or table.untold for table in tables)
     ways = [_of_level(way, folders) for way in folders.ways] if options.labels in ("", "folders") or only_splits else []
     names = _of_names(found, ways) if options.labels in ("", "names") and not options.class_level else []
-    ways = [way._replace(rank=_GUESSED) if _are_codes(way, names) else way for way in ways]
+    coded = [way for way in ways if _are_persons(way.labels) and any(cross(way.labels, s.labels) for s in names)]
+    ways = [way._replace(rank=_GUESSED) if way in coded else way for way in ways]
     ranked = sorted([*of_tables, *ways, *names], key=lambda source: -source.rank)
     if options.class_level and not (ways and ways[0].rank):
         deepest = max(len(place.levels) for place in folders.places.values())
@@ -173,7 +173,7 @@ def _of_names(found: Found, ways: Sequence[Source]) -> list[Source]:
     """Give what the names of files say, beside what is known of the images already."""
     known = [{name: place.split for name, place in found.folders.places.items()}, *(way.labels for way in ways)]
     read = read_names(found.images, found.options.label)
-    coded = [way.labels for way in ways if not (read or found.options.labels) and _are_persons(way.labels.values())]
+    coded = [way.labels for way in ways if not (read or found.options.labels) and _are_persons(way.labels)]
     said_by = []
     for place, labels in (read or next((read_places(found.images, persons) for persons in coded), read)).items():
         if labels and not any(same_parts(one, labels, labels) for one in known):
@@ -182,9 +182,9 @@ def _of_names(found: Found, ways: Sequence[Source]) -> list[Source]:
     return said_by
 
 
-def _are_persons(names: Iterable[str]) -> bool:
-    """Tell whether all names are codes such as AF01."""
-    return all(map(_PERSON.fullmatch, {*names}))
+def _are_persons(labels: Labels) -> bool:
+    """Tell whether all labels are initials or codes, such as AF01."""
+    return all(map(_PERSON.fullmatch, {*labels.values()}))
 
 
 def _source(labels: Labels, folders: FolderReading, option: str, rank: int, key: str, **values: object) -> Source:
@@ -192,13 +192,6 @@ def _source(labels: Labels, folders: FolderReading, option: str, rank: int, key:
     spelled = {name: printable(label) for name, label in labels.items()}
     example = next((name for name in spelled if folders.places[name].split in ("", "train")), next(iter(spelled)))
     return Source(spelled, said(key, label=spelled[example], path=printable(example), **values), option, rank)
-
-
-def _are_codes(way: Source, names: Sequence[Source]) -> bool:
-    """Tell whether folders may have persons' codes as names, while a part of the file names recurs in each."""
-    names_of = {*way.labels.values()}
-    coded = _are_persons(names_of) or all(len(name) <= _CODE and name.isupper() for name in names_of)
-    return coded and any(cross(way.labels, other.labels) for other in names)
 
 
 def _crossing_notes(best: Source, names: Sequence[Source]) -> tuple[Said, ...]:
@@ -382,7 +375,7 @@ def _person_notes(images: Sequence[Image], source: Source, named: Reading) -> tu
     if source.option.startswith("CLASS_LEVEL") and words.are_days(counts):
         return (said("data.notes.days", names=words.first(counts)),)
     usual, number = Counter(counts.values()).most_common(1)[0] if counts else (0, 0)
-    few = _OF_ONE if _are_persons(counts) else _FEW
+    few = _OF_ONE if _are_persons(source.labels) and min(counts)[-1].isdigit() else _FEW
     alike = len(counts) >= MANY and number > 0.9 * len(counts) and usual <= few
     digits = all(name.isdecimal() and len(name) == 1 for name in counts)
     named_so = not source.option.startswith("CLASS_LEVEL") or named.recognised_by or digits
