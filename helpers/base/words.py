@@ -22,7 +22,7 @@ import numpy as np
 from babel import Locale
 from babel.dates import format_date, format_timedelta
 from babel.lists import format_list
-from babel.numbers import get_decimal_symbol, get_group_symbol
+from babel.numbers import format_compact_decimal, get_decimal_symbol, get_group_symbol
 
 FOLDER = Path(__file__).parents[1] / "report" / "words"
 PLAIN = "en"  # the language that is spoken where none is asked for
@@ -211,7 +211,8 @@ def format_value(value: Any, spec: str = "") -> str:
 
     None gives a dash; True and False give yes and no; a list gives its items, joined as in a sentence; numbers get a
     true minus sign; a name that is known, the one that the language has, except with the format `raw`, or
-    `quoted` for one in quotation marks, in which `each` sets the language's; a part with words of its own, these.
+    `quoted` for one in quotation marks, in which `each` sets the language's; a part with words of its own, these; and
+    `compact` counts large numbers as the language does, such as 13 million.
     Raises ValueError or TypeError where the format does not fit the value.
     """
     if value is None:
@@ -228,6 +229,8 @@ def format_value(value: Any, spec: str = "") -> str:
         return name if spec == "raw" else template("shared.quoted").replace("{name}", name)
     if isinstance(value, str):
         return format(show(value), spec)
+    if spec == "compact":
+        return BESIDE.sub(" ", format_compact_decimal(value, format_type="long", locale=_locale(), fraction_digits=1))
     if "|" in spec:
         return spec.split("|")[0 if _locale().plural_form(value) == "one" else -1]
     shown = format(value, spec)

@@ -158,8 +158,9 @@ def fill(text: str, numbers: Mapping[str, Any], place: str) -> str:
         keys = {key for _, key, _, _ in Formatter().parse(text) if key is not None}
     except ValueError:
         raise RemarkError(f"{place} has a brace without its pair in {text!r}; write {{{{ for a brace.") from None
+    known = sorted(name for name, value in numbers.items() if "." in name and isinstance(value, str | int | float))
     for key in sorted(keys - numbers.keys()):
-        raise RemarkError(f"{place} asks for the number {key!r}, which no answer has; {near(key, sorted(numbers))}")
+        raise RemarkError(f"{place} asks for the number {key!r}, which no answer has; {near(key, known)}")
     try:
         return render(text, {key: numbers[key] for key in keys})
     except ValueError as error:

@@ -37,6 +37,20 @@ def test_chinese_has_punctuation_as_wide_as_its_characters() -> None:
     assert [key for key, said in words.catalogue("zh-Hant").items() if narrow.search(said)] == []
 
 
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_blank_stands_between_two_chinese_characters(language: str) -> None:
+    apart = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef] +[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
+    option = re.compile(r"[A-Z]+=\S+")  # ends in a Chinese word that is to be replaced
+    assert [key for key, said in words.catalogue(language).items() if apart.search(option.sub("-", said))] == []
+
+
+def test_a_large_number_is_counted_in_thousands_and_millions_or_as_chinese_counts_in_ten_thousands() -> None:
+    sentence, costs = "{cnn:compact}/{dnn:compact}", {"cnn": 13_021_440, "dnn": 224_132}
+    assert words.render(sentence, costs) == "13 million/224.1 thousand"
+    with words.use("zh-Hant"):
+        assert words.render("做{cnn:compact}次，{dnn:compact}次。", costs) == "做 1302.1 萬次，22.4 萬次。"
+
+
 def test_a_list_and_a_count_are_set_as_the_language_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert words.render("{n:,} {n:image|images}", {"n": 1}) == "1 image"
     assert words.render("{n:,} {n:image|images}", {"n": 1200}) == "1,200 images"
@@ -89,7 +103,7 @@ def test_a_layer_is_named_by_its_kind_and_number_and_a_class_of_a_user_that_is_c
     monkeypatch.setattr(words, "_kept", frozenset())
     assert [words.show(name) for name in ("relu 6", "member 1", "C# 3")] == ["ReLU 6", "member 1", "C# 3"]
     with words.use("zh-Hant"):
-        assert words.show("relu 6") == "第 6 個 ReLU" and words.show("member 1") == "成員 1"
+        assert words.show("relu 6") == "ReLU 6" and words.show("member 1") == "成員 1"
         words.keep(["relu 6", "relu 7"])
         assert words.show("relu 6") == "relu 6"
 
@@ -97,7 +111,7 @@ def test_a_layer_is_named_by_its_kind_and_number_and_a_class_of_a_user_that_is_c
 def test_chinese_and_a_letter_or_number_stand_apart_and_each_of_a_list_in_quotation_marks() -> None:
     values = {"a": "relu 1", "b": 3, "c": ["happy", "sad"]}
     with words.use("zh-Hant"):
-        assert words.render("從{a}到{b}層，{c:each}", values) == "從第 1 個 ReLU 到 3 層，「快樂」和「難過」"
+        assert words.render("從{a}到{b}層，{c:each}", values) == "從 ReLU 1 到 3 層，「快樂」和「難過」"
         assert words.render("{a}的{b:.0%}", {"a": "RISE", "b": 0.5}) == "RISE 的 50%"
     assert words.render("{a}s and {b}%", {"a": "cat", "b": 3}) == "cats and 3%"
 

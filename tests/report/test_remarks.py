@@ -89,6 +89,12 @@ def test_what_cannot_be_filled_is_said_with_the_place(text: str, said: str) -> N
         fill(text, NUMBERS, "notes/faces.md")
 
 
+def test_only_what_can_be_set_into_a_sentence_is_offered() -> None:
+    more = {"origin": "7322742dcd", "warnings": [], "balanced.recalls": [0.5], "most_confused.true": "sad"}
+    with pytest.raises(RemarkError, match=r"there are cnn\.parameters, cnn\.test_accuracy, most_confused\.true\.$"):
+        fill("{zzz}", NUMBERS | more, "notes/faces.md")
+
+
 def test_remarks_belong_to_the_question_above_them(notes: Path) -> None:
     notes.write_text("# Question 4\nThe *mouth*.\n\n# 01_train_cnn\nSlow.\n# 問題 4\nAgain.\n", encoding="utf-8")
     books = [write_notebook(notes.parent, "01_train_cnn"), write_notebook(notes.parent, "04_maps", ("remark", "Cell"))]
