@@ -1,10 +1,12 @@
 """How full the pages of a PDF are, measured on pictures: in the shipped sample, and where figures are fitted."""
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import typst
 from matplotlib.figure import Figure
@@ -20,6 +22,7 @@ from helpers.report.pdf import FULL, build_report, fullness
 
 SAMPLES = sorted((ROOT / "reports" / "sample").glob("*.pdf"))
 MOST_PAGES = 14  # before the appendix
+HEADS, PICTURES = ("Question 1:", "Question 2:"), ("The picture of 01.", "The picture of 02.")
 
 
 def fillings(path: Path) -> tuple[list[float], list[int]]:
@@ -95,3 +98,32 @@ def test_figures_of_an_appendix_are_a_little_smaller_where_that_fills_its_pages(
     fitted = too_empty(*fillings(build_report(report)))
     monkeypatch.setattr(pdf, "SCALES", (1,))
     assert fitted == {} and too_empty(*fillings(build_report(report))) != {}
+
+
+def test_a_figure_right_under_the_head_of_a_question_is_not_on_a_page_before_it(tmp_path: Path) -> None:
+    for name, words in ("01_train_cnn", 760), ("02_compare_dnn", 10):
+        answer = Answer(tmp_path, name, f"About {name[:2]}", "Which?")
+        answer.summary("It is right.")
+        answer.figure("carries", framed(3, 2), "The first.", carries=True)
+        answer.figure("next", framed(6, 1.5), f"The picture of {name[:2]}.")
+        answer.table("rows", pd.DataFrame({"row": range(14)}), "Rows.")
+        answer.say("word " * words)
+        answer.save()
+    stamp = dict.fromkeys(STAMP_KEYS, "") | {"date": "2025-01-31", "versions": {}, "notes": []}
+    made = build_report(Report(tmp_path, ["01_train_cnn", "02_compare_dnn"], stamp, HandIn(detail="short")))
+    texts = [page.extract_text() for page in PdfReader(made).pages][3:]
+    heads, pictures = ([[said in text for text in texts].index(True) for said in said] for said in (HEADS, PICTURES))
+    assert heads[1] > heads[0] and all(head <= picture for head, picture in zip(heads, pictures))
+
+
+@pytest.mark.parametrize("words", [292, 300, 312, 640])
+def test_no_row_of_a_long_table_stands_alone_on_a_page(tmp_path: Path, words: int) -> None:
+    answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
+    answer.summary("Right.")
+    answer.say("word " * words)
+    answer.table("rows", pd.DataFrame({"row": [f"row-{row}." for row in range(30)]}), "Rows.")
+    answer.save()
+    stamp = dict.fromkeys(STAMP_KEYS, "") | {"date": "2025-01-31", "versions": {}, "notes": []}
+    made = build_report(Report(tmp_path, ["01_train_cnn"], stamp))
+    rows = [len(re.findall(r"row-\d", page.extract_text())) for page in PdfReader(made).pages]
+    assert sum(rows) == 30 and min(filter(None, rows)) >= 3
