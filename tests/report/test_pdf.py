@@ -345,12 +345,12 @@ def test_a_short_answer_a_little_too_long_for_its_page_is_set_with_smaller_figur
     answer = Answer(tmp_path, "01_train_cnn", "Training", "Which?")
     answer.summary("It is right.")
     for name in ("one", "two"):
-        answer.figure(name, draw(6, 4.4), f"The caption of {name}.", carries=True)
+        answer.figure(name, draw(6, 4.0), f"The caption of {name}.", carries=True)
     answer.limit("One training.")
     answer.save()
     (page,) = PdfReader(build_report(Report(tmp_path, ["01_train_cnn"], STAMP, HandIn(detail="short")))).pages[1:]
     left, _, right, _ = figure_box(page)
-    assert "One training." in page.extract_text() and 0.79 * 6 * 72 < right - left < 0.96 * 6 * 72
+    assert "One training." in page.extract_text() and 0.89 * 6 * 72 < right - left < 0.96 * 6 * 72
 
 
 def test_a_figure_that_fits_below_the_text_of_a_short_answer_comes_before_one_that_does_not(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from helpers.base import words
-from helpers.report import plots
+from helpers.report import pdf, plots
 from helpers.report.plots import missing_characters, style
 
 RANDOM = np.random.default_rng(0)
@@ -155,6 +155,20 @@ def test_a_figure_is_as_wide_as_the_text_not_blank_and_not_cut(name: str) -> Non
     assert pixels(figure).std() > 5
     assert not is_cut(figure)
     assert not formulas(figure)
+    texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    assert min(text.get_fontsize() for text in texts) * min(pdf.SCALES) >= 7  # points, as small as it is ever set
+
+
+def test_names_of_panels_that_stand_close_do_not_touch() -> None:
+    titles = [f"{kind},\n{by}" for by in ("blurred", "mean colour", "same face") for kind in ("insertion", "deletion")]
+    curves = {"right answers (56)": RANDOM.random((4, 6, 49)), "wrong answers (4)": RANDOM.random((4, 6, 49))}
+    figure = plots.perturbation_curves(curves, ["gradient × input (black)", *"bcd"], titles, "b")
+    assert not is_cut(figure) and overlapping(figure) == []
+    photos, outputs = np.zeros((4, 4, 48, 48, 1)), np.zeros((4, 4, 6, 6))
+    names = [plots.place_name(place, 64) for place in (18, 50, 32, 31)]
+    for language in ("en", "zh-Hant"):
+        with words.use(language):
+            assert overlapping(plots.filters_on_images(photos[:, 0], photos, outputs, names)) == []
 
 
 def formulas(figure: Figure) -> list[str]:
@@ -193,7 +207,7 @@ def test_mistakes_are_marked_and_right_answers_are_not() -> None:
     figure = FIGURES["prediction_grid"]()
     titles = [(axes.get_title(), axes.title.get_color()) for axes in figure.axes if axes.get_visible()]
     assert titles[0] == ("angry\n\N{CHECK MARK} angry 50%", "black")
-    assert titles[1] == ("angry\n\N{MULTIPLICATION SIGN} noodles/pasta\n50%", plots.MISTAKE)
+    assert titles[1] == ("angry\n\N{MULTIPLICATION SIGN}\nnoodles/pasta\n50%", plots.MISTAKE)
 
 
 def test_each_confused_pair_may_begin_a_row() -> None:

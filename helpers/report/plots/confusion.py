@@ -30,7 +30,7 @@ def confusion_heatmaps(counts: np.ndarray, shares: np.ndarray, class_names: Sequ
         return _large_heatmap(counts, shares, class_names)
     panels = [(counts, say("images"), "d"), (shares, say("share_of_class"), ".0%")][len(class_names) > _PAIRED :]
     figure = new_figure(3.4 if len(panels) == 2 else 5.6)
-    names, size = [shorten(name, _LETTERS) for name in class_names], min(7, 120 / len(panels) / len(class_names))
+    names, size = [shorten(n, _LETTERS) for n in class_names], min(style.SMALL, 120 / len(panels) / len(class_names))
     for axes, (values, title, form) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
         # Both are coloured by share: by counts a frequent class would look well recognised just for being frequent.
         options = {"annot": values, "fmt": form, "annot_kws": {"size": size}, "square": True, "linewidths": 0.5}
@@ -83,7 +83,7 @@ def _large_heatmap(counts: np.ndarray, shares: np.ndarray, class_names: Sequence
     for axis, cells in zip((axes.yaxis, axes.xaxis), worst.tolist()):
         places = _apart(cells, len(shares) / _NAMED) or [*range(len(shares))]
         names = [shorten(class_names[place], _LETTERS) for place in places]
-        axis.set_ticks(np.array(places) + 0.5, names, fontsize=6, rotation=0 if axis is axes.yaxis else 90)
+        axis.set_ticks(np.array(places) + 0.5, names, fontsize=7, rotation=0 if axis is axes.yaxis else 90)
     axes.set(title=say("share_of_class"), xlabel=say("predicted"), ylabel=say("true"))
     axes.tick_params(length=2)
     return figure

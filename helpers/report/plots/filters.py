@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from helpers.report.plots import style
 from helpers.report.plots.images import hide_axes, label_mosaic, mosaic, mosaic_columns, show_image
 from helpers.report.plots.style import COLOURS, DIVERGING, SEQUENTIAL, TEXT_WIDTH, drawn, new_figure, say, thin_bar
 
@@ -65,7 +66,7 @@ def ascent_progress(
     for row, place in enumerate(chosen):
         for column, (step, images) in enumerate(snapshots.items()):
             show_image(grid[row, column], images[place], say("steps", steps=step) if row == 0 else "")
-        grid[row, 0].set_ylabel(names[row], color=COLOURS[row], fontsize=7)
+        grid[row, 0].set_ylabel(style.wrap(names[row], 12), color=COLOURS[row], fontsize=style.SMALL)
     axes = right.subplots()
     axes.plot(measured, objective, color="0.8", linewidth=0.5, zorder=1)
     for row, place in enumerate(chosen):
@@ -89,7 +90,7 @@ def filters_on_images(made: np.ndarray, photos: np.ndarray, outputs: np.ndarray,
         figure.subplots(len(made), columns, squeeze=False), made, photos, outputs, names, strict=True
     ):
         show_image(line[0], image)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=7)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=style.SMALL)
         highest = max(float(maps.max()), 1e-30)
         for left, right, photo, output in zip(line[1::2], line[2::2], row, maps, strict=True):
             show_image(left, photo)
@@ -97,7 +98,7 @@ def filters_on_images(made: np.ndarray, photos: np.ndarray, outputs: np.ndarray,
             hide_axes(right)
     titles = [title for rank in range(1, photos.shape[1] + 1) for title in (say("test_rank", rank=rank), say("output"))]
     for axes, title in zip(figure.axes, [say("made"), *titles], strict=False):
-        axes.set_title(title, fontsize=7, pad=2)
+        axes.set_title(title, fontsize=style.SMALL, pad=2)
     return figure
 
 
@@ -121,7 +122,7 @@ def dream_panels(
     figure.colorbar(drawn, ax=grid[2], shrink=0.7, pad=0.03)
     for values, name, colour in zip(objective, sizes, COLOURS):
         grid[3].plot(measured, values, label=name, color=colour)
-    grid[3].set_title(say("octaves"), fontsize=7, pad=2)
+    grid[3].set_title(say("octaves"), fontsize=style.SMALL, pad=4)
     grid[3].set(xlabel=say("step"), ylim=(0, 1.25 * objective.max()))
     grid[3].legend(loc="upper left", ncols=3, columnspacing=0.8, handlelength=1, borderaxespad=0.1)
     return figure

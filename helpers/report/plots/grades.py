@@ -9,7 +9,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.report.plots.style import COLOURS, DIVERGING, drawn, in_percent, new_figure, say, shorten
+from helpers.report.plots import style
+from helpers.report.plots.style import COLOURS, DIVERGING, drawn, new_figure, say, shorten
 
 
 @drawn
@@ -25,7 +26,7 @@ def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (title, table) in zip(grid, tables.items()):
         ratios = table.pivot_table("ratio", "group", "region", sort=False)
-        look = {"cmap": DIVERGING, "norm": LogNorm(0.25, 4), "cbar": False, "annot_kws": {"size": 7}}
+        look = {"cmap": DIVERGING, "norm": LogNorm(0.25, 4), "cbar": False, "annot_kws": {"size": style.SMALL}}
         sns.heatmap(ratios.clip(0.01), ax=axes, annot=ratios, fmt=".1f", linewidths=0.5, **look)
         for group, region in chosen[title][["group", "region"]].to_numpy():
             place = [*ratios.columns].index(region), [*ratios.index].index(group)
@@ -48,22 +49,25 @@ def perturbation_curves(
     curves: row label -> (names, panels, steps + 1), probabilities in 0..1; names: of the lines, the last
     `baselines` of them drawn in black; titles: of the panels; chance: the name that is the chance level.
     """
-    figure = new_figure(1.05 + 1.55 * len(curves))
+    figure = new_figure(1.2 + 1.55 * len(curves))
     grid = figure.subplots(len(curves), len(titles), sharex=True, sharey=True, squeeze=False)
     for line, (label, values) in zip(grid, curves.items()):
         line[0].set_ylabel("{}\n{}".format(label, say("probability")))
         for place, axes in enumerate(line):
-            for name, curve, style in zip(names, values[:, place], _line_styles(len(names), baselines)):
+            for name, curve, look in zip(names, values[:, place], _line_styles(len(names), baselines)):
                 shown = say("by_chance", name=name) if name == chance else name
-                axes.plot(np.linspace(0, 1, len(curve)), curve, label=shown, **style)
+                axes.plot(np.linspace(0, 1, len(curve)), curve, label=shown, **look)
             axes.grid(True, axis="y")
     for axes, title in zip(grid[0], titles):
         axes.set_title(title)
     for axes in grid[-1]:
-        axes.set_xlabel(say("share_of_pixels"))
-        in_percent(axes.xaxis)
-    grid[0, 0].set(ylim=(0, 1), xlim=(0, 1), xticks=[0, 0.5, 1])
-    figure.legend(handles=grid[0, 0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4)
+        axes.set_xlabel(style.wrap(say("share_of_pixels"), 12))
+        axes.set_xticks([0, 0.5, 1], ["0%", "", "100%"])
+        for label, side in zip(axes.get_xticklabels(), ("left", "center", "right")):
+            label.set_horizontalalignment(side)  # so that it does not touch that of the next panel
+    grid[0, 0].set(ylim=(0, 1), xlim=(0, 1))
+    handles = grid[0, 0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1)
     return figure
 
 
@@ -79,15 +83,15 @@ def cascade_lines(
     figure = new_figure(3.0)
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, values) in zip(grid, panels.items()):
-        for name, line, style in zip(names, values, _line_styles(len(names), 0)):
+        for name, line, look in zip(names, values, _line_styles(len(names), 0)):
             known = np.flatnonzero(np.isfinite(line))
             dashes = "-" if len(known) == len(line) else ":"
-            axes.plot(known, line[known], dashes, marker="o", markersize=2.5, label=name, **style)
+            axes.plot(known, line[known], dashes, marker="o", markersize=2.5, label=name, **look)
         axes.plot([half, half], [passing, 1], color="0.3", linewidth=5, alpha=0.25, solid_capstyle="butt")
         axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
         axes.set(title=title, ylim=(None, 1.02), xlabel=say("randomised"))
         axes.grid(True, axis="y")
-    figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4)
+    figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4, columnspacing=1)
     return figure
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from skimage.util import montage
 
 from helpers.base.words import Said, said
+from helpers.report.plots import style
 from helpers.report.plots.style import DIVERGING, MISTAKE, SEQUENTIAL, TEXT_WIDTH, drawn, letters_in, new_figure, wrap
 
 
@@ -62,7 +63,7 @@ def hide_axes(axes: Axes, title: str = "") -> None:
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     if title:
-        axes.set_title(title, fontsize=7, pad=2)
+        axes.set_title(title, fontsize=style.SMALL, pad=2)
 
 
 def mosaic(tiles: np.ndarray, columns: int, gap: int = 1, fill_value: float = np.nan) -> np.ndarray:
@@ -163,7 +164,7 @@ def image_rows(rows: Mapping[str, np.ndarray], titles: Sequence[str] = ()) -> Fi
             axes.set_visible(False)
         for axes, image in zip(line, images):
             show_image(axes, image)
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=7)
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=style.SMALL)
     for axes, title in zip(grid[0], titles):
-        axes.set_title(title, fontsize=7, pad=2)
+        axes.set_title(title, fontsize=style.SMALL, pad=2)
     return figure

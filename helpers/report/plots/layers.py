@@ -20,7 +20,7 @@ def layer_overview(layers: Mapping[str, np.ndarray], channels: int) -> Figure:
     layers: label -> (h, w, channels) or (units,), in the order of the network, which runs down the columns.
     Each row has its own scale, from its 1st to its 99th percentile.
     """
-    side, gap, label_width = 24, 2, 0.82
+    side, gap, label_width = 24, 2, 0.9
     columns = 2 if len(layers) <= 48 else 3  # keeps a deep network on one page
     rows = -(-len(layers) // columns)
     cell = (style.TEXT_WIDTH / columns - label_width) / channels

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
-from helpers.report.plots.style import COLOURS, drawn, in_percent, new_figure, say, wrap
+from helpers.report.plots.style import COLOURS, SMALL, drawn, in_percent, new_figure, say, wrap
 
 _WIDTH = 15  # characters of a line in a box
 
@@ -41,8 +41,8 @@ def block_diagram(blocks: Sequence[tuple[str, str, str]], columns: int = 6) -> F
 def _draw_block(axes: Axes, x: float, y: float, colour: str, label: str, output: str) -> None:
     look: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.05", "fc": colour, "ec": "0.35", "lw": 0.6}
     axes.add_patch(FancyBboxPatch((x + 0.03, y - 0.64), 0.76, 0.6, **look))
-    axes.text(x + 0.41, y - 0.34, wrap(label, _WIDTH), ha="center", va="center", fontsize=7, linespacing=1.1)
-    axes.text(x + 0.41, y - 0.67, output, ha="center", va="top", fontsize=7, color="0.35")
+    axes.text(x + 0.41, y - 0.34, wrap(label, _WIDTH), ha="center", va="center", fontsize=SMALL, linespacing=1.1)
+    axes.text(x + 0.41, y - 0.67, output, ha="center", va="top", fontsize=SMALL, color="0.35")
 
 
 def _join_blocks(axes: Axes, i: int, columns: int) -> None:

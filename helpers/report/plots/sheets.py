@@ -114,7 +114,7 @@ def masked(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _draw_sheet(rows: Sequence[SheetRow], titles: Sequence[str | Said], most_columns: int = 12) -> Figure:
     """Draw rows of tiles under titles, in bands one below another where there are too many columns."""
-    left, right, gap = 0.82, 0.62, 0.04
+    left, right, gap = 0.95, 0.72, 0.04
     shown = [show(title) for title in titles]
     columns, points = _fit_columns(shown, most_columns, style.TEXT_WIDTH - left - right)
     bands = -(-len(titles) // columns)
@@ -148,10 +148,10 @@ def _fit_columns(titles: Sequence[str], most: int, room: float) -> tuple[int, fl
     """Say how many columns there may be so that no word of a title is broken, and in points how large they are set."""
     longest = max(len(word) for title in titles for word in title.replace("_", " ").split())
     for columns in range(min(len(titles), most), 4, -1):
-        for points in (7.0, 6.0):
+        for points in (style.SMALL, 7.0):
             if longest <= letters_in(min(_TILE, room / columns) - 0.06, points):
                 return columns, points
-    return min(len(titles), 4), 6.0
+    return min(len(titles), 4), 7.0
 
 
 def _gap(width: int) -> int:
@@ -174,7 +174,7 @@ def _draw_row(axes: Axes, row: SheetRow, chosen: slice) -> AxesImage:
         sheet, colours = mosaic(tiles, len(tiles), gap, fill_value=255).squeeze().astype(np.uint8), "gray"
     drawn = axes.imshow(sheet, cmap=colours, vmin=low, vmax=high, aspect="auto")
     hide_axes(axes)
-    axes.set_ylabel(wrap(show(row.label), 13), rotation=0, ha="right", va="center", fontsize=7, labelpad=4)
+    axes.set_ylabel(wrap(show(row.label), 13), rotation=0, ha="right", va="center", fontsize=style.SMALL, labelpad=4)
     return drawn
 
 
@@ -182,7 +182,7 @@ def _draw_bar(figure: Figure, drawn: AxesImage, axes: Axes, limits: tuple[float,
     low, high = limits
     bar = figure.colorbar(drawn, cax=axes, ticks=[low, 0, high] if low < 0 else [low, high])
     thin_bar(bar, [f"{tick:.3g}".replace("-", "\N{MINUS SIGN}") for tick in bar.get_ticks()])
-    bar.set_label(label, fontsize=7, labelpad=1)
+    bar.set_label(label, fontsize=style.SMALL, labelpad=1)
 
 
 _COLUMNS = 5

@@ -23,6 +23,7 @@ from helpers.base import words
 from helpers.base.words import Said
 
 TEXT_WIDTH = 6.7  # inches between the margins of the report's page
+SMALL = 7.8  # points of the small print, which are 7 where a figure is set at nine tenths of its size
 SEQUENTIAL = "magma"
 CHANNELS = "viridis"  # of a layer, as keract draws them
 DIVERGING = "vlag"
@@ -121,7 +122,7 @@ def shorten(name: str, letters: int) -> str:
     return (f"{name[: letters // 2]}…{name[-(letters // 2) :]}" if cut else name).replace("_", " ")
 
 
-def letters_in(inches: float, points: float = 7) -> int:
+def letters_in(inches: float, points: float = SMALL) -> int:
     """Say how many letters of the small print of a figure fit into a width."""
     return max(6, int(inches * 119 / points))
 
