@@ -210,9 +210,8 @@ def format_value(value: Any, spec: str = "") -> str:
     """Write one JSON value as a reader sees it, in the language that is spoken.
 
     None gives a dash; True and False give yes and no; a list gives its items, joined as in a sentence; numbers get a
-    true minus sign; a name that is known, the one that the language has, except with the format `raw`, or
-    `quoted` for one in quotation marks, in which `each` sets the language's; a part with words of its own, these; and
-    `compact` counts large numbers as the language does, such as 13 million.
+    true minus sign, and with `compact` the language's words, as in 13 million; a name that is known, the language's,
+    except with `raw`, or `quoted` for one in quotation marks, in which `each` sets the language's; a part, its words.
     Raises ValueError or TypeError where the format does not fit the value.
     """
     if value is None:

@@ -9,8 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.report.plots import style
-from helpers.report.plots.style import COLOURS, DIVERGING, drawn, new_figure, say, shorten
+from helpers.report.plots.style import COLOURS, DIVERGING, SMALL, drawn, in_percent, new_figure, say, shorten, wrap
 
 
 @drawn
@@ -26,7 +25,7 @@ def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (title, table) in zip(grid, tables.items()):
         ratios = table.pivot_table("ratio", "group", "region", sort=False)
-        look = {"cmap": DIVERGING, "norm": LogNorm(0.25, 4), "cbar": False, "annot_kws": {"size": style.SMALL}}
+        look = {"cmap": DIVERGING, "norm": LogNorm(0.25, 4), "cbar": False, "annot_kws": {"size": SMALL}}
         sns.heatmap(ratios.clip(0.01), ax=axes, annot=ratios, fmt=".1f", linewidths=0.5, **look)
         for group, region in chosen[title][["group", "region"]].to_numpy():
             place = [*ratios.columns].index(region), [*ratios.index].index(group)
@@ -61,13 +60,10 @@ def perturbation_curves(
     for axes, title in zip(grid[0], titles):
         axes.set_title(title)
     for axes in grid[-1]:
-        axes.set_xlabel(style.wrap(say("share_of_pixels"), 12))
-        axes.set_xticks([0, 0.5, 1], ["0%", "", "100%"])
-        for label, side in zip(axes.get_xticklabels(), ("left", "center", "right")):
-            label.set_horizontalalignment(side)  # so that it does not touch that of the next panel
-    grid[0, 0].set(ylim=(0, 1), xlim=(0, 1))
-    handles = grid[0, 0].get_legend_handles_labels()[0]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1)
+        axes.set_xlabel(wrap(say("share_of_pixels"), 12))
+        in_percent(axes.xaxis)
+    grid[0, 0].set(ylim=(0, 1), xlim=(0, 1), xticks=[0, 0.5])  # a label at 1 would touch the next panel's first
+    figure.legend(handles=grid[0, 0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4)
     return figure
 
 
@@ -91,7 +87,7 @@ def cascade_lines(
         axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
         axes.set(title=title, ylim=(None, 1.02), xlabel=say("randomised"))
         axes.grid(True, axis="y")
-    figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4, columnspacing=1)
+    figure.legend(handles=grid[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4)
     return figure
 
 
