@@ -1000,6 +1000,12 @@ def test_names_that_may_be_meant_otherwise_are_pointed_out(
     assert sentence in " ".join(parts(look(str(path), options=Options(class_level=class_level))[1].sentences()))
 
 
+def test_a_class_that_the_option_names_and_no_image_has_is_told(tmp_path: Path) -> None:
+    path = build(tree({"0": 12, "1": 12}), tmp_path)
+    told = " ".join(parts(look(str(path), options=Options(classes="ant,bee,cow"))[1].sentences()))
+    assert "named by the option CLASSES, of which 'cow' has no image: ant and bee" in told
+
+
 def test_a_table_that_is_passed_over_for_the_folders_is_told(tmp_path: Path) -> None:
     path = build(tree(dict.fromkeys(PETS, 12)), tmp_path)
     table(path / "t.csv", ["file", "mood"], [[f"{c}/{i}.png", "abc"[i % 3]] for c in PETS for i in range(12)])

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from posixpath import splitext
 
-from helpers.base.words import Said, said
+from helpers.base.words import Said, said, some
 from helpers.data import sources
 from helpers.data.containers import Members
 from helpers.data.labels import words
@@ -69,10 +69,10 @@ def read_names(names: Sequence[str], wanted: str = "") -> dict[int | str, dict[s
 
 def read_places(names: Sequence[str], persons: Mapping[str, str]) -> dict[int | str, dict[str, str]]:
     """Read two letters that recur in every folder of a person, as AN of AF01ANS.JPG in AF01, by their pattern."""
-    some = names[:: max(1, len(names) // 1000)]
-    for place in range(min(len(splitext(name.rpartition("/")[2])[0]) for name in some) - 1):
+    few = names[:: max(1, len(names) // 1000)]
+    for place in range(min(len(splitext(name.rpartition("/")[2])[0]) for name in few) - 1):
         pattern = f"^.{{{place}}}(..)"
-        (labels,) = read_names(some, pattern).values()
+        (labels,) = read_names(few, pattern).values()
         if _are_classes(labels) and all(map(str.isalpha, labels.values())) and cross(persons, labels):
             return read_names(names, pattern)
     return {}
@@ -114,7 +114,8 @@ def name_classes(path: str, found: Sequence[str], members: Members, wanted: str)
     if wanted:
         lines, source = _read_wanted(path, members, wanted)
         if names := _match(found, lines):
-            return names, source
+            more = [line[-1] for line in lines if "," in wanted and printable(line[-1]) not in names.values()]
+            return names, said("data.named_by.more", names=some(more, 3)) if more else source
         raise refused("classes", path=path, n=len(lines), all=len(found), names=[*found])
     if all(name.isdecimal() or re.fullmatch(r"n\d{8}", name) for name in found):
         for name in sorted(members.files):
