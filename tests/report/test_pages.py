@@ -127,3 +127,8 @@ def test_no_row_of_a_long_table_stands_alone_on_a_page(tmp_path: Path, words: in
     made = build_report(Report(tmp_path, ["01_train_cnn"], stamp))
     rows = [len(re.findall(r"row-\d", page.extract_text())) for page in PdfReader(made).pages]
     assert sum(rows) == 30 and min(filter(None, rows)) >= 3
+
+
+def test_the_sample_reports_are_small_enough_to_be_shipped() -> None:
+    files = [file for file in (ROOT / "reports" / "sample").iterdir() if file.suffix in (".pdf", ".html")]
+    assert len(files) == 4 and sum(file.stat().st_size for file in files) <= 8_400_000  # bytes
