@@ -1,6 +1,5 @@
 """What every layer of a network makes of an image, read with keract."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from itertools import filterfalse, pairwise
@@ -14,7 +13,7 @@ from skimage.transform import resize
 from helpers.explain.keract_bridge import is_input, keract
 from helpers.networks.architectures import ENLARGEMENT
 from helpers.networks.chunks import chunks, gradient_bytes
-from helpers.networks.layers import ACTIVATIONS, CONVOLUTIONS, POOLINGS
+from helpers.networks.layers import ACTIVATIONS, CONVOLUTIONS, POOLINGS, has_map, kind_in_words
 
 ROLES = {
     "Conv2D": "conv", "DepthwiseConv2D": "depthwise", "SeparableConv2D": "separable", "GroupNormalization": "norm",
@@ -27,8 +26,7 @@ RECTIFIED = ("ReLU", "LeakyReLU", "PReLU", "ELU", "Activation")  # kinds of laye
 def activations(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
     """Give the output of every layer, pooling layers included, in the order of the model.
 
-    images: (N, H, W, C) in 0..255. Returns layer name -> float32 array (N, ...); the input itself is left
-    out.
+    images: (N, H, W, C) in 0..255. Returns layer name -> float32 array (N, ...), without the input itself.
     """
     return _without_input(model, keract.get_activations(model, images.astype(np.float32)))
 
@@ -37,8 +35,7 @@ def gradients(model: keras.Model, image: np.ndarray, label: int) -> dict[str, np
     """Give the gradient of one class's logit with respect to the output of every layer.
 
     image: (H, W, C) in 0..255; label: a class of the model. Returns layer name -> (1, ...) float32, signed.
-    Not of the cross-entropy, of which a confident network has next to no gradient.
-    Raises ValueError on a class that the model does not have.
+    Not of the cross-entropy, of which a confident network has next to none. Raises ValueError on an unknown class.
     """
     classes = model.output_shape[-1]
     if not 0 <= label < classes:
@@ -59,8 +56,7 @@ def layer_labels(model: keras.Model) -> dict[str, str]:
     seen: Counter[str] = Counter()
     labels = {}
     for layer in filterfalse(is_input, model.layers):
-        kind = type(layer).__name__
-        role = ROLES.get(kind, re.sub("(?<=[a-z])(?=[A-Z])", " ", kind).lower())
+        role = ROLES.get(type(layer).__name__, kind_in_words(layer))
         seen[role] += 1
         labels[layer.name] = f"{role} {seen[role]}"
     return labels
@@ -69,11 +65,10 @@ def layer_labels(model: keras.Model) -> dict[str, str]:
 def stages(model: keras.Model) -> list[str]:
     """List the names of the layers that rectify or pool a map, in order: what the next layers get to see.
 
-    Where there are none, the convolutions are given. What makes images larger before the first convolution is none of
-    them, though it may average pixels.
+    Where there are none, the convolutions are given; what enlarges images before the first of these is left out.
     """
     for kinds in ((*ACTIVATIONS, *POOLINGS), CONVOLUTIONS):
-        found = [layer for layer in model.layers if isinstance(layer, kinds) and len(layer.output.shape) == 4]
+        found = [layer for layer in model.layers if isinstance(layer, kinds) and has_map(layer)]
         if names := [layer.name for layer in found if not layer.name.startswith(ENLARGEMENT)]:
             return names
     return []
@@ -81,16 +76,14 @@ def stages(model: keras.Model) -> list[str]:
 
 def pooling_pairs(model: keras.Model) -> list[tuple[str, str]]:
     """Pair each pooling layer with the stage before it: (name before, name of the pooling layer)."""
-    names = stages(model)
-    return [(a, b) for a, b in pairwise(names) if isinstance(model.get_layer(b), POOLINGS)]
+    return [(a, b) for a, b in pairwise(stages(model)) if isinstance(model.get_layer(b), POOLINGS)]
 
 
 def heatmap(activation: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Average the channels of one layer into one map, enlarged to the size of the image.
 
-    activation: (h, w, channels); each channel is divided by its own maximum first, so that a loud one does
-    not drown the others, and counts as zero where it has no positive output. Returns `shape` float32 in 0..1,
-    bilinear.
+    activation: (h, w, channels); each channel is divided by its own maximum first, so that a loud one does not drown
+    the others, and is zero where it has no positive output. Returns `shape` float32 in 0..1, bilinear.
     """
     positive = activation.clip(min=0)
     peaks = positive.max(axis=(0, 1))
@@ -99,10 +92,9 @@ def heatmap(activation: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def contribution(activation: np.ndarray, gradient: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Add up, over the channels, activation times gradient: what each place adds to the logit, to first
-    order.
+    """Sum activation times gradient (h, w, channels): what each place adds to the logit, to first order.
 
-    activation, gradient: (h, w, channels). Returns `shape` float32, signed, enlarged bilinearly.
+    Returns `shape` float32, signed, enlarged bilinearly.
     """
     return resize((activation * gradient).sum(axis=2), shape, order=1, mode="edge").astype(np.float32)
 
@@ -110,11 +102,10 @@ def contribution(activation: np.ndarray, gradient: np.ndarray, shape: tuple[int,
 def layer_statistics(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
     """Measure what depth and pooling do, one layer a row.
 
-    images: (N, H, W, C) in 0..255. Index: the layers' names. Columns: kind, height and width (1 for a
-    vector), channels, units (the outputs for one image), silent (share of the outputs that are exactly zero,
-    mean over the images), dead (share of the channels that are zero everywhere, on every image), shift
-    (correlation of the layer's output before and after the image is moved right by one pixel, mean over the
-    images; 1 says that the layer does not notice).
+    images: (N, H, W, C) in 0..255. Index: the layers' names. Columns: kind, height, width (1 for a vector), channels,
+    units (outputs for one image), silent (share of the outputs that are exactly zero, mean over the images), dead
+    (share of the channels that are zero everywhere, on every image), shift (correlation of the layer's output before
+    and after the image is moved right by one pixel, mean over the images; 1: the layer does not notice).
     """
     moved = np.roll(images, 1, axis=2)
     moved[:, :, 0] = images[:, :, 0]

@@ -1,6 +1,5 @@
 """The networks of the assignment: named CNNs, and the plain DNN of equal size that each is compared with."""
 
-import re
 import textwrap
 import tomllib
 from collections import Counter
@@ -10,14 +9,14 @@ from dataclasses import dataclass, field
 from itertools import count, pairwise
 from math import log2
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import pandas as pd
 from keras import layers
 
-from helpers.networks.layers import AGAIN, CONVOLUTIONS, per_image
+from helpers.networks.layers import AGAIN, CONVOLUTIONS, kind_in_words, per_image
 
 Normalization = Literal["none", "per_image"]
 NORMALIZATIONS: tuple[Normalization, ...] = ("none", "per_image")
@@ -265,17 +264,10 @@ def _format_shape(shape: tuple[int, ...]) -> str:
     return " \N{MULTIPLICATION SIGN} ".join(map(str, shape))
 
 
-def parameter_shares(model: keras.Model) -> dict[str, float]:
-    """Divide a model's parameters among the kinds of its layers, such as Conv2D and Dense; the shares sum to 1."""
-    table = layer_table(model)
-    shares = table.groupby("kind")["parameters"].sum() / table["parameters"].sum()
-    return {str(kind): float(share) for kind, share in shares.items()}
-
-
 def share_of_convolutions(model: keras.Model) -> float:
     """Give the share of a model's parameters that are weights of convolutions, of whatever kind."""
-    kinds = {type(layer).__name__ for layer in convolutions(model)}
-    return sum(share for kind, share in parameter_shares(model).items() if kind in kinds)
+    table, names = layer_table(model), [layer.name for layer in convolutions(model)]
+    return float(table["parameters"][table["layer"].isin(names)].sum() / table["parameters"].sum())
 
 
 def trainable_parameters(model: keras.Model) -> int:
@@ -296,18 +288,19 @@ def multiplications(model: keras.Model) -> int:
 def diagram_blocks(model: keras.Model) -> list[tuple[str, str, str]]:
     """Describe a network as the boxes of a block diagram: kind, label and output shape of each.
 
-    Batch normalization, activation and dropout share the box of the layer that they follow; rescaling and flattening
-    share that of the layer before.
+    What has no box of its own shares that of the layer whose output it takes; a sum, that of the last of several.
     """
-    blocks: list[tuple[str, str, str]] = []
+    blocks, places = list[tuple[str, str, str]](), dict[Any, int]()
     for layer in model.layers:
         shape = _format_shape(layer.output.shape[1:])
         kind, label = _diagram_label(layer)
+        taken = [places[node.operation] for node in layer._inbound_nodes[0].parent_nodes if node.operation in places]
+        places[layer] = len(blocks) if kind else max(taken, default=len(blocks) - 1)
         if kind:
             blocks.append((kind, label, shape))
         else:
-            kind, earlier, _ = blocks[-1]
-            blocks[-1] = (kind, f"{earlier}\n{label}".strip(), shape)
+            kind, earlier, _ = blocks[places[layer]]
+            blocks[places[layer]] = (kind, f"{earlier}\n{label}".strip(), shape)
     return blocks
 
 
@@ -341,5 +334,4 @@ def _diagram_label(layer: keras.layers.Layer) -> tuple[str, str]:
         case layers.ReLU() | layers.Activation():
             return "", getattr(getattr(layer, "activation", None), "__name__", "ReLU")
         case _:
-            words = re.sub("(?<=[a-z])(?=[A-Z])", " ", type(layer).__name__).lower()
-            return "other" if layer.trainable_weights else "", "\n".join(textwrap.wrap(words, 14))
+            return "other" if layer.trainable_weights else "", "\n".join(textwrap.wrap(kind_in_words(layer), 14))

@@ -1,5 +1,6 @@
 """The layers of a network: their kinds, what follows one, batch normalization folded, networks copied by layers."""
 
+import re
 from typing import Any, TypeAlias
 
 import keras
@@ -24,11 +25,20 @@ def describe_maps(model: keras.Model) -> str:
     return "the network has no convolution, and so no feature maps"
 
 
+def kind_in_words(layer: Layer) -> str:
+    """Name the kind of a layer in words, as in "zero padding"."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\dD", "", type(layer).__name__)).lower()
+
+
+def has_map(layer: Layer) -> bool:
+    """Whether a layer gives maps of more than one place: squeeze and excitation weighs channels by one."""
+    return len(layer.output.shape) == 4 and max(layer.output.shape[1:3]) > 1
+
+
 def activation_after(model: keras.Model, layer: Layer) -> Layer | None:
     """Find the layer that holds a convolution's output after its activation.
 
-    This is the layer itself if the activation is built in, and None where no activation comes before the next
-    convolution, or before the maps end.
+    This is the layer itself if it is built in, and None where none comes before the next convolution or the maps end.
     """
     if layer.activation is not keras.activations.linear:
         return layer

@@ -93,10 +93,9 @@ def make_learner(
 
 
 def _optimizer(phase: Phase, steps: int, adamw: type[keras.optimizers.AdamW]) -> keras.optimizers.Optimizer:
-    if phase.compiled:  # the one that a user's network is compiled with; a schedule of its own stays as it is
+    if phase.compiled:  # the one that a user's network is compiled with
         spelt = json.loads(phase.compiled)
-        if isinstance(spelt["config"]["learning_rate"], float):
-            spelt["config"]["learning_rate"] *= phase.learning_rate
+        spelt["config"] |= {"learning_rate": phase.learning_rate} if phase.schedule == "constant" else {}
         return keras.optimizers.deserialize(spelt)
     rate: float | keras.optimizers.schedules.LearningRateSchedule = phase.learning_rate
     if phase.schedule == "cosine":

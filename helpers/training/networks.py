@@ -90,9 +90,10 @@ class Networks:
         settings = built.compiled_with(self.own, self.dataset.image_shape, len(self.dataset.class_names))
         if not settings:
             return plan
-        spelt = json.dumps(keras.optimizers.serialize(settings[0]), sort_keys=True)
-        epochs = sum(phase.epochs for phase in plan.phases)
-        phase = Phase(settings[0].name, 1.0, epochs, "constant", compiled=spelt)
+        spelt = keras.optimizers.serialize(settings[0])
+        schedule = "constant" if isinstance(spelt["config"]["learning_rate"], float) else "own"
+        rate, epochs = float(settings[0].learning_rate), sum(phase.epochs for phase in plan.phases)
+        phase = Phase(settings[0].name, rate, epochs, schedule, compiled=json.dumps(spelt, sort_keys=True))
         return replace(plan, phases=(phase,), label_smoothing=settings[1])
 
     @cached_property

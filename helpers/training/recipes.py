@@ -20,9 +20,9 @@ class Phase:
     """A stretch of training with one optimiser."""
 
     optimizer: str  # "adamw", "adadelta" or "sgd"; with `compiled`, what that is called
-    learning_rate: float  # with `compiled`, what its own rate is multiplied by
+    learning_rate: float
     epochs: int
-    schedule: Literal["constant", "cosine"] = "cosine"
+    schedule: Literal["constant", "cosine", "own"] = "cosine"  # the last with `compiled`
     until_accuracy: float | None = None  # end the phase early once the validation accuracy reaches this
     weight_decay: float = 0.0  # of kernels, in units of the learning rate; decoupled from the gradient
     augmented: bool = True  # False: show the images as they are, whatever the plan's augmentation and mixup

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from helpers.explain import activations
 from helpers.explain.keract_bridge import keract
+from helpers.explain.saliency.grad_cam import last_feature_layer
 from helpers.networks import architectures, chunks
 
 layers = keras.layers
@@ -142,8 +143,11 @@ def test_layers_are_labelled_by_role_and_number(model):
 
 
 def test_the_kind_of_a_layer_that_has_no_role_is_named_in_words():
-    moved = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.RandomTranslation(0.1, 0.1)])
-    assert list(activations.layer_labels(moved).values()) == ["random translation 1"]
+    moved = [keras.Input((8, 8, 1)), keras.layers.RandomTranslation(0.1, 0.1), keras.layers.ZeroPadding2D()]
+    assert list(activations.layer_labels(keras.Sequential(moved)).values()) == [
+        "random translation 1",
+        "zero padding 1",
+    ]
 
 
 @pytest.mark.parametrize("name", architectures.ARCHITECTURES)
@@ -157,6 +161,18 @@ def test_no_stage_comes_before_the_first_convolution(name: str) -> None:
     network = architectures.build_cnn(name)
     order = [layer.name for layer in network.layers]
     assert min(map(order.index, activations.stages(network))) > order.index("conv1")
+
+
+def test_what_weighs_channels_by_one_place_is_no_stage_and_has_no_grad_cam():
+    pixels = keras.Input((8, 8, 1))
+    maps = keras.layers.Conv2D(4, 3, activation="relu")(pixels)
+    maps = keras.layers.ReLU()(maps)
+    weighed = keras.layers.GlobalAveragePooling2D(keepdims=True)(maps)
+    weighed = keras.layers.Activation("sigmoid")(keras.layers.Conv2D(4, 1)(weighed))
+    values = keras.layers.GlobalAveragePooling2D()(maps * weighed)
+    network = keras.Model(pixels, keras.layers.Dense(2)(values))
+    assert activations.stages(network) == [network.layers[2].name]
+    assert last_feature_layer(network) is network.layers[1]
 
 
 def test_stages_pair_each_pooling_layer_with_what_it_pools(model, images):

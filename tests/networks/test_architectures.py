@@ -160,7 +160,8 @@ def test_an_unknown_name_is_an_error_that_names_the_legal_ones(call, sentence: s
 def test_the_layer_table_accounts_for_every_parameter() -> None:
     network = architectures.build_cnn("vgg9_small")
     assert architectures.layer_table(network)["parameters"].sum() == network.count_params()
-    assert sum(architectures.parameter_shares(network).values()) == pytest.approx(1)
+    weights = sum(layer.count_params() for layer in architectures.convolutions(network))
+    assert architectures.share_of_convolutions(network) == pytest.approx(weights / network.count_params())
 
 
 def test_the_diagram_shows_every_layer_with_weights_once() -> None:
@@ -182,12 +183,20 @@ def test_the_words_of_a_diagram_fit_their_boxes(name: str) -> None:
     assert max(map(len, words)) <= 14, max(words, key=len)
 
 
+def test_each_branch_of_a_network_has_its_activation_in_its_own_box() -> None:
+    layers, pixels = keras.layers, keras.Input((9, 9, 1))
+    branches = [layers.ReLU()(layers.Conv2D(filters, 1)(pixels)) for filters in (2, 3)]
+    network = keras.Model(pixels, layers.Flatten()(layers.Concatenate()(branches)))
+    words = [label.splitlines()[1:] for _, label, _ in architectures.diagram_blocks(network)]
+    assert sorted(words) == [[], ["ReLU"], ["ReLU", "concatenate", "flatten"]]
+
+
 def test_a_diagram_calls_normalization_of_features_and_layers_of_ones_own_by_what_they_are() -> None:
     layers, patches = keras.layers, keras.Input((9, 16))
     told = layers.LayerNormalization()(layers.Dense(16)(patches))
     network = keras.Model(patches, layers.GlobalAveragePooling1D()(layers.MultiHeadAttention(2, 8)(told, told)))
     words = [line for _, label, _ in architectures.diagram_blocks(network) for line in label.splitlines()]
-    assert words[1:] == ["dense 16", "layer norm", "multi head", "attention", "global average", "pooling1d"]
+    assert words[1:] == ["dense 16", "layer norm", "multi head", "attention", "global average", "pooling"]
 
 
 def test_multiplications_are_counted_at_every_position() -> None:

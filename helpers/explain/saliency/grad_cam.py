@@ -13,7 +13,7 @@ from helpers.base.checks import require
 from helpers.explain.registry import method
 from helpers.networks.chunks import chunks, gradient_bytes
 from helpers.networks.inference import call, replaced_calls
-from helpers.networks.layers import CONVOLUTIONS, Layer, activation_after, describe_maps
+from helpers.networks.layers import CONVOLUTIONS, Layer, activation_after, describe_maps, has_map
 from helpers.networks.logits import Classes, Compiled, check, pick_logits, signature
 
 Weighting = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # features and the logit's slopes, to (N, 1, 1, channels)
@@ -48,7 +48,7 @@ def last_feature_layer(model: keras.Model) -> Layer:
     This is the last convolution itself where no activation layer follows it before the map's size changes.
     Raises ValueError on a model without convolutions.
     """
-    convolutions = [layer for layer in model.layers if isinstance(layer, CONVOLUTIONS)]
+    convolutions = sorted((one for one in model.layers if isinstance(one, CONVOLUTIONS)), key=has_map)
     require(bool(convolutions), f"{model.name} has no convolution, and so no feature maps for Grad-CAM.")
     last = convolutions[-1]
     activated = activation_after(model, last)

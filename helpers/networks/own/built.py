@@ -14,7 +14,7 @@ from helpers.networks.architectures import Normalization
 from helpers.networks.layers import CONVOLUTIONS, Layer, duplicate, per_image
 from helpers.networks.own.canonical import Operation, Scale, as_graph, canonical, rewired, taken_shape
 from helpers.networks.own.proof import Check, prove
-from helpers.networks.own.scaling import way_to_prepare
+from helpers.networks.own.scaling import are_probabilities, way_to_prepare, with_logits
 from helpers.networks.own.source import NetworkError, Source, describe
 
 _SCALING = (layers.Rescaling, layers.Normalization, layers.LayerNormalization, layers.BatchNormalization, layers.Lambda)
@@ -40,9 +40,8 @@ def build(
     keras.utils.set_random_seed(seed)
     graph = as_graph(_call(source, source.function, tuple(image_shape), classes), image_shape)
     changes = list(_call(source, "augmentation")) if augmented and source.offers("augmentation") else []
-    model = canonical(
-        graph, image_shape, classes, _prepared(source, graph, image_shape), augmentation=changes, name=source.name
-    )
+    scale = _prepared(source, graph, image_shape)
+    model = _up_to_logits(canonical(graph, image_shape, classes, scale, augmentation=changes, name=source.name))
     if normalization == "none" and batch_norm:
         return model
     return without(model, normalization, batch_norm)
@@ -78,7 +77,15 @@ def checks(source: Source, classes: int, images: np.ndarray) -> list[Check]:
     shape = images.shape[1:]
     graph = as_graph(_call(source, source.function, shape, classes), shape)
     scale = _prepared(source, graph, shape)
-    return prove(canonical(graph, shape, classes, scale), graph, images, scale)
+    return prove(_up_to_logits(canonical(graph, shape, classes, scale)), graph, images, scale)
+
+
+def _up_to_logits(model: keras.Model) -> keras.Model:
+    """Take the logarithm of probabilities that no softmax at the end gives, such as an average of two networks'."""
+    if isinstance(model.outputs[0]._keras_history.operation, layers.Dense):
+        return model
+    noise = np.random.default_rng(0).uniform(0, 255, (8, *model.input_shape[1:])).astype(np.float32)
+    return with_logits(model, "softmax") if are_probabilities(np.asarray(model(noise, training=False))) else model
 
 
 def _prepared(source: Source, graph: keras.Model, image_shape: tuple[int, int, int]) -> Scale:

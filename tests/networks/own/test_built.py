@@ -1,5 +1,6 @@
 """A user's Python file may say more than how its network is built: how images change in training, and how to train."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ from helpers.networks.own import built
 from helpers.networks.own.source import NetworkError, Source
 from helpers.training.learner import make_learner
 from helpers.training.networks import Networks, recipe_about
-from helpers.training.recipes import Plan, get_recipe
+from helpers.training.recipes import Plan, get_recipe, told
 
 SHAPE = (24, 24, 1)
 NETWORK = """
@@ -87,9 +88,21 @@ def test_what_it_is_compiled_with_trains_it_and_its_ablations(tmp_path):
     assert type(optimizer) is keras.optimizers.Nadam and optimizer.beta_1 == 0.8
     assert float(optimizer.learning_rate) == pytest.approx(3e-3)
     assert networks.by_name["cnn"].plan.label_smoothing == 0.2
+    assert "nadam, learning rate 0.003 (constant)" in str(told(asdict(networks.plan))[0])
     assert float(optimizer_of(networks, "cnn_second").learning_rate) == pytest.approx(0.6 * 3e-3)
     assert type(optimizer_of(networks, "cnn_plain")) is keras.optimizers.Nadam
     assert not networks.by_name["dnn"].plan.phases[0].compiled  # its size is the network's, and nothing else
+
+
+def test_a_schedule_that_it_is_compiled_with_is_told_and_goes_on(tmp_path):
+    rate = "keras.optimizers.schedules.ExponentialDecay(0.02, 1, 0.5)"
+    networks = networks_of(
+        file_of(tmp_path, compiled=f"model.compile(keras.optimizers.Adam({rate}), 'categorical_crossentropy')")
+    )
+    optimizer = optimizer_of(networks, "cnn")
+    assert "learning rate 0.02 (at first, then as its own schedule says)" in str(told(asdict(networks.plan))[0])
+    optimizer.iterations.assign(2)
+    assert float(optimizer.learning_rate) == pytest.approx(0.005)
 
 
 def test_how_many_optimisers_a_process_has_made_changes_no_plan(tmp_path):
@@ -204,3 +217,22 @@ def test_where_nothing_is_to_be_seen_it_is_asked_for(tmp_path, pixels):
         assert pixels_given(Source(source.path, preprocess=way)) == [way]
     with pytest.raises(NetworkError, match="PREPROCESS=half is no way to prepare pixels; choose one of none"):
         built.build(Source(source.path, preprocess="half"), SHAPE, 3)
+
+
+AVERAGED = """
+    heads = [layers.Dense(classes, activation="softmax")(layers.Flatten()(maps)) for _ in range(2)]
+    model = keras.Model(pixels, layers.Average()(heads))
+"""
+IN_A_LAMBDA = """
+    logits = layers.Dense(classes)(layers.Flatten()(maps))
+    model = keras.Model(pixels, layers.Lambda(lambda values: keras.ops.softmax(values))(logits))
+"""
+
+
+@pytest.mark.parametrize("end", [AVERAGED, IN_A_LAMBDA])
+def test_probabilities_that_no_softmax_at_the_end_gives_become_logits(tmp_path, end):
+    source = file_of(tmp_path, compiled=end.strip())
+    images = np.random.default_rng(0).integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    assert all(check.passed for check in built.checks(source, 3, images))
+    said = np.exp(np.asarray(built.build(source, SHAPE, 3)(images.astype(np.float32))))
+    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
