@@ -8,9 +8,8 @@ from helpers.base.checks import require
 def top_fraction_mask(maps: np.ndarray, fraction: float) -> np.ndarray:
     """Mark in each map the fraction of the pixels that count most, for or against: the largest magnitudes.
 
-    maps: (N, H, W) float; fraction: in 0..1. Returns (N, H, W) bool with exactly round(fraction * H * W)
-    pixels marked in every map; among equal magnitudes the first in reading order. Raises ValueError on a
-    fraction outside 0..1.
+    maps: (N, H, W) float; fraction: in 0..1. Returns (N, H, W) bool with exactly round(fraction * H * W) pixels marked
+    in every map; among equal magnitudes the first in reading order. Raises ValueError on a fraction outside 0..1.
     """
     require(0 <= fraction <= 1, f"The fraction is {fraction}; it must lie between 0 and 1.")
     flat = np.abs(maps).reshape(len(maps), -1)
@@ -44,8 +43,7 @@ def relevance_share(maps: np.ndarray) -> np.ndarray:
 def mean_map_by_class(maps: np.ndarray, classes: np.ndarray, class_count: int) -> np.ndarray:
     """Average the maps of each class.
 
-    maps: (N, H, W) float; classes: (N,) int. Returns (class_count, H, W) float32; nan for a class without a
-    map.
+    maps: (N, H, W) float; classes: (N,) int. Returns (class_count, H, W) float32; nan for a class without a map.
     """
     means = np.full((class_count, *maps.shape[1:]), np.nan, np.float32)
     for number in np.unique(classes):

@@ -214,10 +214,9 @@ def overlaps(contest: Contest, top: int) -> pd.DataFrame:
 def grades(explanations: Sequence[Explanation], top: int, evidence: np.ndarray | None = None) -> pd.DataFrame:
     """Tabulate what can be measured of each explanation, one a row.
 
-    evidence: (N, H, W) bool or None. Columns: label, probability, superpixels, r2, concentration; with
-    evidence also overlap (the share of the strongest superpixels' pixels that lies in the evidence) and
-    chance (the evidence's share of the image, what a blind choice would reach); both are NaN where there is
-    no evidence.
+    evidence: (N, H, W) bool or None. Columns: label, probability, superpixels, r2, concentration; with evidence also
+    overlap (the share of the strongest superpixels' pixels that lies in the evidence) and chance (the evidence's share
+    of the image, what a blind choice would reach); both are NaN where there is no evidence.
     """
     rows = [(one.label, one.probability, len(one.weights), one.r2, one.concentration(top)) for one in explanations]
     frame = pd.DataFrame(rows, columns=["label", "probability", "superpixels", "r2", "concentration"])

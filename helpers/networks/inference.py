@@ -18,9 +18,8 @@ BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 def call(model: keras.Model, images: tf.Tensor, intact: Layer | None = None) -> tf.Tensor:
     """Run a model as in inference, each batch normalization folded into the convolution or dense layer before it.
 
-    To be traced by a tf.function, whose calls then see the model's weights of that moment. A normalization that
-    follows no such layer is computed as it is, and so is that after `intact`, a layer whose own output is asked
-    for.
+    To be traced by a tf.function, whose calls then see the model's weights of that moment. A normalization that follows
+    no such layer is computed as it is, and so is that after `intact`, a layer whose own output is asked for.
     """
     flat = model.layers
     folded = {layer: affine(layer) for layer in flat if type(layer) is layers.BatchNormalization}

@@ -90,10 +90,10 @@ class Networks:
         settings = built.compiled_with(self.own, self.dataset.image_shape, len(self.dataset.class_names))
         if not settings:
             return plan
-        spelt = keras.optimizers.serialize(settings[0])
-        schedule = "constant" if isinstance(spelt["config"]["learning_rate"], float) else "own"
-        rate, epochs = float(settings[0].learning_rate), sum(phase.epochs for phase in plan.phases)
-        phase = Phase(settings[0].name, rate, epochs, schedule, compiled=json.dumps(spelt, sort_keys=True))
+        spelt, epochs = keras.optimizers.serialize(settings[0]), sum(phase.epochs for phase in plan.phases)
+        constant = isinstance(spelt["config"]["learning_rate"], float)
+        phase = Phase(settings[0].name, float(settings[0].learning_rate), epochs, "constant" if constant else "own")
+        phase = replace(phase, compiled=json.dumps(spelt, sort_keys=True))
         return replace(plan, phases=(phase,), label_smoothing=settings[1])
 
     @cached_property

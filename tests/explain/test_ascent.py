@@ -461,3 +461,15 @@ def test_texture_finds_no_direction_in_noise_or_a_grid() -> None:
     flat = np.full((32, 32, 1), 200.0)
     found = ascent.texture(np.stack([noise, stripes(0, 4) + stripes(90, 4), flat]))
     assert (found["alignment"] < 0.2).all() and np.isfinite(found).all(axis=None)
+
+
+def test_a_network_that_joins_maps_of_several_sizes_dreams_at_the_sizes_that_it_takes():
+    pixels = keras.Input((12, 12, 1))
+    maps = layers.Conv2D(3, 3, padding="same", activation="relu")(pixels)
+    smaller = layers.UpSampling2D()(layers.MaxPooling2D()(maps))
+    joined = layers.Conv2D(2, 3, padding="same", activation="relu")(layers.Concatenate()([maps, smaller]))
+    network = keras.Model(pixels, layers.Dense(2)(layers.GlobalAveragePooling2D()(joined)))
+    dream = dream_of(
+        network, network.layers[-3], np.full((12, 12, 1), 99, np.uint8), octaves=3, octave_scale=1.25, steps=2
+    )
+    assert dream.sizes == ((12, 12),)

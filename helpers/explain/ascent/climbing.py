@@ -17,13 +17,12 @@ Climb = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 class Settings:
     """How an ascent moves.
 
-    step_size: length of a step in grey levels, root mean square over the image. jitter: the largest shift in
-    pixels by which the image is moved, drawn anew each time, before the gradient of every second step is
-    taken, so that no pattern depends on its exact place; the steps between see the image as it is, because
-    strides and pooling answer a shift by an odd number of pixels differently, and an objective that is never
-    looked at may fall. frequency_decay: the power of the spatial frequency by which the gradient's spectrum
-    is divided: 0 leaves it, 1 gives all scales of a natural image an equal chance. Raises ValueError on
-    values out of range.
+    step_size: length of a step in grey levels, root mean square over the image. jitter: the largest shift in pixels by
+    which the image is moved, drawn anew each time, before the gradient of every second step is taken, so that no
+    pattern depends on its exact place; the steps between see the image as it is, because strides and pooling answer a
+    shift by an odd number of pixels differently, and an objective that is never looked at may fall. frequency_decay:
+    the power of the spatial frequency by which the gradient's spectrum is divided: 0 leaves it, 1 gives all scales of a
+    natural image an equal chance. Raises ValueError on values out of range.
     """
 
     step_size: float = 4.0
@@ -53,11 +52,10 @@ def compile_climb(
 ) -> Climb:
     """Compile the ascent once, for any number of images and of steps.
 
-    image: (H, W, C), None where any size will do; targets: what the score is given with the images. Gives a
-    function of images (N, H, W, C) float32, the targets in a list, the numbers of the first and of the step
-    after the last, and a seed; it returns the images after the last step and the objective that each step saw,
-    with that of the last images as they are, (steps + 1, N). Steps are drawn from the seed and their number, so
-    that an ascent may be cut in two.
+    image: (H, W, C), None where any size will do; targets: what the score is given with the images. Gives a function of
+    images (N, H, W, C) float32, the targets in a list, the numbers of the first and of the step after the last, and a
+    seed; it returns the images after the last step and the objective that each step saw, with that of the last images
+    as they are, (steps + 1, N). Steps are drawn from the seed and their number, so that an ascent may be cut in two.
     """
     numbers = [tf.TensorSpec((), tf.int32)] * 3
 

@@ -1,6 +1,7 @@
 """Deep dream: what a layer finds in real images, exaggerated."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,7 +45,7 @@ def deep_dreams(
     images: (N, H, W, C) in 0..255, dreamt of as one batch; layer: a layer with output (N, h, w, F), best one
     after its ReLU, because the objective is the mean square of all its outputs and would also drive negative
     ones away from zero. Octave k works on the image enlarged octave_scale ** k times: a face of 48 pixels is
-    too small to be shrunk first, as is done with photographs; a network of images of one size has one octave. The
+    too small to be shrunk first, as is done with photographs; sizes that the network does not take are left out. The
     change made in one octave is enlarged into the next, and the change made by all is brought back to (H, W). Raises
     ValueError on settings out of range. Mordvintsev et al., 2015.
     """
@@ -54,11 +55,11 @@ def deep_dreams(
     check_layers(model, layer)
     climb, cut, free = _dream_climb(model, layer, settings)
     free.set_weights(cut.get_weights())
-    octaves = octaves if free.input_shape[1] is None else 1
     originals = np.asarray(images, np.float32)
     height, width = originals.shape[1:3]
     scales = [octave_scale**octave for octave in range(octaves)]
-    sizes = tuple((max(1, round(height * scale)), max(1, round(width * scale))) for scale in scales)
+    wanted = [(max(1, round(height * scale)), max(1, round(width * scale))) for scale in scales]
+    sizes = (wanted[0], *(size for size in wanted[1:] if _takes(free, size)))
     change, histories, measured = np.zeros_like(originals), [], measured_steps(steps, settings)
     for octave, size in enumerate(sizes):
         base = _resize(originals, size)
@@ -102,6 +103,14 @@ def _dream_climb(model: keras.Model, layer: Layer, settings: Settings) -> tuple[
     except ValueError:
         free = cut
     return compile_climb(compile_score(free, _mean_square), free.input_shape[1:], [], settings), cut, free
+
+
+def _takes(free: keras.Model, size: tuple[int, int]) -> bool:
+    """Whether a network takes images of a size: one that joins maps of several sizes does so of some alone."""
+    with suppress(ValueError, tf.errors.InvalidArgumentError):
+        free(tf.zeros((1, *size, free.input_shape[-1])))
+        return True
+    return False
 
 
 def _mean_square(maps: tf.Tensor) -> tf.Tensor:

@@ -23,9 +23,8 @@ DEFAULTS = Settings()
 class Ascent:
     """The images that an ascent ended in, and how it got there.
 
-    filters: (F,) int64; images: (F, H, W, C) float32 in 0..255; measured: (R,) int64, numbers of steps, from 0 to
-    that of all; objective: (R, F) float32, its value after as many; snapshots: number of steps -> (F, H, W, C)
-    float32.
+    filters: (F,) int64; images: (F, H, W, C) float32 in 0..255; measured: (R,) int64, numbers of steps, from 0 to that
+    of all; objective: (R, F) float32, its value after as many; snapshots: number of steps -> (F, H, W, C) float32.
     """
 
     filters: np.ndarray
@@ -53,14 +52,13 @@ def maximise_filters(
 ) -> Ascent:
     """Find, for each filter, an image that makes its mean output large, by gradient ascent from grey noise.
 
-    layer: a layer of model with output (N, h, w, F). Give a Conv2D before its ReLU: where a ReLU is zero
-    on the whole starting image its gradient is zero too, and the ascent could never leave. filters:
-    indices, all when None. Every filter starts from the same noise, so that two images differ by their
-    filters only; start: another image (H, W, C) in 0..255 to begin with. keep: numbers of steps after which
-    the images are kept as snapshots. The objective is that of the images as they are, unshifted, after every step or,
-    where steps alternate with moved views, every second one and the last. Raises ValueError on an unknown filter, a
-    layer of another model, or settings out of range. Erhan et al., 2009; jitter as in Mahendran and Vedaldi, 2016;
-    frequencies as in Olah et al., 2017.
+    layer: a layer of model with output (N, h, w, F). Give a Conv2D before its ReLU: where a ReLU is zero on the whole
+    starting image its gradient is zero too, and the ascent could never leave. filters: indices, all when None. Every
+    filter starts from the same noise, so that two images differ by their filters only; start: another image (H, W, C)
+    in 0..255 to begin with. keep: numbers of steps after which the images are kept as snapshots. The objective is that
+    of the images as they are, unshifted, after every step or, where steps alternate with moved views, every second one
+    and the last. Raises ValueError on an unknown filter, a layer of another model, or settings out of range. Erhan et
+    al., 2009; jitter as in Mahendran and Vedaldi, 2016; frequencies as in Olah et al., 2017.
     """
     chosen = _check_filters(layer, filters)
     check_steps(steps, keep)

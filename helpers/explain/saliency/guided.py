@@ -25,10 +25,9 @@ def guided_backpropagation(
 ) -> np.ndarray:
     """Differentiate the logit, but let every ReLU pass back positive gradients only: pictures that mislead.
 
-    They are sharp because they restore the image's edges, and hardly change with the class or when the upper
-    layers are given random weights (Adebayo et al., 2018; Nie et al., 2018): kept here as the failure that a
-    check of explanations has to catch. Channels as in `gradient`. Raises ValueError on a model without a ReLU.
-    Springenberg et al., 2015.
+    They are sharp because they restore the image's edges, and hardly change with the class or when the upper layers are
+    given random weights (Adebayo et al., 2018; Nie et al., 2018): kept here as the failure that a check of explanations
+    has to catch. Channels as in `gradient`. Raises ValueError on a model without a ReLU. Springenberg et al., 2015.
     """
     images, classes = check(model, images, classes)
     require(bool(_relus(model)), f"{model.name} has no ReLU, and so nothing for guided backpropagation to change.")
