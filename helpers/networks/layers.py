@@ -65,13 +65,18 @@ def copy_of(model: keras.Model, shape: tuple[int | None, ...] | None = None) -> 
 
 
 def duplicate(layer: Layer, **changes: Any) -> Layer:
-    """Make a layer anew of its configuration with changes, without weights; a Lambda keeps its function.
+    """Make a layer anew of its configuration with changes, without weights.
+
+    A Lambda keeps its function, and a normalization what it was adapted to, as numbers of its configuration.
 
     Raises TypeError on a layer of a user's own that does not say how it was made.
     """
     if type(layer) is layers.Lambda:
         options = {"output_shape": layer._output_shape, "arguments": layer.arguments}
         return layers.Lambda(layer.function, name=changes.get("name", layer.name), **options)
+    if type(layer) is layers.Normalization and layer.input_mean is None and layer.built:
+        adapted = {"mean": layer.adapt_mean, "variance": layer.adapt_variance}
+        changes |= {name: ops.convert_to_numpy(values).tolist() for name, values in adapted.items()}
     try:
         return type(layer).from_config(layer.get_config() | changes)
     except (TypeError, NotImplementedError, ValueError) as error:

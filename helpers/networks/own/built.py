@@ -1,5 +1,6 @@
 """A network that a Python file of the user's builds, ready to be trained, and versions of it without a part."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -52,17 +53,17 @@ def compiled_with(
 ) -> tuple[keras.optimizers.Optimizer, float] | None:
     """Give what a Python file compiles its network with: the optimiser and the label smoothing; None if it does not.
 
-    Raises NetworkError where the loss is no cross-entropy, and on an optimiser of a user's own class.
+    Raises NetworkError where the loss is no plain cross-entropy, and on an optimiser of a user's own class.
     """
     network = _call(source, source.function, tuple(image_shape), classes)
     if not getattr(network, "compiled", False):
         return None
     optimizer = getattr(network.optimizer, "inner_optimizer", network.optimizer)  # as mixed precision wraps it
     loss = str(getattr(network.loss, "name", getattr(network.loss, "__name__", network.loss)))
-    if not loss.replace("_", "").lower().endswith("crossentropy"):
+    if not re.fullmatch("(sparse|binary)?(categorical)?crossentropy", loss.replace("_", "").lower()):
         raise NetworkError(
-            f"{source.path} compiles its network with the loss {loss}; networks are trained by cross-entropy, so "
-            "compile it with one, or not at all."
+            f"{source.path} compiles its network with the loss {loss}; networks are trained by plain "
+            "cross-entropy, so compile it with one, or not at all."
         )
     if type(optimizer) is not getattr(keras.optimizers, type(optimizer).__name__, None):
         raise NetworkError(

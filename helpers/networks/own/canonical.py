@@ -39,6 +39,7 @@ _NUMBERED: dict[Any, str] = {
     layers.Conv2D: "conv", layers.DepthwiseConv2D: "depthwise", layers.SeparableConv2D: "separable",
     layers.Dense: "dense", POOLINGS: "pool", layers.Dropout: "dropout",
 }  # fmt: skip
+_NAME = re.compile(r"[A-Za-z0-9_.\\/>-]*")  # of a layer, as TensorFlow takes them
 _OWN_END = ("softmax", "sigmoid", "linear", "log_softmax")  # activations that leave the order of classes as it is
 
 
@@ -71,7 +72,8 @@ def canonical(
     except TypeError as error:  # a layer that cannot be made anew
         raise NetworkError(str(error)) from None
     for layer, twin in rebuilt.twins.items():
-        twin.set_weights(layer.get_weights())
+        if twin.weights:
+            twin.set_weights(layer.get_weights())
     return _to_logits(inputs, outputs, classes, name or network.name)
 
 
@@ -291,6 +293,9 @@ class _Rebuilt:
 def _check_ends(graph: keras.Model, classes: int) -> bool:
     """See that a graph takes one image and gives a vector of the classes; say whether its channels come first."""
     name, taken, given = graph.name, [t.shape[1:] for t in graph.inputs], [t.shape[1:] for t in graph.outputs]
+    names = [one.name for one in graph._flatten_layers(include_self=False)]
+    for odd in (one for one in (name, *names) if not _NAME.fullmatch(one)):
+        raise NetworkError(f"TensorFlow takes no name such as {odd!r}; name it by letters, digits, - and _ alone.")
     if len(taken) != 1:
         raise NetworkError(f"The network {name} takes {len(taken)} inputs; it may take one image alone.")
     if len(taken[0]) != 3:

@@ -113,7 +113,10 @@ def test_how_many_optimisers_a_process_has_made_changes_no_plan(tmp_path):
 
 def test_a_loss_that_does_not_train_networks_here_is_refused(tmp_path):
     source = file_of(tmp_path, compiled='model.compile("adam", "mse")')
-    with pytest.raises(NetworkError, match="with the loss mse; networks are trained by cross-entropy"):
+    with pytest.raises(NetworkError, match="with the loss mse; networks are trained by plain cross-entropy"):
+        built.compiled_with(source, SHAPE, 3)
+    source = file_of(tmp_path, compiled='model.compile("adam", "categorical_focal_crossentropy")')
+    with pytest.raises(NetworkError, match="with the loss categorical_focal_crossentropy; networks"):
         built.compiled_with(source, SHAPE, 3)
     source = file_of(tmp_path, compiled='model.compile("adam", mine)')
     source.path.write_text(f"def mine(labels, given): return 0\n{source.path.read_text()}")

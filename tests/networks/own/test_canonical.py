@@ -203,3 +203,21 @@ def described(layer: layers.Layer) -> tuple:
         if key.endswith("initializer"):
             config[key] = value["class_name"]
     return type(layer), config, layer.output.shape, [weight.shape for weight in layer.weights]
+
+
+@pytest.mark.parametrize("axis", [-1, None])
+def test_a_normalization_keeps_what_it_was_adapted_to(axis, images):
+    adapted = layers.Normalization(axis=axis)
+    adapted.adapt(images)
+    body = [layers.Conv2D(4, 3, activation="relu"), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    model = keras.Sequential([keras.Input(SHAPE), adapted, *body])
+    found = all_logits(unrolled(canonical(model, SHAPE, 3)), images)
+    np.testing.assert_allclose(found, model.predict(images, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("names", [("My ResNet", "conv"), ("resnet", "my conv")])
+def test_a_name_that_tensorflow_does_not_take_is_told(names):
+    network, layer = names
+    body = [layers.Conv2D(4, 3, name=layer), layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    with pytest.raises(NetworkError, match=f"TensorFlow takes no name such as '({network}|{layer})'"):
+        canonical(keras.Sequential([keras.Input(SHAPE), *body], name=network), SHAPE, 3)

@@ -223,7 +223,7 @@ def test_a_loss_that_trains_no_network_here_is_refused_before_anything_is_traine
         "    shape = [keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(classes)]\n"
         "    model = keras.Sequential(shape)\n    model.compile('sgd', 'mse')\n    return model\n"
     )
-    with pytest.raises(NetworkError, match="with the loss mse; networks are trained by cross-entropy"):
+    with pytest.raises(NetworkError, match="with the loss mse; networks are trained by plain cross-entropy"):
         opening.check(Source(file), SHAPE, 3)
 
 
