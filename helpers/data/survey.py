@@ -6,7 +6,7 @@ An image in another scale, on another ground or without its colour would tell it
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from helpers.data.sources import Giver, printable
 
 _TINGE = 8  # grey levels by which colours may differ in an image that counts as grey
 _LOOK = 64  # pixels a side at which an image is looked at
+_FIRST = 100  # images that tell whether the others have to be decoded
 _SIZES = (48, 128)  # pixels a side that are chosen, where the data do not come in less or more
 _STEP = 16  # by which sizes differ, so that a network can halve them
 _AFFORDED = 2**24  # pixels of all images together, so that training takes minutes; 64 a side are taken anyway
@@ -34,7 +35,7 @@ class _Look(NamedTuple):
 
     sides: the shorter and the longer, in pixels; reach: the least and the largest value, where there are more than 8
     bits, else empty; whole: whether these are whole numbers; stacked: whether it has more than one page or picture;
-    contrasts: to each of the grounds, where it is transparent.
+    contrasts: to each of the grounds, where it is transparent; decoded: whether its pixels were looked at.
     """
 
     sides: tuple[int, int]
@@ -43,6 +44,7 @@ class _Look(NamedTuple):
     whole: bool = True
     stacked: bool = False
     contrasts: tuple[float, ...] = ()
+    decoded: bool = True
 
 
 def survey(openers: Iterable[Giver], options: Options, size: int | None = None, names: Sequence[str] = ()) -> Pixels:
@@ -52,7 +54,7 @@ def survey(openers: Iterable[Giver], options: Options, size: int | None = None, 
     any. Images that cannot be read are passed over, as `decode` says what is wrong with them.
     """
     found = threading.Event()  # colour is looked for until it is found
-    looked = zip(map_all(partial(_look, found=found), openers), chain(names, repeat("")))
+    looked = zip(_look_at_all(openers, found), chain(names, repeat("")))
     seen = [(look, name) for look, name in looked if look]
     looks = [look for look, _ in seen]
     side, size_notes = _choose_size(looks) if size is None else (size, ())
@@ -75,6 +77,14 @@ def survey(openers: Iterable[Giver], options: Options, size: int | None = None, 
         white=white,
         ground=ground,
     )
+
+
+def _look_at_all(openers: Iterable[Giver], found: threading.Event) -> Iterator[_Look | None]:
+    """Look at images in order: on all cores if pixels have to be seen; else threads would only delay one another."""
+    look, rest = partial(_look, found=found), iter(openers)
+    first = [look(opener) for opener in islice(rest, _FIRST)]
+    decoded = first and first[-1] and first[-1].decoded
+    return chain(first, map_all(look, rest) if decoded else map(look, rest))
 
 
 def _look(opener: Giver, found: threading.Event) -> _Look | None:
@@ -104,8 +114,9 @@ def _look_at_values(sides: tuple[int, int], values: np.ndarray, known: bool) -> 
 def _look_at_image(sides: tuple[int, int], image: Image.Image, known: bool) -> _Look:
     stacked = image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False)
     contrasts = _contrasts(image) if image.has_transparency_data else ()
-    coloured = not known and image.mode not in ("1", "L", "LA") and _is_coloured(image)
-    return _Look(sides, coloured, stacked=stacked, contrasts=contrasts)
+    unsure = not known and image.mode not in ("1", "L", "LA")
+    seen = unsure or image.has_transparency_data
+    return _Look(sides, unsure and _is_coloured(image), stacked=stacked, contrasts=contrasts, decoded=seen)
 
 
 def _is_coloured(image: Image.Image) -> bool:

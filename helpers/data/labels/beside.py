@@ -19,7 +19,7 @@ from helpers.data.sources import UnreadableError
 
 _SYSTEM, _MASK_WORDS = (frozenset(words.VOCABULARY["folders"][kind]) for kind in ("system", "masks"))
 _MASK_NAME = re.compile(
-    r"(?P<image>.*[^/]+?)[\s_.-]+(mask|masks|seg|segmentation|segmented|gt|groundtruth|trimap|matte)([\s_.-]*\d+)?",
+    r"(?P<image>.+?)[\s_.-]+(mask|masks|seg|segmentation|segmented|gt|groundtruth|trimap|matte)([\s_.-]*\d+)?",
     re.IGNORECASE,
 )
 _VERSIONS = words.VOCABULARY["folders"]["versions"]
@@ -102,10 +102,14 @@ def _size_of(members: Members, name: str) -> tuple[int, int]:
 def _find_again(members: Members, images: Sequence[str]) -> set[str]:
     """Find the images of folders that are copies of others, byte for byte, beside or in these."""
     by_name, below = defaultdict[tuple[str, str], list[str]](list), Counter[str]()
+    folders = Counter(name.rpartition("/")[0] for name in images)
+    called = {folder: words.key(_COPY_END.sub("", folder.rpartition("/")[2])) for folder in folders}
+    for folder, number in folders.items():
+        parents = folder.split("/") if folder else []
+        below.update({"/".join(parents[:depth]): number for depth in range(len(parents) + 1)})
     for name in images:
-        *parents, file = name.split("/")
-        by_name[words.key(_COPY_END.sub("", parents[-1])) if parents else "", file].append(name)
-        below.update("/".join(parents[:depth]) for depth in range(len(parents) + 1))
+        folder, _, file = name.rpartition("/")
+        by_name[called[folder], file].append(name)
     pairs: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for names in by_name.values():
         for pair in combinations(names, 2) if len(names) <= _COPIES else ():
@@ -162,11 +166,14 @@ def _find_masks(members: Members, images: Sequence[str]) -> set[str]:
     in_folders: dict[str, list[str]] = defaultdict(list)
     beside: dict[str, list[str]] = defaultdict(list)
     shared = len(commonpath(images)) if images else 0
+    folders = {name.rpartition("/")[0] for name in images}
+    of_masks = {folder for folder in folders if not _MASK_WORDS.isdisjoint(words.words(folder[shared:]))}
     for name in images:
-        folder, match = name.rpartition("/")[0], _MASK_NAME.fullmatch(splitext(name)[0])
-        if not _MASK_WORDS.isdisjoint(words.words(folder[shared:])):
+        folder, _, file = name.rpartition("/")
+        match = _MASK_NAME.fullmatch(splitext(file)[0])
+        if folder in of_masks:
             in_folders[folder].append(name)
-        if match and match["image"].rpartition("/")[2] in stems:
+        if match and match["image"] in stems:
             beside[folder].append(name)
     called = {name for names in in_folders.values() for name in names}
     if _are_flat(members, [name for name in images if name not in called]):

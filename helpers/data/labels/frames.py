@@ -76,13 +76,14 @@ def _of_one_class(pairs: Iterable[tuple[str, str]]) -> "pd.DataFrame | None":
 
 def read_sidecars(members: Members, images: Sequence[str]) -> "dict[str, pd.DataFrame]":
     """Read files of their own for the images, such as 1.txt beside 1.jpg, as a table called "*.txt"."""
+    others = sorted(name for name in {*members.files} - {*images} if name.lower().endswith(_OF_ONE))
     by_stem: dict[str, list[str]] = defaultdict(list)
-    for image in images:
+    for image in images if others else ():
         by_stem[splitext(image.rpartition("/")[2])[0]].append(image)
     beside: dict[str, dict[str, str]] = defaultdict(dict)  # ending -> file -> the image that lies nearest
-    for name in sorted({*members.files} - {*images}):
+    for name in others:
         stem, ending = splitext(name.rpartition("/")[2])
-        if stem in by_stem and ending.lower() in _OF_ONE:
+        if stem in by_stem:
             shared = {len(commonpath([image, name])): image for image in by_stem[stem]}
             beside[ending.lower()][name] = shared[max(shared)]
     frames: dict[str, pd.DataFrame] = {}

@@ -75,15 +75,11 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     images: paths of all images. Raises DatasetError where options name a table or column that is not there, and where
     a table has several columns that could be the labels.
     """
-    index: dict[str, list[str]] = defaultdict(list)
-    ends = re.search(r"[\W_].*", commonprefix([_own(name)[::-1] for name in images])[::-1])  # noqa: RUF071
-    for name in images:
-        for stem in {_stem(name), _stem(_own(name).removesuffix(ends[0] if ends else ""))}:
-            index[stem].append(name)
     pictures = {*images}
     names = [n for n in members.files if n.lower().endswith(_ENDINGS) or not (n in pictures or splitext(n)[1])]
-    names = [name for name in names if not (name.lower().endswith((".txt", ".json")) and _stem(name) in index)]
     sidecars = read_sidecars(members, images)
+    index = _by_stem(images) if names or sidecars else {}
+    names = [name for name in names if not (name.lower().endswith((".txt", ".json")) and _stem(name) in index)]
     names += [name for name in sidecars if name not in names]
     others = [n for n in members.files if n.lower().endswith(SHEETS) or (n in names and _SUBMISSION.search(n))]
     names = [name for name in names if name not in others]
@@ -93,7 +89,7 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
         raise refused("no_table", path=path, table=wanted, tables=names or "none")
     chosen = [name for name in names if name in chosen or series(name) in map(series, chosen)]
     matlab = {name: members.files[name] for name in sorted(names) if name.lower().endswith(".mat")}
-    joined = sidecars | (read_matlab(matlab, images) if len(matlab) <= _ONE_EACH else {})
+    joined = sidecars | (read_matlab(matlab, images) if 0 < len(matlab) <= _ONE_EACH else {})
     alone = [name for name in chosen or names if name not in {*matlab, *sidecars}]
     read = {name: read_frame(members.files[name], name) for name in alone} | joined
     frames = {name: frame for name, frame in read.items() if frame is not None and name in (chosen or names)}
@@ -101,12 +97,7 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     for name, frame in frames.items():
         if [*frame.columns] == ["column 1", "column 2"] and not _OF_SPLITS.isdisjoint(words.words(name)):
             frames[name] = frame.rename(columns={"column 2": PurePosixPath(name).stem})
-    below: dict[str, list[str]] = defaultdict(list)  # the images in each folder, by its name and by its path
-    for name in images:
-        parts = name.split("/")[:-1]
-        for folder in {*map(_stem, parts), *("/".join(parts[:depth]) for depth in range(2, len(parts) + 1))}:
-            below[folder].append(name)
-    folders = {words.key(part) for folder in {name.rpartition("/")[0] for name in images} for part in folder.split("/")}
+    below, folders = _by_folder(images) if frames else ({}, set())
     known = {name for name in folders if not name.isdecimal()}
     found = []
     for name, frame in frames.items():
@@ -123,6 +114,27 @@ def read_tables(path: str, members: Members, images: Sequence[str], options: Opt
     if chosen and not found:
         raise refused("no_names", path=path, table=wanted)
     return found, others
+
+
+def _by_stem(images: Sequence[str]) -> Index:
+    """Give the images by their names, with and without what all these end in, such as "_rgb"."""
+    index: dict[str, list[str]] = defaultdict(list)
+    ends = re.search(r"[\W_].*", commonprefix([_own(name)[::-1] for name in images])[::-1])  # noqa: RUF071
+    for name in images:
+        for stem in {_stem(name), _stem(_own(name).removesuffix(ends[0] if ends else ""))}:
+            index[stem].append(name)
+    return index
+
+
+def _by_folder(images: Sequence[str]) -> tuple[Index, set[str]]:
+    """Give the images below each folder, by its name and by its path, and how folders' names are spelled."""
+    below: dict[str, list[str]] = defaultdict(list)
+    for name in images:
+        parts = name.split("/")[:-1]
+        for folder in {*map(_stem, parts), *("/".join(parts[:depth]) for depth in range(2, len(parts) + 1))}:
+            below[folder].append(name)
+    folders = {name.rpartition("/")[0] for name in images}
+    return below, {words.key(part) for folder in folders for part in folder.split("/")}
 
 
 def series(name: str) -> Sequence[str]:
