@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 from helpers.base import timings
@@ -88,8 +90,10 @@ def _notebook_work(build: Build, name: str, work: Mapping) -> tuple[str, float]:
 
 def _count_work(build: Build, running: Sequence[str]) -> dict:
     command = forked("helpers.build.forecast", json.dumps(dict(build.common)), *running)
-    counted = subprocess.run(command, env=kernel_environment(), capture_output=True, text=True)
-    return json.loads(counted.stdout.splitlines()[-1]) if counted.returncode == 0 else {}
+    with subprocess.Popen(command, env=kernel_environment(), stdout=PIPE, stderr=DEVNULL, text=True) as counting:
+        import_module("papermill")  # which takes as long, and is needed next
+        counted, _ = counting.communicate()
+    return json.loads(counted.splitlines()[-1]) if counting.returncode == 0 else {}
 
 
 def count_work(common: Mapping[str, Any], notebooks: Sequence[str]) -> dict[str, object]:

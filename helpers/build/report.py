@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path
@@ -17,11 +17,12 @@ from filelock import FileLock, Timeout
 from helpers.base import words
 from helpers.base.code import imported_files
 from helpers.base.files import read_json, remove_drafts, writing
+from helpers.base.machine import free_memory
 from helpers.base.notebook import check_names, find_notebooks
 from helpers.base.runs import BUILD_VARIABLE, KEPT, Recipe
 from helpers.build import stale
 from helpers.build.execute import Failure, kernel_environment, say
-from helpers.build.forecast import forecast, to_run
+from helpers.build.forecast import forecast
 from helpers.build.nursery import nursery
 from helpers.build.plan import Build, plan
 from helpers.build.schedule import Board, choose_jobs, run_notebooks
@@ -36,7 +37,7 @@ def make_report(build: Build, jobs: int) -> int:
     if told := not_handed_in(build):
         say(told)
     os.environ[BUILD_VARIABLE] = str(build.run)  # tells the kernels that theirs are the report's answers
-    with sole_build(build.run), nursery(kernel_environment()) if to_run(build) else nullcontext():
+    with sole_build(build.run):
         if expected := forecast(build):
             say(expected.sentence())
         if failures := run_notebooks(build, jobs, Board(build, expected)):
@@ -169,4 +170,6 @@ def report(
     if os.environ["KERAS_BACKEND"] == "jax":
         print("KERAS_BACKEND=jax is for `make train`: a report's notebooks run on TensorFlow.", file=sys.stderr)
         os.environ["KERAS_BACKEND"] = "tensorflow"
-    return make_report(plan(dataset, recipe, seed, image_size, set, run, language), jobs or choose_jobs())
+    free = free_memory()
+    with nursery(kernel_environment()):  # imports what the kernels need while the data are read
+        return make_report(plan(dataset, recipe, seed, image_size, set, run, language), jobs or choose_jobs(free))

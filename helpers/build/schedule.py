@@ -14,7 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from helpers.base import timings
-from helpers.base.machine import free_memory, usable_cores
+from helpers.base.machine import usable_cores
 from helpers.base.notebook import Place
 from helpers.base.words import duration
 from helpers.build import stale
@@ -122,9 +122,9 @@ class Board:
 NOTEBOOK_BYTES = 2_500_000_000  # that a notebook may take; most take less, since images come in chunks
 
 
-def choose_jobs() -> int:
-    """Choose how many notebooks run at a time, by free memory and by cores, and say so in a line."""
-    free, cores = free_memory(), usable_cores()
+def choose_jobs(free: int) -> int:
+    """Choose how many notebooks run at a time, by bytes of free memory and by cores, and say so in a line."""
+    cores = usable_cores()
     jobs = max(1, min(cores + 1, free // NOTEBOOK_BYTES))
     say(f"Notebooks at a time: at most {jobs}, by {cores} cores and {free / 1e9:.1f} GB of free memory.")
     return jobs

@@ -166,9 +166,8 @@ def test_each_cell_is_told_as_it_begins(toy: Build) -> None:
 def test_notebooks_at_a_time_follow_from_memory_and_cores_and_it_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], free: float, cores: int, jobs: int
 ) -> None:
-    monkeypatch.setattr(schedule, "free_memory", lambda: int(free))
     monkeypatch.setattr(schedule, "usable_cores", lambda: cores)
-    assert schedule.choose_jobs() == jobs
+    assert schedule.choose_jobs(int(free)) == jobs
     said = f"Notebooks at a time: at most {jobs}, by {cores} cores and {free / 1e9:.1f} GB of free memory.\n"
     assert capsys.readouterr().out == said
 

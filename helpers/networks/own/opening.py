@@ -29,19 +29,26 @@ _STARTING = ("os.posix_spawn", "os.fork", "pty.spawn")
 _REMOVING = ("os.remove", "os.rename", "shutil.rmtree")  # allowed in the folders that it may use
 
 
-def check(source: Source, image_shape: tuple[int, int, int], classes: int) -> bytes:
+def _command(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def check(
+    source: Source, image_shape: tuple[int, int, int], classes: int, command: Callable[..., list[str]] = _command
+) -> bytes:
     """Try a user's network in a process of its own; give the file of a trained one, written anew, or nothing.
 
-    Raises NetworkError, in one sentence, where the network cannot be opened, built or used for these data.
+    command: gives the words by which a module runs with arguments, where that starts sooner than Python does. Raises
+    NetworkError, in one sentence, where the network cannot be opened, built or used for these data.
     """
     with tempfile.TemporaryDirectory() as folder:
         task = {"path": str(source.path), "function": source.function, "shape": image_shape, "classes": classes}
         task |= {"custom": str(source.custom or ""), "folder": folder, "preprocess": source.preprocess}
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         environment = os.environ | {"TMPDIR": folder, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, "-m", "helpers.networks.own.opening", json.dumps(task)]
+        opened = command("helpers.networks.own.opening", json.dumps(task))
         try:
-            subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE)
+            subprocess.run(opened, env=environment, capture_output=True, timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             raise NetworkError(f"{source.path} was not opened within {PATIENCE} seconds.") from None
         said = Path(folder) / "error.txt"
