@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from itertools import filterfalse, pairwise
+from itertools import filterfalse
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from keras import tree
 from skimage.transform import resize
 
 from helpers.explain.keract_bridge import is_input, keract
@@ -75,8 +76,21 @@ def stages(model: keras.Model) -> list[str]:
 
 
 def pooling_pairs(model: keras.Model) -> list[tuple[str, str]]:
-    """Pair each pooling layer with the stage before it: (name before, name of the pooling layer)."""
-    return [(a, b) for a, b in pairwise(stages(model)) if isinstance(model.get_layer(b), POOLINGS)]
+    """Pair stages with the first pooling layer that each leads to: (name of the stage, name of the pooling layer)."""
+    made_by, shown = {id(layer.output): layer for layer in model.layers if not is_input(layer)}, stages(model)
+
+    def before(layer: keras.Layer) -> keras.Layer | None:  # of what joins branches, the first one
+        return made_by.get(id(tree.flatten(layer.input)[0]))
+
+    pairs: dict[str, str] = {}
+    for name in shown:
+        if isinstance(model.get_layer(name), POOLINGS):
+            stage = before(model.get_layer(name))
+            while stage and stage.name not in shown:
+                stage = before(stage)
+            if stage:
+                pairs.setdefault(stage.name, name)
+    return [*pairs.items()]
 
 
 def heatmap(activation: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -95,8 +95,15 @@ def make_learner(
 def _optimizer(phase: Phase, steps: int, adamw: type[keras.optimizers.AdamW]) -> keras.optimizers.Optimizer:
     if phase.compiled:  # the one that a user's network is compiled with
         spelt = json.loads(phase.compiled)
+        times = spelt.pop("times", 1)
         spelt["config"] |= {"learning_rate": phase.learning_rate} if phase.schedule == "constant" else {}
-        return keras.optimizers.deserialize(spelt)
+        optimizer = keras.optimizers.deserialize(spelt)
+        if times != 1:
+            schedule = keras.optimizers.schedules.deserialize(spelt["config"]["learning_rate"])
+            optimizer.learning_rate = TabledRate(
+                np.array([times * float(schedule(i)) for i in range(steps)], np.float32)
+            )
+        return optimizer
     rate: float | keras.optimizers.schedules.LearningRateSchedule = phase.learning_rate
     if phase.schedule == "cosine":
         rate = TabledRate(warm_cosine(phase.learning_rate, steps))

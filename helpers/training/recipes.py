@@ -1,5 +1,6 @@
 """Recipes: how each network of a run is built and trained, in what order, and for how long."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -127,8 +128,15 @@ def slow_down(plan: Plan, factor: float = 0.1) -> Plan:
 
     At the rate that suits a network with it, one without it may never leave its starting point.
     """
-    phases = (replace(phase, learning_rate=phase.learning_rate * factor) for phase in plan.phases)
-    return replace(plan, phases=tuple(phases))
+    return replace(plan, phases=tuple(_slow_down(phase, factor) for phase in plan.phases))
+
+
+def _slow_down(phase: Phase, factor: float) -> Phase:
+    compiled = json.loads(phase.compiled or "{}")
+    if phase.schedule == "own":
+        compiled["times"] = compiled.get("times", 1) * factor
+    spelt = json.dumps(compiled, sort_keys=True) if compiled else ""
+    return replace(phase, learning_rate=phase.learning_rate * factor, compiled=spelt)
 
 
 def transferred(plan: Plan) -> Plan:

@@ -189,3 +189,20 @@ def test_contributions_of_a_linear_head_add_up_to_the_logit():
     activation, weights = random.normal(size=(2, 4, 4, 3))
     total = activations.contribution(activation, weights, (4, 4)).sum()
     assert total == pytest.approx((activation * weights).sum(), rel=1e-4)
+
+
+def test_pooling_in_a_branch_is_paired_with_what_leads_to_it() -> None:
+    pixels = keras.Input((12, 12, 1))
+    stem = keras.layers.ReLU(name="stem")(keras.layers.Conv2D(4, 3)(pixels))
+    branch = keras.layers.ReLU(name="branch")(keras.layers.Conv2D(4, 3, padding="same")(stem))
+    pooled = keras.layers.MaxPooling2D(3, strides=1, padding="same", name="pooled")(stem)
+    joined = keras.layers.AveragePooling2D(2, name="after")(keras.layers.Concatenate()([branch, pooled]))
+    model = keras.Model(pixels, keras.layers.Dense(3)(keras.layers.Flatten()(joined)))
+    assert [*activations.pooling_pairs(model)] == [("stem", "pooled"), ("branch", "after")]
+
+
+def test_pooling_of_the_pixels_themselves_has_no_pair() -> None:
+    pooled = keras.layers.MaxPooling2D(2)
+    model = keras.Sequential([keras.Input((12, 12, 1)), pooled, keras.layers.Conv2D(4, 3), keras.layers.ReLU()])
+    assert pooled.name in activations.stages(model)
+    assert activations.pooling_pairs(model) == []

@@ -1,5 +1,6 @@
 """Training learns, repeats itself to the last digit, resumes after an interruption, and says when it cannot go on."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -378,6 +379,22 @@ def test_the_rate_warms_up_falls_along_a_cosine_and_holds() -> None:
     rate = learner.TabledRate(learner.warm_cosine(0.4, steps=100))
     rates = np.array([float(rate(step)) for step in (0, 5, 52, 100, 500)])
     np.testing.assert_allclose(rates, [0.04, 0.4, 0.2, 0.004, 0.004], rtol=0.05)
+
+
+@pytest.mark.parametrize("initial", [0.4, 0.0])
+def test_a_schedule_of_a_users_own_is_slowed_down_as_a_whole(dataset: Dataset, initial: float) -> None:
+    schedule = keras.optimizers.schedules.CosineDecay(initial, 30, warmup_target=0.8, warmup_steps=10)
+    spelt = json.dumps(keras.optimizers.serialize(keras.optimizers.SGD(schedule)))
+    plan = replace(PLAN, phases=(Phase("sgd", initial, 1, schedule="own", compiled=spelt),))
+    slow = recipes.slow_down(recipes.slow_down(plan, 0.5), 0.2)
+
+    def rates(plan: Plan) -> list[float]:
+        optimizer = learner.make_learner(accelerate(build()), plan, plan.phases[0], 40, seed=0).model.optimizer
+        return [float(optimizer._learning_rate(step)) for step in range(40)]
+
+    assert max(rates(plan)) == pytest.approx(0.8)
+    np.testing.assert_allclose(rates(slow), np.array(rates(plan)) / 10, rtol=1e-5, atol=1e-9)
+    assert len(train(dataset, slow).history) == 1
 
 
 def test_the_first_step_is_traced_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
 from posixpath import splitext
 from typing import NamedTuple
 
@@ -121,7 +120,9 @@ def _series_notes(images: Sequence[Image]) -> tuple[Said, ...]:
     """Say where file names tell of videos, patients or the like, whose images a split would part."""
     to_part = [image._replace(split="") for image in images if image.split in ("", "train")]
     for pattern in map(re.compile, _SERIES if len({image.split for image in images}) < len(SPLITS) else ()):
-        found = [*takewhile(bool, (pattern.search(image.name) for image in to_part))]
+        if not any(pattern.search(image.name) for image in to_part[:1]):
+            continue  # as nearly always: then the others need not be looked at
+        found = [match for image in to_part if (match := pattern.search(image.name))]
         series = {match[1] for match in found}
         grouped = [image._replace(group=match[1]) for image, match in zip(to_part, found)]
         several = len(found) == len(to_part) and len(series) <= _SEVERAL * len({match[0] for match in found})

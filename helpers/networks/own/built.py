@@ -61,8 +61,9 @@ def compiled_with(
     optimizer = getattr(network.optimizer, "inner_optimizer", network.optimizer)  # as mixed precision wraps it
     loss = str(getattr(network.loss, "name", getattr(network.loss, "__name__", network.loss)))
     if not re.fullmatch("(sparse|binary)?(categorical)?crossentropy", loss.replace("_", "").lower()):
+        what = f"the loss {loss}" if network.loss else "no loss"
         raise NetworkError(
-            f"{source.path} compiles its network with the loss {loss}; networks are trained by plain "
+            f"{source.path} compiles its network with {what}; networks are trained by plain "
             "cross-entropy, so compile it with one, or not at all."
         )
     if type(optimizer) is not getattr(keras.optimizers, type(optimizer).__name__, None):

@@ -118,6 +118,9 @@ def test_a_loss_that_does_not_train_networks_here_is_refused(tmp_path):
     source = file_of(tmp_path, compiled='model.compile("adam", "categorical_focal_crossentropy")')
     with pytest.raises(NetworkError, match="with the loss categorical_focal_crossentropy; networks"):
         built.compiled_with(source, SHAPE, 3)
+    source = file_of(tmp_path, compiled='model.compile("adam")')
+    with pytest.raises(NetworkError, match="with no loss; networks are trained by plain cross-entropy, so compile it"):
+        built.compiled_with(source, SHAPE, 3)
     source = file_of(tmp_path, compiled='model.compile("adam", mine)')
     source.path.write_text(f"def mine(labels, given): return 0\n{source.path.read_text()}")
     with pytest.raises(NetworkError, match="with the loss mine; networks"):
