@@ -43,12 +43,16 @@ def gradients(model: keras.Model, image: np.ndarray, label: int) -> dict[str, np
         raise ValueError(f"Class {label} is unknown to the model: give one of 0 to {classes - 1}.")
     layers = [layer for layer in model.layers if not is_input(layer)]
     traced = keras.Model(model.inputs[0], [*(layer.output for layer in layers), *model.outputs])
-    with tf.GradientTape() as tape:
-        pixels = tf.constant(image[np.newaxis], tf.float32)
-        tape.watch(pixels)
-        *outputs, logits = traced(pixels, training=False)
-        logit = logits[:, label]
-    found = tape.gradient(logit, outputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    @tf.function(autograph=False)  # a graph leaves out the gradients of weights, which can end TensorFlow's process
+    def slopes(pixels: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(pixels)
+            *outputs, logits = traced(pixels, training=False)
+            logit = logits[:, label]
+        return tape.gradient(logit, outputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    found = slopes(tf.constant(image[np.newaxis], tf.float32))
     return {layer.name: np.asarray(gradient) for layer, gradient in zip(layers, found, strict=True)}
 
 

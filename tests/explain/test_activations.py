@@ -1,11 +1,15 @@
 """Activations by keract on Keras 3, and gradients: they equal those of Keras and TensorFlow themselves."""
 
+import json
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.explain import activations
+from helpers.base.files import ROOT
+from helpers.explain import activations, ascent
 from helpers.explain.keract_bridge import keract
 from helpers.explain.saliency.grad_cam import last_feature_layer
 from helpers.networks import architectures, chunks
@@ -206,3 +210,32 @@ def test_pooling_of_the_pixels_themselves_has_no_pair() -> None:
     model = keras.Sequential([keras.Input((12, 12, 1)), pooled, keras.layers.Conv2D(4, 3), keras.layers.ReLU()])
     assert pooled.name in activations.stages(model)
     assert activations.pooling_pairs(model) == []
+
+
+def shortcut() -> keras.Model:
+    """A convolution on whose gradient by the kernel TensorFlow ends the process, at one image."""
+    pixels = keras.Input((64, 64, 1))
+    maps = keras.layers.Conv2D(12, 3, padding="same", activation="relu")(pixels)
+    halved = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(20, 1, strides=2)(maps))
+    return keras.Model(pixels, keras.layers.Dense(3)(halved))
+
+
+def test_no_gradient_by_weights_is_taken_where_nobody_asks_for_it() -> None:
+    model, image = shortcut(), np.random.default_rng(0).integers(0, 256, (64, 64, 1), dtype=np.uint8)
+    for _ in range(5):
+        found = activations.gradients(model, image, 1)
+    slopes = np.zeros((64, 64, 12), np.float32)  # of a linear end these are known: every second place counts alike
+    convolution, dense = model.layers[2], model.layers[-1]
+    slopes[::2, ::2] = np.asarray(convolution.kernel)[0, 0] @ np.asarray(dense.kernel)[:, 1] / 32**2
+    np.testing.assert_allclose(found[model.layers[1].name][0], slopes, rtol=1e-3, atol=1e-8)
+
+
+@pytest.mark.parametrize(("notebook", "cell"), [("04_saliency_maps", "c11b"), ("05_gradient_ascent", "c06b")])
+def test_gradients_by_hand_end_on_such_a_network_too(notebook: str, cell: str) -> None:
+    cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), dtype=np.uint8)
+    model = shortcut()
+    known = {"cnn": model, "chosen": model.layers[2], "SEED": 0, "STEP_SIZE": 4.0, "np": np, "tf": tf, "ascent": ascent}
+    known |= {"sample": SimpleNamespace(images=images, predicted=np.array([1])), "display": print}
+    exec("".join(next(one["source"] for one in cells if one["id"] == cell)), known)
+    assert np.isfinite(known["by_hand" if notebook.startswith("04") else "heights"]).all()

@@ -134,12 +134,16 @@ def _readout(layer: keras.layers.Conv2D, filters: np.ndarray) -> list[tf.Tensor]
     So the ascent has to compute neither the convolution nor its gradient. Returns the weights (F, h, w, C)
     and what is added, (F,), both float32.
     """
-    inputs = tf.zeros((len(filters), *layer.input.shape[1:]))
     kernel, bias = (tf.gather(values, filters, axis=-1) for values in weights(layer))
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        own = tf.linalg.diag_part(tf.reduce_mean(layer.convolution_op(inputs, kernel), axis=(1, 2)))
-    return [tape.gradient(own, inputs), bias]
+
+    @tf.function(autograph=False)  # a graph leaves out the gradient of the kernel
+    def slopes(inputs: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            own = tf.linalg.diag_part(tf.reduce_mean(layer.convolution_op(inputs, kernel), axis=(1, 2)))
+        return tape.gradient(own, inputs)
+
+    return [slopes(tf.zeros((len(filters), *layer.input.shape[1:]))), bias]
 
 
 def _weighted_sum(features: tf.Tensor, weights: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
