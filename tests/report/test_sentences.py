@@ -12,6 +12,7 @@ from helpers.base.files import ROOT
 from helpers.base.notebook import code_sources
 from helpers.report.document import STAMP_KEYS
 from helpers.report.handin import HandIn
+from helpers.training.networks import ABLATIONS
 
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
 SPOKEN = {"say", "summary", "limit", "heading", "figure", "table", "stop"}
@@ -103,3 +104,14 @@ def test_every_name_is_one_that_code_has_for_something() -> None:
 
 def test_no_words_are_left_over() -> None:
     assert [key for key in words.catalogue(words.PLAIN) if not is_used(key)] == []
+
+
+@pytest.mark.parametrize("language", words.languages())
+def test_no_sentence_takes_the_activation_of_a_network_for_relu(language: str) -> None:
+    assert [key for key, text in words.catalogue(language).items() if "ReLU" in text] == []
+
+
+def test_a_version_that_sees_no_changed_images_is_called_that() -> None:
+    (labelled,) = (source for source in code_sources(NOTEBOOKS["02_compare_dnn"]) if source.startswith("labelled"))
+    names = ast.literal_eval(ast.parse(labelled).body[0].value)
+    assert {key for key, name in names.items() if "without augmentation" in name} == {*ABLATIONS} - {"bare_fast"}

@@ -14,7 +14,7 @@ from helpers.networks.inference import call
 from helpers.networks.layers import Layer, activation_after, copy_of
 
 FEWEST = 6  # places a side of a map in which something can be seen
-REDUCTIONS = {"mean": tf.reduce_mean, "peak": tf.reduce_max}
+REDUCTIONS = {"mean": tf.reduce_mean, "size": lambda maps, axis: tf.reduce_max(tf.abs(maps), axis)}
 
 
 def filter_outputs(model: keras.Model, layer: keras.layers.Layer, image: np.ndarray) -> np.ndarray:
@@ -33,8 +33,8 @@ def filter_responses(
 ) -> list[np.ndarray]:
     """One number for each image and filter of several layers, from one pass that stops at the deepest.
 
-    images: (N, H, W, C) in 0..255; by: "mean" or "peak" over the positions of a map. Returns, for each
-    layer, (N, F) float32. Raises ValueError on an unknown reduction.
+    images: (N, H, W, C) in 0..255; by: "mean", or "size" (the largest absolute value), over the positions of a map.
+    Returns, for each layer, (N, F) float32. Raises ValueError on an unknown reduction.
     """
     require(by in REDUCTIONS, f"A response by {by!r} is unknown: choose one of {', '.join(REDUCTIONS)}.")
     respond = _respond_function(model, tuple(layers), by)
@@ -51,12 +51,12 @@ def rank_images(responses: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarr
 
 
 def silent_filters(model: keras.Model, layers: Sequence[keras.layers.Layer], images: np.ndarray) -> list[np.ndarray]:
-    """Which filters of each convolution are zero, after their ReLU, at every position of every image.
+    """Which filters of each convolution are zero, after their activation, at every position of every image.
 
     images: (N, H, W, C) in 0..255. Returns, for each layer, (F,) bool.
     """
     activated = [rectified(model, layer) for layer in layers]
-    return [np.all(peak <= 0, axis=0) for peak in filter_responses(model, activated, images, by="peak")]
+    return [np.all(size == 0, axis=0) for size in filter_responses(model, activated, images, by="size")]
 
 
 def rectified(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer:
