@@ -24,7 +24,7 @@ from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write
 from helpers.data.sources import SPLITS
 from helpers.networks import views as image_views
 from helpers.networks.architectures import multiplications
-from helpers.networks.chunks import as_many_as_last
+from helpers.networks.chunks import FEWEST, as_many_as_last
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
 from helpers.networks.own import built, proof
@@ -319,13 +319,13 @@ class Run:
         chosen = [choose_of_class(self.probabilities(), labels, k, per_class, min_confidence, random) for k in shown]
         return self.sample_of(np.concatenate(chosen), "test", min_confidence)
 
-    def random_sample(self, count: int, split: str = "test", *, bounded: bool = False) -> Sample:
+    def random_sample(self, count: int, split: str = "test", *, bounded: bool = False, least: int = FEWEST) -> Sample:
         """Draw images of a split at random, as the seed says.
 
-        bounded: fewer where images or the network are large, which take as long to explain as `count` usual ones.
+        bounded: where images or the network are large, as many as take as long as `count` usual ones, or `least`.
         """
         if bounded:
-            count = as_many_as_last(count, self.dataset.image_shape, multiplications(self.cnn().model))
+            count = as_many_as_last(count, self.dataset.image_shape, multiplications(self.cnn().model), least)
         random = np.random.default_rng([self.seed, zlib.crc32(b"random")])
         available = len(self.split(split).labels)
         return self.sample_of(random.choice(available, min(count, available), replace=False), split)

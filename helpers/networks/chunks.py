@@ -17,13 +17,13 @@ CHECK: ContextVar[Callable[[], None] | None] = ContextVar("CHECK", default=None)
 FEWEST, USUAL, USUAL_WORK = 24, 64**2, 60_000_000
 
 
-def as_many_as_last(count: int, shape: tuple[int, ...], work: int = 0) -> int:
-    """Give how many images (H, W, C) of this shape take as long as `count` usual ones, and at least 24.
+def as_many_as_last(count: int, shape: tuple[int, ...], work: int = 0, least: int = FEWEST) -> int:
+    """Give how many images (H, W, C) of this shape take as long as `count` usual ones, and at least `least`.
 
     work: multiplications of the network for one. No more than `count`, however small they are.
     """
     cost = max(1, float(np.prod(shape[:2])) / USUAL, work / USUAL_WORK)
-    return min(count, max(FEWEST, int(count / cost)))
+    return min(count, max(least, int(count / cost)))
 
 
 def chunks(count: int, image_bytes: int) -> Iterator[slice]:

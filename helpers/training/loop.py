@@ -151,6 +151,15 @@ def _steps(images: int, plan: Plan) -> int:
     return max(1, min(images, plan.max_images or images) // plan.batch_size)
 
 
+def batch_of(images: int, plan: Plan) -> int:
+    """Give how many of so many images a step takes: the plan's batch, or of fewer images all, but an even number.
+
+    An odd number may end the process: in TensorFlow's gradient by the weights of a convolution of one pixel with
+    strides, as residual networks have for a shortcut, where its channels are no multiple of eight.
+    """
+    return min(plan.batch_size, images - images % 2 or 1)
+
+
 def _resized(accelerated: Accelerated, network: keras.Model, phase: Phase) -> keras.Model:
     """Give the network as this phase has it, with the same weights: enlarging images as it says."""
     return network if phase.enlargement is None else accelerated.resize(network, phase.enlargement)
@@ -182,7 +191,7 @@ def _train_epoch(
 ) -> dict:
     """Train on every training image once, in an order that follows from the seed and the epoch alone."""
     images = len(data[0])
-    shape = _steps(images, plan), min(plan.batch_size, images)
+    shape = _steps(images, plan), batch_of(images, plan)
     mixup = plan.mixup if phase.augmented else 0.0
     batches = draw_batches(images, shape, mixup, np.random.default_rng([seed, epoch]))
     # A training step of a user's may measure something else.

@@ -177,6 +177,20 @@ def test_the_image_budget_shortens_training_but_never_to_nothing(dataset: Datase
     assert len(train(dataset, replace(PLAN, max_images=20)).history) == 2
 
 
+def test_a_set_smaller_than_a_batch_is_trained_with_an_even_number_at_once(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(
+        dataset,
+        train=replace(dataset.train, images=dataset.train.images[::9][:15], labels=dataset.train.labels[::9][:15]),
+    )
+    drawn, draw = [], loop.draw_batches
+    monkeypatch.setattr(loop, "draw_batches", lambda *asked: drawn.append(asked[:2]) or draw(*asked))
+    train(few, replace(PLAN, batch_size=64, phases=PLAN.phases[:1]))
+    assert set(drawn) == {(15, (1, 14))}
+    assert [loop.batch_of(images, PLAN) for images in (1, 2, 3, 4)] == [1, 2, 2, 4]
+
+
 def test_the_cosine_schedule_warms_up_and_falls(dataset: Dataset) -> None:
     plan = replace(PLAN, phases=(Phase("sgd", 0.01, epochs=6),))
     rates = train(dataset, plan).history["learning_rate"].to_numpy()
