@@ -12,13 +12,21 @@ import psutil
 
 
 def import_quietly(module: str) -> None:
-    """Import a module with nothing on stderr, where TensorFlow logs two lines whatever it is told."""
+    """Import a module with nothing on stderr, where TensorFlow logs two lines whatever it is told.
+
+    And without JAX, unless Keras runs on it: a converter within TensorFlow would import it for a second, for nothing.
+    """
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    hidden = "jax" not in sys.modules and os.environ.get("KERAS_BACKEND") != "jax"
     try:
         os.dup2(nowhere, 2)
+        if hidden:
+            sys.modules["jax"] = None  # type: ignore[assignment]  # as Python has it for what cannot be imported
         import_module(module)
     finally:
+        if hidden:
+            del sys.modules["jax"]
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)

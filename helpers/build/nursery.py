@@ -18,6 +18,7 @@ from subprocess import DEVNULL, Popen
 from tempfile import TemporaryDirectory
 from threading import Thread
 
+from helpers.base.machine import import_quietly
 from helpers.build.kernel import NURSERY, end_with_parent
 
 HEAVY = ("helpers.run", "helpers.explain.keract_bridge", "ipykernel.kernelapp", "matplotlib.pyplot", "seaborn")
@@ -54,6 +55,7 @@ def serve(listener: socket.socket) -> None:
     """Fork a copy for each that asks, until the parent ends; none once the code has changed since it was imported."""
     code, own = _stamps(), os.getpid()
     os.environ["JPY_PARENT_PID"] = str(own)  # of the kernels, which ipykernel reads when it is imported
+    import_quietly("tensorflow")
     import helpers
 
     for name in dir(helpers):

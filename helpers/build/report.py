@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path
@@ -22,6 +22,7 @@ from helpers.base.notebook import check_names, find_notebooks
 from helpers.base.runs import BUILD_VARIABLE, KEPT, Recipe
 from helpers.build import stale
 from helpers.build.execute import Failure, kernel_environment, say
+from helpers.build.explain.ahead import looking_at_training_images
 from helpers.build.forecast import forecast
 from helpers.build.nursery import nursery
 from helpers.build.plan import Build, plan
@@ -42,13 +43,18 @@ def make_report(build: Build, jobs: int) -> int:
             say(expected.sentence())
         if failures := run_notebooks(build, jobs, Board(build, expected)):
             return _report_failures(build, failures)
-        files = set_reports(build)
+        with looking_at_training_images(build.run) if expected else nullcontext():
+            _say_outcome(build, set_reports(build))
+    return 0
+
+
+def _say_outcome(build: Build, files: list[Path]) -> None:
+    """Print where the reports are, and the numbers of their first page."""
     from helpers.report.document import headlines
 
     lines = headlines([read_json(build.answer(name)) for name in build.printed])
     width = max((len(one.label) for one in lines), default=0) + 2
     say("\n".join([*(str(_short(file)) for file in files), *(f"  {one.label:<{width}}{one.value}" for one in lines)]))
-    return 0
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A machine is described by what it can do, and not by its name."""
 
+import importlib
 import os
 import platform
 import re
@@ -25,6 +26,21 @@ def test_the_processor_is_read_where_the_system_tells_it(tmp_path: Path) -> None
     assert machine._processor(told) == "Example 9000"
     told.write_text("processor\t: 0\n")
     assert machine._processor(told) == machine._processor(tmp_path / "nothing") != ""
+
+
+@pytest.mark.parametrize(("backend", "there"), [("tensorflow", False), ("jax", True)])
+def test_jax_is_imported_beside_tensorflow_only_where_keras_runs_on_it(
+    backend: str, there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jax.py").touch()
+    (tmp_path / "converter.py").write_text("try:\n    import jax\nexcept ImportError:\n    jax = None\n")
+    for name in ("jax", "converter"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    machine.import_quietly("converter")
+    assert (sys.modules["converter"].jax is not None) is there
+    assert importlib.import_module("jax").__file__ == str(tmp_path / "jax.py")  # afterwards, whoever wants it has it
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])

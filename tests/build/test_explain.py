@@ -63,6 +63,14 @@ def test_noise_is_unlike_all_training_images_and_an_image_of_the_data_is_not(exp
     assert "unlike" not in explainer.page(near)["sentences"][0]
 
 
+def test_where_no_superpixel_speaks_for_the_answer_the_page_says_just_that(explainer: Explainer) -> None:
+    numbers, _ = explainer.explain(of_split("test", 3))
+    spoken = explainer.page(numbers | {"strongest": 2, "lime_share": 0.4})["sentences"]
+    against = explainer.page(numbers | {"strongest": 0, "lime_share": 0.0})["sentences"]
+    assert "2 of them speak most" in spoken[2] and "none of which speaks for" in against[2]
+    assert spoken[:2] + spoken[3:] == against[:2] + against[3:] and "0%" not in against[2].split(";")[0]
+
+
 def test_the_limit_is_what_nearly_all_validation_images_stay_within(explainer: Explainer) -> None:
     features = neighbours.last_features(explainer.run.cnn().model, DATA.validation.images)
     own = np.linalg.norm(features[:, None] - explainer.index.features[None], axis=2).min(axis=1)

@@ -101,6 +101,9 @@ def test_the_report_on_the_embedded_faces_is_whole(faces) -> None:
     assert made.returncode == 0, made.stdout + made.stderr
     assert str(run / "report.pdf") in made.stdout and str(run / "report.html") in made.stdout
     assert "Test accuracy of the CNN" in made.stdout
+    assert (
+        len([*run.parent.glob(".kept/*/neighbours_*.npz")]) == 1
+    )  # so that `make explain` need not look at all images
     check_run(run)
 
 

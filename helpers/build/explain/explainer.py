@@ -125,7 +125,8 @@ class Explainer:
         notes = "reading", "fitted" if self.temperature != 1 else "unfitted", "graded" if self.ranks else "ungraded"
         lead = words.join([tell(key) for key in ["answer", *verdict]])
         page = {"name": numbers["picture"], "lead": lead, "notes": [tell(key) for key in notes]}
-        return page | {"sentences": [words.join([tell(like), tell("measures")]), *map(tell, ("rest", "lime", "alike"))]}
+        lime = "lime" if numbers["strongest"] else "lime_against"
+        return page | {"sentences": [words.join([tell(like), tell("measures")]), *map(tell, ("rest", lime, "alike"))]}
 
 
 def _change(before: float, after: float) -> Said:
