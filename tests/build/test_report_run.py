@@ -62,8 +62,9 @@ def plain(text: str) -> str:
 
 
 def summary_sentences(answer: dict) -> int:
-    """Count the sentences that answer the question as it was asked."""
-    text = " ".join(render_block(block) for block in answer["blocks"] if "summary" in block)
+    """Count the sentences that answer the question as it was asked, without what is wrong with a network."""
+    said = [block for block in answer["blocks"] if "summary" in block and not block["key"].startswith("faults.")]
+    text = " ".join(map(render_block, said))
     return len(re.findall(r"[.!?](?= [A-Z0-9]|$)", text))
 
 
