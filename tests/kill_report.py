@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -38,6 +38,12 @@ SHARES = (0.1, 0.4, 0.3, 0.2)  # how often
 NAMES = [*find_notebooks(ROOT / "notebooks")]
 USES = {"cnn": NAMES, "cnn_second": ["01_train_cnn"], "dnn": ["02_compare_dnn"], "cnn_plain": ["02_compare_dnn"]}
 KEPT = ("answers", "figures", "tables", "report.pdf", "report.html", "run.json")  # of a run's folder, what is compared
+# Parameters that explain little, so that most of a report's time is what can be killed: starts, trainings and writing.
+LITTLE = (
+    "04_saliency_maps.GRADED_IMAGES=2 04_saliency_maps.SAMPLES=4 04_saliency_maps.MEAN_SAMPLES=2 "
+    "05_gradient_ascent.STEPS=20 05_gradient_ascent.FILTERS=8 05_gradient_ascent.LIME_SAMPLES=50 "
+    "06_lime.STUDY_IMAGES=1 06_lime.RIVAL_IMAGES=2 06_lime.SAMPLES=50 06_lime.IMAGES_PER_CLASS=2"
+)
 PATIENCE = 7200  # seconds until a start that nobody kills counts as hanging
 
 
@@ -52,6 +58,7 @@ class Project:
     dataset: str
     reports: Path
     name: str = ""  # of the run, where it is not the usual one
+    settings: str = ""  # parameters of notebooks that are not as by default, as SET names them
 
     @property
     def run(self) -> Path:
@@ -60,7 +67,13 @@ class Project:
 
     def start(self) -> subprocess.Popen[str]:
         """Start the driver as `make report` does, with as little training as possible."""
-        words = ["RECIPE=tiny", f"DATASET={self.dataset}", f"REPORTS={self.reports}", f"RUN={self.name}"]
+        words = [
+            "RECIPE=tiny",
+            f"DATASET={self.dataset}",
+            f"REPORTS={self.reports}",
+            f"RUN={self.name}",
+            f"SET={self.settings}",
+        ]
         command = [sys.executable, "-m", "helpers", "report", *words]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
@@ -150,13 +163,13 @@ def fill_up(project: Project, expected: dict[str, str], folder: Path) -> str:
         for share in (0.2, 0.5, 0.8, 3.0):
             size = f"remount,size={int(share * needed)}"
             subprocess.run(["mount", "-o", size, str(folder)], check=True, capture_output=True)
-            process = Project(project.dataset, folder).start()
+            process = replace(project, reports=folder).start()
             printed = process.communicate(timeout=PATIENCE)[0]
             full = "the disk is full" in printed
             if bool(process.returncode) != full or (share > 1 and full):
                 raise Difference(f"With {share} of the disk that it needs, the driver said:\n{printed}")
             told += full
-        check(Project(project.dataset, folder), expected)
+        check(replace(project, reports=folder), expected)
     finally:
         subprocess.run(["umount", str(folder)], check=True)
     if not told:
@@ -211,10 +224,10 @@ def accompany(project: Project, expected: dict[str, str], folder: Path) -> None:
 
     The run is the undisturbed one in another folder, and has to come out the same; the third is of other data.
     """
-    same = Project(project.dataset, folder / "same")
-    other = Project(str(write_images(folder / "others", seed=1)), folder / "other")
+    same = replace(project, reports=folder / "same")
+    other = replace(project, dataset=str(write_images(folder / "others", seed=1)), reports=folder / "other")
     shutil.rmtree(cache_folder() / identify(project.dataset).fingerprint)
-    twin = Project(project.dataset, folder / "same", "twin")  # another run, which shares the networks
+    twin = replace(same, name="twin")  # another run, which shares the networks
     processes = [same.start(), other.start(), same.start(), twin.start()]
     printed = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     for process, text in zip(processes, printed, strict=True):
@@ -237,7 +250,7 @@ def disturb(project: Project, expected: dict[str, str], kills: int, seed: int, l
     limits: for each kind, the seconds within which the moment is drawn; made shorter where the driver ends sooner.
     """
     random, hit = np.random.default_rng(seed), Counter()
-    twin = Project(project.dataset, project.reports, "twin")
+    twin = replace(project, name="twin")
     while hit.total() < kills:
         kind, alone = random.choice([*limits], p=_shares(limits)), bool(random.integers(2))
         beside = kind in ("everything", "networks") and bool(random.integers(2))
@@ -275,7 +288,8 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(time.time())))  # midnight changes the date of a report
     with tempfile.TemporaryDirectory() as folder:
-        project = Project(str(write_images(Path(folder) / f"spots_{arguments.seed}")), Path(folder) / "reports")
+        images = write_images(Path(folder) / f"spots_{arguments.seed}")
+        project = Project(str(images), Path(folder) / "reports", settings=LITTLE)
         try:
             began = time.monotonic()
             project.finish()
