@@ -55,6 +55,10 @@ __all__ = list(_MODULES)
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"helpers offers no {name!r}; it offers {', '.join(_MODULES)}.")
+    if not _MODULES[name].startswith("helpers.base"):
+        from helpers.base.machine import import_quietly
+
+        import_quietly("keras")  # which all of these rest on
     module = import_module(_MODULES[name])
     # a module may hold a function of its own name, as `activations` does
     return module if module.__name__.endswith(f".{name}") else getattr(module, name, module)
