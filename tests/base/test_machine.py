@@ -4,6 +4,7 @@ import importlib
 import os
 import platform
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import keras
 import pytest
 
 from helpers.base import machine
+from helpers.base.files import ROOT
 
 
 def test_the_description_tells_processor_cores_and_memory_and_no_name() -> None:
@@ -41,6 +43,16 @@ def test_jax_is_imported_beside_tensorflow_only_where_keras_runs_on_it(
     machine.import_quietly("converter")
     assert (sys.modules["converter"].jax is not None) is there
     assert importlib.import_module("jax").__file__ == str(tmp_path / "jax.py")  # afterwards, whoever wants it has it
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="oneDNN is asked for on these alone")
+@pytest.mark.parametrize("asked", ["", "0"])
+def test_onednn_is_asked_for_unless_the_user_says_otherwise(asked: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    environment |= {"TF_ENABLE_ONEDNN_OPTS": asked} if asked else {}
+    command = [sys.executable, "-c", "import helpers, os; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"]
+    printed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == (asked or "1")
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])

@@ -217,6 +217,14 @@ def test_each_confused_pair_may_begin_a_row() -> None:
     assert shown == [True, True, False, True, True, True, True, False, False]
 
 
+def test_a_panel_of_regions_of_which_nothing_is_known_says_so_beside_the_others() -> None:
+    figure = plots.region_heatmaps({"A": RATIOS[:0], "B": RATIOS}, {"A": RATIOS[:0], "B": RATIOS[:1]})
+    empty, full = figure.axes
+    assert [text.get_text() for text in empty.texts] == ["fewer than two images have any"]
+    assert len(full.texts) == len(RATIOS)
+    plots.region_heatmaps({"A": RATIOS[:0]}, {"A": RATIOS[:0]})
+
+
 def test_the_matrix_shows_every_count_and_share() -> None:
     left, right = FIGURES["confusion_heatmaps"]().axes
     assert [text.get_text() for text in left.texts] == [str(count) for count in COUNTS.ravel()]

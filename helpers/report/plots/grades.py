@@ -16,7 +16,8 @@ from helpers.report.plots.style import COLOURS, DIVERGING, SMALL, drawn, in_perc
 def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw how many times its area's share of the relevance each region holds, a panel a table, two beside each other.
 
-    tables, chosen: by title, rows with group, region and ratio, of which the chosen ones are framed.
+    tables, chosen: by title, rows with group, region and ratio, of which the chosen ones are framed. In place of a
+    table without rows stands why it has none.
     """
     shapes = [(table["group"].nunique(), table["region"].nunique()) for table in tables.values()]
     across = 2 if max(columns for _, columns in shapes) <= 12 and len(tables) > 1 else 1
@@ -24,13 +25,18 @@ def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.
     figure = new_figure(down * (0.85 + 0.2 * max(rows for rows, _ in shapes)))
     grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (title, table) in zip(grid, tables.items()):
+        axes.set(title=title, xlabel="", ylabel="")
+        if table.empty:
+            axes.text(0.5, 0.5, say("no_relevance"), ha="center", va="center")
+            axes.set_axis_off()
+            continue
         ratios = table.pivot_table("ratio", "group", "region", sort=False)
         look = {"cmap": DIVERGING, "norm": LogNorm(0.25, 4), "cbar": False, "annot_kws": {"size": SMALL}}
         sns.heatmap(ratios.clip(0.01), ax=axes, annot=ratios, fmt=".1f", linewidths=0.5, **look)
         for group, region in chosen[title][["group", "region"]].to_numpy():
             place = [*ratios.columns].index(region), [*ratios.index].index(group)
             axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=1))
-        axes.set(title=title, xlabel="", ylabel="")
+        axes.set(xlabel="", ylabel="")
         axes.set_xticks(axes.get_xticks(), ratios.columns, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(axes.get_yticks(), [shorten(str(name), 18) for name in ratios.index], rotation=0)
         axes.tick_params(length=0)
