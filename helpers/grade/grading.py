@@ -22,6 +22,7 @@ EVIDENCE = {
 }
 SAME_IMAGE = "in-distribution"  # the substrate: the same image without its class
 FORMS = ("signed", "magnitude")
+FEWEST = 6  # images that are explained again, if there are as many
 Maps = dict[str, np.ndarray]
 
 
@@ -29,12 +30,16 @@ Maps = dict[str, np.ndarray]
 class Settings(saliency.Settings):
     """What the methods are graded with: their own settings, and how often they explain again.
 
-    randomised: images that are explained again on networks with random weights, and for another class; draws: of
-    random weights, at least two.
+    randomised: images that are explained again on networks with random weights, and for another class, of few images
+    a third; draws: of random weights, at least two.
     """
 
     randomised: int = 16
     draws: int = 5
+
+    def again(self, count: int) -> int:
+        """Give how many of so many images are explained again: most of the time goes into that."""
+        return min(self.randomised, max(FEWEST, count // 3))
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ def grade(
     Raises ValueError on an unknown name.
     """
     grader, classes = _Grader(model, registry.choose(methods, model), settings), probabilities.argmax(axis=1)
-    correct, few = classes == labels, slice(0, settings.randomised)
+    correct, again = classes == labels, settings.again(len(images))
+    few = slice(0, again)
     names = [*(one.name for one in grader.chosen), *insertion.BASELINES]
     random = _Ties(settings.seed)
     gains, curves, found, kept = [], [], [], []
@@ -122,7 +128,7 @@ def grade(
         gains.append(np.array([[one.gains() for one in row] for row in rows]))
         curves.append(np.array([[(one.insertion, one.deletion) for one in row] for row in rows], np.float32))
         found.append(_against_evidence(signed, None if evidence is None else evidence[part], correct[part]))
-        kept.append({name: values[: max(0, settings.randomised - part.start)] for name, values in signed.items()})
+        kept.append({name: values[: max(0, again - part.start)] for name, values in signed.items()})
     few_maps = {name: np.concatenate([part[name] for part in kept]) for name in names}
     steps, known = np.concatenate(curves, axis=3), labels if evidence is None else labels[evidence.any(axis=(1, 2))]
     proof = np.full((3, len(images)), np.nan, np.float32)

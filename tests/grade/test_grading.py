@@ -60,6 +60,11 @@ def test_there_is_a_grade_for_every_method_and_baseline(grades):
         assert np.isfinite(values).all()
 
 
+def test_of_few_images_of_a_large_network_a_third_is_explained_again():
+    settings = grading.Settings()
+    assert [settings.again(count) for count in (60, 48, 24, 6, 3)] == [16, 16, 8, 6, 6]
+
+
 def test_mean_curves_and_gains_belong_together(grades):
     means = np.stack([grades.gains[:, :, -1, 0, chosen].mean(axis=-1) for chosen in (grades.correct, ~grades.correct)])
     areas = np.trapezoid(grades.curves, dx=1 / insertion.STEPS, axis=-1)
