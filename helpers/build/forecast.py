@@ -55,9 +55,8 @@ class Forecast:
         return f"{what}: about {duration(self.alone * self.pace)}, and {disk}."
 
 
-def forecast(build: Build) -> Forecast | None:
-    """Foresee what a build will take; None where nothing has to run, or where that cannot be told."""
-    running = to_run(build)
+def forecast(build: Build, running: Sequence[str]) -> Forecast | None:
+    """Foresee what a build, of which these notebooks have to run, will take; None where that cannot be told."""
     if not running or not (work := _count_work(build, running)):
         return None
     waiting = work["networks"].items()

@@ -23,7 +23,7 @@ from helpers.base.runs import BUILD_VARIABLE, KEPT, Recipe
 from helpers.build import stale
 from helpers.build.execute import Failure, kernel_environment, say
 from helpers.build.explain.ahead import looking_at_training_images
-from helpers.build.forecast import forecast
+from helpers.build.forecast import forecast, to_run
 from helpers.build.nursery import nursery
 from helpers.build.plan import Build, plan
 from helpers.build.schedule import Board, choose_jobs, run_notebooks
@@ -39,11 +39,12 @@ def make_report(build: Build, jobs: int) -> int:
         say(told)
     os.environ[BUILD_VARIABLE] = str(build.run)  # tells the kernels that theirs are the report's answers
     with sole_build(build.run):
-        if expected := forecast(build):
+        running = to_run(build)
+        if expected := forecast(build, running):
             say(expected.sentence())
         if failures := run_notebooks(build, jobs, Board(build, expected)):
             return _report_failures(build, failures)
-        with looking_at_training_images(build.run) if expected else nullcontext():
+        with looking_at_training_images(build.run) if running else nullcontext():
             _say_outcome(build, set_reports(build))
     return 0
 

@@ -10,7 +10,8 @@ from helpers.base.keeper import ALSO_MADE_BY
 from helpers.explain import registry, saliency
 from helpers.explain.registry import OF_SUBSTRATE, Method
 from helpers.grade import faithfulness, insertion, sanity
-from helpers.networks.chunks import chunks
+from helpers.networks.architectures import multiplications
+from helpers.networks.chunks import as_many_as_last, chunks
 from helpers.networks.inference import bfloat16
 from helpers.networks.layers import copy_of
 
@@ -30,16 +31,19 @@ Maps = dict[str, np.ndarray]
 class Settings(saliency.Settings):
     """What the methods are graded with: their own settings, and how often they explain again.
 
-    randomised: images that are explained again on networks with random weights, and for another class, of few images
-    a third; draws: of random weights, at least two.
+    randomised: images that are explained again on networks with random weights, and for another class, where images
+    and network are large as many as take as long; draws: of random weights, at least two.
     """
 
     randomised: int = 16
     draws: int = 5
 
-    def again(self, count: int) -> int:
-        """Give how many of so many images are explained again: most of the time goes into that."""
-        return min(self.randomised, max(FEWEST, count // 3))
+    def again(self, count: int, shape: tuple[int, ...], work: int) -> int:
+        """Give how many of so many images (H, W, C) are explained again, into which most of the time goes.
+
+        work: multiplications of the network for one. At least a third of few images, and FEWEST.
+        """
+        return as_many_as_last(self.randomised, shape, work, least=max(FEWEST, count // 3))
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,8 @@ def grade(
     Raises ValueError on an unknown name.
     """
     grader, classes = _Grader(model, registry.choose(methods, model), settings), probabilities.argmax(axis=1)
-    correct, again = classes == labels, settings.again(len(images))
+    correct = classes == labels
+    again = settings.again(len(images), images.shape[1:], multiplications(model))
     few = slice(0, again)
     names = [*(one.name for one in grader.chosen), *insertion.BASELINES]
     random = _Ties(settings.seed)

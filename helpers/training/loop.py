@@ -154,8 +154,7 @@ def _steps(images: int, plan: Plan) -> int:
 def batch_of(images: int, plan: Plan) -> int:
     """Give how many of so many images a step takes: the plan's batch, or of fewer images all, but an even number.
 
-    An odd number may end the process: in TensorFlow's gradient by the weights of a convolution of one pixel with
-    strides, as residual networks have for a shortcut, where its channels are no multiple of eight.
+    `recipes.fit_batch` says what an odd one may do.
     """
     return min(plan.batch_size, images - images % 2 or 1)
 

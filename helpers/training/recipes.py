@@ -153,9 +153,11 @@ def fit_batch(plan: Plan, image_bytes: int) -> Plan:
     """Halve the plan's batches, to no fewer than four images, until what the layers make of one fits in memory.
 
     image_bytes: what one image holds while gradients are taken. Steps shrink by the square root, as suits Adam's way to
-    divide the gradient by its spread (Malladi et al., 2022).
+    divide the gradient by its spread (Malladi et al., 2022). Of an odd batch one image is left out, since that may end
+    the process: in TensorFlow's gradient by the weights of a convolution of one pixel with strides, as residual
+    networks have for a shortcut, where its channels are no multiple of eight.
     """
-    size = plan.batch_size
+    size = plan.batch_size - plan.batch_size % 2 or 1
     while size >= 8 and size * image_bytes > BATCH_BYTES:
         size //= 2
     return slow_down(replace(plan, batch_size=size), (size / plan.batch_size) ** 0.5)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from threading import Event, Thread
@@ -262,6 +263,17 @@ def test_no_pdf_is_set_after_a_failure(toy: Build, typesetter: list[dict], capsy
     told = capsys.readouterr().err
     assert "03_c failed in cell 3 (1 / 0): ZeroDivisionError: division by zero" in told
     assert "report.pdf was not made" in told
+
+
+def test_training_images_are_looked_at_ahead_where_anything_ran_even_if_nobody_could_say_how_long(
+    toy: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr(driver, "looking_at_training_images", lambda run: nullcontext(looked.append(run)))
+    monkeypatch.setattr(driver, "forecast", lambda *_: None)
+    monkeypatch.setattr(driver, "set_reports", lambda _: [])
+    assert [driver.make_report(toy, jobs=2) for _ in range(2)] == [0, 0]
+    assert looked == [toy.run]
 
 
 def test_a_second_build_of_a_run_waits_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

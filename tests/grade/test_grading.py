@@ -62,7 +62,9 @@ def test_there_is_a_grade_for_every_method_and_baseline(grades):
 
 def test_of_few_images_of_a_large_network_a_third_is_explained_again():
     settings = grading.Settings()
-    assert [settings.again(count) for count in (60, 48, 24, 6, 3)] == [16, 16, 8, 6, 6]
+    small, large = ((48, 48, 1), 30_000_000), ((160, 160, 3), 400_000_000)
+    assert [settings.again(count, *large) for count in (60, 48, 24, 6, 3)] == [16, 16, 8, 6, 6]
+    assert [settings.again(count, *small) for count in (60, 48, 24, 6, 3)] == [16, 16, 16, 16, 16]
 
 
 def test_mean_curves_and_gains_belong_together(grades):

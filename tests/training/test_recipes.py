@@ -49,6 +49,7 @@ def test_batches_are_halved_until_they_fit_and_steps_shrink_with_them_but_not_at
     assert smaller.batch_size == 32
     assert smaller.phases[0].learning_rate == pytest.approx(plan.phases[0].learning_rate / 2**0.5)
     assert recipes.fit_batch(plan, 10**12).batch_size == 4
+    assert [recipes.fit_batch(replace(plan, batch_size=size), 1).batch_size for size in (1, 2, 15)] == [1, 2, 14]
     for recipe in recipes.RECIPES.values():
         image = gradient_bytes(architectures.build_cnn(recipe.cnn, (64, 64, 3)), (64, 64, 3))
         assert recipes.fit_batch(recipe.plan, image) == recipe.plan
