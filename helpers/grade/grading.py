@@ -39,10 +39,7 @@ class Settings(saliency.Settings):
     draws: int = 5
 
     def again(self, count: int, shape: tuple[int, ...], work: int) -> int:
-        """Give how many of so many images (H, W, C) are explained again, into which most of the time goes.
-
-        work: multiplications of the network for one. At least a third of few images, and FEWEST.
-        """
+        """Give how many images (H, W, C) are explained again; work: multiplications of the network for one."""
         return as_many_as_last(self.randomised, shape, work, least=max(FEWEST, count // 3))
 
 

@@ -152,10 +152,7 @@ def _steps(images: int, plan: Plan) -> int:
 
 
 def batch_of(images: int, plan: Plan) -> int:
-    """Give how many of so many images a step takes: the plan's batch, or of fewer images all, but an even number.
-
-    `recipes.fit_batch` says what an odd one may do.
-    """
+    """Give how many images a step takes: the plan's batch, or of fewer all but one where that is even (`fit_batch`)."""
     return min(plan.batch_size, images - images % 2 or 1)
 
 
