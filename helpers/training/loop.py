@@ -152,7 +152,7 @@ def _steps(images: int, plan: Plan) -> int:
 
 
 def batch_of(images: int, plan: Plan) -> int:
-    """Give how many images a step takes: the plan's batch, or of fewer all but one where that is even (`fit_batch`)."""
+    """Give how many images a step takes: the plan's batch, or of fewer images an even number, as in `fit_batch`."""
     return min(plan.batch_size, images - images % 2 or 1)
 
 
