@@ -119,7 +119,7 @@ def grade(
     # as many images as have their maps, and the ranks of these, in memory at once
     for part in chunks(len(images), 4 * len(names) * 4 * images[0, ..., 0].size):
         shown, asked = images[part], classes[part]
-        with bfloat16():  # the methods that average hundreds of passes gain, and the order of pixels hardly moves
+        with bfloat16(model):  # the methods that average hundreds of passes gain, and the order of pixels hardly moves
             signed, graded = grader.explain(shown, asked)
             own = grader.explain_from(shown, asked)
         drawn = insertion.baselines(shown, random["baselines"])
@@ -213,7 +213,7 @@ class _Grader:
                 asked = [one for one in self.chosen if depth in _depths(layers) or (draw == 0 and one.passes == "few")]
                 if not asked:
                     continue
-                with bfloat16():
+                with bfloat16(randomised):
                     after, _ = replace(self, model=randomised, chosen=asked).explain(images, classes)
                 after |= insertion.baselines(images, np.random.default_rng([*seed, depth]))
                 for place, name in enumerate(before):
@@ -227,7 +227,7 @@ class _Grader:
 
     def compare_rivals(self, images: np.ndarray, probabilities: np.ndarray, maps: Maps) -> np.ndarray:
         """Correlate the maps with those for the class with the second highest probability."""
-        with bfloat16():
+        with bfloat16(self.model):
             rivals, _ = self.explain(images, sanity.runner_up(probabilities))
         return np.array([sanity.rank_correlation(maps[name], values) for name, values in rivals.items()], np.float32)
 

@@ -101,7 +101,7 @@ def insertion_deletion(
     Every step takes an equal share of the pixels, and the ends, which do not depend on the order, are computed
     once. The network runs in bfloat16 where the processor can, with batch normalization folded. Petsiuk et al., 2018.
     """
-    with bfloat16():
+    with bfloat16(model):
         whole, bare = (_answers(model, ends, classes)[..., np.newaxis] for ends in (images, hidden))
         inner = {name: _inner_points(model, images, hidden, classes, order, steps) for name, order in ranks.items()}
     return {name: _join(whole, bare, points) for name, points in inner.items()}

@@ -43,8 +43,12 @@ def precision_for(model: "keras.Model") -> Precision:
     """
     from helpers.networks.architectures import multiplications
 
-    depthwise = any(type(layer).__name__ == "DepthwiseConv2D" for layer in model.layers)
-    return choose_precision(0 if depthwise else multiplications(model))
+    return choose_precision(0 if is_depthwise(model) else multiplications(model))
+
+
+def is_depthwise(model: "keras.Model") -> bool:
+    """Whether a network has depthwise convolutions."""
+    return any(type(layer).__name__ == "DepthwiseConv2D" for layer in model.layers)
 
 
 def requested_precision() -> Literal["auto", "float32", "bfloat16"]:

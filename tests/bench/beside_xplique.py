@@ -52,7 +52,7 @@ def main() -> None:
     with peer(python, model, images, classes) as ask:
         for name in METHODS:
             method, some = saliency.METHODS[name], slice(None if name == "gradient" else FEW)
-            ours = in_both_precisions(partial(method.explain, model, images[some], classes[some], backgrounds))
+            ours = in_both_precisions(model, partial(method.explain, model, images[some], classes[some], backgrounds))
             candidates = {"Xplique": partial(ask, name)} | ours
             show(f"{name} of {len(images[some])} faces, beside Xplique", candidates, len(images[some]), "maps")
 

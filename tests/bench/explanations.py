@@ -49,20 +49,20 @@ def show(title: str, candidates: Candidates, work: int, unit: str, rounds: int =
 def maps(method: Method, model: keras.Model, images: np.ndarray, classes: np.ndarray, peer: bool) -> Candidates:
     """Explain the same faces by one method, and by the peer's where it has the method."""
     settings = replace(SETTINGS, backgrounds=images)
-    candidates = in_both_precisions(lambda: method.explain(model, images, classes, settings))
+    candidates = in_both_precisions(model, lambda: method.explain(model, images, classes, settings))
     known = PEERS.get(method.name)
     return candidates if known is None else _with_peer(candidates, peer, lambda: known(model, images, classes))
 
 
-def in_both_precisions(run: Callable[[], object]) -> Candidates:
+def in_both_precisions(model: keras.Model, run: Callable[[], object]) -> Candidates:
     """Give the same work in float32 and, where the processor has it, in bfloat16."""
-    return {"float32": run} | ({"bfloat16": inference.bfloat16()(run)} if supports_bfloat16() else {})
+    return {"float32": run} | ({"bfloat16": inference.bfloat16(model)(run)} if supports_bfloat16() else {})
 
 
 def maximised_filters(model: keras.Model, *, peer: bool) -> Candidates:
     """Maximise every filter of the fourth convolution, the first that has 64."""
     layer = architectures.convolution(model, 4)
-    candidates = in_both_precisions(lambda: ascent.maximise_filters(model, layer, range(FILTERS), STEPS))
+    candidates = in_both_precisions(model, lambda: ascent.maximise_filters(model, layer, range(FILTERS), STEPS))
     return _with_peer(candidates, peer, lambda: _peer_maximisation(model, layer))
 
 
@@ -81,7 +81,7 @@ def insertion_deletion(model: keras.Model) -> Candidates:
     copies = np.repeat(images, 2 * (insertion.STEPS - 1), axis=0)
 
     def forward() -> np.ndarray:
-        with inference.bfloat16():
+        with inference.bfloat16(model):
             return logits.all_logits(model, copies)
 
     return {

@@ -126,11 +126,13 @@ def test_class_logits_are_those_of_the_classes(images):
     np.testing.assert_allclose(logits.class_logits(model, images, classes), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("able", [True, False])
-def test_bfloat16_is_left_alone_where_the_processor_would_imitate_it(
-    able: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("able", "depthwise"), [(True, False), (False, False), (True, True)])
+def test_bfloat16_is_left_alone_where_it_would_be_slower(
+    able: bool, depthwise: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inference, "supports_bfloat16", lambda: able)
-    with inference.bfloat16():
+    model = keras.Sequential([keras.Input((8, 8, 1)), (layers.DepthwiseConv2D if depthwise else layers.ReLU)(3)])
+    with inference.bfloat16(model):
         inside = tf.config.optimizer.get_experimental_options().get(inference.BFLOAT16, False)
-    assert inside is able and not tf.config.optimizer.get_experimental_options().get(inference.BFLOAT16, False)
+    assert inside is (able and not depthwise)
+    assert not tf.config.optimizer.get_experimental_options().get(inference.BFLOAT16, False)

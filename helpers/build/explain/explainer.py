@@ -14,6 +14,8 @@ from helpers.explain import maps, neighbours, registry, superpixels
 from helpers.explain.saliency import Settings
 from helpers.explain.substrates import BLACK, substrate
 from helpers.grade import calibration, insertion
+from helpers.networks.architectures import multiplications
+from helpers.networks.chunks import as_many_as_last
 from helpers.networks.logits import all_probabilities
 from helpers.report import plots
 from helpers.run import Run
@@ -57,6 +59,12 @@ class Explainer:
         return sorted(there, key=lambda one: (self.ranks.get(one.name, np.inf), one.baseline == BLACK))[:SHOWN]
 
     @cached_property
+    def copies(self) -> int:
+        """How many copies LIME asks the network about: of large images or by a large network fewer."""
+        shape, work = self.run.dataset.image_shape, multiplications(self.run.cnn().model)
+        return as_many_as_last(COPIES, shape, work, least=10 * SEGMENTS)
+
+    @cached_property
     def settings(self) -> Settings:
         """What methods are asked with."""
         drawn = np.random.default_rng(self.run.seed).choice(self.run.dataset.train.images, BACKGROUNDS)
@@ -68,7 +76,7 @@ class Explainer:
         raw = all_probabilities(model, image)
         sure, (first, second, *_) = calibration.calibrate(raw, self.temperature)[0], np.argsort(-raw[0], kind="stable")
         found = {one.name: one.explain(model, image, np.array([first]), self.settings)[0] for one in self.methods}
-        lime = superpixels.explain(model, picture.pixels, int(first), COPIES, self.run.seed, segments=SEGMENTS)
+        lime = superpixels.explain(model, picture.pixels, int(first), self.copies, self.run.seed, segments=SEGMENTS)
         (distances,), (places,) = self.index.nearest(neighbours.last_features(model, image), ALIKE)
         alike = [data.class_names[data.train.labels[place]] for place in places]
         names, label, images = data.class_names, picture.label, [data.train.name(int(place)) for place in places]
@@ -112,7 +120,7 @@ class Explainer:
         split, colour = "test" if data.validates_on_test else "validation", "colour" if shape[2] == 3 else "grey"
         values = numbers | {"split": said(f"explain.splits.{split}"), "colour": said(f"explain.colours.{colour}")}
         values |= {"method": numbers["methods"].split("; ")[0], "usual": neighbours.USUAL, "draws": DRAWS, "top": TOP}
-        values |= {"copies": COPIES, "count": len(alike), "most_alike": alike, "temperature": self.temperature}
+        values |= {"copies": self.copies, "count": len(alike), "most_alike": alike, "temperature": self.temperature}
         values |= {"fit": said(f"explain.fits.{data.reading.pixels.fit}"), "size": shape[0], "rows": len(self.ranks)}
         values["change"] = _change(numbers["calibrated"], numbers["calibrated_hidden"])
 
