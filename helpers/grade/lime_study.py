@@ -14,7 +14,7 @@ from helpers.base.words import Said, said
 from helpers.explain import superpixels
 from helpers.grade import insertion
 from helpers.networks.inference import bfloat16
-from helpers.networks.precision import supports_bfloat16 as supports_bfloat16
+from helpers.networks.inference import gains_by_bfloat16 as gains_by_bfloat16
 
 SAMPLES = (250, 500, 1000)
 SEGMENTS = (25, 50, 100)
@@ -103,7 +103,7 @@ def explain_often(
     segments: int = 50,
     compactness: float = 0.1,
     fill: str = "image mean",
-    precision: Callable[[], AbstractContextManager[None]] = bfloat16,
+    precision: Callable[[keras.Model], AbstractContextManager[object]] = bfloat16,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Explain one class of one image (H, W, C) uint8 with several seeds, on the first 250, 1000, ... copies of each.
 
@@ -115,7 +115,7 @@ def explain_often(
     weights, r2 = [], []
     for seed in seeds:
         keep = superpixels.draw_copies(seed, max(samples), cut.max() + 1)
-        with precision():
+        with precision(model):
             answers = superpixels.copy_logits(model, image, hidden, cut, keep)[:, label]
         found = [superpixels.fit_weights(keep[:count], answers[:count]) for count in samples]
         weights.append([pair[0] for pair in found])

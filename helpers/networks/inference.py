@@ -71,15 +71,20 @@ def replaced_calls(calls: Mapping[Layer, Callable]) -> Iterator[None]:
         yield
 
 
+def gains_by_bfloat16(model: keras.Model) -> bool:
+    """Whether a network is explained faster in bfloat16: where the processor can, without depthwise convolutions."""
+    return supports_bfloat16() and not is_depthwise(model)
+
+
 @contextmanager
 def bfloat16(model: keras.Model) -> Iterator[None]:
-    """Let a network's convolutions and matrix products run in bfloat16, twice as fast, where the processor can.
+    """Let a network's convolutions and matrix products run in bfloat16, twice as fast, where it gains by that.
 
-    Not with depthwise convolutions, by which it takes half as long again. Weights and what is between them stay in
-    float32. For answers of which many are averaged: a probability may be off by a hundredth. Where the processor has
-    AVX-512 but no bfloat16, TensorFlow would imitate it, half as fast.
+    Weights and what is between them stay in float32. For answers of which many are averaged: a probability may be off
+    by a hundredth. Where the processor has AVX-512 but no bfloat16, TensorFlow would imitate it, half as fast, and
+    depthwise convolutions take half as long again in it.
     """
-    if not supports_bfloat16() or is_depthwise(model):
+    if not gains_by_bfloat16(model):
         yield
         return
     before = tf.config.optimizer.get_experimental_options().get(BFLOAT16, False)
