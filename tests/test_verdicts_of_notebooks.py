@@ -13,6 +13,7 @@ from helpers import confusion, regions
 from helpers.answers import Answer, render_block
 from helpers.base.files import ROOT
 from helpers.base.words import said
+from helpers.grade import scorecard
 
 IMAGES = 40
 NAMES = np.array(["happy", "sad"])
@@ -117,3 +118,11 @@ def test_after_several_trainings_notebook_02_claims_what_outweighs_their_luck_an
     for text in (lucky, sure):
         assert "The CNN with augmentation against the same without, each trained 5 times, after 3 epochs" in text
         assert "This network" not in text and "trained once" not in text
+
+
+def test_no_curves_are_drawn_of_one_right_and_one_wrong_answer(tmp_path: Path) -> None:
+    names, substrates = np.array(["one", "other"]), np.array(["blur", "mean"])
+    graded = SimpleNamespace(names=names, substrates=substrates, correct=np.array([True, False]))
+    graded.curves = np.full((2, 2, 2, 2, 5), np.nan)
+    text = concluded(tmp_path, "04_saliency_maps", "c4d10005", graded=graded, scorecard=scorecard)
+    assert "so that no curves are drawn" in text
