@@ -144,7 +144,7 @@ def _say(key: str, leader: Leader, **values: Any) -> Said:
     """Say that the leader is first, or else that it cannot be told from others."""
     key = f"grades.{key}_tied" if leader.tied else f"grades.{key}"
     known = {"best": leader.name, "value": leader.value, "tied": leader.tied} | values
-    return Said(key, {name: known[name] for name in words.fields(words.template(key))})
+    return Said(key, {name: known[name] for name in sorted(words.fields(words.template(key)))})
 
 
 def _rank_sentences(grades: Grades) -> list[Said]:

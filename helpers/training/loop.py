@@ -1,6 +1,7 @@
 """Training: a loop that resumes where it was interrupted and ends with the same numbers."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,16 @@ class Trained:
     def seconds(self) -> float:
         """Time that the training took."""
         return float(self.history["seconds"].sum())
+
+    @property
+    def minutes(self) -> float | None:
+        """Time to be told; None where SOURCE_DATE_EPOCH asks for reports that are the same to the byte."""
+        return None if os.environ.get("SOURCE_DATE_EPOCH") else self.seconds / 60
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """What is drawn of the history, which is the same each time: without seconds."""
+        return self.history.drop(columns="seconds", errors="ignore")
 
     def summary(self) -> "TrainingSummary":
         """Sum the training up; it has to have an epoch."""

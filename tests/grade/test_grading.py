@@ -197,6 +197,12 @@ class TestFirst:
         assert "answered wrongly" not in said(grades, tmp_path)
 
 
+def test_the_values_of_a_sentence_come_in_the_same_order_in_every_process():
+    sentences = [one for one in scorecard.sentences(made_up({"one": NOISE[0], "other": NOISE[1]})) if one.values]
+    led = [one for one in sentences if "best" in one.values or "tied" in one.values]
+    assert led and all(list(one.values) == sorted(one.values) for one in led)
+
+
 class TestAgainstEdges:
     def test_worse_level_and_better_follow_the_intervals(self, tmp_path):
         grades = made_up({"good": 0.3 + NOISE[0], "bad": NOISE[1] - 0.3, "blank": NOISE[2] - NOISE[2].mean()})

@@ -434,3 +434,14 @@ def test_an_architecture_is_one_entry_and_is_trained(dataset: Dataset, monkeypat
     plan = replace(PLAN, phases=(Phase("adamw", 0.03, epochs=8),))
     losses = loop.train(network, dataset, plan, seed=1, name="new", report=quiet).history["loss"]
     assert network.name == "new" and losses.iloc[-1] < 0.9 * losses.iloc[0]
+
+
+def test_no_time_is_told_where_reports_are_to_be_the_same_to_the_byte(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = train(dataset, replace(PLAN, phases=PLAN.phases[:1]))
+    assert {*trained.history.columns} - {*trained.curves.columns} == {"seconds"}
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1796000000")
+    assert trained.minutes is None
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    assert trained.minutes == trained.seconds / 60 > 0

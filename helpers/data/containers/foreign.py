@@ -68,4 +68,4 @@ def _advise(path: Path, form: str, files: list[Path], root: Path | None = None) 
     spelled = {name: shlex.quote(str(value)) for name, value in values.items()}
     spelled |= {"files": shlex.join(map(str, files)), "program": _FORMS[form].get("program", "")}
     key = f"refused.advice.{form}"
-    return said(key, **{name: spelled[name] for name in fields(template(key))})
+    return said(key, **{name: spelled[name] for name in sorted(fields(template(key)))})
