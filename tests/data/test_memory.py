@@ -134,7 +134,7 @@ def test_more_images_take_no_more_memory_than_the_images_themselves(task: str, f
 def test_images_of_224_pixels_are_learned_predicted_and_explained_on_a_machine_of_eight_gigabytes() -> None:
     assert measure("work_in", SPACE) < SPACE / 3
     with pytest.raises(subprocess.CalledProcessError):
-        measure("work_in", SPACE // 2)
+        measure("work_in", 3 * SPACE // 8)  # with AMX, half is enough
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process")
