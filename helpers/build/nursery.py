@@ -1,7 +1,8 @@
 """A process that has imported what notebooks need, of which the kernels of a build are forked: seconds saved in each.
 
-`python -m helpers.build.nursery FD` serves at a listening socket. Who asks (`kernel.py --forked`) sends a module, its
-arguments, environment and folder, and its three standard streams; a forked copy then runs as `python -m` would.
+`python -m helpers.build.nursery FD PID` serves at a listening socket as long as its parent PID lives. Who asks
+(`kernel.py --forked`) sends a module, its arguments, environment and folder, and its three standard streams; a forked
+copy then runs as `python -m` would.
 """
 
 import json
@@ -36,7 +37,7 @@ def nursery(environment: dict[str, str]) -> Iterator[None]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(path)
             listener.listen()
-            command = [sys.executable, "-m", "helpers.build.nursery", str(listener.fileno())]
+            command = [sys.executable, "-m", "helpers.build.nursery", str(listener.fileno()), str(os.getpid())]
             environment = {**environment, "MPLBACKEND": INLINE}
             process = Popen(
                 command, env=environment, pass_fds=[listener.fileno()], start_new_session=True,
@@ -119,5 +120,5 @@ def _end_with(asker: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent(os.getppid())
+    end_with_parent(int(sys.argv[2]))  # who may be gone before this process can look
     serve(socket.socket(fileno=int(sys.argv[1])))

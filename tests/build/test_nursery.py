@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -82,6 +83,16 @@ def test_a_copy_ends_with_its_asker(tmp_path: Path) -> None:
         assert copy.exists()
         asker.kill()
     wait_for(lambda: not copy.exists())
+
+
+def test_a_nursery_whose_driver_was_killed_while_it_started_ends_at_once(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        command = [sys.executable, "-m", "helpers.build.nursery", str(listener.fileno()), str(gone.pid)]
+        assert subprocess.run(command, pass_fds=[listener.fileno()], timeout=60, check=False).returncode == 1
 
 
 def test_nursery_and_copies_end_with_a_driver_that_is_killed(tmp_path: Path) -> None:
