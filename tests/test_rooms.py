@@ -1,7 +1,10 @@
 """The house stays small: rooms, files and the door have a size that a newcomer can take in."""
 
 import ast
+from fnmatch import fnmatch
 from pathlib import Path
+
+import pytest
 
 import helpers
 from helpers.__main__ import WORDS
@@ -11,6 +14,12 @@ from helpers.base.notebook import code_sources
 
 PACKAGE = ROOT / "helpers"
 FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_no_folder_of_tests_is_passed_over(pytestconfig: pytest.Config) -> None:
+    folders = [path.name for path in (ROOT / "tests").rglob("*") if path.is_dir() and path.name != "__pycache__"]
+    left_out = pytestconfig.getini("norecursedirs")
+    assert "build" in folders and not [name for name in folders if any(fnmatch(name, one) for one in left_out)]
 
 
 def lines(path: Path) -> int:

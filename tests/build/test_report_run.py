@@ -14,6 +14,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from helpers.answers import render_block
+from helpers.base import words
 from helpers.base.files import ROOT
 from helpers.base.notebook import find_notebooks
 
@@ -74,18 +75,22 @@ def check_run(run: Path) -> None:
     for name, keys in REQUIRED_NUMBERS.items():
         assert set(keys) <= answers[name]["numbers"].keys()
     assert {name: n for name, answer in answers.items() if not 3 <= (n := summary_sentences(answer)) <= 6} == {}
-    pictures = [run / file for answer in answers.values() for file in answer["files"] if file.endswith(".png")]
-    assert len(pictures) >= len(NAMES)
+    figures = [block for answer in answers.values() for block in answer["blocks"] if "png" in block]
+    assert len(figures) >= len(NAMES) and all((run / block["file"]).is_file() for block in figures)
+    pictures = {file for answer in answers.values() for file in answer["files"] if file.endswith(".png")}
+    assert {block["png"] for block in figures} <= pictures  # beside the images behind cells of a matrix
     for picture in pictures:
-        assert picture.with_suffix(".pdf").is_file(), picture
-        assert not is_blank(Image.open(picture)), picture
+        assert not is_blank(Image.open(run / picture)), picture
     check_pdf(run / "report.pdf", list(answers.values()))
 
 
 def check_pdf(path: Path, answers: list[dict]) -> None:
     """Check that each question begins on a page of its own, in order, under its number, title and wording."""
     pages = [plain(page.extract_text()) for page in PdfReader(path).pages]
-    heads = [plain(f"{i} {answer['title']} Question {answer['question']}") for i, answer in enumerate(answers, 1)]
+    heads = [
+        plain(f"{i} {words.text(answer['title'])} Question {words.text(answer['question'])}")
+        for i, answer in enumerate(answers, 1)
+    ]
     starts = [[i for i, page in enumerate(pages) if head in page] for head in heads]
     assert all(len(found) == 1 for found in starts), starts
     assert starts == sorted(starts) and len({found[0] for found in starts}) == len(answers)
@@ -113,7 +118,7 @@ def test_nothing_changed_means_nothing_done(faces) -> None:
     before = (run / "report.pdf").stat().st_mtime_ns
     again = make_report(run.parent, "faces")
     assert again.returncode == 0
-    assert again.stdout.count("skipped, nothing changed") == len(NAMES) + 1
+    assert again.stdout.count("skipped, nothing changed") == len(NAMES) + 2  # and the PDF, and the HTML
     assert (run / "report.pdf").stat().st_mtime_ns == before
 
 
