@@ -12,6 +12,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from helpers.base import words
+from helpers.base.notebook import UsageError
 from helpers.base.runs import read_run
 from helpers.build.explain import command
 from helpers.build.explain.explainer import Explainer
@@ -173,6 +174,20 @@ def test_a_missing_run_or_one_without_a_report_is_a_sentence_that_names_the_comm
     assert "There is no run nowhere" in first and "`make report`" in first
     assert "has no report yet" in second and "make report DATASET" in second
     assert read_run(tmp_path / "bare") == {"recipe": "tiny"}
+
+
+def test_without_a_name_the_only_run_that_has_a_report_is_meant(tmp_path: Path) -> None:
+    for name in ("begun", "made", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+    with pytest.raises(UsageError, match="choose one with RUN=name: begun, made, other"):
+        command.choose_run(tmp_path, "")
+    (tmp_path / "made" / "report.pdf").touch()
+    assert command.choose_run(tmp_path, "").name == "made"
+    assert command.choose_run(tmp_path, "begun").name == "begun"
+    (tmp_path / "other" / "report.zh-Hant.pdf").touch()
+    with pytest.raises(UsageError, match="choose one"):
+        command.choose_run(tmp_path, "")
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])

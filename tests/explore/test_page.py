@@ -84,7 +84,7 @@ def passes(page: Page, work: Callable[[State], object], then: Callable[[], objec
 
     PASSES.clear()
     THEN[:] = [then] if then else []
-    page.worker.wish("work", job, lambda found: None)
+    page.worker.wish("maps", job, lambda found: None)
     assert ended.wait(60)
     return sum(PASSES)
 
@@ -113,7 +113,7 @@ def test_a_newer_wish_ends_the_work_of_the_older_one(page: Page, monkeypatch: py
     monkeypatch.setattr(chunks, "BYTES_AT_ONCE", chunks.PARTS * chunks.gradient_bytes(page.state.model, (24, 24, 1)))
     shown: list[str] = []
     page.state.label = (page.state.label + 1) % 3  # of which nothing is kept yet
-    again = lambda: page.worker.wish("work", lambda turn: "newer", shown.append)  # noqa: E731
+    again = lambda: page.worker.wish("maps", lambda turn: "newer", shown.append)  # noqa: E731
     assert 0 < passes(page, lambda state: state.map_of("RISE"), again) < page.state.settings.masks / 2
     assert page.worker.wait() and shown == ["newer"]
 

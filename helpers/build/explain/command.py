@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 
 def choose_run(reports: Path, name: str) -> Path:
-    """Name the folder of a run, or of the only one there is; UsageError where there is none, or several."""
+    """Name the folder of a run, or of the only one that has a report; UsageError where there is none, or several."""
     runs = find_runs(reports)
-    chosen = [run for run in runs if run.name == name] if name else runs
+    reported = [run for run in runs if [*run.glob("report*.pdf")]]
+    chosen = [run for run in runs if run.name == name] if name else reported or runs
     if len(chosen) == 1:
         return chosen[0]
     there = ", ".join(run.name for run in runs) or "none"
