@@ -83,6 +83,15 @@ class Grades:
         """Give the gain in probability with most steps, mean over the substrates: (M + 3, N) float32 in -1..1."""
         return self.gains[:, :, -1, 0].mean(axis=1)
 
+    def decisive(self) -> np.ndarray:
+        """Give the gain by which methods are judged, as `scores` does: by SAME_IMAGE alone where it was measured.
+
+        No method computes with what hides the pixels there, and nothing in such an image is out of distribution.
+        """
+        if SAME_IMAGE not in self.substrates:
+            return self.scores()
+        return self.gains[:, [*self.substrates].index(SAME_IMAGE), -1, 0]
+
     def half(self) -> int:
         """Give the place among the layers at which the upper half of them is random."""
         return _depths(self.layers)[0]

@@ -63,7 +63,7 @@ def differences(grades: Grades) -> dict[Said, pd.DataFrame]:
     """
     found = {}
     for label, _, chosen in _groups(grades):
-        gap = _gap_to_edges(grades, chosen)
+        gap = _gap(grades, grades.scores()[:, chosen])
         low, high = insertion.intervals(gap, seed=0)
         frame = pd.DataFrame({"value": gap.mean(axis=1), "low": low, "high": high}, index=grades.names)
         found[label] = frame.drop(insertion.EDGES)
@@ -80,9 +80,9 @@ def cascade(grades: Grades) -> np.ndarray:
 def standing(grades: Grades) -> pd.Series:
     """Say of each method and baseline whether it does better or worse than the edge map.
 
-    By the paired 95% interval of the symmetric relevance gain; level where the interval holds zero.
+    By the paired 95% interval of the decisive gain; level where the interval holds zero.
     """
-    against = _against_zero(_gap_to_edges(grades, np.ones_like(grades.correct)))
+    against = _against_zero(_gap(grades, grades.decisive()))
     return pd.Series([OWN if n == insertion.EDGES else w for n, w in zip(grades.names, against)], grades.names)
 
 
@@ -92,13 +92,13 @@ def trusted(grades: Grades) -> list[str]:
 
 
 def verdicts(grades: Grades) -> dict[str, list[str]]:
-    """Sort the methods by whether their maps can be trusted, each group with the highest gain first.
+    """Sort the methods by whether their maps can be trusted, each group with the highest decisive gain first.
 
     "trust": better than the edge map, and changed by random weights in the form in which it is drawn; "distrust":
     worse than the edge map, or not changed; "care": neither is shown.
     """
     forms = np.where(grades.signed, *sanity.verdicts(_alike(grades)))
-    against, scores = standing(grades), grades.scores().mean(axis=1)
+    against, scores = standing(grades), grades.decisive().mean(axis=1)
     found: dict[str, list[str]] = {"trust": [], "care": [], "distrust": []}
     for place in np.argsort(-scores[: len(grades.methods)], kind="stable"):
         good = against.iloc[place] == BETTER and forms[place] == sanity.CHANGES
@@ -121,7 +121,8 @@ def agreement(grades: Grades) -> dict[str, np.ndarray]:
 def sentences(grades: Grades) -> list[Said]:
     """Put the grades into words, the verdicts first."""
     verdict = [said(f"grades.{word}", methods=methods) for word, methods in verdicts(grades).items() if methods]
-    measured = [*_rank_sentences(grades), *_group_sentences(grades), *_standing_sentences(grades)]
+    decided = [said("grades.decides")] if SAME_IMAGE in grades.substrates else []
+    measured = [*decided, *_standing_sentences(grades), *_rank_sentences(grades), *_group_sentences(grades)]
     evidence = [*_proof_sentences(grades), *_evidence_sentences(grades)]
     return [*verdict, *measured, *evidence, *_randomised_sentences(grades), *_rival_sentences(grades)]
 
@@ -129,6 +130,11 @@ def sentences(grades: Grades) -> list[Said]:
 def mean_gains(grades: Grades) -> pd.Series:
     """Give the symmetric relevance gain of each method and baseline by name, mean over substrates and images."""
     return pd.Series(grades.scores().mean(axis=1), grades.names)
+
+
+def decisive_gains(grades: Grades) -> pd.Series:
+    """Give the gain by which each method and baseline is judged, by name, mean over images."""
+    return pd.Series(grades.decisive().mean(axis=1), grades.names)
 
 
 def grades_of(grades: Grades, *methods: str) -> Said:
@@ -244,7 +250,11 @@ def _in_form(grades: Grades, place: int, holds: np.ndarray) -> str | Said:
 
 def _rival_sentences(grades: Grades) -> list[Said]:
     leader = find_leader(grades.methods, grades.sensitivity)
-    return [] if leader.tied else [_say("blind", leader)]
+    if leader.tied:
+        return []
+    own = grades.sensitivity[[*grades.methods].index(leader.name)]
+    blind = insertion.intervals(own[np.newaxis], seed=0)[0].item() > PASSING
+    return [_say("blind" if blind else "least_changed", leader)]
 
 
 def _by_setting(grades: Grades) -> np.ndarray:
@@ -275,7 +285,6 @@ def _groups(grades: Grades) -> Sequence[tuple[Said, bool, np.ndarray]]:
     return [(said(key, count=int(side.sum())), known, side) for key, (known, side) in shown.items()]
 
 
-def _gap_to_edges(grades: Grades, chosen: np.ndarray) -> np.ndarray:
-    """Subtract the edge map's gain from everyone's, image by image: (M + 3, chosen)."""
-    scores = grades.scores()[:, chosen]
-    return scores - scores[list(grades.names).index(insertion.EDGES)]
+def _gap(grades: Grades, gains: np.ndarray) -> np.ndarray:
+    """Subtract the edge map's gain from everyone's, image by image: (M + 3, images)."""
+    return gains - gains[list(grades.names).index(insertion.EDGES)]

@@ -164,7 +164,7 @@ class TestFirst:
     def test_one_that_is_ahead_is_first(self, tmp_path):
         text = said(made_up({"good": 0.3 + NOISE[0], "bad": NOISE[1] - 0.3}), tmp_path)
         assert "good has the best mean rank, 1.0 of 5: over " in text
-        assert "same face with another expression" in text and "there good gains most (0.29)." in text
+        assert "same face with another expression" in text and "another expression, good gains most (0.29)." in text
 
     def test_of_two_that_differ_by_chance_none_is(self, tmp_path):
         text = said(made_up({"one": 0.3 + NOISE[0], "other": 0.3 + NOISE[1], "bad": NOISE[2] - 0.3}), tmp_path)
@@ -176,7 +176,7 @@ class TestFirst:
         known = np.stack([0.6 + NOISE[0], 0.3 + NOISE[0], NOISE[0]])
         text = said(made_up({"known": known, "other": 0.3 + NOISE[1]}), tmp_path)
         assert "known has the best mean rank" not in text
-        assert "there other gains most (0." in text  # where the same image hides the pixels
+        assert "expression, other gains most (0." in text  # where the same image hides the pixels
 
     def test_right_and_wrong_answers_are_told_apart(self, tmp_path):
         sides = np.where(np.arange(40) < 30, 0.5, -0.5)
@@ -261,6 +261,17 @@ class TestVerdicts:
         text = said(grades, tmp_path)
         assert text.startswith("Trust the maps of good:") and "Do not trust the maps of stays and bad:" in text
 
+    def test_what_no_method_computes_with_decides_where_it_was_measured(self, tmp_path):
+        favoured = np.stack([0.9 + NOISE[0], 0.9 + NOISE[1], NOISE[2] - NOISE[2].mean()])
+        grades = made_up({"favoured": favoured, "fair": np.stack([NOISE[3] - 0.3, NOISE[3] - 0.3, 0.3 + NOISE[0]])})
+        assert scorecard.verdicts(grades) == {"trust": ["fair"], "care": ["favoured"], "distrust": []}
+        text = said(grades, tmp_path)
+        assert "is judged where pixels are replaced" in text
+        assert "Not to be told apart from the edge map: favoured." in text
+        known = replace(grades, substrates=grades.substrates[:2], gains=grades.gains[:, :2])
+        assert scorecard.verdicts(known) == {"trust": ["favoured"], "care": [], "distrust": ["fair"]}
+        assert "is judged where" not in said(known, tmp_path)
+
     def test_nothing_is_trusted_where_nothing_passes(self, tmp_path):
         text = said(made_up({"bad": self.bad}), tmp_path)
         assert (
@@ -331,8 +342,9 @@ def test_a_method_that_a_substrate_favours_is_named(tmp_path):
 
 def test_what_changes_least_for_another_class_is_named_where_it_is_known(tmp_path):
     scores, alike = {"one": NOISE[0], "other": NOISE[1]}, np.stack([NOISE[2, :6], NOISE[3, :6]])
-    apart = alike + np.array([[0.9], [0.1]])
-    assert "one changes least (rank correlation 0." in said(made_up(scores, sensitivity=apart), tmp_path)
+    texts = [said(made_up(scores, sensitivity=alike + np.array([[high], [0.1]])), tmp_path) for high in (0.9, 0.4)]
+    assert all("one changes least (rank correlation 0." in text for text in texts)
+    assert ["does not explain the choice between the two" in text for text in texts] == [True, False]
     assert "changes least" not in said(made_up(scores, sensitivity=alike), tmp_path)
 
 
