@@ -17,7 +17,7 @@ from helpers.base.words import Said, said, some
 _IN_CELLS = 20  # most classes whose confusion matrix is told as numbers
 # Which accuracies are called different or not, in all notebooks together: what Holm's correction is over.
 CLAIMS = (
-    *("ensemble", "four_crops", "dnn", "augmentation", "per_image_normalization"),
+    *("ensemble", "four_crops", "dnn", "dnn_of_smaller", "augmentation", "per_image_normalization"),
     *("batch_normalization", "batch_normalization_alone"),
 )
 LEAST_P = 0.001  # smaller p-values are told as smaller than this

@@ -54,13 +54,14 @@ class Networks:
         recipe = self.fitted
         if self.opened:
             return {"dnn": Network(self._build_dnn, slow_down(recipe.plan))}
-        teachers = self._teachers(self.recipe.headline_plan)
+        teachers, smaller = self._teachers(self.recipe.headline_plan), f"{recipe.ablated}_dnn"
         networks = {
             "cnn": replace(self._cnn(self.plan), teachers=self._teachers(self.plan)),
             **({"cnn_second": self._cnn(recipe.second_plan, draw=1)} if "cnn_second" in recipe.ensemble else {}),
             "dnn": Network(self._build_dnn, slow_down(self.recipe.headline_plan.unenlarged), teachers=teachers),
             **({"cnn_short": self._cnn(recipe.usual_plan)} if recipe.whole == "cnn_short" else {}),
             **({recipe.ablated: self._other(recipe.ablated, recipe.usual_plan)} if recipe.ablated else {}),
+            **({smaller: self._other(smaller, recipe.usual_plan)} if recipe.ablated and recipe.trainings > 1 else {}),
             **{f"cnn_{name}": self._ablated(**ABLATIONS[name]) for name in ABLATIONS if name not in self.missing},
             **{
                 name: replace(self._other(one.architecture, one.plan, one.teachers), draw=one.draw)
@@ -68,7 +69,7 @@ class Networks:
             },
             **{name: self._other(name, plan) for cnn, plan in recipe.others.items() for name in with_dnn(cnn)},
         }
-        compared = ("cnn", "dnn", recipe.whole, *map("cnn_{}".format, ABLATIONS))
+        compared = ("cnn", "dnn", recipe.whole, smaller, *map("cnn_{}".format, ABLATIONS))
         again = {name: repeats(name, recipe) for name in compared if name in networks}
         numbered = ((first, draw, name) for first, names in again.items() for draw, name in enumerate(names))
         return networks | {name: replace(networks[first], draw=draw) for first, draw, name in numbered}

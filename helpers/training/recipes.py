@@ -227,7 +227,8 @@ def get_recipe(name: str) -> Recipe:
 def repeats(name: str, recipe: Recipe) -> list[str]:
     """Name the trainings of a network that is compared, which differ in the seed alone; the first has its own name.
 
-    The headline CNN and its DNN are trained once where they take so long that another CNN is taken apart.
+    The headline CNN and its DNN are trained once where they take so long that another CNN is taken apart; that one
+    has a DNN of its own size then, so that what is said of CNN and DNN rests on several trainings there, too.
     """
     count = 1 if recipe.ablated and name in ("cnn", "dnn") else recipe.trainings
     return [name, *(f"{name}_seed{i}" for i in range(1, count))]

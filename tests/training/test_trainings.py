@@ -78,6 +78,20 @@ def test_teachers_stay_who_they_are_whatever_seeds_says(dataset: Dataset, monkey
     assert "vgg9_small_seed8" in networks and not {"dnn_seed1", "cnn_seed1", "slim8_seed1"} & networks.keys()
 
 
+@pytest.mark.parametrize(("recipe", "count"), [("cpu", 5), ("full", 5), ("quick", 0), ("tiny", 0)])
+def test_the_smaller_cnn_has_a_dnn_of_its_size_as_often_as_it_is_trained(
+    recipe: str, count: int, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEEDS", raising=False)
+    networks = Networks(dataset, recipe_about(get_recipe(recipe), "")).by_name
+    named = [name for name in networks if name.startswith("vgg9_small_dnn")]
+    assert len(named) == count and len({networks[name].draw for name in named}) == count
+    if count:
+        smaller, dense = (networks[name].build(0).count_params() for name in ("vgg9_small", "vgg9_small_dnn"))
+        assert dense == pytest.approx(smaller, rel=0.01)
+        assert networks["vgg9_small_dnn"].plan == slow_down(networks["vgg9_small"].plan)
+
+
 def test_a_run_gives_all_trainings_of_a_network_each_of_its_own_seed(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
