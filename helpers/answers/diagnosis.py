@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from helpers.answers.answer import Answer
-from helpers.base.words import said, some
+from helpers.base.words import Said, said, some
 from helpers.data.datasets import Dataset
 from helpers.networks.prediction import predict_logits
 from helpers.training.batches import balances
@@ -21,10 +21,15 @@ Found = list[tuple[str, dict[str, Any]]]  # keys of the words `faults`, each wit
 
 def warn(answer: Answer, what: str, found: Found) -> list[str]:
     """Say first in an answer what is wrong with a network, and of the CNN on the report's first page, too."""
-    warnings = [said(f"faults.{key}", what=what, **values) for key, values in found]
+    warnings = sentences(found, what)
     if warnings and what == CNN:
         answer.number("warnings", warnings)
     return [answer.summary(warning).text for warning in warnings]
+
+
+def sentences(found: Found, what: str = CNN) -> list[Said]:
+    """Say what is wrong with a network, the worst first; nothing where nothing was found."""
+    return [said(f"faults.{key}", what=what, **values) for key, values in found]
 
 
 def faults(trained: Trained, dataset: Dataset, probabilities: np.ndarray, smoothing: float = 0.0) -> Found:

@@ -109,7 +109,8 @@ class Page(widgets.VBox):
         self.tabs.observe(self.does(lambda _: self.changed()), "selected_index")
         top = widgets.HBox([self.head, widgets.HBox([self.busy, self.stop, chosen])])
         top.layout.justify_content, top.layout.flex_flow = "space-between", "row wrap"
-        self.children = [top, self.message, self.tabs]
+        self.warning = widgets.HTML(self._warning())
+        self.children = [top, self.warning, self.message, self.tabs]
         self.changed()
 
     def _stop(self, _: widgets.Button) -> None:
@@ -125,6 +126,11 @@ class Page(widgets.VBox):
         state = self.state
         values = {"run": state.run.folder.name, "picture": state.picture.name, "label": state.names[state.label]}
         return f'<div role="status">{html.escape(self.say("head", **values))}</div>'
+
+    def _warning(self) -> str:
+        with words.use(self.language):
+            said = words.join([words.show(warning) for warning in self.state.explainer.warnings])
+        return f"<p><b>{html.escape(said)}</b></p>" if said else ""
 
     def _message(self, text: str, role: str = "status") -> None:
         self.message.value = f'<div role="{role}">{html.escape(text)}</div>' if text else ""

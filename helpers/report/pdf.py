@@ -79,8 +79,8 @@ def _timestamp(date: str) -> int:
 def set_pages(folder: Path, document: Mapping[str, Any], timestamp: int) -> bytes:
     """Set pages of one figure each as a PDF.
 
-    folder: with the figures; document: "title", and "pages" of "name", "lead", "figure", "sentences" and "notes";
-    timestamp: seconds since 1970. Raises ReportError on what Typst cannot set.
+    folder: with the figures; document: "title", and "pages" of "name", "warning" ("" for none), "lead", "figure",
+    "sentences" and "notes"; timestamp: seconds since 1970. Raises ReportError on what Typst cannot set.
     """
     return _compressed(_compile(TEMPLATE.with_name("explain.typ"), folder, document, timestamp=timestamp))
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import toy_dataset
 from PIL import Image
 from pypdf import PdfReader
+from toys import spots
 
 from helpers.base import words
 from helpers.base.notebook import UsageError
@@ -138,6 +139,23 @@ def test_pages_are_in_the_language_that_is_asked_for(
     assert "calibratedprobability" in texts[0] and "校正後的機率為" in texts[1] and "Thenetwork" not in texts[1]
     assert cli(*given, "LANGUAGE=klingon") == 2
     assert "There is no LANGUAGE=klingon" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "no better than always"), ("zh-Hant", "不比永遠回答")])
+def test_a_network_that_always_gives_one_class_is_told_first_on_a_page_and_a_good_one_is_not(
+    language: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = []
+    for guess in (100.0, 0.0):
+        run = Run(tmp_path / str(guess), DATA, get_recipe("tiny"), seed=0)
+        vars(run)["_headline"] = spots(guess)
+        monkeypatch.setattr(command, "open_finished", lambda folder, run=run: run)
+        with words.use(language):
+            path, _ = command.explain("test:7", run.folder)
+        texts.append(re.sub(r"\s+", "", PdfReader(path).pages[0].extract_text()))
+    told, answers = told.replace(" ", ""), "校正後" if language != "en" else "Thenetworkanswers"
+    assert -1 < texts[0].find(told) < texts[0].find(answers)
+    assert told not in texts[1] and answers in texts[1]
 
 
 def test_every_sentence_of_a_page_has_its_place() -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from conftest import toy_dataset
+from toys import spots
 
 from helpers.answers import Answer
 from helpers.base.files import ROOT
@@ -159,6 +160,20 @@ def test_every_tab_is_shown_and_every_control_and_picture_is_named(run: Run, lan
     tiles = [one for one in found if isinstance(one, Tiles)]
     assert all(one.label and one.value for one in tiles) and len(tiles) == 5
     assert all(one.label for one in found if isinstance(one, Picture))
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "no better than always"), ("zh-Hant", "不比永遠回答")])
+def test_a_network_that_always_gives_one_class_is_told_on_top_and_a_good_one_is_not(
+    language: str, told: str, tmp_path: Path
+) -> None:
+    pages = []
+    for guess in (100.0, 0.0):
+        run = Run(tmp_path / str(guess), toy_dataset(), get_recipe("tiny"), seed=0)
+        vars(run)["_headline"] = spots(guess)
+        pages.append(Page(run, language))
+        assert pages[-1].worker.wait()
+    assert [told in page.children[1].value for page in pages] == [True, False]
+    assert pages[1].children[1].value == ""
 
 
 def no_control(widget: widgets.Widget) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.answers import diagnosis
 from helpers.base import words
 from helpers.base.code import code_digest
 from helpers.base.words import Said, said
@@ -38,6 +39,12 @@ class Explainer:
     def temperature(self) -> float:
         """By which notebook 03 divides the logits."""
         return calibration.fit_temperature(self.run.probabilities("validation"), self.run.dataset.validation.labels)
+
+    @cached_property
+    def warnings(self) -> list[Said]:
+        """What is wrong with the network, as notebook 01 says it; nothing where it is in order."""
+        run, smoothed = self.run, self.run.plan.get("label_smoothing", 0.0)
+        return diagnosis.sentences(diagnosis.faults(run.cnn(), run.dataset, run.probabilities(), smoothed))
 
     @cached_property
     def index(self) -> neighbours.Index:
@@ -133,6 +140,7 @@ class Explainer:
         notes = "reading", "fitted" if self.temperature != 1 else "unfitted", "graded" if self.ranks else "ungraded"
         lead = words.join([tell(key) for key in ["answer", *verdict]])
         page = {"name": numbers["picture"], "lead": lead, "notes": [tell(key) for key in notes]}
+        page["warning"] = words.join([words.show(warning) for warning in self.warnings])
         lime = "lime" if numbers["strongest"] else "lime_against"
         return page | {"sentences": [words.join([tell(like), tell("measures")]), *map(tell, ("rest", lime, "alike"))]}
 
