@@ -151,7 +151,7 @@ def plan(
         "the network": _network(recipe, loaded, reports),
         **({"the balance of classes": "1"} if balanced else {}),
         **({"the trainings of each network": str(often)} if often else {}),
-        **({"the landmarks": "mtcnn"} if loaded.title == "FER2013" and find_spec("mtcnn") else {}),
+        **({"the landmarks": "mtcnn"} if loaded.evidence is None and find_spec("mtcnn") else {}),
         **(_pretrained_facts(dataset, image_size) if recipe == pretrained.RECIPE else {}),
     }
     place = dataset if dataset in KNOWN_NAMES else str(data.path)

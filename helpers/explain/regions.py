@@ -32,6 +32,7 @@ _TEMPLATE = {
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _USUAL = np.array([[15, 18], [33, 18], [25, 29], [17, 37], [32, 37]])  # x and y of these, in the template
 _BATCH = 32  # images that are searched at once
+TRIED = 32  # images of a data set that are searched first: where most have no face, no more are
 _MISFIT = 5.0  # most by which a landmark may lie off where the moved template has it, in 48ths of the image
 
 
@@ -42,7 +43,7 @@ class Regions:
     labels: (N, H, W) uint8, every pixel's patch; names: of the regions; held: (regions, patches) bool, of which patches
     each is made; source: where they come from, such as DRAWN. Where an image is divided in several ways, such as into
     halves and into fore- and background, regions of different divisions overlap. found: in how many images landmarks
-    say where they are.
+    say where they are; tried: where they are PLACES, of how many images, if faces were looked for.
     """
 
     labels: np.ndarray
@@ -50,6 +51,7 @@ class Regions:
     held: np.ndarray
     source: str
     found: int = 0
+    tried: int = 0
 
     def part(self, chosen: slice | np.ndarray) -> "Regions":
         """Give the regions of some of the images."""
@@ -64,23 +66,39 @@ class Regions:
 def find_regions(dataset: Dataset, sample: Sample, split: str = "test") -> Regions:
     """Name the regions of a sample's images.
 
-    Of schematic faces they are known; of FER2013 they are a template, which is laid on the landmarks of each face that
-    has some; of other images they are centre, ring and border, both halves, and fore- and background.
+    Of schematic faces they are known. Of FER2013, and of data in most of whose images a face is found (of TRIED that
+    are spread over the split), they are a template, which is laid on the landmarks of each face that has some. Of other
+    images they are centre, ring and border, both halves, and fore- and background.
     """
     shape = sample.images.shape[:3]
     if dataset.evidence is not None:
         drawn = faces.draw_regions(split, sample.indices, sample.labels)
         drawn = resize(drawn, shape, order=0, preserve_range=True, anti_aliasing=False).astype(np.uint8)
         return _of_partition(drawn, faces.REGIONS, DRAWN)
-    if dataset.title == "FER2013":
-        template, names = _face_template(shape[1:]), (*faces.REGIONS[:-2], "rest")
-        if not find_spec("mtcnn"):
-            return _of_partition(np.broadcast_to(template, shape), names, TEMPLATE)
-        laid = [lay_template(template, points) for points in landmarks_of(dataset, split)[sample.indices]]
-        labels = np.stack([template if one is None else one for one in laid])
-        return replace(_of_partition(labels, names, LANDMARKS), found=sum(one is not None for one in laid))
+    detects, known, template = find_spec("mtcnn"), dataset.title == "FER2013", _face_template(shape[1:])
+    if not detects:
+        return _of_face(np.broadcast_to(template, shape), TEMPLATE) if known else _of_places(sample.images)
+    usual = template
+    if not known:
+        places = np.unique(np.linspace(0, len(getattr(dataset, split).labels) - 1, TRIED).astype(int))
+        seen = [points for points in landmarks_of(dataset, split, places) if lay_template(template, points) is not None]
+        if len(seen) <= len(places) / 2:
+            return replace(_of_places(sample.images), found=len(seen), tried=len(places))
+        moved = lay_template(template, np.median(seen, axis=0))
+        usual = template if moved is None else moved
+    laid = [lay_template(template, points) for points in landmarks_of(dataset, split, sample.indices)]
+    labels = np.stack([usual if one is None else one for one in laid])
+    return replace(_of_face(labels, LANDMARKS), found=sum(one is not None for one in laid))
+
+
+def _of_face(labels: np.ndarray, source: str) -> Regions:
+    return _of_partition(labels, (*faces.REGIONS[:-2], "rest"), source)
+
+
+def _of_places(images: np.ndarray) -> Regions:
+    shape = images.shape[:3]
     below = np.arange(shape[1])[:, np.newaxis] >= shape[1] / 2
-    labels = (4 * _frame(shape[1:]) + 2 * below + foreground(sample.images)).astype(np.uint8)
+    labels = (4 * _frame(shape[1:]) + 2 * below + foreground(images)).astype(np.uint8)
     patches = np.arange(12)
     parts = {name: patches // 4 == place for place, name in enumerate(FRAME)}
     parts |= {"upper half": patches // 2 % 2 == 0, "lower half": patches // 2 % 2 == 1}
@@ -88,19 +106,24 @@ def find_regions(dataset: Dataset, sample: Sample, split: str = "test") -> Regio
     return Regions(labels, tuple(parts), np.stack([*parts.values()]), PLACES)
 
 
-def landmarks_of(dataset: Dataset, split: str) -> np.ndarray:
-    """Give `find_landmarks` of a whole split, found once and kept beside the decoded data."""
+def landmarks_of(dataset: Dataset, split: str, places: np.ndarray) -> np.ndarray:
+    """Give `find_landmarks` of images of a split by place (N,), each searched once and kept beside the decoded data."""
+    images = getattr(dataset, split).images
     path = cache_folder() / "known" / f"landmarks-{dataset.digest[:40]}-{split}"
     with locked(path.with_suffix(".lock")):  # notebooks run side by side
-        if not path.exists():
-            write_atomically(path, find_landmarks(getattr(dataset, split).images).tobytes())
-    return np.fromfile(path).reshape(-1, len(_POINTS), 2)
+        found = np.fromfile(path) if path.exists() else np.full(len(images) * len(_POINTS) * 2, np.inf)
+        found = found.reshape(len(images), len(_POINTS), 2)
+        new = np.unique(places[np.isinf(found[places, 0, 0])])
+        if len(new):
+            found[new] = find_landmarks(np.asarray(images[new]))
+            write_atomically(path, found.tobytes())
+    return found[places]
 
 
 def find_landmarks(images: np.ndarray) -> np.ndarray:
     """Find eyes, nose and both corners of the mouth in faces by MTCNN: (N, 5, 2) float64, x and y in 48ths, else nan.
 
-    images: (N, H, W, 1) uint8; enlarged with a margin, as the detector knows faces within photos. Zhang et al., 2016.
+    images: (N, H, W, C) uint8; enlarged with a margin, as the detector knows faces within photos. Zhang et al., 2016.
     """
     from mtcnn import MTCNN
 

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import t, ttest_ind
 
 from helpers.base.words import Said, said
-from helpers.explain.regions import LANDMARKS
+from helpers.explain.regions import LANDMARKS, PLACES
 from helpers.explain.regions import Regions as Regions
 from helpers.explain.regions import find_regions as find_regions
 from helpers.explain.regions import shares as shares
@@ -117,6 +117,9 @@ def preferred(responses: np.ndarray, labels: np.ndarray, names: Sequence[str], c
 
 def source(regions: Regions) -> Said:
     """Say where regions come from."""
+    if regions.source == PLACES and regions.tried:
+        values = {"foreground": said("regions.sources.places"), "found": regions.found, "tried": regions.tried}
+        return said("regions.sources.no_faces", **values)
     values = {"found": regions.found, "all": len(regions.labels)} if regions.source == LANDMARKS else {}
     return said(f"regions.sources.{regions.source}", **values)
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from conftest import toy_dataset
 
+from helpers.base.words import show
 from helpers.data import faces
-from helpers.data.datasets import Dataset
+from helpers.data.datasets import Dataset, Split
 from helpers.explain import regions
 from helpers.explain.regions import Regions
 from helpers.explain.superpixels import Explanation
@@ -127,21 +128,68 @@ def test_points_that_are_no_faces_move_no_template() -> None:
         assert regions.lay_template(template, points) is None
 
 
+def detects(points: np.ndarray, monkeypatch: pytest.MonkeyPatch, cache: Path) -> list[int]:
+    """Have a detector find these landmarks in images of `numbered`; gives how many it is asked about each time."""
+    asked: list[int] = []
+    monkeypatch.setattr(regions, "find_spec", lambda name: True)
+    monkeypatch.setattr(regions, "find_landmarks", lambda own: asked.append(len(own)) or points[own[:, 0, 0, 0]])
+    monkeypatch.setenv("DATA_CACHE", str(cache))
+    return asked
+
+
+def numbered(count: int) -> Split:
+    """Give images of which each pixel is the image's place."""
+    return Split(np.tile(np.arange(count, dtype=np.uint8)[:, None, None, None], (1, 30, 30, 3)), np.zeros(count, int))
+
+
 def test_faces_without_landmarks_keep_the_template_and_are_not_counted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked, points = [], np.full((3, 5, 2), np.nan)
+    points = np.full((5, 5, 2), np.nan)
     points[1] = regions._USUAL + np.array([4, 0])
-    monkeypatch.setattr(regions, "find_spec", lambda name: True)
-    monkeypatch.setattr(regions, "find_landmarks", lambda images: asked.append(len(images)) or points)
-    monkeypatch.setenv("DATA_CACHE", str(tmp_path))
+    asked = detects(points, monkeypatch, tmp_path)
     for _ in range(2):
-        found = find(np.zeros((3, 48, 48, 1), np.uint8), title="FER2013")
+        found = find(np.zeros((3, 48, 48, 1), np.uint8), title="FER2013", test=numbered(5))
         assert (found.source, found.found) == (regions.LANDMARKS, 1)
     template = regions._face_template((48, 48))
     np.testing.assert_array_equal(found.labels[[0, 2]], [template, template])
     np.testing.assert_array_equal(found.labels[1][:, 14:40], template[:, 10:36])
-    assert "in 1 of 3 images" in str(source(found)) and len(asked) == 1  # found once, and kept
+    assert "in 1 of 3 images" in str(source(found)) and asked == [3]  # found once, and kept
+
+
+def test_any_data_in_most_of_whose_images_a_face_is_found_have_the_parts_of_a_face(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    points = np.tile(turned(regions._USUAL, 0, 0.5, (6, 0)), (100, 1, 1))  # small, and right of the middle
+    points[1::3] = np.nan
+    asked = detects(points, monkeypatch, tmp_path)
+    for _ in range(2):
+        found = find(np.zeros((3, 30, 30, 3), np.uint8), test=numbered(100))
+    assert (found.source, found.found) == (regions.LANDMARKS, 2)
+    assert asked[0] == regions.TRIED and sum(asked) <= regions.TRIED + 3  # and no image twice
+    for labels in found.labels:  # the one without landmarks is divided as the others usually are
+        named = [found.names[labels[int(y * 30 / 48), int(x * 30 / 48)]] for x, y in points[0]]
+        assert named == ["eyes", "eyes", "nose", "mouth", "mouth"]
+
+
+@pytest.mark.parametrize("every", [2, 30])
+def test_data_in_few_of_whose_images_a_face_is_found_keep_their_regions_and_tell_so(
+    every: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    images = np.stack([photo((200, 30, 30)), photo((60, 150, 50))])
+    without, points = find(images), np.full((regions.TRIED, 5, 2), np.nan)
+    points[::every] = regions._USUAL
+    asked = detects(points, monkeypatch, tmp_path)
+    found = find(images, test=numbered(regions.TRIED))
+    assert (found.source, found.names, sum(asked)) == (regions.PLACES, without.names, regions.TRIED)
+    np.testing.assert_array_equal(found.labels, without.labels)
+    assert f"in {found.found} of {regions.TRIED} images" in show(source(found))
+    assert "MTCNN" not in show(source(without))
+
+
+def test_schematic_faces_are_asked_of_no_detector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = detects(np.full((5, 5, 2), np.nan), monkeypatch, tmp_path)
+    assert find(np.zeros((2, 48, 48, 1), np.uint8), evidence={}).source == regions.DRAWN and asked == []
 
 
 def test_the_detector_finds_nothing_in_blank_images() -> None:
