@@ -56,6 +56,25 @@ def test_where_the_network_looks(tmp_path: Path, share: float, images: int, said
     assert said in text and unsaid not in text
 
 
+@pytest.mark.parametrize(
+    ("kind", "told", "untold"),
+    [
+        ("halves", "for happy, the top (100% of it on 50% of the image); for sad, the bottom (100%", "No region"),
+        ("even", "No region holds more of the evidence", "the top"),
+        ("none", "", "evidence"),
+    ],
+)
+def test_where_the_evidence_lies_is_said_where_it_is_known(kind: str, told: str, untold: str, tmp_path: Path) -> None:
+    places, labels = two_halves(IMAGES), np.arange(IMAGES) % 2
+    evidence = np.full((IMAGES, 8, 8), kind == "even") | ((kind == "halves") & (places.labels == labels[:, None, None]))
+    given = {"marked": bool(evidence.any()), "many": SimpleNamespace(evidence=evidence, labels=labels)}
+    given |= {"of_shown": np.full(IMAGES, True), "places": places, "areas": places.areas(), "groups": NAMES[labels]}
+    given |= {"measured": SimpleNamespace(means={"Grad-CAM": 0}), "graded": SimpleNamespace(methods=["a", "b", "c"])}
+    text = concluded(tmp_path, "04_saliency_maps", "c24b", **given)
+    assert told in text and untold not in text
+    assert "1 of 3 methods is considered here (Grad-CAM)" in text
+
+
 @pytest.mark.parametrize(("notebook", "cell"), [("05_gradient_ascent", "c28c"), ("07_keract_activations", "c27b")])
 @pytest.mark.parametrize(("kind", "images"), [("top", IMAGES), ("even", IMAGES), ("even", 4)])
 def test_which_filters_answer_to_a_region(tmp_path: Path, notebook: str, cell: str, kind: str, images: int) -> None:
