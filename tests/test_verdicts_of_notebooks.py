@@ -68,7 +68,7 @@ def test_where_the_evidence_lies_is_said_where_it_is_known(kind: str, told: str,
     places, labels = two_halves(IMAGES), np.arange(IMAGES) % 2
     evidence = np.full((IMAGES, 8, 8), kind == "even") | ((kind == "halves") & (places.labels == labels[:, None, None]))
     given = {"marked": bool(evidence.any()), "many": SimpleNamespace(evidence=evidence, labels=labels)}
-    given |= {"of_shown": np.full(IMAGES, True), "places": places, "areas": places.areas(), "groups": NAMES[labels]}
+    given |= {"shown": np.arange(2), "places": places, "names": NAMES}
     given |= {"measured": SimpleNamespace(means={"Grad-CAM": 0}), "graded": SimpleNamespace(methods=["a", "b", "c"])}
     text = concluded(tmp_path, "04_saliency_maps", "c24b", **given)
     assert told in text and untold not in text
