@@ -258,9 +258,9 @@ class Run:
             return self.shipped.record("cnn")["plan"] if self.shipped else {}
         return asdict(fitted_plan(self.cnn().model, self.networks["cnn"].plan, self.dataset))
 
-    def plan_told(self) -> list[Said]:
-        """Say by what plan the headline CNN was trained; nothing where it came trained."""
-        return recipes.told(self.plan) if self.plan else []
+    def plan_told(self, dropout: Sequence[float] = ()) -> list[Said]:
+        """Say by what plan, dropout of its layers and in what time the headline CNN was trained, unless it came so."""
+        return recipes.told(self.plan, dropout, self.cnn().minutes) if self.plan else []
 
     def warn(self, answer: Answer, what: str = diagnosis.CNN, trained: Trained | None = None) -> list[str]:
         """Say first in an answer what is wrong with the headline CNN, or another network; gives the sentences."""

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
@@ -12,6 +12,10 @@ from helpers.base.words import Said, said
 from helpers.training.augmentation import Augmentation
 
 _WORDS = "01_train_cnn.recipe"  # what is said of a plan
+_REASONED = (  # of these it is said what they are for
+    *("adamw", "adadelta", "sgd", "cosine", "frozen", "enlargement", "weight_decay", "dropout", "label_smoothing"),
+    *("distillation", "self_distillation", "augmentation", "mixup"),
+)
 BOUNDED_SIDE = 64  # pixels a side up to which a plan's bound on images holds as it stands
 BATCH_BYTES = 2_000_000_000  # of layers' outputs for a batch: every recipe's at 64 pixels a side fits
 
@@ -246,24 +250,53 @@ def with_dnn(cnn: str) -> tuple[str, str]:
     return cnn, f"{cnn}_dnn"
 
 
-def told(plan: Mapping[str, Any]) -> list[Said]:
-    """Say how a network is trained by a plan, as `dataclasses.asdict` gives it or an older file of a network has it."""
+def told(plan: Mapping[str, Any], dropout: Sequence[float] = (), minutes: float | None = None) -> list[Said]:
+    """Say how a network is trained by a plan, as `dataclasses.asdict` gives it or an older file of a network has it.
+
+    dropout: the rates of the network's layers of that kind; minutes: how long it took, if that is told.
+    """
     phases = [_phase(phase) for phase in plan["phases"]]
     if len(phases) > 1:
         phases = [said(f"{_WORDS}.numbered", number=number, phase=phase) for number, phase in enumerate(phases, 1)]
-    joined = reduce(lambda before, phase: said(f"{_WORDS}.also", before=before, phase=phase), phases)
-    sentences = [said(f"{_WORDS}.batches", batch=plan["batch_size"], phases=joined)]
-    if share := plan.get("label_smoothing"):
-        sentences.append(said(f"{_WORDS}.smoothing", share=share))
-    if strength := plan.get("mixup"):
-        sentences.append(said(f"{_WORDS}.mixup", strength=strength))
+    phases += [] if minutes is None else [said(f"{_WORDS}.took", minutes=minutes)]
+    values = {"batch": plan["batch_size"], "phases": _joined(phases)}
+    details = [said(f"{_WORDS}.smoothing", share=share)] if (share := plan.get("label_smoothing")) else []
+    details += [said(f"{_WORDS}.dropout", rates=list(dropout))] if dropout else []
+    details += [said(f"{_WORDS}.most", images=images)] if (images := plan.get("max_images")) else []
+    batches = (
+        said(f"{_WORDS}.batches_with", details=details, **values) if details else said(f"{_WORDS}.batches", **values)
+    )
     changes = _changes(plan["augmentation"])
-    return [*sentences, said(f"{_WORDS}.changed", changes=changes) if changes else said(f"{_WORDS}.as_they_are")]
+    reasons = _reasons({**plan, "augmentation": changes, "dropout": dropout})
+    changes += [said(f"{_WORDS}.mixup", strength=strength)] if (strength := plan.get("mixup")) else []
+    shown = said(f"{_WORDS}.changed", changes=changes) if changes else said(f"{_WORDS}.as_they_are")
+    return [batches, shown, *([said(f"{_WORDS}.why", reasons=_joined(reasons))] if reasons else [])]
+
+
+def _joined(clauses: Sequence[Said]) -> Said:
+    return reduce(lambda before, clause: said(f"{_WORDS}.also", before=before, clause=clause), clauses)
+
+
+def _reasons(plan: Mapping[str, Any]) -> list[Said]:
+    """Say what each ingredient of a plan is for; nothing of one that it does not have."""
+    phases = plan["phases"]
+    there = {key for part in (plan, *phases) for key, value in part.items() if value}
+    there |= {phase["optimizer"] for phase in phases} | {phase.get("schedule", "cosine") for phase in phases}
+    return [said(f"{_WORDS}.for.{name}") for name in _REASONED if name in there]
 
 
 def _phase(phase: Mapping[str, Any]) -> Said:
+    if phase.get("frozen"):
+        return said(f"{_WORDS}.head")  # which `train_head` fits, whatever rate and epochs the phase has
     details = [said(f"{_WORDS}.decay", decay=decay)] if (decay := phase.get("weight_decay")) else []
-    details += [said(f"{_WORDS}.soft", share=share)] if (share := phase.get("distillation")) else []
+    own = {"own": phase["self_distillation"]} if phase.get("self_distillation") else {}
+    if share := phase.get("distillation"):
+        details.append(said(f"{_WORDS}.soft{'_own' if own else ''}", share=share, **own))
+    if factor := phase.get("enlargement"):
+        enlarged = factor[0] != factor[1]
+        details.append(
+            said(f"{_WORDS}.enlarged", times=factor[0] / factor[1]) if enlarged else said(f"{_WORDS}.own_size")
+        )
     details += [] if phase.get("augmented", True) else [said(f"{_WORDS}.unchanged")]
     details += [said(f"{_WORDS}.until", accuracy=accuracy)] if (accuracy := phase.get("until_accuracy")) else []
     values = {"epochs": phase["epochs"], "optimizer": phase["optimizer"]}
@@ -278,5 +311,7 @@ def _changes(augmentation: Mapping[str, Any]) -> list[Said]:
     for key in ("shift", "rotation", "zoom", "erasing"):
         if strength := augmentation.get(key):
             changes.append(said(f"{_WORDS}.{key}", strength=strength))
+    if any(augmentation.get(key) for key in ("shift", "rotation", "zoom")):
+        changes.append(said(f"{_WORDS}.border_{augmentation.get('border', 'nearest')}"))
     others = augmentation.get("others", ())
     return changes + [said(f"{_WORDS}.other", name=name, strength=strength) for name, strength in others]
