@@ -13,6 +13,9 @@ from scipy.stats import t as student
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from helpers.base.words import Said, said, some
+from helpers.grade.shifts import Falls as Falls
+from helpers.grade.shifts import answers_to_moved as answers_to_moved
+from helpers.grade.shifts import compare_falls as compare_falls
 
 _IN_CELLS = 20  # most classes whose confusion matrix is told as numbers
 # Which accuracies are called different or not, in all notebooks together: what Holm's correction is over.
@@ -142,10 +145,7 @@ def pair_table(pairs: Sequence[ConfusedPair]) -> pd.DataFrame:
 
 
 def symmetry(counts: np.ndarray) -> float:
-    """Measure how mutual confusions are: the correlation of each pair's share with that of the reverse pair, -1..1.
-
-    Zero when the shares do not vary.
-    """
+    """Correlate each pair's share with that of the reverse pair, -1..1; zero when the shares do not vary."""
     shares = row_shares(counts)
     above, below = shares[np.triu_indices_from(shares, 1)], shares.T[np.triu_indices_from(shares, 1)]
     if above.std() == 0 or below.std() == 0:
