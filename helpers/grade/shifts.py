@@ -52,8 +52,8 @@ def compare_falls(labels: np.ndarray, cnn: np.ndarray, dnn: np.ndarray) -> Falls
     labels: (N,) int; cnn, dnn: what `answers_to_moved` gives. The interval is a paired bootstrap over images; two more
     images, on which one network alone loses all, hold its level where few images differ, as in `confusion.compare`.
     """
-    changes = [(right[1:] - right[0]) for right in ((given == labels).astype(float) for given in (cnn, dnn))]
+    changes = [right[1:] - right[0] for right in ((given == labels).astype(float) for given in (cnn, dnn))]
     apart = changes[0].mean(axis=0) - changes[1].mean(axis=0)
     low, high = (100 * intervals(np.append(apart, [-1, 1]), seed=0)).tolist()
-    by_distance = [(100 * each.reshape(-1, len(SIDES) * len(labels)).mean(axis=1)).tolist() for each in changes]
-    return Falls(len(labels), *by_distance, 100 * float(apart.mean()), low, high)
+    first, second = [(100 * each.reshape(-1, len(SIDES) * len(labels)).mean(axis=1)).tolist() for each in changes]
+    return Falls(len(labels), first, second, 100 * float(apart.mean()), low, high)
