@@ -13,6 +13,7 @@ from helpers import confusion, regions
 from helpers.answers import Answer, render_block
 from helpers.base.files import ROOT
 from helpers.base.words import said
+from helpers.explain import activations
 from helpers.grade import scorecard
 
 IMAGES = 40
@@ -21,13 +22,22 @@ NAMES = np.array(["happy", "sad"])
 
 def concluded(tmp_path: Path, notebook: str, cell: str, **given: Any) -> str:
     """Run one cell of a notebook, or some, on made data, and give what they say."""
+    return " ".join(render_block(block) for block in blocks_of(tmp_path, notebook, cell, **given))
+
+
+def summed(tmp_path: Path, notebook: str, cell: str, **given: Any) -> list[str]:
+    """Run cells as `concluded` does, and give the sentences that answer the question as it was asked."""
+    return [render_block(block) for block in blocks_of(tmp_path, notebook, cell, **given) if "summary" in block]
+
+
+def blocks_of(tmp_path: Path, notebook: str, cell: str, **given: Any) -> list[dict[str, Any]]:
     cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     source = "\n".join("".join(one["source"]) for one in cells if one["id"] in cell.split())
     answer = Answer(tmp_path, notebook, "Title", "Question?")
     exec(
         source, {"answer": answer, "np": np, "display": lambda *shown: None, "regions": regions, "said": said, **given}
     )
-    return " ".join(render_block(block) for block, _ in answer._blocks)
+    return [block for block, _ in answer._blocks]
 
 
 def two_halves(images: int) -> regions.Regions:
@@ -145,3 +155,67 @@ def test_no_curves_are_drawn_of_one_right_and_one_wrong_answer(tmp_path: Path) -
     graded.curves = np.full((2, 2, 2, 2, 5), np.nan)
     text = concluded(tmp_path, "04_saliency_maps", "c4d10005", graded=graded, scorecard=scorecard)
     assert "so that no curves are drawn" in text
+
+
+def looks(tmp_path: Path, images: int, marked: bool) -> list[str]:
+    """Let notebook 04 answer where the network looks, from maps of so many images."""
+    noise = np.random.default_rng(0).normal(0, 0.02, images)
+    held = np.stack([0.9 + noise, 0.1 - noise], axis=1)
+    places, labels = two_halves(images), np.arange(images) % 2
+    table = regions.attention(held, places.areas(), places.names, NAMES[labels])
+    measured = SimpleNamespace(held={"LIME": held}, concentration={"LIME": np.full(images, 0.5)})
+    measured.mass = pd.DataFrame({"LIME": np.full(images, 0.3)})
+    given = {"told": ["LIME"], "tables": {"LIME": table}, "places": places, "names": NAMES, "trusted": ["LIME"]}
+    given |= {"many": SimpleNamespace(labels=labels), "measured": measured, "gains": {"LIME": 0.5, "edge map": 0.2}}
+    given |= {"marked": marked, "chance": np.full(images, 0.1), "TOP_FRACTION": 0.1}
+    return summed(tmp_path, "04_saliency_maps", "c4d10010 c4d10012", **given)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("images", [4, regions.FEWEST - 1, IMAGES])
+def test_notebook_04_answers_in_three_to_six_sentences_however_few_images_there_are(
+    tmp_path: Path, images: int, marked: bool
+) -> None:
+    said = looks(tmp_path, images, marked)
+    assert 3 <= len(said) <= 6
+    assert any("hold 50% of the relevance" in one for one in said) == (images < regions.FEWEST)
+
+
+def layers(tmp_path: Path, change: float, images: int, kinds: str = "rectified pooled") -> list[str]:
+    """Let notebook 07 sum up two layers, of which pooling changes the tolerance of a shift by so much on average."""
+    random = np.random.default_rng(0)
+    before = random.uniform(0.7, 0.9, images)
+    scatter = random.normal(0, 0.05, images)
+    shifts = [before, before + change + scatter - scatter.mean()]
+    profile = pd.DataFrame({"silent": 0.4, "dead": 0.0, "shifts": shifts}, index=["a", "b"])
+    profile["shift"] = [each.mean() for each in shifts]
+    standing = regions.stand_out(regions.filter_attention(np.ones((images, 8, 8, 3)), two_halves(images)))
+    given = {"telling": standing.drop_duplicates("group"), "standing": standing, "last": "b", "channels": 3}
+    asked = SimpleNamespace(changed_by_pooling=activations.changed_by_pooling, pooling_pairs=lambda cnn: [])
+    given |= {"pairs": [("a", "b")], "profile": profile, "activations": asked, "cnn": None, "outputs": {}}
+    given |= {"rectified": profile if "rectified" in kinds else profile[:0], "means": {"silent": 0.4}}
+    given |= {"drawn": SimpleNamespace(labels=np.zeros(images)), "labels": {"a": "relu 1", "b": "pool 1"}}
+    given["ends"] = {"a": "relu 1", "b": "pool 1", "c": 3, "c2": 3, "h": 8, "w": 8, "h2": 4, "w2": 4}
+    cells = "c27b c27c" if "pooled" in kinds else f"{POOLING} c27b c27c"
+    return summed(tmp_path, "07_keract_activations", cells, **given)
+
+
+POOLING = "c15"
+
+
+@pytest.mark.parametrize(
+    ("change", "images", "less", "more"),
+    [(0.03, 200, 1, 0), (-0.03, 200, 0, 1), (0.003, 200, 0, 0), (-0.003, 200, 0, 0), (0.03, 3, 0, 0), (0.0, 1, 0, 0)],
+)
+def test_pooling_is_said_to_calm_a_layer_only_where_the_interval_leaves_out_zero(
+    tmp_path: Path, change: float, images: int, less: int, more: int
+) -> None:
+    (told,) = (one for one in layers(tmp_path, change, images) if "pooling makes" in one)
+    assert f"less sensitive to a shift by one pixel at {less} of 1" in told and f"more sensitive at {more};" in told
+    assert f"at {1 - less - more}, neither is sure" in told
+
+
+@pytest.mark.parametrize("images", [4, IMAGES])
+@pytest.mark.parametrize("kinds", ["rectified pooled", "rectified", "pooled", ""])
+def test_notebook_07_answers_in_three_to_six_sentences_of_any_network(tmp_path: Path, kinds: str, images: int) -> None:
+    assert 3 <= len(layers(tmp_path, 0.0, images, kinds)) <= 6

@@ -1,7 +1,7 @@
 """What every layer of a network makes of an image, read with keract."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import filterfalse
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from keras import tree
+from scipy.stats import t
 from skimage.transform import resize
 
 from helpers.explain.keract_bridge import is_input, keract
@@ -134,20 +135,35 @@ def layer_statistics(model: keras.Model, images: np.ndarray) -> pd.DataFrame:
         for name, values in activations(model, images[chunk]).items():
             zero = values == 0
             silent, quiet = zero.reshape(len(zero), -1).mean(axis=1).sum(), zero.all(axis=tuple(range(zero.ndim - 1)))
-            found = {"silent": silent, "quiet": quiet, "shift": _correlation(values, shifted[name]).sum()}
+            found = {"silent": silent, "quiet": quiet, "shifts": _correlation(values, shifted[name])}
             sums.setdefault(name, []).append(found | {"shape": (1, 1, *values.shape[1:])[-3:]})
     kinds = {layer.name: type(layer).__name__ for layer in model.layers}
     rows = {name: _row(kinds[name], batches, len(images)) for name, batches in sums.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
 
 
+def changed_by_pooling(profile: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Count the pooling layers that make their output less sensitive to a shift, more, and neither for certain.
+
+    profile: as `layer_statistics` gives it; pairs: as `pooling_pairs` does. Certain is what the paired 95% interval of
+    the mean change over images, which holds for all layers at once (Bonferroni), leaves zero out of.
+    """
+    gained = [profile.loc[after, "shifts"] - profile.loc[before, "shifts"] for before, after in pairs]
+    freedom = len(gained[0]) - 1
+    reach = [t.isf(0.025 / len(pairs), freedom) * each.std() / np.sqrt(freedom) for each in gained]  # of one image, nan
+    less = sum(bool(each.mean() > far) for each, far in zip(gained, reach))
+    more = sum(bool(each.mean() < -far) for each, far in zip(gained, reach))
+    return {"less": less, "more": more, "open": len(pairs) - less - more}
+
+
 def _row(kind: str, batches: list[dict], images: int) -> dict:
+    shifts = np.concatenate([batch["shifts"] for batch in batches])
     height, width, channels = batches[0]["shape"]
     return {
         "kind": kind, "height": height, "width": width, "channels": channels, "units": height * width * channels,
         "silent": sum(batch["silent"] for batch in batches) / images,
         "dead": np.logical_and.reduce([batch["quiet"] for batch in batches]).mean(),
-        "shift": sum(batch["shift"] for batch in batches) / images,
+        "shift": float(shifts.mean()), "shifts": shifts,
     }  # fmt: skip
 
 

@@ -129,6 +129,14 @@ def test_shift_is_one_for_an_image_without_columns_and_less_otherwise(model, ima
     assert activations.layer_statistics(model, images)["shift"].iloc[0] < 0.5
 
 
+def test_the_shift_of_a_layer_is_the_mean_of_those_of_its_images(model, images):
+    table = activations.layer_statistics(model, images)
+    assert all(len(each) == len(images) for each in table["shifts"])
+    assert table["shift"].to_numpy() == pytest.approx([each.mean() for each in table["shifts"]])
+    alone = activations.layer_statistics(model, images[2:3])
+    assert [each[0] for each in alone["shifts"]] == pytest.approx([each[2] for each in table["shifts"]], abs=1e-4)
+
+
 def test_a_dead_channel_is_counted(images):
     pixels = keras.Input((12, 10, 3))
     convolution = layers.Conv2D(4, 3)
