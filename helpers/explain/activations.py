@@ -148,7 +148,8 @@ def changed_by_pooling(profile: pd.DataFrame, pairs: Sequence[tuple[str, str]]) 
     profile: as `layer_statistics` gives it; pairs: as `pooling_pairs` does. Certain is what the paired 95% interval of
     the mean change over images, which holds for all layers at once (Bonferroni), leaves zero out of.
     """
-    gained = [profile.loc[after, "shifts"] - profile.loc[before, "shifts"] for before, after in pairs]
+    shifts = profile["shifts"].to_dict()
+    gained = [shifts[after] - shifts[before] for before, after in pairs]
     freedom = len(gained[0]) - 1
     reach = [t.isf(0.025 / len(pairs), freedom) * each.std() / np.sqrt(freedom) for each in gained]  # of one image, nan
     less = sum(bool(each.mean() > far) for each, far in zip(gained, reach))
