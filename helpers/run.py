@@ -251,20 +251,20 @@ class Run:
             return {}
         return class_weights(self.dataset.train.labels, len(self.dataset.class_names))
 
-    @property
-    def plan(self) -> dict[str, Any]:
-        """The plan by which the headline CNN was trained, as `asdict` gives it; nothing where it came trained."""
+    def plan(self, name: str = "cnn") -> dict[str, Any]:
+        """Give the plan by which a network was trained, as `asdict` does; nothing where the CNN came trained."""
         if self.shipped or self.given:
-            return self.shipped.record("cnn")["plan"] if self.shipped else {}
-        return asdict(fitted_plan(self.cnn().model, self.networks["cnn"].plan, self.dataset))
+            return self.shipped.record(name)["plan"] if self.shipped else {}
+        trained = self.cnn() if name == "cnn" else self.network(name)
+        return asdict(fitted_plan(trained.model, self.networks[name].plan, self.dataset))
 
     def plan_told(self, dropout: Sequence[float] = ()) -> list[Said]:
         """Say by what plan, dropout of its layers and in what time the headline CNN was trained, unless it came so."""
-        return recipes.told(self.plan, dropout, self.cnn().minutes) if self.plan else []
+        return recipes.told(plan, dropout, self.cnn().minutes) if (plan := self.plan()) else []
 
     def warn(self, answer: Answer, what: str = diagnosis.CNN, trained: Trained | None = None) -> list[str]:
         """Say first in an answer what is wrong with the headline CNN, or another network; gives the sentences."""
-        said, smoothed = self.predict(trained or self.cnn(), "test"), self.plan.get("label_smoothing", 0.0)
+        said, smoothed = self.predict(trained or self.cnn(), "test"), self.plan().get("label_smoothing", 0.0)
         return diagnosis.warn(answer, what, diagnosis.faults(trained or self.cnn(), self.dataset, said, smoothed))
 
     @property

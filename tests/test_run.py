@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -206,6 +207,13 @@ def test_the_networks_of_a_recipe_differ_as_their_names_say(run: Run) -> None:
     assert augmented == {name for name in wide.networks if not name.startswith(("cnn_plain", "cnn_norm", "cnn_bare"))}
     with pytest.raises(ValueError, match="no network 'vgg12': choose one of cnn, cnn_second, dnn"):
         run.network("vgg12")
+
+
+def test_the_plan_of_a_network_is_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = SimpleNamespace
+    monkeypatch.setattr(Run, "network", lambda own, name: SimpleNamespace(model=own.networks[name].build(0)))
+    cnn, dnn = (run.plan(name)["phases"][0]["learning_rate"] for name in ("cnn", "dnn"))
+    assert (cnn, dnn) == (run.recipe.plan.phases[0].learning_rate, slow_down(run.recipe.plan).phases[0].learning_rate)
 
 
 def test_a_member_learns_its_teachers_predictions_of_ten_views(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

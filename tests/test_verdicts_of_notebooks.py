@@ -149,6 +149,15 @@ def test_after_several_trainings_notebook_02_claims_what_outweighs_their_luck_an
         assert "This network" not in text and "trained once" not in text
 
 
+@pytest.mark.parametrize(("dnn", "told"), [(0.0005, True), (0.005, False)])
+def test_other_steps_of_the_dnn_are_a_limit_of_the_comparison(tmp_path: Path, dnn: float, told: bool) -> None:
+    ended = SimpleNamespace(history=[], summary=lambda: None)
+    plans = {"cnn": [{"learning_rate": 0.005}, {"learning_rate": 0.001}], "dnn": [{"learning_rate": dnn}]}
+    run = SimpleNamespace(plan=lambda name="cnn": {"phases": plans[name]})
+    text = concluded(tmp_path, "02_compare_dnn", "c15", run=run, cnn=ended, sizes=plans)
+    assert ("rate of the CNN is 0.005, that of the DNN 0.0005" in text) == told == bool(text)
+
+
 def test_no_curves_are_drawn_of_one_right_and_one_wrong_answer(tmp_path: Path) -> None:
     names, substrates = np.array(["one", "other"]), np.array(["blur", "mean"])
     graded = SimpleNamespace(names=names, substrates=substrates, correct=np.array([True, False]))

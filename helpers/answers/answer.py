@@ -157,13 +157,14 @@ class Answer:
     def save(self) -> Path:
         """Write the answer into the run's folder and return the path of its JSON file.
 
+        What is wrong with a network comes first, then the summary, wherever in the notebook they were said.
         Everything is first written beside its place, then renamed, the JSON file last: a reader finds the
         whole answer or none. Files of the previous answer that are not in the new one are removed. Raises
         WriteError where the disk refuses; where it is full, the previous answer is still there.
         """
         answer: dict[str, Any] = {"notebook": self.notebook, "title": self.title, "question": self.question}
         answer |= self._made_with
-        blocks = sorted((block for block, _ in self._blocks), key=lambda block: "summary" not in block)
+        blocks = sorted((block for block, _ in self._blocks), key=_place)
         answer |= {"numbers": self._numbers, "blocks": blocks}
         named = {block.get(form) for block, _ in self._blocks for form in ("file", "png", "drawing")}
         named |= {sheet["png"] for block, _ in self._blocks for sheet in block.get("cells", {}).get("sheets", ())}
@@ -207,6 +208,10 @@ class Answer:
         if not PART_NAME.fullmatch(name):
             raise ValueError(f"{name!r} cannot be part of a file name; use a-z, 0-9, '_' and '-'.")
         return f"{kind}/{self.notebook[:2]}_{name}"
+
+
+def _place(block: Mapping[str, Any]) -> int:
+    return 2 if "summary" not in block else 0 if block["key"].startswith("faults.") else 1
 
 
 def running_cell() -> tuple[str, int] | None:

@@ -62,8 +62,11 @@ def not_learned(trained: Trained, dataset: Dataset, smoothing: float = 0.0) -> F
     shares = np.bincount(dataset.train.labels, minlength=classes) / len(dataset.train.labels)
     shares = (1 - smoothing) * (np.full(classes, 1 / classes) if balances() else shares) + smoothing / classes
     blind = -float((shares * np.log(np.maximum(shares, 1e-12))).sum())
-    loss, epochs = float(trained.history["loss"].min()), len(trained.history)
-    return [("not_learned", {"loss": loss, "blind": blind, "epochs": epochs})] if loss > 0.99 * blind else []
+    values = {"loss": float(trained.history["loss"].min()), "blind": blind, "epochs": len(trained.history)}
+    if values["loss"] <= 0.99 * blind:
+        return []
+    rate = float(trained.history["learning_rate"].max())
+    return [("not_learned_untold", values) if np.isnan(rate) else ("not_learned", {**values, "rate": rate})]
 
 
 def _of_layers(model: keras.Model, images: np.ndarray) -> Found:

@@ -11,6 +11,7 @@ from conftest import toy_dataset
 from keras import layers
 
 from helpers.answers import Answer, diagnosis, load_answer
+from helpers.base.words import said
 from helpers.report.document import STAMP_KEYS, compose
 from helpers.training.loop import Trained
 
@@ -59,6 +60,15 @@ def test_a_loss_that_never_fell_is_the_cause_only_of_a_network_that_has_not_lear
     assert diagnosis.not_learned(replace(stuck, history=pd.DataFrame()), DATA) == []
 
 
+def test_the_learning_rate_that_did_not_learn_is_named_where_it_is_known() -> None:
+    stuck = plain(losses=(1.3, 1.1, 1.095))
+    rising = replace(stuck, history=stuck.history.assign(learning_rate=[0.01, 0.3, 0.02]))
+    untold = replace(stuck, history=stuck.history.assign(learning_rate=np.nan))
+    ((_, known), (unknown, values)) = (diagnosis.not_learned(one, DATA)[0] for one in (rising, untold))
+    assert "learning rate was 0.3: try another" in str(said("faults.not_learned", what="CNN", **known))
+    assert unknown == "not_learned_untold" and "nan" not in str(said(f"faults.{unknown}", what="CNN", **values))
+
+
 def test_a_dead_layer_is_named_and_a_living_one_is_not() -> None:
     dead = layers.Dense(8, name="hidden", activation="relu", bias_initializer=keras.initializers.Constant(-1e6))
     found = diagnosis.faults(trained(layers.Flatten(), dead, layers.Dense(3)), DATA, probabilities(0.9))
@@ -76,6 +86,7 @@ def test_the_warning_is_the_first_sentence_of_an_answer_and_stands_on_the_first_
     def made(right: float, what: str = diagnosis.CNN) -> tuple[list, dict]:
         answer = Answer(tmp_path, "04_saliency_maps", "Saliency", "Where does it look?")
         answer.say("The mouth.")
+        answer.summary("The eyes.")
         diagnosis.warn(answer, what, diagnosis.faults(plain(), DATA, probabilities(right)))
         answer.save()
         saved = load_answer(tmp_path, "04_saliency_maps")
@@ -85,5 +96,6 @@ def test_the_warning_is_the_first_sentence_of_an_answer_and_stands_on_the_first_
     assert blocks[0]["key"] == "faults.no_better"
     assert document["stamp"][0][0] == "Warning" and "no better than always" in document["stamp"][0][1]
     blocks, document = made(0.9)
-    assert blocks[0]["key"] == "The mouth." and document["stamp"][0][0] != "Warning"
+    assert [block["key"] for block in blocks] == ["The eyes.", "The mouth."] and document["stamp"][0][0] != "Warning"
+    assert made(0.35, "DNN")[0][0]["key"] == "faults.no_better"
     assert made(0.35, "DNN")[1]["stamp"][0][0] != "Warning"

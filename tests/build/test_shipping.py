@@ -139,7 +139,7 @@ def test_shipped_networks_fit_data_with_and_without_private_test(
 ) -> None:
     run = open_run(str(tables[kind]), "pretrained", 0, str(tmp_path))
     assert run.tested_splits == tested
-    assert len(run.dataset.train.labels) == 210 and run.plan["batch_size"] == 64
+    assert len(run.dataset.train.labels) == 210 and run.plan()["batch_size"] == 64
     assert [*run.members()] == ["CNN", "member 2"] and len(run.compared()) == 1
     weights = run.compared("ablated")[0].model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(weights, shipped.load("cnn")[0].get_weights()))
