@@ -210,7 +210,6 @@ def test_the_networks_of_a_recipe_differ_as_their_names_say(run: Run) -> None:
 
 
 def test_the_plan_of_a_network_is_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    built = SimpleNamespace
     monkeypatch.setattr(Run, "network", lambda own, name: SimpleNamespace(model=own.networks[name].build(0)))
     cnn, dnn = (run.plan(name)["phases"][0]["learning_rate"] for name in ("cnn", "dnn"))
     assert (cnn, dnn) == (run.recipe.plan.phases[0].learning_rate, slow_down(run.recipe.plan).phases[0].learning_rate)

@@ -1,4 +1,4 @@
-"""Grades of an explanation: how far it agrees with the truth, where the truth about an image is known."""
+"""Grades of an explanation: how far it agrees with the evidence, where it is known in which pixels a class is drawn."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

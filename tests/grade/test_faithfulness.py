@@ -1,4 +1,4 @@
-"""Grades against the evidence: full marks for the truth, none for its opposite, chance for a blank map."""
+"""Grades against the evidence: full marks for a map of it, none for its opposite, chance for a blank map."""
 
 import keras
 import numpy as np

@@ -1,6 +1,6 @@
 """Schematic faces, drawn from the action units of the Facial Action Coding System (FACS).
 
-Every face comes with the pixels that its expression changed: the truth to grade explanations against.
+Every face comes with the pixels that its expression changed: the evidence that explanations are graded by.
 
 The bytes depend on the seed alone. Drawing uses +, -, *, /, square root and comparison of float32 numbers,
 which IEEE 754 rounds alike on every machine, and random numbers that are uniform. Hence no sine, exponential,
