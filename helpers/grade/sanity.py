@@ -64,12 +64,17 @@ def verdicts(likeness: np.ndarray) -> np.ndarray:
     """Say of each map whether it changes with the network's weights, by draws of random weights.
 
     likeness: (..., draws), the mean over images of each draw, at least two. Returns (...) of CHANGES, STAYS or
-    UNDECIDED, where the 95% interval of the mean over draws (Student's t) holds PASSING.
+    UNDECIDED, where the interval holds PASSING.
     """
-    draws = likeness.shape[-1]
-    mean, spread = likeness.mean(axis=-1), likeness.std(axis=-1, ddof=1)
+    low, high = interval(likeness)
+    return np.where(high < PASSING, CHANGES, np.where(low > PASSING, STAYS, UNDECIDED))
+
+
+def interval(likeness: np.ndarray) -> np.ndarray:
+    """Give the 95% interval of the mean over draws (Student's t): (..., draws), at least two, to (2, ...)."""
+    draws, mean, spread = likeness.shape[-1], likeness.mean(axis=-1), likeness.std(axis=-1, ddof=1)
     margin = student.ppf(0.975, draws - 1) * spread / np.sqrt(draws)
-    return np.where(mean + margin < PASSING, CHANGES, np.where(mean - margin > PASSING, STAYS, UNDECIDED))
+    return np.stack([mean - margin, mean + margin])
 
 
 def runner_up(probabilities: np.ndarray) -> np.ndarray:

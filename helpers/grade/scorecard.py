@@ -226,19 +226,24 @@ def _evidence_sentences(grades: Grades) -> list[Said]:
 def _randomised_sentences(grades: Grades) -> list[Said]:
     """Say of which methods the maps change with the weights, of which they do not, and which are undecided."""
     count, alike = len(grades.methods), _alike(grades)
-    verdict, means = sanity.verdicts(alike)[:, :count], alike.mean(axis=-1)
+    verdict = sanity.verdicts(alike)[:, :count]
     stay, open_ = (verdict == sanity.STAYS), (verdict == sanity.UNDECIDED)
-    failed = [
-        said("grades.one_stays", name=_in_form(grades, place, stay), alike=means[:, place][stay[:, place]].max())
-        for place in np.flatnonzero(stay.any(axis=0)).tolist()
-    ]
+    failed = [_how_alike(grades, place, stay) for place in np.flatnonzero(stay.any(axis=0)).tolist()]
     only_open = np.flatnonzero(open_.any(axis=0) & ~stay.any(axis=0)).tolist()
-    undecided = [_in_form(grades, place, open_) for place in only_open]
+    undecided = [_how_alike(grades, place, open_) for place in only_open]
     found = [said("grades.stays", draws=alike.shape[-1], failed=failed)] if failed else []
     found += [said("grades.undecided", undecided=undecided, draws=alike.shape[-1])] if undecided else []
     passed = (verdict == sanity.CHANGES).all(axis=0).sum()
-    chance = means[0, list(grades.names).index(insertion.RANDOM)]
+    chance = alike[0, list(grades.names).index(insertion.RANDOM)].mean()
     return [*found, said("grades.changes", passed=passed, count=count, chance=chance)]
+
+
+def _how_alike(grades: Grades, place: int, holds: np.ndarray) -> Said:
+    """Name a method where something holds, and how alike its maps then stay at most, with the interval over draws."""
+    draws = _alike(grades)[holds[:, place], place]
+    draws = draws[draws.mean(axis=-1).argmax()]
+    low, high = np.clip(sanity.interval(draws), -1, 1)  # what a correlation can be
+    return said("grades.one_alike", name=_in_form(grades, place, holds), alike=draws.mean(), low=low, high=high)
 
 
 def _in_form(grades: Grades, place: int, holds: np.ndarray) -> str | Said:

@@ -226,8 +226,8 @@ class TestRandomWeights:
     def test_what_stays_what_changes_and_what_is_undecided(self, tmp_path):
         scores = {"stays": NOISE[0], "changes": NOISE[1], "close": NOISE[2]}
         text = said(made_up(scores, self.draws(0.8, 0.1, 0.49, spread=0.2)), tmp_path)
-        assert "more than what was learned: stays (correlation 0.80)." in text
-        assert "After 5 draws of random weights it is still open whether these maps change: close." in text
+        assert "more than what was learned: stays (correlation 0.80, 95% interval 0.60 to 1.00)." in text
+        assert "still open whether these maps change: close (correlation 0.49, 95% interval 0.29 to 0.69)." in text
         assert "The maps of 1 of 3 methods change with the weights" in text
 
     def test_nothing_stays_where_every_draw_changes_it(self, tmp_path):
@@ -237,7 +237,11 @@ class TestRandomWeights:
     def test_a_form_that_stays_is_named(self, tmp_path):
         forms = np.stack([self.draws(0.1)[0], self.draws(0.9)[0]])
         text = said(made_up({"one": NOISE[0]}, forms), tmp_path)
-        assert "one (unsigned) (correlation 0.90)" in text and "The maps of 0 of 1" in text
+        assert "one (unsigned) (correlation 0.90, 95% interval 0.89 to 0.91)" in text and "The maps of 0 of 1" in text
+
+    def test_no_correlation_is_above_one(self, tmp_path):
+        text = said(made_up({"one": NOISE[0]}, self.draws(0.8, spread=0.3)), tmp_path)
+        assert "one (correlation 0.80, 95% interval 0.51 to 1.00)" in text
 
     def test_a_random_map_passes_and_the_text_says_why_that_is_no_merit(self, tmp_path):
         text = said(made_up({"one": NOISE[0]}), tmp_path)
