@@ -253,7 +253,7 @@ class Run:
 
     def plan(self, name: str = "cnn") -> dict[str, Any]:
         """Give the plan by which a network was trained, as `asdict` does; nothing where the CNN came trained."""
-        if self.shipped or self.given:
+        if self.shipped or (self.given and name == "cnn"):
             return self.shipped.record(name)["plan"] if self.shipped else {}
         trained = self.cnn() if name == "cnn" else self.network(name)
         return asdict(fitted_plan(trained.model, self.networks[name].plan, self.dataset))
@@ -264,8 +264,8 @@ class Run:
 
     def warn(self, answer: Answer, what: str = diagnosis.CNN, trained: Trained | None = None) -> list[str]:
         """Say first in an answer what is wrong with the headline CNN, or another network; gives the sentences."""
-        said, smoothed = self.predict(trained or self.cnn(), "test"), self.plan().get("label_smoothing", 0.0)
-        return diagnosis.warn(answer, what, diagnosis.faults(trained or self.cnn(), self.dataset, said, smoothed))
+        said, plan = self.predict(trained or self.cnn(), "test"), self.plan(what.lower())
+        return diagnosis.warn(answer, what, diagnosis.faults(trained or self.cnn(), self.dataset, said, plan))
 
     @property
     def tested_splits(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What is wrong with a trained network, looked for before anything is said of what it learned."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -32,13 +33,13 @@ def sentences(found: Found, what: str = CNN) -> list[Said]:
     return [said(f"faults.{key}", what=what, **values) for key, values in found]
 
 
-def faults(trained: Trained, dataset: Dataset, probabilities: np.ndarray, smoothing: float = 0.0) -> Found:
+def faults(trained: Trained, dataset: Dataset, probabilities: np.ndarray, plan: Mapping[str, Any]) -> Found:
     """Look for what keeps a network from learning, and for whether it learned: the faults found, the worst first.
 
-    probabilities: (N, classes) of the test split; smoothing: of the labels in training.
+    probabilities: (N, classes) of the test split; plan: of its training, as `Run.plan` gives it.
     """
     blind = no_better(probabilities.argmax(axis=1), dataset)
-    stuck = not_learned(trained, dataset, smoothing) if blind else []
+    stuck = not_learned(trained, dataset, plan) if blind else []
     return [*blind, *stuck, *_of_layers(trained.model, np.asarray(dataset.train.images[:IMAGES]))]
 
 
@@ -54,19 +55,21 @@ def no_better(predicted: np.ndarray, dataset: Dataset) -> Found:
     return [("no_better", {**values, "name": dataset.class_names[int(counts.argmax())], "share": share})]
 
 
-def not_learned(trained: Trained, dataset: Dataset, smoothing: float = 0.0) -> Found:
+def not_learned(trained: Trained, dataset: Dataset, plan: Mapping[str, Any]) -> Found:
     """Tell whether the loss in training never fell below that of a network that knows the classes' shares alone."""
     if not len(trained.history) or "loss" not in trained.history:
         return []
-    classes = len(dataset.class_names)
+    classes, smoothing = len(dataset.class_names), plan.get("label_smoothing", 0.0)
     shares = np.bincount(dataset.train.labels, minlength=classes) / len(dataset.train.labels)
     shares = (1 - smoothing) * (np.full(classes, 1 / classes) if balances() else shares) + smoothing / classes
     blind = -float((shares * np.log(np.maximum(shares, 1e-12))).sum())
     values = {"loss": float(trained.history["loss"].min()), "blind": blind, "epochs": len(trained.history)}
     if values["loss"] <= 0.99 * blind:
         return []
-    rate = float(trained.history["learning_rate"].max())
-    return [("not_learned_untold", values) if np.isnan(rate) else ("not_learned", {**values, "rate": rate})]
+    if not plan:
+        return [("not_learned_untold", values)]
+    rate = max(phase["learning_rate"] for phase in plan["phases"])  # which the history has after each epoch alone
+    return [("not_learned", {**values, "rate": rate})]
 
 
 def _of_layers(model: keras.Model, images: np.ndarray) -> Found:

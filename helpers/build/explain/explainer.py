@@ -43,8 +43,8 @@ class Explainer:
     @cached_property
     def warnings(self) -> list[Said]:
         """What is wrong with the network, as notebook 01 says it; nothing where it is in order."""
-        run, smoothed = self.run, self.run.plan.get("label_smoothing", 0.0)
-        return diagnosis.sentences(diagnosis.faults(run.cnn(), run.dataset, run.probabilities(), smoothed))
+        run = self.run
+        return diagnosis.sentences(diagnosis.faults(run.cnn(), run.dataset, run.probabilities(), run.plan()))
 
     @cached_property
     def index(self) -> neighbours.Index:
