@@ -159,20 +159,40 @@ def overlap_table(overlaps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["own", "rival", "images", "overlap", "chance", "low", "high"])
 
 
-def rival_sentences(table: pd.DataFrame, name: str, rival: str) -> list[Said]:
-    """Say which superpixels of a class are those of its rival, where enough images say so.
+def rival_sentences(overlaps: pd.DataFrame, name: str, rival: str) -> list[Said]:
+    """Say which superpixels of a class are those of its rival, where enough images say so, the most telling first.
 
-    table: what `overlap_table` gives. Nothing is said of a pair of sides with fewer than FEWEST images, or whose
-    interval holds chance.
+    overlaps: what `superpixels.overlaps` gives. Nothing is said of a pair of sides with fewer than FEWEST images, or
+    whose interval holds chance. What speaks for the class may speak for the rival in some places or images and against
+    it in others: which of the two follows is said only of what is surely the more.
     """
-    told = []
-    for row in table[table["images"] >= FEWEST].to_dict("records"):
+    table, told, prevails = overlap_table(overlaps), [], _prevailing(overlaps)
+    table["far"] = (table["overlap"] - table["chance"]).abs()
+    for row in table[table["images"] >= FEWEST].sort_values("far", ascending=False, kind="stable").to_dict("records"):
         more = "more" if row["low"] > row["chance"] else "less" if row["high"] < row["chance"] else ""
         if more:
             shared = said("lime.shared", **{key: row[key] for key in ("overlap", "low", "high", "chance", "images")})
-            key = f"lime.rivals.{row['own']}_{row['rival']}_{more}"
-            told.append(said(key, name=name, rival=rival, shared=shared))
+            values, sides = {"name": name, "rival": rival, "shared": shared}, f"{row['own']}_{row['rival']}"
+            if more == "more" and sides in prevails:
+                told.insert(0, said(f"lime.concluded.{sides}", **values, **prevails[sides]))
+            else:
+                told.append(said(f"lime.rivals.{sides}_{more}", **values))
     return told
+
+
+def _prevailing(overlaps: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Name what the superpixels for a class do more to its rival, speak for it or against it, where that is sure.
+
+    By the paired 95% interval of the difference, beyond what blind choices share, over at least FEWEST images; its
+    ends are least and most.
+    """
+    beyond = overlaps.assign(beyond=overlaps["overlap"] - overlaps["chance"])[overlaps["own"] == "for"]
+    both = beyond.pivot(index="image", columns="rival", values="beyond").dropna()
+    if len(both) < FEWEST:
+        return {}
+    low, high = insertion.intervals((both["for"] - both["against"]).to_numpy(), 0)
+    found = {"for_for": {"least": low, "most": high}, "for_against": {"least": -high, "most": -low}}
+    return {sides: ends for sides, ends in found.items() if ends["least"] > 0}
 
 
 def _agreement(weights: np.ndarray, r2: np.ndarray, top: int) -> dict[str, float]:

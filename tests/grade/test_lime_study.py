@@ -142,35 +142,69 @@ class TestRivals:
     """What is said of a class and its rival, and what must not be."""
 
     @staticmethod
-    def table(own: list[list[float]], rival: list[list[float]], images: int = 60) -> pd.DataFrame:
+    def overlaps(own: list[list[float]], rival: list[list[float]], images: int = 60) -> pd.DataFrame:
         """Overlaps of explanations with given weights, by turns."""
 
         def explain(weights: list[list[float]]) -> list[superpixels.Explanation]:
             rows = [np.array(weights[place % len(weights)]) for place in range(images)]
             return [superpixels.Explanation(np.arange(len(row))[None], 0, row, 1.0, 0.5) for row in rows]
 
-        return lime_study.overlap_table(superpixels.overlaps(superpixels.Contest(explain(own), explain(rival)), top=5))
+        return superpixels.overlaps(superpixels.Contest(explain(own), explain(rival)), top=5)
 
     @classmethod
     def said(cls, *weights: list[list[float]], images: int = 60) -> str:
-        found = lime_study.rival_sentences(cls.table(*weights, images=images), "sad", "fear")
+        found = lime_study.rival_sentences(cls.overlaps(*weights, images=images), "sad", "fear")
         return words.join([*map(words.show, found)])
 
     def test_opposed_weights_decide_between_the_two(self):
         weights = [*np.linspace(1, -1, 20)]
         text = self.said([weights], [[-weight for weight in weights]])
-        assert "What speaks for sad speaks against fear: the same places decide between the two (" in text
-        assert (
-            "100% of these superpixels are the same, 95% interval 100% to 100%; blind choices share 25%; 60 images)."
-            in text
-        )
+        assert text.startswith("What speaks for sad speaks against fear (100% of these superpixels are the same, 95%")
+        assert "interval 100% to 100%; blind choices share 25%; 60 images), by 100% to 100% of the superpixels" in text
+        assert text.count("the same places decide between the two.") == 1
         assert "Different places speak for sad and for fear (" in text and "also" not in text
 
     def test_alike_weights_do_not_tell_them_apart(self):
         weights = [*np.linspace(1, -1, 20)]
         text = self.said([weights], [weights])
-        assert "What speaks for sad also speaks for fear, and so does not tell the two apart (" in text
-        assert "decide between" not in text
+        assert text.startswith("What speaks for sad also speaks for fear (100%")
+        assert text.count("and so does not tell the two apart.") == 1 and "decide between" not in text
+
+    @classmethod
+    def by_turns(cls, *alike: int) -> str:
+        """What is said where, by turns, so many of the five places for a class are for its rival, the rest against."""
+        own, rivals = np.zeros(20), np.zeros((len(alike), 20))
+        own[:5], rivals[:, 5:15] = 1, [2] * 5 + [-2] * 5
+        for rival, count in zip(rivals, alike):
+            rival[:count], rival[count:5] = 3, -3
+        return cls.said([own.tolist()], rivals.tolist())
+
+    def test_where_as_much_speaks_for_the_rival_as_against_it_nothing_is_concluded(self):
+        text = self.by_turns(4, 1, 3, 2)
+        assert "What speaks for sad also speaks for fear more often than chance gives (50%" in text
+        assert "What speaks for sad speaks against fear more often than chance gives (50%" in text
+        assert "decide between" not in text and "apart" not in text
+
+    def test_where_more_speaks_for_the_rival_or_against_it_that_alone_is_concluded_and_said_first(self):
+        apart, decided = self.by_turns(3, 4), self.by_turns(2, 1)
+        assert apart.startswith("What speaks for sad also speaks for fear (70%") and "decide between" not in apart
+        assert decided.startswith("What speaks for sad speaks against fear (70%") and "apart" not in decided
+        assert "does not tell the two apart" in apart and "the same places decide between the two" in decided
+
+    def test_more_for_the_rival_than_against_it_concludes_nothing_at_the_level_of_chance(self):
+        """Whose five places are hardly ever the rival's, for it or against it."""
+        own, rival = np.zeros(20), np.zeros((4, 20))
+        own[:5], rival[:, 5:15] = 1, [1] * 5 + [-1] * 5
+        rival[0, [0, 5]] = 1, 0
+        text = self.said([own.tolist()], rival.tolist())
+        assert "decide between" not in text and "apart" not in text and "Different places speak for sad" in text
+
+    def test_what_is_farthest_from_chance_is_said_first(self):
+        own, rival = np.zeros(20), np.zeros(20)
+        own[:10], rival[:15] = [1] * 5 + [-1] * 5, [3] * 2 + [-3] * 2 + [0] + [-2] * 1 + [2] * 3 + [0] * 6
+        told = lime_study.rival_sentences(self.overlaps([own.tolist()], [rival.tolist()]), "sad", "fear")
+        far = [abs(one.values["shared"].values["overlap"] - one.values["shared"].values["chance"]) for one in told]
+        assert len(far) > 1 and far == sorted(far, reverse=True) and far[0] > far[-1]
 
     def test_five_places_for_each_class_are_not_the_same_places(self):
         """Whose weights correlate at -0.33, and of which nothing decides between the two."""
@@ -188,6 +222,7 @@ class TestRivals:
     def test_there_are_words_for_every_pair_of_sides(self):
         sides = product(superpixels.SIDES, superpixels.SIDES, ("more", "less"))
         assert set(words.table("lime.rivals")) == {"_".join(each) for each in sides}
+        assert set(words.table("lime.concluded")) == {"for_for", "for_against"}
 
     def test_of_few_images_nothing_is_said(self):
         weights = [*np.linspace(1, -1, 20)]
