@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import confusion, regions
+from helpers import confusion, faithfulness, regions
 from helpers.answers import Answer, render_block
 from helpers.base.files import ROOT
 from helpers.base.words import said
@@ -176,7 +176,8 @@ def looks(tmp_path: Path, images: int, marked: bool) -> list[str]:
     measured.mass = pd.DataFrame({"LIME": np.full(images, 0.3)})
     given = {"told": ["LIME"], "tables": {"LIME": table}, "places": places, "names": NAMES, "trusted": ["LIME"]}
     given |= {"many": SimpleNamespace(labels=labels), "measured": measured, "gains": {"LIME": 0.5, "edge map": 0.2}}
-    given |= {"marked": marked, "chance": np.full(images, 0.1), "TOP_FRACTION": 0.1}
+    given |= {"marked": marked, "chance": np.full(images, 0.1), "TOP_FRACTION": 0.1, "scorecard": scorecard}
+    given["where"] = "where the class is drawn"
     return summed(tmp_path, "04_saliency_maps", "c4d10010 c4d10012", **given)
 
 
@@ -228,3 +229,50 @@ def test_pooling_is_said_to_calm_a_layer_only_where_the_interval_leaves_out_zero
 @pytest.mark.parametrize("kinds", ["rectified pooled", "rectified", "pooled", ""])
 def test_notebook_07_answers_in_three_to_six_sentences_of_any_network(tmp_path: Path, kinds: str, images: int) -> None:
     assert 3 <= len(layers(tmp_path, 0.0, images, kinds)) <= 6
+
+
+PROOF = {True: (1, 0, 1), False: (1, 1, 1)}  # right on the whole image, without the evidence, with the evidence alone
+UNPROVED = "not proved to be where the network looks"
+
+
+def on_the_evidence(tmp_path: Path, share: float, images: int = IMAGES, proved: bool = False) -> str:
+    """Let notebook 04 tell of maps that put such a share of the relevance on a quarter of the image."""
+    noise, marks = np.random.default_rng(0).normal(0, 0.1, images), np.zeros((images, 8, 8), bool)
+    marks[:, :4, :4] = True
+    proof = np.repeat(np.array(PROOF[proved], np.float32)[:, np.newaxis], 40, axis=1)
+    given = {"marked": True, "many": SimpleNamespace(evidence=marks, labels=np.arange(images) % 2), "names": NAMES}
+    shares = pd.DataFrame({"one": share + noise - noise.mean()})
+    given |= {"measured": SimpleNamespace(mass=shares, concentration=shares), "faithfulness": faithfulness}
+    given |= {"graded": SimpleNamespace(proof=proof, blind=0.3), "scorecard": scorecard, "best": "one"}
+    given |= {"trusted": [], "gains": {"one": 0.1, "edge map": 0.2}, "TOP_FRACTION": 0.1}
+    return concluded(tmp_path, "04_saliency_maps", "c4d10008 c4d10012", **given)
+
+
+def test_relevance_lies_where_the_class_is_drawn_more_than_by_chance_where_the_interval_leaves_chance_out(
+    tmp_path: Path,
+) -> None:
+    more, less, level = (on_the_evidence(tmp_path, share) for share in (0.4, 0.1, 0.26))
+    few = on_the_evidence(tmp_path, 0.4, regions.FEWEST - 1)
+    assert "Of the relevance by one, 40% (95% interval 37% to 42%) lies" in more and "more than chance gives" in more
+    assert "less than chance gives" in less and "more than chance" not in less
+    for text in (level, few):
+        assert "not told from chance" in text and "than chance gives" not in text
+
+
+def test_notebook_04_says_of_the_evidence_that_the_network_looks_there_only_where_that_is_proved(
+    tmp_path: Path,
+) -> None:
+    unproved, proved = (on_the_evidence(tmp_path, 0.4, proved=known) for known in (False, True))
+    assert unproved.count(UNPROVED) == 2 and "not proved" not in proved  # below the table, and in the answer
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.4, "more than chance gives"), (0.26, "not told from chance")])
+def test_the_strongest_superpixels_lie_where_the_class_is_drawn_by_their_interval_alone(
+    tmp_path: Path, share: float, said: str
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, IMAGES)
+    grades = pd.DataFrame({"r2": 0.5, "concentration": 0.5, "overlap": share + noise - noise.mean(), "chance": 0.25})
+    given = {"both": {"happy": grades}, "means": grades.mean().to_frame("happy").T, "TOP_SUPERPIXELS": 5}
+    text = concluded(tmp_path, "06_lime", "c27", scorecard=scorecard, **given)
+    assert "Of the strongest superpixels for happy" in text and "does not prove to be where the network looks" in text
+    assert [one for one in ("more than chance gives", "not told from chance") if one in text] == [said]

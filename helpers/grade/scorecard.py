@@ -12,6 +12,7 @@ from helpers.explain.registry import OF_SUBSTRATE
 from helpers.grade import confusion, faithfulness, insertion, sanity
 from helpers.grade.grading import EVIDENCE, SAME_IMAGE, Grades
 from helpers.grade.ranking import Leader, find_leader, kendalls_w, rank, resampled_ranks
+from helpers.grade.regions import FEWEST
 
 RANK, SPREAD, ALIKE, ENTROPY, OTHER = "mean rank", "± rank", ["signed", "magnitude"], "entropy", "other class"
 FOUND = ["pointing", "mass", "|mass|", "rank"]
@@ -125,6 +126,26 @@ def sentences(grades: Grades) -> list[Said]:
     measured = [*decided, *_standing_sentences(grades), *_rank_sentences(grades), *_group_sentences(grades)]
     evidence = [*_proof_sentences(grades), *_evidence_sentences(grades)]
     return [*verdict, *measured, *evidence, *_randomised_sentences(grades), *_rival_sentences(grades)]
+
+
+def drawn(grades: Grades) -> Said:
+    """Name what evidence marks, and say so where the network is not proved to look there."""
+    proved = any(one.key == "grades.proof" for one in _proof_sentences(grades))
+    return said("grades.drawn" if proved else "grades.drawn_unproved")
+
+
+def on_drawn(shares: np.ndarray, chance: np.ndarray, of: str | Said, where: Said) -> Said:
+    """Say which share of something lies where the class is drawn, and whether that is more than chance gives.
+
+    shares, chance: (N,), the share and the evidence's part of each image, nan where it has none; of: what is shared
+    out; where: such as `drawn` gives. Fewer than regions.FEWEST images are not told from chance.
+    """
+    known = np.isfinite(shares)
+    beyond, level = (shares - chance)[known], float(chance[known].mean())
+    low, high = level + insertion.intervals(beyond, seed=0)
+    told = "level" if len(beyond) < FEWEST else "more" if low > level else "less" if high < level else "level"
+    values = {"share": level + beyond.mean(), "low": low, "high": high, "chance": level}
+    return said(f"grades.on_drawn.{told}", of=of, where=where, **values)
 
 
 def mean_gains(grades: Grades) -> pd.Series:
