@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import confusion, faithfulness, regions
+from helpers import ascent, confusion, faithfulness, lime_study, regions, superpixels
 from helpers.answers import Answer, render_block
 from helpers.base.files import ROOT
 from helpers.base.words import said
@@ -276,3 +276,87 @@ def test_the_strongest_superpixels_lie_where_the_class_is_drawn_by_their_interva
     text = concluded(tmp_path, "06_lime", "c27", scorecard=scorecard, **given)
     assert "Of the strongest superpixels for happy" in text and "does not prove to be where the network looks" in text
     assert [one for one in ("more than chance gives", "not told from chance") if one in text] == [said]
+
+
+@pytest.mark.parametrize("twins", [0, 3])
+def test_that_no_test_image_occurs_in_training_is_said_only_where_none_does(tmp_path: Path, twins: int) -> None:
+    run = SimpleNamespace(audit=lambda: pd.DataFrame({"what": ["copies"], "images": [twins]}))
+    run.without_twin = lambda split: np.arange(IMAGES) >= twins
+    run.near_twins = lambda split: np.zeros(IMAGES, bool)
+    text = concluded(tmp_path, "01_train_cnn", "audit-table", run=run)
+    assert ("No test image also occurs in training" in text) == (twins == 0)
+    assert ("3 of 40 test images also occur in training" in text) == (twins == 3)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_maps_can_be_trusted_where_a_method_passes_and_not_where_none_does(tmp_path: Path, trusted: bool) -> None:
+    shares = pd.DataFrame({"one": np.full(IMAGES, 0.4)})
+    given = {"gains": {"one": 0.3, "edge map": 0.2}, "best": "one", "trusted": ["one"] if trusted else []}
+    given |= {"marked": False, "measured": SimpleNamespace(concentration=shares), "TOP_FRACTION": 0.1}
+    text = concluded(tmp_path, "04_saliency_maps", "c4d10012", **given)
+    assert ("These maps can be trusted" in text) == trusted
+    assert ("Read them with care" in text) == (not trusted)
+    assert "where the class is drawn" not in text  # of data that mark no evidence
+
+
+@pytest.mark.parametrize(
+    ("asked", "number", "stood_in"), [(0, 7, False), (0, 5, True), (5, 5, False)], ids=["usual", "nearest", "asked"]
+)
+@pytest.mark.parametrize("lines", [0, 2, 4])
+def test_what_notebook_05_says_of_its_layer_and_of_lines(
+    tmp_path: Path, asked: int, number: int, stood_in: bool, lines: int
+) -> None:
+    chosen, layers = SimpleNamespace(output=np.ones((1, 8, 8, 4))), [None] * 9
+    alignment = np.where(np.arange(4) < lines, regions.ALIGNED + 0.1, regions.ALIGNED - 0.1)
+    given = {"textures": pd.DataFrame({"alignment": alignment, "wave": 3.0}), "fields": dict.fromkeys(range(9), 20)}
+    given |= {"chosen": chosen, "layers": layers, "number": number, "LAYER": asked, "ascent": ascent, "beaten": 1}
+    given |= {"count": 4, "test": SimpleNamespace(images=np.zeros(IMAGES))}
+    text = concluded(tmp_path, "05_gradient_ascent", "c28b", **given)
+    assert ("stands in for convolution 7, whose maps are too small" in text) == stood_in
+    assert f"{lines} of the 4 images made show lines in one direction" in text
+
+
+def test_the_dream_is_above_chance_on_those_images_alone_where_it_is(tmp_path: Path) -> None:
+    within = pd.DataFrame({"inside": [0.3, 0.2, 0.1, 0.2], "chance": 0.2})
+    text = concluded(tmp_path, "05_gradient_ascent", "c27d", within=within, TOP_SUPERPIXELS=5)
+    assert "20% of the dream's strongest changes" in text and "above chance it is on 1 of them" in text
+
+
+def contest(rivals: list[list[float]], images: int) -> superpixels.Contest:
+    """Five superpixels of twenty speak for a class; what they do to its rival is given, by turns."""
+    own, rest = np.repeat([1.0, 0.0], [5, 15]), [2.0] * 5 + [-2.0] * 5 + [0.0] * 5
+
+    def explain(weights: Any) -> superpixels.Explanation:
+        return superpixels.Explanation(np.arange(20)[np.newaxis], 0, np.array(weights), 1.0, 0.5)
+
+    turns = [[*rivals[place % len(rivals)], *rest] for place in range(images)]
+    return superpixels.Contest([explain(own) for _ in turns], [explain(one) for one in turns])
+
+
+@pytest.mark.parametrize(
+    ("rivals", "images", "first"),
+    [
+        ([[-3, -3, -3, -3, 3]], 60, "What speaks for happy speaks against sad (80%"),
+        ([[3, 3, 3, 3, -3]], 60, "What speaks for happy also speaks for sad (80%"),
+        ([[3, 3, 3, -3, -3], [3, 3, -3, -3, -3]], 60, "What speaks for happy"),
+        ([[-3, -3, -3, -3, 3]], lime_study.FEWEST - 1, "These images do not say whether happy and sad are judged"),
+        (
+            [*[[3, -3, 0, 0, 0]] * 2, [3, -3, -3, 0, 0], [3, 3, -3, 0, 0]],
+            60,
+            "These images do not say whether happy and",
+        ),
+    ],
+    ids=["against", "for", "both", "few", "chance"],
+)
+def test_the_answer_takes_of_a_rival_what_is_concluded_or_else_what_is_farthest_from_chance(
+    tmp_path: Path, rivals: list[list[float]], images: int, first: str
+) -> None:
+    given = {"best": 0, "worst": 1, "best_rival": 1, "worst_rival": 0, "names": list(NAMES), "FILL": "black"}
+    given |= {"best_contest": contest(rivals, images), "worst_contest": contest(rivals, 2), "TOP_SUPERPIXELS": 5}
+    given |= {"lime_study": lime_study, "superpixels": superpixels, "means": pd.DataFrame({"r2": [0.5, 0.6]})}
+    text = concluded(tmp_path, "06_lime", "c29 c29c", **given)
+    assert text.startswith(first) and "These images do not say whether sad and happy are judged" in text
+    assert ("decide between the two" in text) == (first.startswith("What speaks for happy speaks against"))
+    assert ("does not tell the two apart" in text) == (
+        first.startswith("What speaks for happy also speaks for sad (80%")
+    )

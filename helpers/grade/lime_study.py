@@ -166,7 +166,8 @@ def rival_sentences(overlaps: pd.DataFrame, name: str, rival: str) -> list[Said]
     whose interval holds chance. What speaks for the class may speak for the rival in some places or images and against
     it in others: which of the two follows is said only of what is surely the more.
     """
-    table, told, prevails = overlap_table(overlaps), [], _prevailing(overlaps)
+    told: list[Said] = []
+    table, prevails = overlap_table(overlaps), _prevailing(overlaps)
     table["far"] = (table["overlap"] - table["chance"]).abs()
     for row in table[table["images"] >= FEWEST].sort_values("far", ascending=False, kind="stable").to_dict("records"):
         more = "more" if row["low"] > row["chance"] else "less" if row["high"] < row["chance"] else ""
