@@ -128,6 +128,9 @@ def ingredients(tmp_path: Path, trainings: int, spread: float, gap: float) -> st
     versions = {name: [SimpleNamespace(history=[0] * 3)] * trainings for name in known}
     given = {"answers": known, "labels": labels, "versions": versions, "often": trainings, "confusion": confusion}
     given |= {"cnn": SimpleNamespace(history=[0] * 9), "SMALLEST": 1.0, "SIGNIFICANCE": 0.05}
+    run = SimpleNamespace(taken_apart="small", compared=lambda name: name, predict_each=lambda name: known["plain"])
+    run.networks = {"small_dnn"} if trainings > 1 else {}
+    given["run"] = run
     given["difference"] = confusion.compare(labels, known["cnn"].argmax(-1), known["plain"].argmax(-1))
     return concluded(tmp_path, "02_compare_dnn", "c26 c27 c29", **given)
 
@@ -147,6 +150,7 @@ def test_after_several_trainings_notebook_02_claims_what_outweighs_their_luck_an
     for text in (lucky, sure):
         assert "The CNN with augmentation against the same without, each trained 5 times, after 3 epochs" in text
         assert "This network" not in text and "trained once" not in text
+        assert "The smaller CNN, which is taken apart, against a DNN of its size, each trained 5 times" in text
 
 
 @pytest.mark.parametrize(("dnn", "told"), [(0.0005, True), (0.005, False)])
@@ -293,6 +297,7 @@ def test_maps_can_be_trusted_where_a_method_passes_and_not_where_none_does(tmp_p
     shares = pd.DataFrame({"one": np.full(IMAGES, 0.4)})
     given = {"gains": {"one": 0.3, "edge map": 0.2}, "best": "one", "trusted": ["one"] if trusted else []}
     given |= {"marked": False, "measured": SimpleNamespace(concentration=shares), "TOP_FRACTION": 0.1}
+    given["many"] = SimpleNamespace(labels=np.zeros(IMAGES))
     text = concluded(tmp_path, "04_saliency_maps", "c4d10012", **given)
     assert ("These maps can be trusted" in text) == trusted
     assert ("Read them with care" in text) == (not trusted)
