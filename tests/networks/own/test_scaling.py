@@ -61,8 +61,18 @@ def test_ways_that_cannot_be_told_apart_stop_it(shades):
     blind = shade_network(layers.Rescaling(1 / 255), layers.Lambda(lambda values: values + 0))
     even = keras.Sequential([keras.Input((12, 12, 3)), layers.Lambda(lambda x: keras.ops.mean(x, -1, keepdims=True))])
     colour = keras.Model(even.inputs, blind(even.outputs[0]))
+    images = np.concatenate([shades[0], shades[0], shades[0] ^ 1], axis=-1)
     with pytest.raises(NetworkError, match=r"too much alike; choose one by PREPROCESS=none or PREPROCESS=none-bgr"):
-        scaling.measure(colour, *shades, NAMES)
+        scaling.measure(colour, images, shades[1], NAMES)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grey_images_are_not_swapped_for_a_network_of_colour(shades, channels):
+    images, labels = np.repeat(shades[0], channels, axis=-1), shades[1]
+    measured = scaling.measure(shade_network(channels=3), images, labels, NAMES)
+    assert measured.chosen == "255"
+    assert sorted(measured.table["pixels"]) == ["127", "255", "caffe", "image", "none", "torch"]
+    assert scaling.measure(shade_network(channels=3), images, labels, NAMES, "255-bgr").chosen == "255-bgr"
 
 
 def test_a_way_that_makes_answers_surer_and_no_more_right_is_not_taken_for_better():
