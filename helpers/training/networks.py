@@ -104,7 +104,7 @@ class Networks:
             return dict.fromkeys(ABLATIONS, said("02_compare_dnn.why.given"))
         if isinstance(self.own, Backbone):
             return dict.fromkeys(("normalized", "bare", "bare_fast"), said("02_compare_dnn.why.imagenet"))
-        missing = built.missing_parts(self._build_cnn(0)) if self.own else {}
+        missing = built.missing_parts(self._build_cnn(0, augmented=False)) if self.own else {}
         if self.recipe.trainings == 1:  # of these, `bare` alone has to do
             missing |= {"bare_fast": said("02_compare_dnn.why.once")}
         return missing | ({"bare_fast": missing["bare"]} if "bare" in missing else {})
@@ -120,7 +120,9 @@ class Networks:
     def _is_slow(self) -> bool:
         """Whether a user's network has no batch normalization, and does not say how it is trained."""
         own, first = self.own, self.plan.phases[0]
-        return own is not None and "bare" in self.missing and not (own.offers("plan") or first.compiled or first.frozen)
+        if own is None or self.missing.get("bare") != built.NO_BATCH_NORM:
+            return False
+        return not (own.offers("plan") or first.compiled or first.frozen)
 
     @property
     def _digest(self) -> str:

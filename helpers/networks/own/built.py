@@ -19,6 +19,9 @@ from helpers.networks.own.scaling import are_probabilities, way_to_prepare, with
 from helpers.networks.own.source import NetworkError, Source, describe
 
 _SCALING = (layers.Rescaling, layers.Normalization, layers.LayerNormalization, layers.BatchNormalization, layers.Lambda)
+# What changes images at random in training; a crop gives them another size, too, and so does not go without trace.
+_RANDOM = tuple(one for name, one in vars(layers).items() if name.startswith(("Rand", "AugMix", "CutMix", "MixUp")))
+NO_BATCH_NORM = said("02_compare_dnn.why.no_batch_norm")
 _ARITHMETIC = ("truedivide", "divide", "multiply", "subtract")
 
 
@@ -34,18 +37,19 @@ def build(
 ) -> keras.Model:
     """Build the network of a Python file, untrained, in the form of `canonical`, from pixels in 0..255 to logits.
 
-    Pixels are prepared as PREPROCESS says, or get scaled to -1..1 where the network does not. augmented: with the
-    file's `augmentation()` in front, which acts in training alone. The same seed gives the same weights, as far as the
-    file draws by Keras, NumPy or Python. Raises NetworkError where the file builds no network.
+    Pixels are prepared as PREPROCESS says, or get scaled to -1..1 where the network does not. augmented: with what
+    changes images in training alone: the file's `augmentation()` in front, and the network's own random layers. The
+    same seed gives the same weights, as far as the file draws by Keras, NumPy or Python. Raises NetworkError where the
+    file builds no network.
     """
     keras.utils.set_random_seed(seed)
     graph = as_graph(_call(source, source.function, tuple(image_shape), classes), image_shape)
     changes = list(_call(source, "augmentation")) if augmented and source.offers("augmentation") else []
     scale = _prepared(source, graph, image_shape)
     model = _up_to_logits(canonical(graph, image_shape, classes, scale, augmentation=changes, name=source.name))
-    if normalization == "none" and batch_norm:
+    if normalization == "none" and batch_norm and (augmented or not changing(model)):
         return model
-    return without(model, normalization, batch_norm)
+    return without(model, normalization, batch_norm, augmented)
 
 
 def compiled_with(
@@ -160,23 +164,36 @@ def _operations(model: keras.Model) -> Iterator[Operation]:
 
 
 def missing_parts(model: keras.Model) -> dict[str, Said]:
-    """Say why what cannot be taken out of a network or put into it cannot: by "normalized" and "bare"."""
-    why = {}
+    """Say why what cannot be taken out of a network or put into it cannot: by "plain", "normalized" and "bare".
+
+    model: as it is built without augmentation, which none of these has.
+    """
+    why, random = {}, changing(model)
+    if random:
+        why = dict.fromkeys(("plain", "normalized", "bare"), said("02_compare_dnn.why.random", layers=random))
     if _rescaling(model) is None:
         why["normalized"] = said("02_compare_dnn.why.scaling")
     if not any(isinstance(layer, layers.BatchNormalization) for layer in model.layers):
-        why["bare"] = said("02_compare_dnn.why.no_batch_norm")
+        why["bare"] = NO_BATCH_NORM
     return why
 
 
-def without(model: keras.Model, normalization: Normalization, batch_norm: bool) -> keras.Model:
+def changing(model: keras.Model) -> list[str]:
+    """Name the kinds of layers, also inside others, by which a network changes images at random in training."""
+    inner = (one for layer in model.layers for one in layer._flatten_layers())
+    return [*dict.fromkeys(type(one).__name__ for one in inner if isinstance(one, _RANDOM))]
+
+
+def without(model: keras.Model, normalization: Normalization, batch_norm: bool, augmented: bool = True) -> keras.Model:
     """Build a network in the form of `canonical` anew, with each image normalized, or without batch normalization.
 
-    What is the same in both has the same weights. Raises NetworkError where `missing_parts` says why not.
+    augmented: False leaves out the layers that change images at random and give them no other size. What is the same
+    in both has the same weights. Raises NetworkError where the images cannot be normalized.
     """
-    missing, rescaling, twins = missing_parts(model), _rescaling(model), dict[Layer, Layer]()
-    if normalization != "none" and "normalized" in missing:
-        raise NetworkError(f"The network {model.name} cannot have its images normalized: {missing['normalized']}.")
+    rescaling, twins = _rescaling(model), dict[Layer, Layer]()
+    if normalization != "none" and rescaling is None:
+        why = said("02_compare_dnn.why.scaling")
+        raise NetworkError(f"The network {model.name} cannot have its images normalized: {why}.")
     unbiased = () if batch_norm else (*CONVOLUTIONS, layers.Dense)
 
     def call(layer: Operation, *args: Any, **kwargs: Any) -> Any:
@@ -185,6 +202,9 @@ def without(model: keras.Model, normalization: Normalization, batch_norm: bool) 
         if rescaling is not None and layer is rescaling and normalization == "per_image":
             return per_image("per_image")(layers.Rescaling(1 / 255, name=layer.name)(*args))
         if isinstance(layer, layers.BatchNormalization) and not batch_norm:
+            return args[0]
+        taken_out = isinstance(layer, _RANDOM) and not augmented
+        if taken_out and layer.compute_output_shape(args[0].shape) == args[0].shape:
             return args[0]
         if layer not in twins:
             biased = {"use_bias": True} if isinstance(layer, unbiased) else {}

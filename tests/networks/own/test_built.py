@@ -61,6 +61,57 @@ def test_its_augmentation_changes_images_in_training_alone_and_no_ablation_has_i
     assert "random_flip" in [layer.name for layer in model.layers] and "random_flip" not in names
 
 
+CHANGING = """
+import keras
+import tensorflow as tf
+from keras import layers
+
+class Closed(layers.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.flip = layers.RandomFlip("vertical")
+
+    def call(self, pixels, training=False):
+        return tf.identity(self.flip(pixels, training=training))  # which takes no symbols
+
+def build(image_shape, classes):
+    pixels = keras.Input(image_shape)
+    maps = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")({changed}(pixels / 255)))
+    return keras.Model(pixels, layers.Dense(classes)(layers.Flatten()(maps)))
+"""
+
+
+@pytest.mark.parametrize("kind", ["unbuilt", "nested"])
+def test_a_version_without_augmentation_has_no_random_layer_of_the_network_either(kind):
+    source = Source(Path(__file__).parents[2] / "kinds.py", kind)
+    model, plain = (built.build(source, SHAPE, 3, augmented=augmented) for augmented in (True, False))
+    assert built.changing(model) == ["RandomTranslation" if kind == "unbuilt" else "RandomFlip"]
+    assert built.changing(plain) == [] and "plain" not in built.missing_parts(plain)
+    images = np.random.default_rng(0).uniform(0, 255, (4, *SHAPE)).astype(np.float32)
+    np.testing.assert_allclose(plain(images, training=False), model(images, training=False), atol=1e-5)
+    name = next(layer.name for layer in plain.layers if layer.name.startswith("conv"))
+    seen = (keras.Model(one.inputs, one.get_layer(name).output)(images, training=True) for one in (plain, plain, model))
+    first, again, changed = map(np.asarray, seen)
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(changed - first).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [("layers.RandomCrop(20, 20)", "RandomCrop"), ("Closed()", "RandomFlip")],
+)
+def test_what_changes_images_and_cannot_be_taken_out_leaves_no_ablation_and_a_reason(tmp_path, changed, name):
+    source = file_of(tmp_path)
+    source.path.write_text(CHANGING.format(changed=changed))
+    networks = networks_of(source)
+    missing = networks.missing
+    assert networks.by_name["cnn"].plan == networks.plan  # its batch normalization is seen, and steps are no smaller
+    assert {*missing} >= {"plain", "normalized", "bare"}
+    assert str(missing["plain"]) == f"it changes its images by {name}, which cannot be taken out of it"
+    source.path.write_text(CHANGING.format(changed="layers.Rescaling(2)"))
+    assert "plain" not in networks_of(Source(source.path)).missing
+
+
 def test_its_plan_trains_it(tmp_path):
     networks = networks_of(file_of(tmp_path, compiled='model.compile("adam", "mse")', more=PLANNED))
     (phase,) = networks.by_name["cnn"].plan.phases
