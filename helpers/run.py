@@ -260,7 +260,8 @@ class Run:
 
     def plan_told(self, dropout: Sequence[float] = ()) -> list[Said]:
         """Say by what plan, dropout of its layers and in what time the headline CNN was trained, unless it came so."""
-        return recipes.told(plan, dropout, self.cnn().minutes) if (plan := self.plan()) else []
+        plan, one = self.plan(), self.cnn()
+        return recipes.told(plan, dropout, one.minutes, built.changing(one.model)) if plan else []
 
     def warn(self, answer: Answer, what: str = diagnosis.CNN, trained: Trained | None = None) -> list[str]:
         """Say first in an answer what is wrong with the headline CNN, or another network; gives the sentences."""

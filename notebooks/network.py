@@ -3,7 +3,8 @@
 `build` gets the shape of the images, such as (48, 48, 1), and the number of classes, and gives any Keras model of
 pixels from 0 to 255; what it is compiled with, if it is, trains it. A function
 `augmentation()` may give a list of Keras layers that change the images in training, and `plan()` a
-`helpers.training.recipes.Plan` that says how to train.
+`helpers.training.recipes.Plan` that says how to train. What the plan, or else the recipe, does to
+training images, such as flips and shifts, comes on top of such layers.
 """
 
 from keras import Model, layers

@@ -250,10 +250,16 @@ def with_dnn(cnn: str) -> tuple[str, str]:
     return cnn, f"{cnn}_dnn"
 
 
-def told(plan: Mapping[str, Any], dropout: Sequence[float] = (), minutes: float | None = None) -> list[Said]:
+def told(
+    plan: Mapping[str, Any],
+    dropout: Sequence[float] = (),
+    minutes: float | None = None,
+    changing: Sequence[str] = (),
+) -> list[Said]:
     """Say how a network is trained by a plan, as `dataclasses.asdict` gives it or an older file of a network has it.
 
-    dropout: the rates of the network's layers of that kind; minutes: how long it took, if that is told.
+    dropout: the rates of the network's layers of that kind; minutes: how long it took, if that is told; changing: the
+    kinds of layers by which the network itself changes images in training.
     """
     phases = [_phase(phase) for phase in plan["phases"]]
     if len(phases) > 1:
@@ -269,8 +275,10 @@ def told(plan: Mapping[str, Any], dropout: Sequence[float] = (), minutes: float 
     changes = _changes(plan["augmentation"])
     reasons = _reasons({**plan, "augmentation": changes, "dropout": dropout})
     changes += [said(f"{_WORDS}.mixup", strength=strength)] if (strength := plan.get("mixup")) else []
-    shown = said(f"{_WORDS}.changed", changes=changes) if changes else said(f"{_WORDS}.as_they_are")
-    return [batches, shown, *([said(f"{_WORDS}.why", reasons=_joined(reasons))] if reasons else [])]
+    shown = [said(f"{_WORDS}.changed", changes=changes)] if changes else []
+    shown += [said(f"{_WORDS}.itself", layers=[*changing])] if changing else []
+    why = [said(f"{_WORDS}.why", reasons=_joined(reasons))] if reasons else []
+    return [batches, *(shown or [said(f"{_WORDS}.as_they_are")]), *why]
 
 
 def _joined(clauses: Sequence[Said]) -> Said:

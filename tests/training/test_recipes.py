@@ -146,3 +146,12 @@ def test_what_an_ingredient_is_for_is_said_only_where_the_plan_has_it() -> None:
 def test_the_recipe_and_what_it_is_for_are_three_sentences_whatever_the_plan_has() -> None:
     for plan in PLANS.values():
         assert 2 <= len(told(asdict(plan), [0.1], 2.0)) <= 3  # beside size and accuracy, at most six in all
+
+
+def test_layers_by_which_a_network_changes_images_are_told_beside_what_the_plan_does() -> None:
+    quick, unchanged = PLANS["quick"], replace(PLANS["quick"], augmentation=Augmentation())
+    for plan in (quick, unchanged):
+        said = in_words(plan, changing=["RandomFlip", "RandomZoom"])
+        assert "by its layers: RandomFlip and RandomZoom." in said and "as they are" not in said
+        assert ("mirrored in half" in said) == (plan is quick)
+    assert "its layers" not in in_words(quick)
