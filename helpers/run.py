@@ -28,7 +28,6 @@ from helpers.networks.chunks import FEWEST, as_many_as_last
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
 from helpers.networks.own import built, proof
-from helpers.networks.own.canonical import unrolled
 from helpers.networks.own.source import Source, label, preferred_side, read_source
 from helpers.networks.precision import describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
@@ -36,7 +35,7 @@ from helpers.networks.sample import Sample, choose_classes, choose_of_class
 from helpers.report import plots
 from helpers.training import pretrained, recipes
 from helpers.training.batches import balances, class_weights
-from helpers.training.given import Given, open_given
+from helpers.training.given import Given, all_checks, open_given, proved
 from helpers.training.loop import Trained
 from helpers.training.networks import Network, Networks, count_convolutions, recipe_about
 from helpers.training.stored import fitted_plan, keeper_of, load_or_train, network_form, training_parts
@@ -163,10 +162,9 @@ class Run:
 
         Raises NetworkError, in one sentence, where a check fails.
         """
-        if self.given:
-            return self.given.checks
-        images = np.asarray(self.dataset.train.images[: proof.IMAGES])
-        return built.checks(self.own, len(self.dataset.class_names), images) if self.own else ()
+        if self.given or not self.own:
+            return self.given.checks if self.given else ()
+        return all_checks(self.own, self.cnn().model, self.dataset, self.keeper)
 
     def compiled_with(self) -> str:
         """Name the optimiser that the user's network is compiled with and trained by; "" where it is the recipe's."""
@@ -371,7 +369,7 @@ class Run:
     @cached_property
     def _headline(self) -> Trained:
         trained = self.given.trained if self.given else self.network("cnn")
-        return replace(trained, model=unrolled(trained.model)) if self.own else trained
+        return proved(trained, self.dataset, self.keeper) if self.own else trained
 
 
 def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", image_size: int = 0) -> Run:

@@ -13,6 +13,7 @@ from helpers.answers import load_answer
 from helpers.base.runs import read_run
 from helpers.data.datasets import Split
 from helpers.grade.confusion import class_report
+from helpers.networks.own.source import NetworkError, Source
 from helpers.networks.prediction import softmax
 from helpers.networks.sample import Sample
 from helpers.networks.views import four_crops, ten_views
@@ -43,6 +44,22 @@ def test_the_network_is_trained_once_and_its_probabilities_are_kept(run: Run, ca
     for harmed in (b"", kept.read_bytes()[:-8], b"no array"):
         kept.write_bytes(harmed)
         np.testing.assert_array_equal(reopened.probabilities("test"), probabilities)
+
+
+def test_a_network_of_ones_own_is_checked_as_it_was_trained_by_whoever_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(Path(__file__).parent / "kinds.py", "guide")
+    run = Run(tmp_path / "toy", toy_dataset(), get_recipe("tiny"), seed=0, own=source)
+    trained = run.network("cnn")
+    asked = [check.what for check in run.checks()]
+    assert len(asked) == len({*asked}) == 5 and len([*run.keeper.folder.glob("explainable_*")]) == 1
+    *_, last = (layer for layer in trained.model.layers if layer.weights)
+    last.set_weights([last.get_weights()[0] * [1, 1, 0], last.get_weights()[1]])  # it has unlearned the last class
+    monkeypatch.setattr(Run, "network", lambda self, name: trained)
+    again = Run(run.folder, run.dataset, run.recipe, run.seed, own=source)
+    with pytest.raises(NetworkError, match=r"guide cannot be explained: .* for the class bottom is 0"):
+        again.cnn()
 
 
 def test_a_sample_is_correct_and_confident_where_it_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

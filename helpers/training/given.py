@@ -1,8 +1,10 @@
-"""A network of the user's own that came trained: opened, shown its images as it learned them, and proved."""
+"""A network of the user's own, proved; one that came trained is opened and shown its images as it learned them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 
+import keras
 import numpy as np
 import pandas as pd
 
@@ -10,8 +12,8 @@ from helpers.base.code import code_digest
 from helpers.base.keeper import Form, Keeper
 from helpers.data.datasets import Dataset
 from helpers.networks.logits import all_logits
-from helpers.networks.own import opening, scaling
-from helpers.networks.own.canonical import canonical
+from helpers.networks.own import built, opening, proof, scaling
+from helpers.networks.own.canonical import canonical, unrolled
 from helpers.networks.own.proof import Check, prove
 from helpers.networks.own.source import Source
 from helpers.training.loop import HISTORY, Trained
@@ -48,8 +50,32 @@ def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
     model = canonical(network, shape, classes, scale, name=source.path.stem)
     last = scaling.ending(all_logits(model, images))
     model = scaling.with_logits(model, last) if last else model
-    checks = tuple(prove(model, network, images, scale))
+    checks = tuple(prove(model, network, images, scale, dataset.class_names))
     return Given(Trained(model, read_history(source)), measured, checks, bool(last))
+
+
+def proved(trained: Trained, dataset: Dataset, keeper: Keeper) -> Trained:
+    """Give a trained network with every layer called once; NetworkError where it cannot be explained, kept if it can.
+
+    It is asked for by every notebook, so that none explains what another would have refused.
+    """
+    model = unrolled(trained.model)
+    _explainable(model, dataset, keeper)
+    return replace(trained, model=model)
+
+
+def all_checks(source: Source, model: keras.Model, dataset: Dataset, keeper: Keeper) -> Sequence[Check]:
+    """Check what a Python file builds and, in place of what both have, the network that was trained of it."""
+    as_built = built.checks(source, len(dataset.class_names), _shown(dataset), dataset.class_names)
+    return [*{one.what: one for one in (*as_built, *_explainable(model, dataset, keeper))}.values()]
+
+
+def _explainable(model: keras.Model, dataset: Dataset, keeper: Keeper) -> list[Check]:
+    return keeper.call(proof.explainable, model, _shown(dataset), dataset.class_names)
+
+
+def _shown(dataset: Dataset) -> np.ndarray:
+    return np.asarray(dataset.train.images[: proof.IMAGES])
 
 
 def _labelled(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:

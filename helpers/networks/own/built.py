@@ -78,12 +78,15 @@ def compiled_with(
     return type(optimizer).from_config(named), float(getattr(network.loss, "label_smoothing", 0) or 0)
 
 
-def checks(source: Source, classes: int, images: np.ndarray) -> list[Check]:
-    """Check what a Python file builds on images (N, H, W, C) uint8; raises NetworkError where a check fails."""
+def checks(source: Source, classes: int, images: np.ndarray, names: Sequence[str] = ()) -> list[Check]:
+    """Check what a Python file builds on images (N, H, W, C) uint8, as `prove` does, which says what names are for."""
     shape = images.shape[1:]
     graph = as_graph(_call(source, source.function, shape, classes), shape)
+    for weight in graph.trainable_weights:
+        if len(weight.shape) > 1 and not np.any(weight):  # as some begin with, and the first step of training ends
+            weight.assign(np.random.default_rng(0).normal(0, 0.1, weight.shape))
     scale = _prepared(source, graph, shape)
-    return prove(_up_to_logits(canonical(graph, shape, classes, scale)), graph, images, scale)
+    return prove(_up_to_logits(canonical(graph, shape, classes, scale, name=source.name)), graph, images, scale, names)
 
 
 def _up_to_logits(model: keras.Model) -> keras.Model:

@@ -1,6 +1,8 @@
 """Checks that a network in the form of `canonical` is what it was before, and can be explained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import keras
 import numpy as np
@@ -11,38 +13,58 @@ from helpers.networks.own.canonical import Scale, as_graph, fit, taken_shape
 from helpers.networks.own.scaling import are_probabilities
 from helpers.networks.own.source import NetworkError
 
-IMAGES = 64
+IMAGES, SLOPED = 64, 8  # that are looked at, and of which gradients are taken
+CLASSES = 20  # whose gradients are looked at, the first
 CLOSE, CLOSE_IN_HALF = 1e-3, 3e-2  # how far probabilities may be apart; the second where a network computes in float16
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check: what holds, the number that was found, and the number that it may at most or must at least be."""
+    """One check: what holds, the number that was found, and the number that it may at most or must at least be.
+
+    where: which classes the number is of, as it is said after what is checked.
+    """
 
     what: str
     found: float
     limit: float
     passed: bool
+    where: str = ""
 
 
-def prove(model: keras.Model, network: keras.Model, images: np.ndarray, scale: Scale | None) -> list[Check]:
+def prove(
+    model: keras.Model, network: keras.Model, images: np.ndarray, scale: Scale | None, names: Sequence[str] = ()
+) -> list[Check]:
     """Check a network in the form of `canonical` against the one that it was made of, as Keras predicts with it.
 
-    images: (N, H, W, C) uint8, of which up to 64 are used; scale: what is done to pixels before `network` sees them.
-    Raises NetworkError, in one sentence, on the first check that fails.
+    images: (N, H, W, C) uint8, of which up to 64 are used; scale: what is done to pixels before `network` sees them;
+    names: of the classes, for the sentence of NetworkError, which is raised on the first check that fails.
+    """
+    shown = images[:IMAGES].astype(np.float32)
+    logits = all_logits(model, shown)
+    same = _passed(model, _same_answers(network, shown, scale, softmax(logits), logits))
+    return [*same, *explainable(model, images, names)]
+
+
+def explainable(model: keras.Model, images: np.ndarray, names: Sequence[str] = ()) -> list[Check]:
+    """Check that a network has a gradient for each class, and answers an image alone as it does among 64.
+
+    Takes images and names, and raises, as `prove` does.
     """
     images = images[:IMAGES].astype(np.float32)
-    logits = all_logits(model, images)
-    checks = [*_same_answers(network, images, scale, softmax(logits), logits), *_gradients(model, images[:8])]
-    alone = np.concatenate([all_logits(model, images[i : i + 1]) for i in range(min(4, len(images)))])
-    apart = float(np.abs(softmax(alone) - softmax(logits[: len(alone)])).max())
-    checks.append(Check("largest difference between an image alone and among others", apart, CLOSE, apart <= CLOSE))
+    alone = np.concatenate([all_logits(model, images[i : i + 1]) for i in range(len(images))])
+    apart = float(np.abs(softmax(alone) - softmax(all_logits(model, images))).max())
+    among = Check("largest difference between an image alone and among others", apart, CLOSE, apart <= CLOSE)
+    return _passed(model, [*_gradients(model, images[:SLOPED], names), among])
+
+
+def _passed(model: keras.Model, checks: list[Check]) -> list[Check]:
     for one in checks:
         if not one.passed:
             why = "no gradient tells its classes apart" if "gradient" in one.what else "its layers are not as they say"
             raise NetworkError(
-                f"The network {model.name} cannot be explained: {one.what} is {one.found:.3g}, and the limit is "
-                f"{one.limit:.3g}; {why}."
+                f"The network {model.name} cannot be explained: {one.what}{one.where} is {one.found:.3g}, and the "
+                f"limit is {one.limit:.3g}; {why}."
             )
     return checks
 
@@ -69,19 +91,24 @@ def _same_answers(
     return [Check("largest difference of a probability to Keras's predict", apart, limit, apart <= limit)]
 
 
-def _gradients(model: keras.Model, images: np.ndarray) -> list[Check]:
-    """Take the gradients of two classes' logits: they have to be finite, not all zero, and not the same."""
+def _gradients(model: keras.Model, images: np.ndarray, names: Sequence[str]) -> list[Check]:
+    """Take the gradients of the classes' logits: they have to be finite, none all zero, and no two the same."""
 
     @tf.function(autograph=False)  # a graph leaves out the gradients of weights, which can end TensorFlow's process
-    def slopes(pixels: tf.Tensor) -> list[tf.Tensor]:
-        logits, zero = model(pixels, training=False), tf.UnconnectedGradients.ZERO
-        return [tf.gradients(logits[:, k], pixels, unconnected_gradients=zero)[0] for k in (0, 1)]
+    def slope(pixels: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
+        logit, zero = model(pixels, training=False)[:, which], tf.UnconnectedGradients.ZERO
+        return tf.gradients(logit, pixels, unconnected_gradients=zero)[0]
 
-    one, other = map(np.asarray, slopes(tf.constant(images)))
-    size, apart = float(np.abs(one).max()), float(np.abs(one - other).max())
-    wrong = int((~np.isfinite(one)).sum() + (~np.isfinite(other)).sum())
+    count, pixels = min(CLASSES, model.output_shape[-1]), tf.constant(images)
+    slopes = np.stack([slope(pixels, tf.constant(k)) for k in range(count)])
+    called = names or [f"number {k}" for k in range(1, count + 1)]
+    wrong, sizes = int((~np.isfinite(slopes)).sum()), np.abs(slopes).reshape(count, -1).max(axis=1)
+    gaps = {(i, k): float(np.abs(slopes[i] - slopes[k]).max()) for i, k in combinations(range(count), 2)}
+    (first, second), apart = min(gaps.items(), key=lambda one: one[1])
+    faint, size = f" for the class {called[int(sizes.argmin())]}", float(sizes.min())
+    alike = f", {called[first]} and {called[second]},"
     return [
         Check("number of pixels whose gradient is not finite", wrong, 0, wrong == 0),
-        Check("largest gradient of a logit by a pixel", size, 0.0, size > 0),
-        Check("largest difference between the gradients of two classes", apart, 0.0, apart > 0),
+        Check("largest gradient of a logit by a pixel", size, 0.0, size > 0, faint),
+        Check("largest difference between the gradients of two classes", apart, 0.0, apart > 0, alike),
     ]

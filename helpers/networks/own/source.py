@@ -146,7 +146,13 @@ def python_files(path: Path) -> list[Path]:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a Python file of the user's, which may import others beside it; NetworkError naming the line if not."""
+    """Import a Python file of the user's, which may import others beside it; NetworkError naming the line if not.
+
+    All are read anew, since they may have been edited; what belongs to this package stays.
+    """
+    files = {str(file) for file in python_files(path) if not file.is_relative_to(ROOT / "helpers")}
+    for old in [key for key, module in [*sys.modules.items()] if getattr(module, "__file__", None) in files]:
+        del sys.modules[old]
     name = f"own_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec and spec.loader

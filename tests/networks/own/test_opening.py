@@ -194,6 +194,11 @@ def test_weights_alone_are_refused_with_how_to_write_the_network(tmp_path):
     ("event", "arguments"),
     [
         ("socket.connect", (None, ("example.org", 80))),
+        ("socket.sendto", (None, ("example.org", 80))),
+        ("socket.gethostbyname", ("example.org",)),
+        ("ctypes.dlopen", ("libc.so.6",)),
+        ("os.symlink", ("/etc/passwd", "own/weights.h5", -1)),
+        ("os.link", ("/etc/passwd", "own/weights.h5", -1, -1)),
         ("subprocess.Popen", ("sh", [], None, None)),
         ("open", ("/etc/passwd", "r", 0)),
         ("open", (b"/etc/passwd", "r", 0)),
@@ -205,6 +210,11 @@ def test_what_a_file_of_numbers_has_no_need_of_is_refused(tmp_path, event, argum
     with pytest.raises(PermissionError):
         hook(event, arguments)
     hook("open", (str(tmp_path / "own" / "weights.h5"), "r", 0))
+    inside, outside = tmp_path / "own" / "weights.h5", tmp_path / "weights.h5"
+    hook("os.rename", (str(inside), inside.with_suffix(".new"), -1, -1))
+    for paths in ((inside, outside), (str(outside), inside)):
+        with pytest.raises(PermissionError):
+            hook("os.rename", (*paths, -1, -1))
     with pytest.raises(PermissionError):
         hook("open", (os.fspath(tmp_path / "own" / ".." / "other"), "r", 0))
 
@@ -227,6 +237,31 @@ def test_a_loss_that_trains_no_network_here_is_refused_before_anything_is_traine
         opening.check(Source(file), SHAPE, 3)
 
 
+ENDING = """
+import keras
+from keras import layers
+
+def build(image_shape, classes):
+    pixels = keras.Input(image_shape)
+    logits = layers.Dense(classes{zeros})(layers.Flatten()(layers.Rescaling(1 / 255)(pixels)))
+    return keras.Model(pixels, {end})
+"""
+STOPPED = "layers.Concatenate()([logits[:, :2], keras.ops.stop_gradient(logits[:, 2:])])"
+
+
+def test_a_class_that_no_gradient_reaches_is_named_before_anything_is_trained(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(ENDING.format(end=STOPPED, zeros=""))
+    with pytest.raises(NetworkError, match=r"mine cannot be explained: .* for the class number 3 is 0"):
+        opening.check(Source(file), SHAPE, 3)
+
+
+def test_weights_that_begin_as_zeros_are_no_reason_to_refuse_a_network(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(ENDING.format(end="logits", zeros=", kernel_initializer='zeros'"))
+    assert opening.check(Source(file), SHAPE, 3) == b""
+
+
 def test_what_a_layer_of_the_users_raises_when_it_is_made_anew_is_told(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
@@ -238,6 +273,14 @@ def test_what_a_layer_of_the_users_raises_when_it_is_made_anew_is_told(tmp_path)
     )
     with pytest.raises(NetworkError, match=r"mine.py cannot be used: ValueError"):
         opening.check(Source(file), SHAPE, 3)
+
+
+def test_a_file_beside_it_that_was_edited_is_imported_anew(tmp_path):
+    file, beside = tmp_path / "mine.py", tmp_path / "parts_of_mine.py"
+    file.write_text("from parts_of_mine import WIDTH\n")
+    for width in (8, 16):
+        beside.write_text(f"WIDTH = {width}\n")
+        assert Source(file).module.WIDTH == width
 
 
 class TestWhatNetworkNames:

@@ -9,7 +9,7 @@ from helpers.networks.logits import all_logits, softmax
 from helpers.networks.own import scaling
 from helpers.networks.own.canonical import canonical
 from helpers.networks.own.exported import open_exported
-from helpers.networks.own.proof import prove
+from helpers.networks.own.proof import explainable, prove
 from helpers.networks.own.source import NetworkError
 
 LEVELS = np.array([40, 128, 215])
@@ -130,8 +130,44 @@ def test_a_network_without_a_gradient_is_not_explained(shades):
     images, _ = shades
     stopped = keras.Sequential([keras.Input((12, 12, 1)), layers.Lambda(keras.ops.stop_gradient)])
     network = keras.Model(stopped.inputs, shade_network()(stopped.outputs[0]))
-    with pytest.raises(NetworkError, match="largest gradient of a logit by a pixel is 0"):
+    with pytest.raises(NetworkError, match="largest gradient of a logit by a pixel for the class number 1 is 0"):
         prove(canonical(network, (12, 12, 1), 3), network, images, None)
+
+
+@pytest.mark.parametrize("classes", [3, 30])
+def test_a_class_without_a_gradient_or_with_that_of_another_is_named(classes):
+    def network(last):
+        pixels = keras.Input((12, 12, 1))
+        logits = layers.Dense(classes)(layers.Flatten()(layers.Rescaling(1 / 255)(pixels)))
+        return keras.Model(pixels, layers.Concatenate()([logits[:, : classes - 1], last(logits)]))
+
+    images = np.random.default_rng(0).integers(0, 256, (64, 12, 12, 1)).astype(np.uint8)
+    names = [f"kind {k}" for k in range(classes)]
+    stopped, same = network(lambda z: keras.ops.stop_gradient(z[:, -1:])), network(lambda z: z[:, 1:2] + 1)
+    if classes == 30:  # the first twenty are looked at, as the report says
+        assert all(check.passed for one in (stopped, same) for check in explainable(one, images, names))
+        return
+    with pytest.raises(NetworkError, match=r"logit by a pixel for the class kind 2 is 0, .*; no gradient tells"):
+        explainable(stopped, images, names)
+    with pytest.raises(NetworkError, match=r"the gradients of two classes, kind 1 and kind 2, is 0, "):
+        explainable(same, images, names)
+    with pytest.raises(NetworkError, match=r"for the class number 3 is 0"):
+        explainable(stopped, images)
+
+
+def test_an_image_that_is_answered_otherwise_alone_is_found_wherever_it_is(shades):
+    class Late(layers.Layer):
+        def call(self, values):
+            lit = keras.ops.cast(keras.ops.max(values, axis=(1, 2, 3), keepdims=True) > 200, "float32")
+            return values * (1 + lit * keras.ops.cast(keras.ops.shape(values)[0] > 1, "float32"))
+
+    after = [layers.Rescaling(1 / 1000), layers.Flatten(), layers.Dense(3)]
+    network = keras.Sequential([keras.Input((12, 12, 1)), Late(), *after])
+    images = np.full((64, 12, 12, 1), 100, np.uint8) + shades[0][:64] % 5
+    assert all(check.passed for check in explainable(network, images))
+    images[50] += 120
+    with pytest.raises(NetworkError, match="largest difference between an image alone and among others is "):
+        explainable(network, images)
 
 
 def test_logarithms_of_probabilities_are_logits_of_the_same_answers(shades):
