@@ -13,7 +13,7 @@ from helpers.base.keeper import Form, Keeper
 from helpers.data.datasets import Dataset
 from helpers.networks.logits import all_logits
 from helpers.networks.own import built, opening, proof, scaling
-from helpers.networks.own.canonical import canonical, unrolled
+from helpers.networks.own.canonical import as_graph, canonical, unrolled
 from helpers.networks.own.proof import Check, prove
 from helpers.networks.own.source import Source
 from helpers.training.loop import HISTORY, Trained
@@ -29,6 +29,7 @@ class Given:
     measured: scaling.Measured
     checks: tuple[Check, ...]
     logarithms: bool = False  # whether it ends in probabilities that cannot be taken off
+    any_size: bool = False  # whether it takes images of any size, and so gets them as the data have them
 
 
 def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
@@ -51,7 +52,13 @@ def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
     last = scaling.ending(all_logits(model, images))
     model = scaling.with_logits(model, last) if last else model
     checks = tuple(prove(model, network, images, scale, dataset.class_names))
-    return Given(Trained(model, read_history(source)), measured, checks, bool(last))
+    return Given(
+        Trained(model, read_history(source)),
+        measured,
+        checks,
+        bool(last),
+        None in as_graph(network, shape).input_shape[1:],
+    )
 
 
 def proved(trained: Trained, dataset: Dataset, keeper: Keeper) -> Trained:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal
 
 import keras
@@ -130,12 +131,18 @@ def measure(
             f"{table['accuracy'][0]:.0%} of {len(labels)} images, no better than naming the commonest class "
             f"({commonest:.0%}){hint}; {advice}."
         )
-    chosen, reason = _choose(wanted, [*table["pixels"]], right, likely, network.name)
+    scaled = _scales_itself(core)
+    chosen, reason = _choose(wanted, [*table["pixels"]], right, likely, network.name, scaled)
     return Measured(chosen, table, len(labels), reason, orders[[*table["pixels"]].index(chosen)][1])
 
 
 def _choose(
-    wanted: str, ranked: list[str], right: dict[str, np.ndarray], likely: dict[str, np.ndarray], name: str
+    wanted: str,
+    ranked: list[str],
+    right: dict[str, np.ndarray],
+    likely: dict[str, np.ndarray],
+    name: str,
+    scaled: bool,
 ) -> tuple[str, Said]:
     best = ranked[0]
     if wanted:
@@ -149,13 +156,25 @@ def _choose(
     if len(level) == 1:
         return best, named("01_train_cnn.given.best")
     first, second, *_ = sorted(level, key=lambda way: likely[way].mean(), reverse=True)
-    gap = likely[first] - likely[second]
-    if gap.mean() <= 1.96 * gap.std(ddof=1) / np.sqrt(len(gap)):
+    if scaled and "none" in level and not _is_surer(likely[first], likely["none"]):
+        return "none", named("01_train_cnn.given.scaled")
+    if not _is_surer(likely[first], likely[second]):
         raise NetworkError(
-            f"How the network {name} wants its pixels cannot be told from {len(gap)} images: {first} and {second} are "
-            f"too much alike; choose one by PREPROCESS={first} or PREPROCESS={second}."
+            f"How the network {name} wants its pixels cannot be told from {len(likely[first])} images: {first} and "
+            f"{second} are too much alike; choose one by PREPROCESS={first} or PREPROCESS={second}."
         )
     return first, named("01_train_cnn.given.surer", second=second)
+
+
+def _scales_itself(core: keras.Model) -> bool:
+    """Whether a network in the form of `canonical` has a layer for the scale of its pixels before its first kernel."""
+    early = takewhile(lambda layer: all(len(weight.shape) < 2 for weight in layer.weights), core.layers)
+    return any(isinstance(layer, layers.Rescaling | layers.Normalization) for layer in early)
+
+
+def _is_surer(one: np.ndarray, other: np.ndarray) -> bool:
+    gap = one - other
+    return bool(gap.mean() > 1.96 * gap.std(ddof=1) / np.sqrt(len(gap)))
 
 
 def better_order(answers: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> tuple[float, tuple[str, ...]]:

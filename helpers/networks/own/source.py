@@ -150,7 +150,8 @@ def import_file(path: Path) -> ModuleType:
 
     All are read anew, since they may have been edited; what belongs to this package stays.
     """
-    files = {str(file) for file in python_files(path) if not file.is_relative_to(ROOT / "helpers")}
+    beside = [file for file in python_files(path) if file != path and not file.is_relative_to(ROOT / "helpers")]
+    files = {str(file) for file in beside}
     for old in [key for key, module in [*sys.modules.items()] if getattr(module, "__file__", None) in files]:
         del sys.modules[old]
     name = f"own_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"

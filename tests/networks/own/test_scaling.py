@@ -33,8 +33,8 @@ def shade_network(*before: layers.Layer, sharp: float = 60.0, channels: int = 1)
         values = layer(values)
     last = layers.Dense(3, activation="softmax")
     network = keras.Model(pixels, last(layers.GlobalAveragePooling2D()(values)))
-    centres = LEVELS / 255
-    last.set_weights([np.tile(2 * sharp * centres / channels, (channels, 1)), -sharp * centres**2])
+    centres, taken = LEVELS / 255, last.kernel.shape[0]
+    last.set_weights([np.tile(2 * sharp * centres / taken, (taken, 1)), -sharp * centres**2])
     return network
 
 
@@ -58,12 +58,19 @@ def test_what_preprocess_says_is_taken_unless_another_way_is_better(shades):
 
 
 def test_ways_that_cannot_be_told_apart_stop_it(shades):
-    blind = shade_network(layers.Rescaling(1 / 255), layers.Lambda(lambda values: values + 0))
+    blind = shade_network(layers.Lambda(lambda values: values / 255))
     even = keras.Sequential([keras.Input((12, 12, 3)), layers.Lambda(lambda x: keras.ops.mean(x, -1, keepdims=True))])
     colour = keras.Model(even.inputs, blind(even.outputs[0]))
     images = np.concatenate([shades[0], shades[0], shades[0] ^ 1], axis=-1)
     with pytest.raises(NetworkError, match=r"too much alike; choose one by PREPROCESS=none or PREPROCESS=none-bgr"):
         scaling.measure(colour, images, shades[1], NAMES)
+
+
+def test_of_ways_alike_that_of_the_networks_own_scaling_is_taken(shades):
+    images = np.concatenate([shades[0], shades[0], shades[0] ^ 1], axis=-1)
+    even = layers.Conv2D(1, 1, use_bias=False, kernel_initializer=keras.initializers.Constant(1 / 3))
+    measured = scaling.measure(shade_network(layers.Rescaling(1 / 255), even, channels=3), images, shades[1], NAMES)
+    assert measured.chosen == "none" and "scales its pixels itself" in str(measured.reason)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
