@@ -29,7 +29,7 @@ from helpers.training.batches import balances
 # Variables of the environment that decide how a run is made, and their values where that is left as it is.
 MADE_WITH = {
     "PRECISION": "auto", "ACCELERATE": "1", "BALANCE": "0", SEEDS_VARIABLE: "0", NETWORK: "", CUSTOM: "",
-    PREPROCESS: "", NAMED: "",
+    PREPROCESS: "", WEIGHTS: "", NAMED: "",
 }  # fmt: skip
 MADE_WITH |= dict.fromkeys(VARIABLES, "")
 

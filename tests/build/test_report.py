@@ -17,14 +17,15 @@ from types import SimpleNamespace
 import nbformat
 import psutil
 import pytest
+from conftest import toy_dataset
 
 from helpers.base.files import ROOT, read_json, write_json
 from helpers.base.notebook import Place, UsageError, find_notebooks
-from helpers.base.runs import RECIPES
+from helpers.base.runs import RECIPES, read_run
 from helpers.build import report as driver
 from helpers.build import schedule, stale
 from helpers.build.execute import run_notebook
-from helpers.build.plan import Build, choose_questions, parse_settings
+from helpers.build.plan import Build, _claim, choose_questions, parse_settings
 from helpers.build.report import _set, sole_build
 from helpers.build.schedule import run_notebooks
 from helpers.report import remarks
@@ -534,6 +535,14 @@ def test_the_precision_is_part_of_what_answers_are_made_from(monkeypatch: pytest
     assert facts("bfloat16")["the precision"] == "bfloat16"
     with pytest.raises(UsageError, match=r"'half'.*auto, float32, bfloat16"):
         facts("half")
+
+
+def test_a_run_knows_the_weights_that_its_network_begins_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETWORK", "keras:MobileNetV2")
+    monkeypatch.setenv("WEIGHTS", str(tmp_path / "mine.h5"))
+    (tmp_path / "mine.h5").touch()
+    made_with = read_run(_claim(toy_dataset(), "faces", "tiny", 0, 0, tmp_path))["environment"]
+    assert made_with == {"NETWORK": "keras:MobileNetV2", "WEIGHTS": str(tmp_path / "mine.h5")}
 
 
 def test_questions_are_chosen_in_an_order_and_what_they_need_is_run_as_well() -> None:
