@@ -86,7 +86,7 @@ class Networks:
         plan = self.recipe.headline_plan
         if isinstance(self.own, Backbone):
             return transferred(plan)
-        if not self.own or self.opened or self.own.offers("plan"):
+        if not self.own or self.opened:
             return plan
         settings = built.compiled_with(self.own, self.dataset.image_shape, len(self.dataset.class_names))
         if not settings:

@@ -262,6 +262,17 @@ def test_weights_that_begin_as_zeros_are_no_reason_to_refuse_a_network(tmp_path)
     assert opening.check(Source(file), SHAPE, 3) == b""
 
 
+def test_a_file_that_says_how_it_is_trained_may_be_compiled_with_any_loss(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import keras\ndef build(image_shape, classes):\n"
+        "    shape = [keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(classes)]\n"
+        "    model = keras.Sequential(shape)\n    model.compile('sgd', 'mse')\n    return model\n\n"
+        "def plan():\n    from helpers.training.recipes import PLANS\n    return PLANS['tiny']\n"
+    )
+    assert opening.check(Source(file), SHAPE, 3) == b""  # nothing is trained yet, and nothing refused
+
+
 def test_what_a_layer_of_the_users_raises_when_it_is_made_anew_is_told(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(
