@@ -229,5 +229,20 @@ def test_each_probability_is_said_to_be_calibrated_or_raw() -> None:
     assert said.keys() == numbers and all(said[field] in field for field in numbers)
 
 
+# Where no number of the network's is shown, or one that is no probability of the network's alone.
+OF_PROBABILITIES_IN_GENERAL = {
+    "01_train_cnn.accuracies", "01_train_cnn.suspects", "01_train_cnn.given.logarithms",
+    *(f"03_confusion_matrix.calibration.{key}" for key in ("heading", "diagram", "table", "lowers", "raises")),
+    "explain.fitted", "faults.softmax", "figures.answer_probability", "grades.blind", "layout.trust_intro",
+    "refused.unlabelling",
+}  # fmt: skip
+
+
+def test_wherever_a_probability_is_shown_the_words_say_which() -> None:
+    plain = re.compile(r"(?<!raw )(?<!calibrated )probabilit|(?<!原始)(?<!校正後)(?<!校正後的)機率", re.IGNORECASE)
+    all_said = [said for language in ("en", "zh-Hant") for said in words.catalogue(language).items()]
+    assert {key for key, said in all_said if plain.search(said)} == OF_PROBABILITIES_IN_GENERAL
+
+
 def test_files_are_named_after_what_was_asked_for() -> None:
     assert [name_of(x) for x in ("test:17,42", "a/b.jpg c.jpg", "'a b.jpg' c.jpg")] == ["test-17-42", "b+1", "a-b+1"]

@@ -57,7 +57,7 @@ def perturbation_curves(
     figure = new_figure(1.2 + 1.55 * len(curves))
     grid = figure.subplots(len(curves), len(titles), sharex=True, sharey=True, squeeze=False)
     for line, (label, values) in zip(grid, curves.items()):
-        line[0].set_ylabel("{}\n{}".format(label, say("probability")))
+        line[0].set_ylabel("{}\n{}".format(label, say("raw")))
         for place, axes in enumerate(line):
             for name, curve, look in zip(names, values[:, place], _line_styles(len(names), baselines)):
                 shown = say("by_chance", name=name) if name == chance else name
