@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from helpers.base.files import ROOT, cache_folder, cache_notes, reports_folder, write_atomically
+from helpers.base.folders import file_sha256
 from helpers.base.legal import check_values, near
 from helpers.base.machine import import_quietly
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
@@ -117,7 +118,8 @@ def plan(
     """
     os.environ[RUN_VARIABLE] = run  # which the kernels go by as well
     reports, source, day = reports_folder(), read_source(recipe), _day(os.environ.get("SOURCE_DATE_EPOCH", ""))
-    often = chosen_trainings(recipe, not isinstance(source, str) and source.trained)
+    history = None if isinstance(source, str) or not source.trained else source.history
+    often = chosen_trainings(recipe, history is not None)
     check_name(reports, {})
     image_size = image_size or preferred_side(recipe)
     data = identify(dataset, image_size=image_size or None)
@@ -149,6 +151,7 @@ def plan(
         "the seed": str(seed),
         "the precision": precision,
         "the network": _network(recipe, loaded, reports),
+        **({"the network's history": file_sha256(history)} if history and history.is_file() else {}),
         **({"the balance of classes": "1"} if balanced else {}),
         **({"the trainings of each network": str(often)} if often else {}),
         **({"the landmarks": "mtcnn"} if loaded.evidence is None and find_spec("mtcnn") else {}),

@@ -18,7 +18,8 @@ from helpers.data.sources import DatasetError
 # Of a stamp, what is not looked up anew here: what was asked for, and not what it was made with.
 _ASKED = (
     *("the data", "the decoded data", "the recipe", "the seed", "the precision", "the pretrained networks"),
-    *("the network", "the balance of classes", "the trainings of each network", "the landmarks"),
+    *("the network", "the network's history", "the balance of classes", "the landmarks"),
+    "the trainings of each network",
 )
 
 

@@ -1,5 +1,6 @@
 """A network of the user's own, proved; one that came trained is opened and shown its images as it learned them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -10,6 +11,7 @@ import pandas as pd
 
 from helpers.base.code import code_digest
 from helpers.base.keeper import Form, Keeper
+from helpers.base.words import Said, said
 from helpers.data.datasets import Dataset
 from helpers.networks.logits import all_logits
 from helpers.networks.own import built, opening, proof, scaling
@@ -18,6 +20,7 @@ from helpers.networks.own.proof import Check, prove
 from helpers.networks.own.source import Source
 from helpers.training.loop import HISTORY, Trained
 
+_ACCURACY = re.compile(r"(?!val_)(.*_)?acc(uracy)?")  # how Keras may name it in a history
 _FILE: Form[bytes] = Form(".keras", lambda content: content, lambda content: content)
 
 
@@ -29,7 +32,15 @@ class Given:
     measured: scaling.Measured
     checks: tuple[Check, ...]
     logarithms: bool = False  # whether it ends in probabilities that cannot be taken off
+    lacking: tuple[str, ...] = ()  # what the history beside it cannot be read for the lack of
     any_size: bool = False  # whether it takes images of any size, and so gets them as the data have them
+
+    def training(self) -> Said:
+        """Say for how long it was trained, or why that is not known."""
+        if self.lacking:
+            return said("01_train_cnn.given.lacking", columns=[*self.lacking])
+        epochs = len(self.trained.history)
+        return said("01_train_cnn.given.history", epochs=epochs) if epochs else said("01_train_cnn.given.unknown")
 
 
 def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
@@ -52,13 +63,9 @@ def open_given(source: Source, dataset: Dataset, keeper: Keeper) -> Given:
     last = scaling.ending(all_logits(model, images))
     model = scaling.with_logits(model, last) if last else model
     checks = tuple(prove(model, network, images, scale, dataset.class_names))
-    return Given(
-        Trained(model, read_history(source)),
-        measured,
-        checks,
-        bool(last),
-        None in as_graph(network, shape).input_shape[1:],
-    )
+    history, lacking = read_history(source)
+    any_size = None in as_graph(network, shape).input_shape[1:]
+    return Given(Trained(model, history), measured, checks, bool(last), lacking, any_size)
 
 
 def proved(trained: Trained, dataset: Dataset, keeper: Keeper) -> Trained:
@@ -96,12 +103,24 @@ def _labelled(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(images), np.concatenate(labels)
 
 
-def read_history(source: Source) -> pd.DataFrame:
-    """Read how a network was trained from the `history.csv` beside it, as Keras's CSVLogger writes it; else no rows."""
-    file = source.path.parent / "history.csv"
-    history = pd.read_csv(BytesIO(file.read_bytes())) if file.is_file() else pd.DataFrame()
-    if not {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history.columns):
-        return pd.DataFrame(columns=HISTORY)
-    told = pd.DataFrame({"epoch": np.arange(1, len(history) + 1), "phase": 1, "optimizer": "its own"})
-    told = told.assign(learning_rate=np.nan, seconds=0.0)
-    return pd.concat([told, history[["loss", "accuracy", "val_loss", "val_accuracy"]]], axis=1)[HISTORY]
+def read_history(source: Source) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read how a network was trained from the `history.csv` beside it, as Keras's CSVLogger writes it.
+
+    Gives an epoch a row, of the columns HISTORY, NaN where the file has no validation; no rows without a file, or one
+    that lacks numbers of "loss" or "accuracy" (of whatever kind): then these names as well.
+    """
+    nothing = pd.DataFrame(columns=HISTORY)
+    if not source.history.is_file():
+        return nothing, ()
+    try:
+        found = pd.read_csv(BytesIO(source.history.read_bytes())).apply(pd.to_numeric, errors="coerce")
+    except ValueError:  # as pandas says of what is empty, or no table
+        found = nothing
+    kept = found.dropna(axis="columns")  # of a value that is no number, the whole column tells nothing
+    named = {"loss": "loss", "accuracy": next((name for name in kept if _ACCURACY.fullmatch(str(name))), "")}
+    if lacking := tuple(name for name, column in named.items() if column not in kept or not len(kept)):
+        return nothing, lacking
+    columns = named | {f"val_{name}": f"val_{column}" for name, column in named.items()}
+    history = pd.DataFrame({name: kept.get(column, np.nan) for name, column in columns.items()})
+    history = history.assign(epoch=np.arange(1, len(kept) + 1), phase=1, optimizer="", learning_rate=np.nan)
+    return history.assign(seconds=0.0)[HISTORY], ()

@@ -545,6 +545,23 @@ def test_a_run_knows_the_weights_that_its_network_begins_with(tmp_path: Path, mo
     assert made_with == {"NETWORK": "keras:MobileNetV2", "WEIGHTS": str(tmp_path / "mine.h5")}
 
 
+def test_a_history_beside_a_trained_network_is_part_of_what_answers_are_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helpers.build.plan._network", lambda *_: "opened elsewhere")
+    monkeypatch.setenv("NETWORK", str(tmp_path / "own.keras"))
+    (tmp_path / "own.keras").touch()
+
+    def facts(content: str | None) -> dict[str, str]:
+        if content is not None:
+            (tmp_path / "history.csv").write_text(content)
+        return dict(driver.plan(recipe="tiny").facts)
+
+    without, one, other = map(facts, (None, "loss,acc", "loss,accuracy"))
+    name = "the network's history"
+    assert name not in without and one[name] != other[name] and {*one} - {*without} == {name}
+
+
 def test_questions_are_chosen_in_an_order_and_what_they_need_is_run_as_well() -> None:
     places = {"01_a": Place(), "03_b": Place(), "04_c": Place(), "06_d": Place(needs=("03_b",))}
     assert choose_questions((), places) == (tuple(places), places)

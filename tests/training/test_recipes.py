@@ -84,6 +84,10 @@ def test_every_recipe_is_told_from_its_plan_and_a_changed_plan_in_other_words() 
     assert "greyed" not in quick and "greyed" in cpu
     until = replace(PLANS["quick"], phases=(replace(PLANS["quick"].phases[0], until_accuracy=0.6),))
     assert "an end once" in " ".join(map(str, told(asdict(until)))) and "an end once" not in quick
+    head = str(told(asdict(PLANS["transfer"]))[0])
+    assert "phase 1, its last layer alone, from all images at once, by logistic regression" in head
+    assert "lbfgs" not in head and "rate 0 " not in head and "phase 2, 20 epochs of AdamW" in head
+    assert "logistic regression" not in quick
     assert "as they are" in str(told(asdict(replace(PLANS["quick"], augmentation=Augmentation())))[1])
 
 

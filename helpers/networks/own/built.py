@@ -57,9 +57,12 @@ def compiled_with(
 ) -> tuple[keras.optimizers.Optimizer, float] | None:
     """Give what a Python file compiles its network with: the optimiser and the label smoothing; None if it does not.
 
-    None as well where it has a `plan()`, which goes first, whatever else the network is compiled with. Raises NetworkError where the loss is no plain cross-entropy, and on an optimiser of a user's own class.
+    None as well where it has a `plan()`, which goes first, whatever else the network is compiled with.
+    Raises NetworkError where the loss is no plain cross-entropy, and on an optimiser of a user's own class.
     """
-    network = None if source.offers("plan") else _call(source, source.function, tuple(image_shape), classes)
+    if source.offers("plan"):
+        return None
+    network = _call(source, source.function, tuple(image_shape), classes)
     if not getattr(network, "compiled", False):
         return None
     optimizer = getattr(network.optimizer, "inner_optimizer", network.optimizer)  # as mixed precision wraps it

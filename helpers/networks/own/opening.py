@@ -129,7 +129,7 @@ def sentence(error: Exception, path: Path) -> str:
     if "Lambda" in text or "lambda" in text:
         return (
             f"{path} holds a Lambda layer, which is a program; write it as a layer of your own into a Python file, "
-            "save the network with it, and name that file by CUSTOM=layers.py."
+            "save the network with it, and name that file by CUSTOM=layers.py (or give a Lambda its function by name there)."
         )
     if "Could not locate" in text or "Unknown layer" in text:
         return f"{path} has a layer that Keras does not know; name the Python file that defines it by CUSTOM=layers.py."

@@ -57,6 +57,11 @@ class Source:
         """Whether it is trained already."""
         return self.path.suffix != ".py"
 
+    @property
+    def history(self) -> Path:
+        """Name the file in which its training is told, if it came trained and there is one."""
+        return self.path.with_name("history.csv")
+
     @cached_property
     def digest(self) -> str:
         """Condense all that it is made from: of Python files the bytecode, of others every byte."""

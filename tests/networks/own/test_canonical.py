@@ -14,6 +14,7 @@ from helpers.networks.logits import all_logits, softmax
 from helpers.networks.own import built
 from helpers.networks.own.canonical import canonical, unrolled
 from helpers.networks.own.source import OWN, NetworkError, Source
+from helpers.training.recipes import get_recipe
 
 SHAPE = (24, 24, 1)
 
@@ -176,7 +177,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(build, said):
 
 def test_the_network_that_is_shown_to_be_edited_is_the_named_one_layer_by_layer():
     shown = built.build(Source(OWN), (48, 48, 1), 7)
-    named = build_cnn("average9", (48, 48, 1), 7)
+    named = build_cnn(get_recipe("quick").cnn, (48, 48, 1), 7)
     assert [described(layer) for layer in shown.layers] == [described(layer) for layer in named.layers]
     again = built.build(Source(OWN), (48, 48, 1), 7)  # what was built before in the process changes no name
     for model in (shown, again):
