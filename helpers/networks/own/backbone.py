@@ -6,7 +6,9 @@ FEATURES ends what is taken over, the backbone, and what comes after it is new, 
 
 import hashlib
 import inspect
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.util import find_spec
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.base.code import file_digest
+from helpers.base.files import cache_folder
 from helpers.base.legal import near
 from helpers.networks.own.source import WEIGHTS, NetworkError, Source, find_file
 
@@ -120,12 +123,36 @@ def _of_keras(source: Backbone, pixels: "keras.KerasTensor") -> "tuple[keras.Ker
         makers = [name for name, value in vars(keras.applications).items() if inspect.isfunction(value)]
         raise NetworkError(f"keras.applications has no network {name!r}; {near(name, makers)}")
     try:
-        network = make(include_top=False, weights=str(source.weights or "imagenet"), input_shape=pixels.shape[1:])
+        with _kept_weights():
+            network = make(include_top=False, weights=str(source.weights or "imagenet"), input_shape=pixels.shape[1:])
     except Exception as error:  # what a download, a file or a network raises may be anything
         said = f"NETWORK={source.function} cannot begin with weights of ImageNet ({' '.join(str(error).split())[:200]})"
-        advice = "WEIGHTS=path/of/the/file.h5 names those without the last layer, such as Keras downloads for it"
-        raise NetworkError(f"{said}; {advice}.") from error
+        advice = f"put the file of those without the last layer that Keras would download into {_kept() / 'models'}"
+        raise NetworkError(f"{said}; {advice}, or name it by WEIGHTS=path/of/the/file.h5.") from error
     return _prepared(pixels, vars(inspect.getmodule(make))["preprocess_input"]), network
+
+
+def _kept() -> Path:
+    """Give the folder in which Keras keeps weights for other programs too or, where that is closed, one beside data."""
+    for folder in (Path.home() / ".keras", cache_folder() / "keras"):
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)  # else Keras would take one in /tmp
+            if os.access(folder, os.W_OK):
+                break
+    return folder
+
+
+@contextmanager
+def _kept_weights() -> Iterator[None]:
+    """Have Keras find and keep weights where it does for other programs, though its settings lie in this package."""
+    from keras.src.utils import file_utils
+
+    own = file_utils.get_file
+    file_utils.get_file = partial(own, cache_dir=str(_kept()))
+    try:
+        yield
+    finally:
+        file_utils.get_file = own
 
 
 def _prepared(pixels: "keras.KerasTensor", prepare: Callable[[np.ndarray], np.ndarray]) -> "keras.KerasTensor":

@@ -1,12 +1,16 @@
 """Networks that have learned ImageNet: the weights of others, with the preprocessing that belongs to them."""
 
+import re
 from pathlib import Path
+from urllib.error import URLError
 
 import keras
 import numpy as np
 import pytest
 from skimage import data, transform
 
+from helpers.base.code import PACKAGE
+from helpers.base.files import cache_folder
 from helpers.networks import architectures
 from helpers.networks.logits import all_logits, softmax
 from helpers.networks.own import backbone, built, lite0
@@ -113,13 +117,29 @@ def test_a_network_of_keras_begins_with_the_weights_of_a_file(tmp_path: Path) ->
         built.build(found("keras:MobileNetV2", str(file)), (64, 64, 3), 4)
 
 
-def test_without_a_network_one_sentence_says_where_weights_go(monkeypatch) -> None:
+def test_without_a_network_one_sentence_says_where_weights_go_and_there_they_are_found(
+    monkeypatch, tmp_path: Path
+) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise Exception("URL fetch failure on https://storage/b0_notop.h5: None -- unreachable")
+        raise URLError("unreachable")
 
-    monkeypatch.setattr("keras.src.utils.file_utils.get_file", refuse)
-    with pytest.raises(NetworkError, match=r"weights of ImageNet .*b0_notop\.h5.* WEIGHTS=path/of/the/file\.h5 .*\.$"):
-        built.build(found("keras:EfficientNetV2B0"), (64, 64, 3), 4)
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", refuse)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    before = sorted(PACKAGE.rglob("*"))
+    with pytest.raises(NetworkError, match=r" WEIGHTS=path/of/the/file\.h5\.$") as told:
+        built.build(found("keras:MobileNetV2"), (96, 96, 3), 4)
+    named = re.search(r"(\S+_no_top\.h5).* download into (\S+), or", str(told.value))
+    assert named and named[2] == str(tmp_path / ".keras" / "models")
+    assert Path(named[2]).is_dir()  # which Keras has made, to download into
+    own = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(96, 96, 3))
+    own.save(Path(named[2]) / Path(named[1]).name)
+    model = built.build(found("keras:MobileNetV2"), (96, 96, 3), 4)
+    kernel = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)).get_weights()[0]
+    np.testing.assert_array_equal(kernel, own.get_layer("Conv1").get_weights()[0])
+    (tmp_path / ".keras").rename(tmp_path / "elsewhere")
+    (tmp_path / ".keras").touch()  # no folder can be made there
+    assert backbone._kept() == cache_folder() / "keras"
+    assert sorted(PACKAGE.rglob("*")) == before
 
 
 def test_a_misspelt_name_is_told_the_near_one() -> None:
