@@ -128,8 +128,9 @@ def sentence(error: Exception, path: Path) -> str:
     text = " ".join(str(error).split())
     if "Lambda" in text or "lambda" in text:
         return (
-            f"{path} holds a Lambda layer, which is a program; write it as a layer of your own into a Python file, "
-            "save the network with it, and name that file by CUSTOM=layers.py (or give a Lambda its function by name there)."
+            f"{path} holds a Lambda layer, which is a program; define its function by its name in a Python file, or "
+            "where it has none write the layer as one of your own there and save the network with it, and name that "
+            "file by CUSTOM=layers.py."
         )
     if "Could not locate" in text or "Unknown layer" in text:
         return f"{path} has a layer that Keras does not know; name the Python file that defines it by CUSTOM=layers.py."

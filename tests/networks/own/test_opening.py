@@ -4,6 +4,7 @@ import os
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from helpers.networks.layers import copy_of
 from helpers.networks.own import opening
 from helpers.networks.own.canonical import canonical
 from helpers.networks.own.exported import open_exported
-from helpers.networks.own.source import NetworkError, Source, label, python_files, read_source
+from helpers.networks.own.source import NetworkError, Source, import_file, label, python_files, read_source
 
 SHAPE = (24, 24, 1)
 KINDS_FILE = Path(__file__).parents[2] / "kinds.py"
@@ -181,6 +182,44 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(tmp_path, write, sa
     write(tmp_path / "own.keras")
     with pytest.raises(NetworkError, match=said) as error:
         opening.check(Source(tmp_path / "own.keras"), SHAPE, 3)
+    assert "\n" not in str(error.value)
+
+
+HALVING = "def halved(pixels):\n    return pixels / 2\n"
+
+
+def test_a_lambda_of_a_function_with_a_name_is_read_with_that_function(tmp_path):
+    (tmp_path / "halving.py").write_text(HALVING)
+    halved = import_file(tmp_path / "halving.py").halved
+    network = keras.Sequential([keras.Input(SHAPE), layers.Lambda(halved), layers.Flatten(), layers.Dense(3)])
+    network.save(tmp_path / "own.keras")
+    source = Source(tmp_path / "own.keras", custom=tmp_path / "halving.py")
+    images = np.random.default_rng(0).uniform(0, 255, (4, *SHAPE)).astype(np.float32)
+    again = opening.read(opening.check(source, SHAPE, 3), source)
+    np.testing.assert_allclose(again.predict(images, verbose=0), network.predict(images, verbose=0), atol=1e-4)
+
+
+def with_weights_from_elsewhere(path: Path) -> None:
+    keras.Sequential([keras.Input(SHAPE), layers.Flatten(), layers.Dense(3)]).save(path)
+    (path.parent / "outside.bin").write_bytes(bytes(12))
+    with h5py.File(path, "r+") as file:
+        found: list[str] = []
+        file.visit(lambda name: found.append(name) if name.endswith("/bias") else None)
+        del file[found[0]]
+        file.create_dataset(found[0], (3,), "float32", external=[(str(path.parent / "outside.bin"), 0, 12)])
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (with_lambda, "holds a Lambda layer, which is a program; define its function by its name"),
+        (with_weights_from_elsewhere, "cannot be opened as a Keras model; .*external"),
+    ],
+)
+def test_a_file_of_the_older_form_may_bring_no_program_and_no_other_file(tmp_path, write, said):
+    write(tmp_path / "own.h5")
+    with pytest.raises(NetworkError, match=said) as error:
+        opening.check(Source(tmp_path / "own.h5"), SHAPE, 3)
     assert "\n" not in str(error.value)
 
 
