@@ -1,5 +1,6 @@
 """How a network that came trained was trained is read from what Keras wrote beside it, or said not to be known."""
 
+import inspect
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,10 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from toys import build
 
 from helpers.answers import Answer, render_block
 from helpers.base import words
 from helpers.base.files import ROOT
+from helpers.networks import architectures
 from helpers.networks.own.source import Source
 from helpers.report import plots
 from helpers.training.given import Given, read_history
@@ -25,12 +28,16 @@ def beside(folder: Path, head: str, *rows: str) -> Source:
     return Source(folder / "own.keras")
 
 
+def cell(name: str) -> str:
+    cells = json.loads((ROOT / "notebooks" / "01_train_cnn.ipynb").read_text(encoding="utf-8"))["cells"]
+    return "".join(next(one["source"] for one in cells if one["id"] == name))
+
+
 def told_by_notebook(history: pd.DataFrame, folder: Path) -> str:
     """Give what notebook 01 says of the training of a network that came trained with this history."""
-    cells = json.loads((ROOT / "notebooks" / "01_train_cnn.ipynb").read_text(encoding="utf-8"))["cells"]
     answer, trained = Answer(folder, "01_train_cnn", "Title", "Question?"), Trained(None, history)
     known = {"answer": answer, "cnn": trained, "run": SimpleNamespace(given=Given(trained, None, ()))}
-    exec("".join(next(one["source"] for one in cells if one["id"] == "c18")), known | {"display": lambda _: None})
+    exec(cell("c18"), known | {"display": lambda _: None})
     return " ".join(render_block(block) for block, _ in answer._blocks)
 
 
@@ -85,3 +92,11 @@ def test_what_is_told_of_the_training_is_what_lies_beside_the_file(tmp_path: Pat
     assert "history.csv beside its file lacks" in training_of(beside(tmp_path, "epoch,loss", "0,9"))
     with words.use("zh-Hant"):
         assert "缺少每個 epoch 一列的 accuracy 數值" in training_of(Source(tmp_path / "own.keras"))
+
+
+def test_notebook_01_shows_the_network_that_came_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    trained = Trained(build(), pd.DataFrame())
+    run = SimpleNamespace(given=Given(trained, None, ()), cnn=lambda: trained, own=Source(Path("own.keras")))
+    exec(cell("own2"), {"run": run, "inspect": inspect, "architectures": architectures})
+    shown = capsys.readouterr().out
+    assert trained.model.layers[2].name in shown and "def " not in shown
