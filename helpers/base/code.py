@@ -24,6 +24,7 @@ PACKAGE = ROOT / "helpers"
 FOR_ANNOTATIONS = frozenset({"typing", "collections.abc", "__future__"})
 # Rooms that keep and describe, and whose own code is in no result: data are known by their content.
 _NOT_COMPUTING = ("base", "data")
+_COMPUTING = "data/audit"  # in there, what computes something of data
 _MOST_KNOWN = 2000  # files whose digests are remembered
 
 
@@ -67,18 +68,23 @@ def imported_files(sources: Iterable[str], package: Path) -> list[Path]:
 def code_digest(*makers: object, apart: Iterable[str] = ()) -> str:
     """Condense the code of functions, classes or modules with all of this package that they import.
 
-    The rooms `base` and `data` are left out, and so are the modules named in `apart`, such as
+    The rooms `base` and `data` are left out, but for `data.audit`, and so are the modules named in `apart`, such as
     "helpers.training.recipes": what they give has to be known otherwise. What is defined in a notebook counts by its
     own text. Raises TypeError on what has no Python source.
     """
     texts = {text for maker in makers for text in _texts(maker)}
     left_out = {PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py") for name in apart}
     files = [path for path in imported_files(texts, PACKAGE) if path not in left_out | {PACKAGE / "__init__.py"}]
-    files = [path for path in files if path.relative_to(PACKAGE).parts[0] not in _NOT_COMPUTING]
+    files = [path for path in files if _computes(path)]
     lines = [f"{path.relative_to(PACKAGE)} {read_text(_text(path), PACKAGE.name).digest}" for path in files]
     lines += sorted(read_text(text, PACKAGE.name).digest for text in texts)
     _remember()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _computes(path: Path) -> bool:
+    inside = path.relative_to(PACKAGE)
+    return inside.parts[0] not in _NOT_COMPUTING or inside.is_relative_to(_COMPUTING)
 
 
 @cache

@@ -125,6 +125,20 @@ def test_code_is_that_of_all_that_it_imports_but_of_what_only_keeps(package: Pat
     assert code.code_digest(loop, apart=["helpers.networks.fast"]) not in (before, changed)
 
 
+def test_what_is_kept_of_an_audit_is_known_by_its_code(package: Path) -> None:
+    from types import ModuleType
+
+    audit = package / "data/audit/suspects.py"
+    audit.parent.mkdir()
+    audit.write_text("from helpers.data import reading\nFOLDS = 5\n")
+    makers = ModuleType("helpers.data.audit.suspects"), ModuleType("helpers.training.loop")
+    suspects, loop = map(code.code_digest, makers)
+    (package / "data/reading.py").write_text("SIZE = 2\n")
+    assert [*map(code.code_digest, makers)] == [suspects, loop]
+    audit.write_text("from helpers.data import reading\nFOLDS = 2\n")
+    assert code.code_digest(makers[0]) != suspects and code.code_digest(makers[1]) == loop
+
+
 def test_a_process_goes_by_the_code_that_it_has_loaded(package: Path) -> None:
     from types import ModuleType
 
