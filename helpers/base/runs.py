@@ -11,7 +11,7 @@ from helpers.base.files import ROOT, locked, read_json, reports_folder, write_js
 from helpers.base.legal import check_values
 from helpers.base.notebook import UsageError, find_notebooks, read_parameters
 
-RECORD = "run.json"
+RECORD, USES = "run.json", "uses"  # in a run's folder: what it is, and which kept files it asked for
 KEPT = ".kept"  # in the folder of runs: what was computed, by the fingerprint of the data
 RUN_VARIABLE = "RUN"  # of the environment: a name of one's own for the run's folder
 BUILD_VARIABLE = "REPORT_OF"  # of a kernel's environment: the run whose report is under way
@@ -195,9 +195,9 @@ class Uses:
             self._write()
 
     def _write(self) -> None:
-        write_json(self._run / "uses" / f"{self._label}.json", self._names)
+        write_json(self._run / USES / f"{self._label}.json", self._names)
 
 
 def uses(run: Path) -> set[str]:
     """Name the kept files that a run has asked for."""
-    return {name for path in (run / "uses").glob("*.json") for name in json.loads(path.read_text(encoding="utf-8"))}
+    return {name for path in (run / USES).glob("*.json") for name in json.loads(path.read_text(encoding="utf-8"))}

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from helpers.base.files import ROOT, cache_folder, read_json, reports_folder
 from helpers.base.notebook import Place, UsageError, find_notebooks
-from helpers.base.runs import KEPT, RECORD, read_run, uses
+from helpers.base.runs import KEPT, RECORD, USES, read_run, uses
 from helpers.base.words import show, stored
 from helpers.build import stale
 from helpers.data.datasets import identify
@@ -24,13 +24,15 @@ _ASKED = (
 
 
 def find_runs(reports: Path) -> list[Path]:
-    """List the folders of runs, by name."""
-    return sorted(path.parent for path in reports.glob(f"*/{RECORD}"))
+    """List the folders of runs, by name; also those of which only what they use is known."""
+    return sorted({path.parent for name in (RECORD, USES) for path in reports.glob(f"*/{name}")})
 
 
 def describe(run: Path) -> str:
     """Say in one line what a run is of, when and how large it is, its numbers, and whether it is up to date."""
     record, answers = read_run(run), [read_json(run / "answers" / f"{name}.json") for name in _printed(run)]
+    if not record:
+        return f"{run.name}: no {RECORD} says what it is; what it uses is kept, {size_text(_size(run))}"
     days = [read_json(path).get("day", "") for path in (run / "answers").glob("*.stamp.json")]
     words = [show(stored(record.get("title", "?"))), *(f"{key} {record.get(key, '?')}" for key in ("recipe", "seed"))]
     words += [max(days, default="not finished"), size_text(_size(run)), *_numbers(answers)]

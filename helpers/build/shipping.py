@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from helpers.base.files import ROOT, reports_folder
-from helpers.base.runs import Recipe, chosen_trainings, name_run
-from helpers.data.datasets import load_dataset
+from helpers.base.runs import Recipe, chosen_trainings
+from helpers.data.datasets import claim_run, load_dataset
 from helpers.grade.confusion import accuracy_table
 from helpers.networks.own.source import NetworkError, label, preferred_side, read_source
 from helpers.run import Run
 from helpers.training import pretrained
+from helpers.training.batches import balances
 from helpers.training.loop import Trained
 from helpers.training.networks import recipe_about
 from helpers.training.pretrained import PretrainedError, PretrainedNetworks
@@ -43,11 +44,10 @@ def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "
     usual = load_dataset(dataset, image_size=side or None)
     chosen = recipe_about(get_recipe(recipe), source, usual.evidence is not None)
     named = label(source, recipe)
-    folder = reports / name_run(usual.name, recipe, seed, side, named, trainings=chosen_trainings(recipe))
-    if usual.missing != ("test",):
-        return Run(folder, usual, chosen, seed, own=own)
-    kept = load_dataset(dataset, image_size=side or None, keep_training=True)
-    return Run(folder.with_name(f"{folder.name}-shipping"), kept, chosen, seed, own=own)
+    apart = usual.missing == ("test",)
+    data = load_dataset(dataset, image_size=side or None, keep_training=True) if apart else usual
+    asked = (recipe, seed, reports, side, named, chosen_trainings(recipe), "-shipping" if apart else "")
+    return Run(claim_run(data, *asked, balance=balances(recipe)), data, chosen, seed, own=own)
 
 
 def train_all(run: Run, names: Sequence[str] = ()) -> None:

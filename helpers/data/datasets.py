@@ -105,16 +105,20 @@ def claim_run(
     image_size: int,
     network: str = "",
     trainings: int = 0,
+    ending: str = "",
     **facts: object,
 ) -> Path:
-    """Give the folder of the run of these data, recipe, seed, size and network, with its record; see `runs.claim`."""
+    """Give the folder of the run of these data, recipe, seed, size and network, with its record; see `runs.claim`.
+
+    ending: of the folder's name, where a run is apart from that of a report.
+    """
     usual = FER2013_SIZE if dataset.title == "FER2013" or dataset.evidence is not None else OTHER_SIZE
     size = 0 if image_size == usual else image_size
     record = {"dataset": dataset.name, "recipe": recipe, "seed": seed, "image_size": size, "network": network}
     record |= {"title": plain("title", dataset.title), "notes": plain("notes", dataset.reading.sentences())}
     record |= {"fingerprint": dataset.fingerprint, "reading": dataset.reading.as_json(), "trainings": trainings}
     name = runs.name_run(dataset.name, recipe, seed, size, network, bool(facts.get("balance")), trainings)
-    return runs.claim(reports, name, record | facts)
+    return runs.claim(reports, name + ending, record | facts)
 
 
 def write_skipped(path: Path, skipped: Sequence[tuple[str, str]]) -> None:

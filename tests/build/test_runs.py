@@ -52,6 +52,18 @@ def test_what_a_notebook_asked_for_when_it_ran_before_is_forgotten(reports: Path
     assert "own_0.npz" in left(reports) and "cnn_1.keras" not in left(reports)
 
 
+def test_networks_that_were_trained_without_a_report_are_needed_and_listed(
+    reports: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Uses(reports / "spots-cpu").note("old_2.npz")  # as `make train` left it before it wrote a record
+    assert left(reports) == {".cnn_9.checkpoint", "gone"}
+    monkeypatch.setenv("REPORTS", str(reports))
+    runs.list_runs()
+    assert "spots-cpu: no run.json says what it is; what it uses is kept, 0.0 MB" in capsys.readouterr().out
+    runs.clean(reports, reports.parent / "cache", "spots-cpu", None)
+    assert "old_2.npz" in left(reports)
+
+
 def test_without_a_terminal_nothing_is_deleted_and_on_one_each_group_is_asked_for(
     reports: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

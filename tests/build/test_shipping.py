@@ -17,6 +17,7 @@ from helpers.base.files import ROOT, write_json
 from helpers.build import report as driver
 from helpers.build import shipping
 from helpers.build.execute import run_notebook
+from helpers.build.runs import describe, find_runs
 from helpers.data.datasets import Dataset
 from helpers.networks.own.source import NetworkError
 from helpers.run import Run, open_run
@@ -81,6 +82,8 @@ def test_networks_that_are_shipped_learn_from_all_training_images(tables: dict[s
     assert without.dataset.validates_on_test and not complete.dataset.validates_on_test
     # apart from the networks of a report on the same data, which keep a tenth of the training images back
     assert without.folder == tmp_path / "one-tiny-shipping" and complete.folder == tmp_path / "two-tiny"
+    assert find_runs(tmp_path) == [without.folder, complete.folder]
+    assert describe(without.folder).startswith("one-tiny-shipping: FER2013, recipe tiny, seed 0, not finished")
 
 
 def test_every_network_of_a_recipe_is_trained_once(
