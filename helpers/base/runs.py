@@ -25,7 +25,7 @@ Recipe = Literal["quick", "full", "cpu", "pretrained", "tiny"]
 RECIPES: tuple[str, ...] = get_args(Recipe)
 
 
-_NAMED = ("fingerprint", "recipe", "seed", "image_size", "network", "trainings")  # what sets runs of one name apart
+_NAMED = ("fingerprint", "recipe", "seed", "image_size", "network", "trainings", "balance")  # what sets runs apart
 SEEDS_VARIABLE = "SEEDS"  # of the environment: how often each compared network is trained; "0": as the recipe says
 
 

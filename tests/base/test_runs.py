@@ -60,6 +60,17 @@ def test_a_name_of_ones_own_is_taken_unless_it_is_another_runs(tmp_path: Path, m
         runs.claim(tmp_path, "faces", FACES)
 
 
+def test_a_name_of_ones_own_guards_all_that_sets_runs_of_one_name_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUN", "mine")
+    folder = runs.claim(tmp_path, "faces", FACES)  # as an older program, which knew of no balance, left it
+    assert runs.claim(tmp_path, "faces", {**FACES, "balance": False}) == folder
+    with pytest.raises(UsageError, match="balance False and not True"):
+        runs.claim(tmp_path, "faces", {**FACES, "balance": True})
+    assert runs.claim(tmp_path, "faces", FACES) == folder
+
+
 def test_a_folder_of_runs_is_the_environments_unless_a_notebook_names_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
