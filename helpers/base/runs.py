@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -153,7 +154,8 @@ def folder_of_answer(run: Path, notebook: str, recipe: str, own: Mapping[str, An
     """Say where a notebook's answer goes: into the run, or beside it where its parameters are not the report's.
 
     While a report is made, into the run. By hand, also where the parameters are those of the report's answer or, as
-    long as there is none, the notebook's defaults; else into a folder of the run that is named after what differs.
+    long as there is none, the notebook's defaults; else into a folder of the run that is named after what differs,
+    with the beginning of its hash where that is no name of a folder.
     """
     if os.environ.get(BUILD_VARIABLE) == str(run):
         return run
@@ -161,7 +163,9 @@ def folder_of_answer(run: Path, notebook: str, recipe: str, own: Mapping[str, An
     if not own or any(own == one for one in usual):
         return run
     differing = [f"{name}={value}" for name, value in own.items() if usual[0].get(name, value) != value]
-    name = "".join(c if c.isalnum() or c in "=.,_-" else "_" for c in ",".join(differing))[:80]
+    said = ",".join(differing)
+    name = "".join(c if c.isalnum() or c in "=.,_-" else "_" for c in said)[:80]
+    name += "" if name == said else f"-{sha256(said.encode()).hexdigest()[:6]}"
     folder = run / "by-hand" / (name or notebook)
     print(f"With {', '.join(differing)} this answer is kept in {folder}, and the report's stays as it is.", flush=True)
     return folder

@@ -107,3 +107,13 @@ def test_an_answer_by_hand_with_parameters_of_its_own_lies_beside_the_reports(
     assert asked(tmp_path, LAYER=3) == tmp_path and asked(tmp_path) == tmp_path / "by-hand" / "LAYER=0"
     monkeypatch.setenv("REPORT_OF", str(tmp_path))
     assert asked(tmp_path) == tmp_path
+
+
+def test_answers_by_hand_of_other_parameters_never_share_a_folder(tmp_path: Path) -> None:
+    def beside(name: str) -> Path:
+        return runs.folder_of_answer(tmp_path, NOTEBOOK, "tiny", {"CLASS": name})
+
+    long = [beside("a" * 90 + end) for end in "xy"]
+    assert long[0] != long[1] and all(len(folder.name) < 90 for folder in long)
+    assert len({*map(beside, ("a b", "a/b", "a_b"))}) == 3 and beside("a b") == beside("a b")
+    assert beside("a_b").name == "CLASS=a_b"
