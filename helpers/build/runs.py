@@ -2,8 +2,9 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -13,6 +14,7 @@ from helpers.base.runs import KEPT, RECORD, USES, read_run, uses
 from helpers.base.words import show, stored
 from helpers.build import stale
 from helpers.data.datasets import identify
+from helpers.data.options import read_options
 from helpers.data.sources import DatasetError
 
 # Of a stamp, what is not looked up anew here: what was asked for, and not what it was made with.
@@ -58,7 +60,11 @@ def _numbers(answers: Sequence[dict]) -> list[str]:
 
 def why_old(run: Path) -> str | None:
     """Say in one clause why a run's report would have to be made again; None if it stands as it is."""
-    notebooks = find_notebooks(ROOT / "notebooks")
+    notebooks, record = find_notebooks(ROOT / "notebooks"), read_run(run)
+    try:
+        data = _data_now(record)
+    except DatasetError:
+        return f"its data are not there ({record['source']})"
     versions = stale.package_versions(ROOT / "requirements.txt")
     for name in _printed(run):
         place = notebooks.get(name, Place())
@@ -66,7 +72,7 @@ def why_old(run: Path) -> str | None:
         before = read_json(stale.stamp_path(answer)).get("components", {})
         kept = {key: value for key, value in before.items() if key.startswith("parameter ")}
         asked = {key: before[key] for key in _ASKED if key in before}
-        if data := _data_now(run):
+        if data:
             asked["the data"] = data
         needed = [run / "answers" / f"{other}.json" for other in place.needs]
         made = stale.components(ROOT / "notebooks" / f"{name}.ipynb", ROOT / "helpers", {}, asked | versions, needed)
@@ -76,13 +82,15 @@ def why_old(run: Path) -> str | None:
     return f"without its {' and '.join(map(str.upper, lacking))}" if lacking else None
 
 
-def _data_now(run: Path) -> str:
-    """Give the fingerprint of a run's data as they are now; "" where they are not to be found any more."""
-    record = read_run(run)
-    try:
-        return f"sha256:{identify(str(record['source']), image_size=record['image_size'] or None).fingerprint}"
-    except (DatasetError, KeyError):
+def _data_now(record: Mapping[str, Any]) -> str:
+    """Give the fingerprint of a run's data as they are now, read as the run read them; "" of one opened by hand.
+
+    Raises DatasetError where they are not to be found any more.
+    """
+    if "source" not in record:
         return ""
+    options = read_options(record.get("environment", {}))
+    return f"sha256:{identify(record['source'], None, record.get('image_size') or None, options).fingerprint}"
 
 
 def unneeded(reports: Path, cache: Path) -> list[Path]:

@@ -5,17 +5,21 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from kill_report import write_images
 
-from helpers.base.notebook import UsageError
-from helpers.base.runs import KEPT, Uses, claim
-from helpers.build import runs
+from helpers.base.files import ROOT, write_json
+from helpers.base.notebook import UsageError, find_notebooks
+from helpers.base.runs import KEPT, Uses, claim, read_run
+from helpers.build import runs, stale
+from helpers.data.datasets import identify
+from helpers.data.options import Options
 
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
     """Two runs of the same data that share a network, and what a third has left behind."""
     folder = tmp_path / "reports"
-    facts = {"fingerprint": "abc", "recipe": "quick", "image_size": 0, "title": "Spots", "source": "nowhere"}
+    facts = {"fingerprint": "abc", "recipe": "quick", "image_size": 0, "title": "Spots", "source": "faces"}
     for seed in (0, 1):
         run = claim(folder, f"spots-{seed}", {**facts, "seed": seed})
         noted = Uses(run)
@@ -104,3 +108,20 @@ def test_a_report_of_some_questions_is_judged_by_their_answers(reports: Path) ->
     first, second = map(runs.describe, runs.find_runs(reports))
     assert "to be made again (03_confusion_matrix" in first
     assert "to be made again (01_train_cnn" in second
+
+
+def test_data_are_looked_up_as_the_run_read_them_and_said_to_be_gone(
+    reports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stale, "components", lambda *given: {"the data": given[3]["the data"]})
+    image = write_images(reports.parent / "spots", per_class=1)
+    known = {"source": str(image), "fingerprint": identify(str(image), options=Options(fit="pad")).fingerprint}
+    run = claim(reports, "padded", {"image_size": 0, "environment": {"FIT": "pad"}, **known})
+    for name in find_notebooks(ROOT / "notebooks"):
+        write_json(run / "answers" / f"{name}.json", {})
+        stale.write_stamp(run / "answers" / f"{name}.json", {"the data": f"sha256:{known['fingerprint']}"})
+    assert runs.why_old(run) == "without its PDF and HTML"
+    write_json(run / "run.json", {**read_run(run), "environment": {}})
+    assert runs.why_old(run) == "to be made again (01_train_cnn: the data changed)"
+    image.rename(image.with_name("elsewhere"))
+    assert runs.why_old(run) == f"its data are not there ({image})"
