@@ -93,15 +93,18 @@ def _data_now(record: Mapping[str, Any]) -> str:
     return f"sha256:{identify(record['source'], None, record.get('image_size') or None, options).fingerprint}"
 
 
-def unneeded(reports: Path, cache: Path) -> list[Path]:
-    """List what no run needs: networks, results and half-finished trainings, and decoded data."""
+def unneeded(reports: Path, cache: Path) -> dict[str, list[Path]]:
+    """List by a title what no run needs: networks, results and half-finished trainings; and decoded data.
+
+    Decoded data serve the runs of every folder of runs, of which this one alone is known; the title says so.
+    """
     runs = find_runs(reports)
     needed = {name for run in runs for name in uses(run)}
     of_runs = {str(read_run(run).get("fingerprint", "")).removesuffix("-kept") for run in runs}
     needed |= {f".{name}.lock" for name in needed} | {f".{Path(name).stem}.checkpoint" for name in needed}
     kept = [path for path in reports.glob(f"{KEPT}/*/*") if path.name not in needed]
     decoded = [path.parent for path in cache.glob("*/dataset.json") if path.parent.name not in of_runs]
-    return sorted(kept) + sorted(decoded)
+    return {"what no run needs": sorted(kept), f"decoded data of no run in {reports}": sorted(decoded)}
 
 
 def _size(path: Path) -> int:
@@ -145,7 +148,7 @@ def clean(reports: Path, cache: Path, name: str, ask: Callable[[str], str] | Non
         check_idle(chosen)
         print(f"{name} is deleted, {size_text(delete(chosen))}; what no other run needs goes with `make clean`.")
         return
-    groups = {"what no run needs": unneeded(reports, cache), "all runs": runs}
+    groups = {**unneeded(reports, cache), "all runs": runs}
     for title, paths in groups.items():
         print(f"{title}: {size_text(sum(map(_size, paths)))}")
         print("\n".join(f"  {path.relative_to(reports) if path.is_relative_to(reports) else path}" for path in paths))

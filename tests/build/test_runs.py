@@ -38,7 +38,7 @@ def reports(tmp_path: Path) -> Path:
 
 
 def left(reports: Path) -> set[str]:
-    return {path.name for path in runs.unneeded(reports, reports.parent / "cache")}
+    return {path.name for group in runs.unneeded(reports, reports.parent / "cache").values() for path in group}
 
 
 def test_what_no_run_needs_is_told_from_what_one_does(reports: Path) -> None:
@@ -76,6 +76,8 @@ def test_without_a_terminal_nothing_is_deleted_and_on_one_each_group_is_asked_fo
         runs.clean(reports, cache, "", None)
     assert {*reports.rglob("*")} == before and ".kept/abc/old_2.npz" in capsys.readouterr().out
     runs.clean(reports, cache, "", lambda asked: "y" if "no run needs" in asked else "")
+    assert left(reports) == {"gone"}  # which runs in another folder may need
+    runs.clean(reports, cache, "", lambda asked: "y" if f"decoded data of no run in {reports}" in asked else "")
     assert left(reports) == set() and len(runs.find_runs(reports)) == 2 and (cache / "abc").is_dir()
     runs.clean(reports, cache, "", lambda asked: "y")
     assert runs.find_runs(reports) == []
