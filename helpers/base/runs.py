@@ -203,5 +203,12 @@ class Uses:
 
 
 def uses(run: Path) -> set[str]:
-    """Name the kept files that a run has asked for."""
-    return {name for path in (run / USES).glob("*.json") for name in json.loads(path.read_text(encoding="utf-8"))}
+    """Name the kept files that a run has asked for; UsageError where that cannot be read."""
+    names: set[str] = set()
+    for path in (run / USES).glob("*.json"):
+        try:
+            names |= {*json.loads(path.read_text(encoding="utf-8"))}
+        except (ValueError, TypeError):
+            why = f"{path} is damaged, so that what {run.name} needs is not known"
+            raise UsageError(f"{why}; delete that file, or the run.") from None
+    return names

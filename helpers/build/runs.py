@@ -162,9 +162,13 @@ def clean(reports: Path, cache: Path, name: str, ask: Callable[[str], str] | Non
 
 def list_runs() -> None:
     """Print every run, one a line, then what is kept for all of them."""
-    for run in find_runs(reports_folder()):
+    reports, runs = reports_folder(), find_runs(reports_folder())
+    for run in runs:
         print(describe(run), flush=True)
-    print(f"kept for all of them: {size_text(sum(map(_size, reports_folder().glob(f'{KEPT}/*'))))}")
+    if not runs:
+        print(f"There is no run in {reports}.")
+    if runs or (reports / KEPT).is_dir():
+        print(f"kept for all of them: {size_text(sum(map(_size, reports.glob(f'{KEPT}/*'))))}")
 
 
 def clean_up(run: str = "") -> None:

@@ -91,6 +91,24 @@ def test_a_run_that_is_not_there_or_is_being_made_is_one_sentence(reports: Path)
     assert (reports / "spots-0").is_dir()
 
 
+@pytest.mark.parametrize("damaged", ["", '["cnn_1.k', "7"])
+def test_where_what_a_run_needs_cannot_be_read_nothing_is_offered(reports: Path, damaged: str) -> None:
+    file = reports / "spots-0" / "uses" / "01_train_cnn.json"
+    file.write_text(damaged)
+    with pytest.raises(UsageError, match=f"{file} is damaged, so that what spots-0 needs is not known; delete"):
+        left(reports)
+    runs.clean(reports, reports.parent / "cache", "spots-0", None)
+    assert "own_0.npz" in left(reports) and "own_1.npz" not in left(reports)
+
+
+def test_of_a_folder_without_runs_that_alone_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REPORTS", str(tmp_path / "nowhere"))
+    runs.list_runs()
+    assert capsys.readouterr().out == f"There is no run in {tmp_path / 'nowhere'}.\n"
+
+
 def test_a_run_is_described_in_one_line(
     reports: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
