@@ -28,7 +28,7 @@ from helpers.networks.chunks import FEWEST, as_many_as_last
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
 from helpers.networks.own import built, proof
-from helpers.networks.own.source import Source, label, preferred_side, read_source
+from helpers.networks.own.source import Source, facts_of_run, preferred_side, read_source
 from helpers.networks.precision import describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
@@ -393,7 +393,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     chosen = recipe_about(recipes.get_recipe(recipe), source, loaded.evidence is not None)
     words.keep(loaded.class_names)
     plots.missing_characters("".join(loaded.class_names))  # has fonts of this machine help out in figures
-    place, often, balance = runs.place_of(reports), runs.chosen_trainings(recipe), balances(recipe)
-    folder = claim_run(loaded, recipe, seed, place, image_size, label(source, recipe), often, balance=balance)
+    facts = {"balance": balances(recipe), **facts_of_run(source, recipe)}
+    folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size, **facts)
     write_skipped(folder / "skipped.csv", loaded.skipped)
     return Run(folder, loaded, chosen, seed, shipped, None if isinstance(source, str) else source)

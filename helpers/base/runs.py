@@ -26,7 +26,11 @@ Recipe = Literal["quick", "full", "cpu", "pretrained", "tiny"]
 RECIPES: tuple[str, ...] = get_args(Recipe)
 
 
-_NAMED = ("fingerprint", "recipe", "seed", "image_size", "network", "trainings", "balance")  # what sets runs apart
+# What sets runs of one name apart; an older run does not say all of it, and is taken for the one that is asked for.
+_NAMED = ("fingerprint", "recipe", "seed", "image_size", "network", "trainings", "balance")
+_UNSAID = ("network_place", "precision")
+# What the name does not tell, and the beginning of which is put behind it.
+_BEHIND = {"fingerprint": "other data", "network_place": "another network of that name"}
 SEEDS_VARIABLE = "SEEDS"  # of the environment: how often each compared network is trained; "0": as the recipe says
 
 
@@ -46,12 +50,13 @@ def chosen_trainings(recipe: str = "", trained: bool = False) -> int:
 
 
 def name_run(
-    data: str, recipe: str, seed: int, image_size: int = 0, network: str = "", balance: bool = False, trainings: int = 0
-) -> str:
+    data: str, recipe: str, seed: int, image_size: int = 0, network: str = "", balance: bool = False,
+    trainings: int = 0, precision: str = "",
+) -> str:  # fmt: skip
     """Name a run's folder: the data, then recipe, seed, size (0: usual), network and so on where you chose these."""
     parts = [recipe if recipe != "quick" else "", f"seed{seed}" if seed else ""]
     parts += [f"{image_size}px" if image_size else "", network, "balanced" if balance else ""]
-    parts.append(f"{trainings}seeds" if trainings else "")
+    parts += [f"{trainings}seeds" if trainings else "", precision]
     return "-".join([data, *filter(None, parts)])
 
 
@@ -83,23 +88,24 @@ def check_name(reports: Path, record: Mapping[str, Any]) -> str:
     own = os.environ.get(RUN_VARIABLE, "")
     if own and (Path(own).name != own or own.startswith(".")):
         raise UsageError(f"RUN={own} is no name of a folder; choose one without slashes that begins with no dot.")
-    if own and (other := _difference(reports / own, record, tuple(key for key in _NAMED if key in record))):
+    if own and (other := _difference(reports / own, record, tuple(key for key in (*_NAMED, *_UNSAID) if key in record))):
         raise UsageError(f"{reports / own} holds another run ({other}); choose another name than RUN={own}.")
     return own
 
 
 def claim(reports: Path, name: str, record: Mapping[str, Any]) -> Path:
-    """Give the folder of a run and write its record there; where it holds other data, one beside it, and say so.
+    """Give the folder of a run and write its record there; where it holds another, one beside it, and say so.
 
     name: by `name_run`; the environment's RUN goes before it. record: what the run is, with `fingerprint`, `recipe`,
-    `seed`, `image_size`, `network` and `trainings`. Raises UsageError where RUN names the folder of another run.
+    `seed`, `image_size`, `network` and so on. Raises UsageError where RUN names the folder of another run.
     """
     with locked(reports / ".runs.lock"):
         own = check_name(reports, {**dict.fromkeys(_NAMED), **record})
         folder = reports / (own or name)
-        if not own and _difference(folder, record, ("fingerprint",)):
-            folder = reports / f"{name}-{record['fingerprint'][:6]}"
-            print(f"{reports / name} holds a run of other data, so this one is {folder.name}.", flush=True)
+        for key, held in _BEHIND.items():
+            if not own and key in record and _difference(folder, record, (key,)):
+                taken, folder = folder, folder.with_name(f"{folder.name}-{record[key][:6]}")
+                print(f"{taken} holds a run of {held}, so this one is {folder.name}.", flush=True)
         before = read_run(folder)
         if before != {**before, **record}:
             write_json(folder / RECORD, {**before, **record})
@@ -125,6 +131,7 @@ def _difference(folder: Path, record: Mapping[str, Any], keys: tuple[str, ...]) 
     before = read_run(folder)
     if not before:
         return "made without this program" if (folder / "report.pdf").exists() else ""
+    before = {key: record.get(key) for key in _UNSAID} | before
     old, new = ([str(one.get(key) or "").removesuffix("-kept") for key in keys] for one in (before, record))
     found = [key for key, one, other in zip(keys, old, new) if one != other]
     return ", ".join(f"{key} {before.get(key)} and not {record.get(key)}" for key in found)

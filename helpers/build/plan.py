@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from helpers.base.files import ROOT, cache_folder, cache_notes, reports_folder, write_atomically
 from helpers.base.folders import file_sha256
@@ -21,7 +22,9 @@ from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, loa
 from helpers.data.options import VARIABLES
 from helpers.networks.own import opening
 from helpers.networks.own.backbone import Backbone
-from helpers.networks.own.source import CUSTOM, NAMED, NETWORK, PREPROCESS, WEIGHTS, label, preferred_side, read_source
+from helpers.networks.own.source import (
+    CUSTOM, NAMED, NETWORK, PREPROCESS, WEIGHTS, facts_of_run, preferred_side, read_source,
+)  # fmt: skip
 from helpers.networks.precision import describe_precision
 from helpers.report.handin import HandIn, read_hand_in
 from helpers.training import pretrained
@@ -190,10 +193,11 @@ def choose_questions(questions: Sequence[str], places: Mapping[str, Place]) -> t
 
 def _claim(loaded: Dataset, source: str, recipe: str, seed: int, image_size: int, reports: Path) -> Path:
     """Give the run's folder, which is made here, once all else is known to be right."""
-    named, often = label(read_source(recipe), recipe), chosen_trainings(recipe)
     chosen = {name: os.environ.get(name) or usual for name, usual in MADE_WITH.items()}
-    facts = {"balance": balances(), "environment": {name: v for name, v in chosen.items() if v != MADE_WITH[name]}}
-    return claim_run(loaded, recipe, seed, reports, image_size, named, often, source=source, **facts)
+    facts: dict[str, Any] = {"balance": balances()}
+    facts["environment"] = {name: v for name, v in chosen.items() if v != MADE_WITH[name]}
+    facts |= facts_of_run(read_source(recipe), recipe)
+    return claim_run(loaded, recipe, seed, reports, image_size, source=source, **facts)
 
 
 def _network(recipe: str, data: Dataset, reports: Path) -> str:

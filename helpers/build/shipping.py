@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from helpers.base.files import ROOT, reports_folder
-from helpers.base.runs import Recipe, chosen_trainings
+from helpers.base.runs import Recipe
 from helpers.data.datasets import claim_run, load_dataset
 from helpers.grade.confusion import accuracy_table
-from helpers.networks.own.source import NetworkError, label, preferred_side, read_source
+from helpers.networks.own.source import NetworkError, facts_of_run, preferred_side, read_source
 from helpers.run import Run
 from helpers.training import pretrained
 from helpers.training.batches import balances
@@ -43,11 +43,11 @@ def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "
     side = preferred_side(recipe)
     usual = load_dataset(dataset, image_size=side or None)
     chosen = recipe_about(get_recipe(recipe), source, usual.evidence is not None)
-    named = label(source, recipe)
     apart = usual.missing == ("test",)
     data = load_dataset(dataset, image_size=side or None, keep_training=True) if apart else usual
-    asked = (recipe, seed, reports, side, named, chosen_trainings(recipe), "-shipping" if apart else "")
-    return Run(claim_run(data, *asked, balance=balances(recipe)), data, chosen, seed, own=own)
+    facts = {"balance": balances(recipe), **facts_of_run(source, recipe)}
+    folder = claim_run(data, recipe, seed, reports, side, "-shipping" if apart else "", **facts)
+    return Run(folder, data, chosen, seed, own=own)
 
 
 def train_all(run: Run, names: Sequence[str] = ()) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -103,21 +103,21 @@ def claim_run(
     seed: int,
     reports: Path,
     image_size: int,
-    network: str = "",
-    trainings: int = 0,
     ending: str = "",
-    **facts: object,
+    **facts: Any,
 ) -> Path:
-    """Give the folder of the run of these data, recipe, seed, size and network, with its record; see `runs.claim`.
+    """Give the folder of the run of these data, recipe, seed and size, with its record; see `runs.claim`.
 
-    ending: of the folder's name, where a run is apart from that of a report.
+    ending: of the folder's name, where a run is apart from that of a report. facts: further ones, of which the network,
+    the balance of classes, the trainings and the precision are in the name.
     """
     usual = FER2013_SIZE if dataset.title == "FER2013" or dataset.evidence is not None else OTHER_SIZE
     size = 0 if image_size == usual else image_size
-    record = {"dataset": dataset.name, "recipe": recipe, "seed": seed, "image_size": size, "network": network}
+    record = {"dataset": dataset.name, "recipe": recipe, "seed": seed, "image_size": size}
     record |= {"title": plain("title", dataset.title), "notes": plain("notes", dataset.reading.sentences())}
-    record |= {"fingerprint": dataset.fingerprint, "reading": dataset.reading.as_json(), "trainings": trainings}
-    name = runs.name_run(dataset.name, recipe, seed, size, network, bool(facts.get("balance")), trainings)
+    record |= {"fingerprint": dataset.fingerprint, "reading": dataset.reading.as_json()}
+    named = {key: facts[key] for key in ("network", "balance", "trainings", "precision") if key in facts}
+    name = runs.name_run(dataset.name, recipe, seed, size, **named)
     return runs.claim(reports, name + ending, record | facts)
 
 

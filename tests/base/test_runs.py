@@ -18,6 +18,7 @@ FACES = {"fingerprint": "abcdef0123", "recipe": "quick", "seed": 0, "image_size"
         (("faces", "tiny", 0, 0), "faces-tiny"),
         (("faces", "quick", 3, 96), "faces-seed3-96px"),
         (("food", "cpu", 1, 224), "food-cpu-seed1-224px"),
+        (("faces", "quick", 0, 0, "", False, 3, "float32"), "faces-3seeds-float32"),
     ],
 )
 def test_a_name_says_what_is_not_as_usual(arguments: tuple, name: str) -> None:
@@ -34,6 +35,24 @@ def test_two_archives_of_one_name_are_two_runs_and_either_is_found_again(
         assert runs.claim(tmp_path, "archive", other) == tmp_path / "archive-123456"
         assert "archive holds a run of other data, so this one is archive-123456." in capsys.readouterr().out
     assert runs.read_run(tmp_path / "archive") == FACES and runs.read_run(tmp_path / "archive-123456") == other
+
+
+def test_two_networks_of_one_name_are_two_runs_and_either_is_found_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = ({**FACES, "network": "net", "network_place": digest} for digest in ("a" * 12, "b" * 12))
+    older = {**FACES, "network": "net"}  # as a program that did not tell them apart wrote it
+    assert runs.claim(tmp_path, "faces-net", older) == tmp_path / "faces-net"
+    for _ in range(2):
+        assert runs.claim(tmp_path, "faces-net", ann) == tmp_path / "faces-net"
+        assert capsys.readouterr().out == ""
+        assert runs.claim(tmp_path, "faces-net", bob) == tmp_path / "faces-net-bbbbbb"
+        assert "holds a run of another network of that name, so this one is faces-net-b" in capsys.readouterr().out
+    for network, name in ((bob, "faces-net-123456"), (ann, "faces-net-123456-aaaaaa")):
+        assert runs.claim(tmp_path, "faces-net", {**network, "fingerprint": "123456789a"}).name == name
+    monkeypatch.setenv("RUN", "faces-net")
+    with pytest.raises(UsageError, match="holds another run .network_place"):
+        runs.claim(tmp_path, "faces-net", bob)
 
 
 def test_what_only_some_know_of_a_run_is_not_forgotten(tmp_path: Path) -> None:
