@@ -28,7 +28,7 @@ from helpers.networks.chunks import FEWEST, as_many_as_last
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
 from helpers.networks.own import built, proof
-from helpers.networks.own.source import Source, facts_of_run, preferred_side, read_source
+from helpers.networks.own.source import Source, preferred_side, read_source, traits
 from helpers.networks.precision import describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
@@ -345,9 +345,8 @@ class Run:
         With parameters that are not the report's, a notebook that is run by hand writes beside the report. Raises
         UsageError on a value that a parameter cannot have.
         """
-        depth = partial(count_convolutions, self.dataset, self.recipe.name)
-        known, data = sys._getframe(1).f_globals, self.dataset
-        own = runs.own_parameters(notebook, known, data.class_names, depth, len(data.test.labels))
+        data, depth = self.dataset, partial(count_convolutions, self.dataset, self.recipe.name)
+        own = runs.own_parameters(notebook, sys._getframe(1).f_globals, data.class_names, depth, len(data.test.labels))
         if timings.is_live():
             print(ahead.told(self, notebook, own))
         folder = runs.folder_of_answer(self.folder, notebook, self.recipe.name, own)
@@ -356,6 +355,7 @@ class Run:
             runs.record_parameters(folder, notebook, own)
         made_with = {"recipe": self.recipe.name, "seed": self.seed, "balance": balances(), "dataset": data.name}
         made_with |= {"data": data.fingerprint, "precision": describe_precision(), "image_size": data.image_shape[0]}
+        made_with |= {"network": runs.read_run(self.folder).get("network", ""), "trainings": self.recipe.trainings}
         about = {"run": made_with, "parameters": own, "classes": list(data.class_names)}
         answer = Answer(folder, notebook, title, question, about)
         print(*(() if notebook == diagnosis.TRAINING else self.warn(answer)), sep="\n", end="")
@@ -393,7 +393,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     chosen = recipe_about(recipes.get_recipe(recipe), source, loaded.evidence is not None)
     words.keep(loaded.class_names)
     plots.missing_characters("".join(loaded.class_names))  # has fonts of this machine help out in figures
-    facts = {"balance": balances(recipe), **facts_of_run(source, recipe)}
+    facts = {"balance": balances(recipe), **traits(source, recipe)}
     folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size, **facts)
     write_skipped(folder / "skipped.csv", loaded.skipped)
     return Run(folder, loaded, chosen, seed, shipped, None if isinstance(source, str) else source)

@@ -10,6 +10,7 @@ import pytest
 from conftest import toy_dataset
 
 from helpers.answers import load_answer
+from helpers.base.files import write_json
 from helpers.base.runs import read_run
 from helpers.data.datasets import Split
 from helpers.grade.confusion import class_report
@@ -293,6 +294,7 @@ def test_what_was_left_out_is_listed_in_the_run_and_no_longer_when_it_is_repaire
 
 def test_the_record_and_every_answer_say_with_what_they_were_made(run: Run) -> None:
     own = {"PAIRS": 3, "CLASSES": 40, "IMAGES": 7}
+    write_json(run.folder / "run.json", {"network": "vgg9"})
     for cell in (own, own | {"PAIRS": 2}):  # the second is by hand, and not the report's
         names = {"run": run, **cell}
         exec("run.answer('03_confusion_matrix', 'title', 'question').save()", names)
@@ -301,6 +303,7 @@ def test_the_record_and_every_answer_say_with_what_they_were_made(run: Run) -> N
     for answer, pairs in zip(answers, (3, 2), strict=True):
         assert answer["parameters"] == own | {"PAIRS": pairs}
         made_with = {"dataset": "toy", "data": "toy", "image_size": 24, "recipe": "tiny", "seed": 0}
+        made_with |= {"network": "vgg9", "trainings": run.recipe.trainings}
         assert made_with.items() <= answer["run"].items()
     assert read_run(run.folder)["parameters"] == {"03_confusion_matrix": own}
 

@@ -27,8 +27,8 @@ RECIPES: tuple[str, ...] = get_args(Recipe)
 
 
 # What sets runs of one name apart; an older run does not say all of it, and is taken for the one that is asked for.
-_NAMED = ("fingerprint", "recipe", "seed", "image_size", "network", "trainings", "balance")
 _UNSAID = ("network_place", "precision")
+_NAMED = ("fingerprint", "recipe", "seed", "image_size", "network", "trainings", "balance", *_UNSAID)
 # What the name does not tell, and the beginning of which is put behind it.
 _BEHIND = {"fingerprint": "other data", "network_place": "another network of that name"}
 SEEDS_VARIABLE = "SEEDS"  # of the environment: how often each compared network is trained; "0": as the recipe says
@@ -88,7 +88,7 @@ def check_name(reports: Path, record: Mapping[str, Any]) -> str:
     own = os.environ.get(RUN_VARIABLE, "")
     if own and (Path(own).name != own or own.startswith(".")):
         raise UsageError(f"RUN={own} is no name of a folder; choose one without slashes that begins with no dot.")
-    if own and (other := _difference(reports / own, record, tuple(key for key in (*_NAMED, *_UNSAID) if key in record))):
+    if own and (other := _difference(reports / own, record, tuple(key for key in _NAMED if key in record))):
         raise UsageError(f"{reports / own} holds another run ({other}); choose another name than RUN={own}.")
     return own
 

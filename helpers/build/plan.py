@@ -22,9 +22,7 @@ from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, loa
 from helpers.data.options import VARIABLES
 from helpers.networks.own import opening
 from helpers.networks.own.backbone import Backbone
-from helpers.networks.own.source import (
-    CUSTOM, NAMED, NETWORK, PREPROCESS, WEIGHTS, facts_of_run, preferred_side, read_source,
-)  # fmt: skip
+from helpers.networks.own.source import CUSTOM, NAMED, NETWORK, PREPROCESS, WEIGHTS, preferred_side, read_source, traits
 from helpers.networks.precision import describe_precision
 from helpers.report.handin import HandIn, read_hand_in
 from helpers.training import pretrained
@@ -196,7 +194,7 @@ def _claim(loaded: Dataset, source: str, recipe: str, seed: int, image_size: int
     chosen = {name: os.environ.get(name) or usual for name, usual in MADE_WITH.items()}
     facts: dict[str, Any] = {"balance": balances()}
     facts["environment"] = {name: v for name, v in chosen.items() if v != MADE_WITH[name]}
-    facts |= facts_of_run(read_source(recipe), recipe)
+    facts |= traits(read_source(recipe), recipe)
     return claim_run(loaded, recipe, seed, reports, image_size, source=source, **facts)
 
 

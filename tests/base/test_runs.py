@@ -51,7 +51,7 @@ def test_two_networks_of_one_name_are_two_runs_and_either_is_found_again(
     for network, name in ((bob, "faces-net-123456"), (ann, "faces-net-123456-aaaaaa")):
         assert runs.claim(tmp_path, "faces-net", {**network, "fingerprint": "123456789a"}).name == name
     monkeypatch.setenv("RUN", "faces-net")
-    with pytest.raises(UsageError, match="holds another run .network_place"):
+    with pytest.raises(UsageError, match=r"holds another run \(network_place"):
         runs.claim(tmp_path, "faces-net", bob)
 
 

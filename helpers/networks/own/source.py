@@ -135,7 +135,7 @@ def label(source: Source | str, recipe: str) -> str:
     return (os.environ.get(NAMED) or source.name).replace("/", "-")
 
 
-def facts_of_run(source: Source | str, recipe: str) -> dict[str, Any]:
+def traits(source: Source | str, recipe: str) -> dict[str, Any]:
     """Say what sets a run apart from others of the same data, recipe, seed and size.
 
     Of two networks of one name, `network_place` is the digest of where they lie: one that is edited stays the same.
