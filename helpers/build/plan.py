@@ -9,8 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from helpers.base.code import code_digest
 from helpers.base.files import ROOT, cache_folder, cache_notes, reports_folder, write_atomically
 from helpers.base.folders import file_sha256
+from helpers.base.keeper import fingerprint, versions
 from helpers.base.legal import check_values, near
 from helpers.base.machine import import_quietly
 from helpers.base.notebook import Place, UsageError, check_names, convert, find_notebooks, read_parameters
@@ -213,7 +215,8 @@ def _network(recipe: str, data: Dataset, reports: Path) -> str:
         os.environ[WEIGHTS] = str(source.weights)
     if source.custom:
         os.environ[CUSTOM] = str(source.custom)
-    tried = cache_folder() / "known" / f"network-{source.digest[:20]}-{data.fingerprint[:20]}"
+    made_from = [source.digest, data.fingerprint, code_digest(opening), versions()]
+    tried = cache_folder() / "known" / f"network-{fingerprint(made_from)[:20]}"
     if not tried.exists():
         if source.trained:
             from helpers.training.given import open_given

@@ -18,6 +18,7 @@ from helpers.base.code import file_digest, room_digest
 from helpers.base.files import ROOT, cache_folder, write_atomically
 from helpers.base.folders import Facts, content_of, keep_folder, kept_facts
 from helpers.base.legal import near
+from helpers.base.machine import installed_versions
 from helpers.base.notebook import UsageError
 from helpers.base.words import Said, plain, said, stored
 from helpers.data import cache as store
@@ -37,6 +38,7 @@ _KNOWN_FILES = {
 }
 _TAKEN_NAMES = ("faces", "sample", "")  # of run folders; only a whole disk has no name
 _ARCHIVE_ENDINGS = {".zip", ".gz", ".tar", ".tgz", ".csv", ".parquet"}
+_DECODING = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "pillow-heif")
 _SIZES = (24, 512)  # pixels a side: least that the deepest network can pool, most that is sensible to train on
 
 
@@ -167,8 +169,13 @@ def load_dataset(
             return store.write_faces(draft, image_size)
         return store.write_contents(draft, source.path, recognise(source.path, options, draft))
 
-    facts = keep_folder(folder, room_digest("data"), write)
+    facts = keep_folder(folder, _decoder(), write)
     return _open(source, folder, facts, keep_training)
+
+
+def _decoder() -> str:
+    """Say what decodes: the code of this room, and the versions of the packages that read images and tables."""
+    return f"{room_digest('data')} {installed_versions(_DECODING)}"
 
 
 def identify(
@@ -210,7 +217,7 @@ def look(
     cache = cache or cache_folder()
     options = replace(options or read_options(), image_size=image_size)
     source = identify(name_or_path, cache, image_size, options)
-    if source.path is None or kept_facts(cache / source.fingerprint, room_digest("data")):
+    if source.path is None or kept_facts(cache / source.fingerprint, _decoder()):
         dataset = load_dataset(name_or_path, cache, image_size, options=options)
         labels = dataset.train.labels
         places = ((n, i) for n in range(len(dataset.class_names)) for i in np.flatnonzero(labels == n)[:PREVIEWED])

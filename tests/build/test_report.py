@@ -22,6 +22,7 @@ from conftest import toy_dataset
 from helpers.base.files import ROOT, read_json, write_json
 from helpers.base.notebook import Place, UsageError, find_notebooks
 from helpers.base.runs import RECIPES, read_run
+from helpers.build import plan as planning
 from helpers.build import report as driver
 from helpers.build import schedule, stale
 from helpers.build.execute import run_notebook
@@ -560,6 +561,27 @@ def test_a_history_beside_a_trained_network_is_part_of_what_answers_are_made_fro
     without, one, other = map(facts, (None, "loss,acc", "loss,accuracy"))
     name = "the network's history"
     assert name not in without and one[name] != other[name] and {*one} - {*without} == {name}
+
+
+def test_a_network_that_was_tried_is_tried_again_by_other_code_or_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net.py").write_text("def build():\n    pass\n")
+    monkeypatch.setenv("NETWORK", str(tmp_path / "net.py"))
+    monkeypatch.setenv("DATA_CACHE", str(tmp_path / "cache"))
+    tried: list[object] = []
+    monkeypatch.setattr(planning.opening, "check", lambda *given: tried.append(given))
+
+    def times() -> int:
+        for _ in range(2):
+            planning._network("tiny", toy_dataset(), tmp_path)
+        return len(tried)
+
+    assert times() == 1
+    monkeypatch.setattr(planning, "versions", lambda: {"keras": "another"})
+    assert times() == 2
+    monkeypatch.setattr(planning, "code_digest", lambda *_: "changed")
+    assert times() == 3
 
 
 def test_questions_are_chosen_in_an_order_and_what_they_need_is_run_as_well() -> None:

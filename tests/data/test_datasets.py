@@ -787,6 +787,16 @@ def test_changed_code_decodes_anew_and_the_same_pixels_are_the_same_data(
     assert len(few_faces) == 2
 
 
+def test_other_versions_of_what_decodes_decode_anew(
+    monkeypatch: pytest.MonkeyPatch, few_faces: list[int], cache: Path
+) -> None:
+    load_dataset("faces", cache)
+    monkeypatch.setattr("helpers.data.datasets.installed_versions", lambda names: dict.fromkeys(names, "another"))
+    for _ in range(2):
+        load_dataset("faces", cache)
+    assert len(few_faces) == 2
+
+
 def test_other_pixels_are_other_data_to_networks(few_faces: list[int], cache: Path, tmp_path: Path) -> None:
     facts = [{"files": {"images.npy": {"sha256": digest}}} for digest in "aab"]
     first, same, other = map(folders.content_of, facts)
