@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import kill_report
 import numpy as np
 import pytest
 from kill_report import Difference, Project, check, disturb
@@ -15,7 +17,7 @@ from pypdf import PdfReader
 
 from helpers.answers import render_block
 from helpers.base import words
-from helpers.base.files import ROOT
+from helpers.base.files import ROOT, cache_folder
 from helpers.base.notebook import find_notebooks
 
 NAMES = [*find_notebooks(ROOT / "notebooks")]
@@ -165,3 +167,20 @@ def test_the_report_on_fer2013_is_whole(shared_data: Path, tmp_path: Path) -> No
     made = make_report(tmp_path, str(shared_data / "fer2013.zip"))
     assert made.returncode == 0, made.stdout + made.stderr
     check_run(tmp_path / "fer2013-tiny")
+
+
+def test_kills_keep_to_folders_of_their_own_and_say_at_the_end_what_was_not_tried(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("CNN_REPORT_TESTS", "REPORTS", "DATA_CACHE"):
+        monkeypatch.setenv(name, "")  # so that what is set below is put back
+        del os.environ[name]
+    monkeypatch.setattr(Project, "finish", lambda self: None)
+    monkeypatch.setattr(kill_report, "accompany", lambda *_: None)
+    monkeypatch.setattr(kill_report, "disturb", lambda *_: Counter(training=2))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess((), 1))  # no mount
+    assert kill_report.main(["--kills", "2"]) == 0
+    assert not cache_folder().is_relative_to(ROOT)
+    lines = capsys.readouterr().out.splitlines()
+    assert "four reports made at once, two of them of one run: all right" in lines
+    assert lines[-1] == "no disk may be mounted here, so that none was full"
