@@ -96,6 +96,23 @@ def test_a_network_is_called_in_its_run_as_the_study_says(tmp_path: Path, monkey
     assert source.label(given, "tiny") == "ann-net" and source.label("vgg9", "tiny") == "vgg9"
 
 
+def test_what_sets_a_run_apart_is_where_its_network_lies_and_how_it_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / who / "net.py" for who in ("ann", "bob")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text("def build(): pass\n")
+    ann, bob = (source.traits(source.Source(file), "tiny") for file in files)
+    assert ann["network"] == bob["network"] == "net" and ann["network_place"] != bob["network_place"]
+    files[0].write_text("def build(): return 1\n")
+    assert source.traits(source.Source(files[0]), "tiny") == ann and ann["precision"] == ""
+    monkeypatch.setenv("PRECISION", "float32")
+    assert source.traits("", "tiny")["precision"] == "float32"
+    monkeypatch.setenv("ACCELERATE", "0")
+    assert source.traits("", "tiny")["precision"] == "plain"
+
+
 def test_reports_named_nearly_alike_have_a_log_each(tmp_path: Path) -> None:
     logs = {study._log(Asked("faces", "tiny", 0, name), tmp_path) for name in ("a-b.py", "a_b.py", "x" * 250)}
     assert len(logs) == 3 and all(len(log.name) < 250 for log in logs)
