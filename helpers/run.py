@@ -27,8 +27,9 @@ from helpers.networks.architectures import multiplications
 from helpers.networks.chunks import FEWEST, as_many_as_last
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
+from helpers.networks.naming import traits
 from helpers.networks.own import built, proof
-from helpers.networks.own.source import Source, preferred_side, read_source, traits
+from helpers.networks.own.source import Source, preferred_side, read_source
 from helpers.networks.precision import describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
@@ -376,8 +377,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     """Open the run of a data set: load the data and make the run's folder.
 
     image_size: pixels a side of the images, or 0 for the data set's default, or what the network wants. Values left at
-    their defaults are those that JupyterLab was opened on.
-    With the recipe "pretrained", all training images were learned from, and so none is kept for validation.
+    their defaults are those of JupyterLab. With the recipe "pretrained", no training image is kept for validation.
     Raises ValueError on an unknown data set, recipe or seed, and on shipped networks not whole or not for these data.
     """
     asked = runs.follow_lab(dict(zip(runs.COMMON, (dataset, recipe, seed, reports, image_size))))

@@ -22,9 +22,10 @@ from helpers.build import stale
 from helpers.build.kernel import forked
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
 from helpers.data.options import VARIABLES
+from helpers.networks.naming import traits
 from helpers.networks.own import opening
 from helpers.networks.own.backbone import Backbone
-from helpers.networks.own.source import CUSTOM, NAMED, NETWORK, PREPROCESS, WEIGHTS, preferred_side, read_source, traits
+from helpers.networks.own.source import CUSTOM, NAMED, NETWORK, PREPROCESS, WEIGHTS, preferred_side, read_source
 from helpers.networks.precision import describe_precision
 from helpers.report.handin import HandIn, read_hand_in
 from helpers.training import pretrained

@@ -17,7 +17,8 @@ from helpers.base.files import ROOT, reports_folder
 from helpers.base.runs import Recipe
 from helpers.data.datasets import claim_run, load_dataset
 from helpers.grade.confusion import accuracy_table
-from helpers.networks.own.source import NetworkError, preferred_side, read_source, traits
+from helpers.networks.naming import traits
+from helpers.networks.own.source import NetworkError, preferred_side, read_source
 from helpers.run import Run
 from helpers.training import pretrained
 from helpers.training.batches import balances

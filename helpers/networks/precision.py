@@ -80,12 +80,6 @@ def describe_precision() -> str:
     return "bfloat16 where it pays" if supports_bfloat16() else "float32"
 
 
-def name_precision() -> str:
-    """Name in the name of a run what the environment asks for, on whatever machine; nothing for "auto"."""
-    chosen = requested_precision()
-    return "plain" if not accelerates() else chosen.removeprefix("auto")
-
-
 @cache
 def supports_bfloat16() -> bool:
     """Whether what trains multiplies bfloat16 numbers well; where the system does not say, it is taken not to.

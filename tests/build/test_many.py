@@ -31,6 +31,7 @@ from helpers.base.notebook import UsageError
 from helpers.build.many import compare, comparison, engines, progress, study
 from helpers.build.many.engines import Limits
 from helpers.build.many.study import Asked, combine, read_seeds, run_study
+from helpers.networks.naming import traits
 from helpers.networks.own import source
 
 REPORT = """
@@ -103,14 +104,14 @@ def test_what_sets_a_run_apart_is_where_its_network_lies_and_how_it_computes(
     for file in files:
         file.parent.mkdir()
         file.write_text("def build(): pass\n")
-    ann, bob = (source.traits(source.Source(file), "tiny") for file in files)
+    ann, bob = (traits(source.Source(file), "tiny") for file in files)
     assert ann["network"] == bob["network"] == "net" and ann["network_place"] != bob["network_place"]
     files[0].write_text("def build(): return 1\n")
-    assert source.traits(source.Source(files[0]), "tiny") == ann and ann["precision"] == ""
+    assert traits(source.Source(files[0]), "tiny") == ann and ann["precision"] == ""
     monkeypatch.setenv("PRECISION", "float32")
-    assert source.traits("", "tiny")["precision"] == "float32"
+    assert traits("", "tiny")["precision"] == "float32"
     monkeypatch.setenv("ACCELERATE", "0")
-    assert source.traits("", "tiny")["precision"] == "plain"
+    assert traits("", "tiny")["precision"] == "plain"
 
 
 def test_reports_named_nearly_alike_have_a_log_each(tmp_path: Path) -> None:

@@ -18,8 +18,6 @@ from helpers.base.checks import UserError
 from helpers.base.code import file_digest
 from helpers.base.files import ROOT
 from helpers.base.folders import file_sha256
-from helpers.base.runs import chosen_trainings
-from helpers.networks.precision import name_precision
 
 NETWORK, CUSTOM, PREPROCESS, WEIGHTS = "NETWORK", "CUSTOM", "PREPROCESS", "WEIGHTS"  # variables of the environment
 NAMED = "NAME_OF_NETWORK"  # of the environment: what a run calls the file of NETWORK
@@ -133,20 +131,6 @@ def label(source: Source | str, recipe: str) -> str:
     if isinstance(source, str) or (source.path == OWN and recipe == "quick"):
         return source if isinstance(source, str) else ""
     return (os.environ.get(NAMED) or source.name).replace("/", "-")
-
-
-def traits(source: Source | str, recipe: str) -> dict[str, Any]:
-    """Say what sets a run apart from others of the same data, recipe, seed and size.
-
-    Of two networks of one name, `network_place` is the digest of where they lie: one that is edited stays the same.
-    """
-    place = source
-    if isinstance(source, Source):
-        files = (source.path, source.custom or Path())
-        inside = [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in files]
-        place = " ".join([*map(str, inside), source.preprocess])
-    facts = {"network": label(source, recipe), "network_place": hashlib.sha256(str(place).encode()).hexdigest()[:12]}
-    return facts | {"trainings": chosen_trainings(recipe), "precision": name_precision()}
 
 
 def find_file(text: str, variable: str) -> Path:
