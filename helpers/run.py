@@ -27,7 +27,6 @@ from helpers.networks.architectures import multiplications
 from helpers.networks.chunks import FEWEST, as_many_as_last
 from helpers.networks.fast import accelerate
 from helpers.networks.logits import softmax
-from helpers.networks.naming import traits
 from helpers.networks.own import built, proof
 from helpers.networks.own.source import Source, preferred_side, read_source
 from helpers.networks.precision import describe_precision
@@ -393,7 +392,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     chosen = recipe_about(recipes.get_recipe(recipe), source, loaded.evidence is not None)
     words.keep(loaded.class_names)
     plots.missing_characters("".join(loaded.class_names))  # has fonts of this machine help out in figures
-    facts = {"balance": balances(recipe), **traits(source, recipe)}
+    facts = {"balance": balances(recipe), **pretrained.traits(source, recipe)}
     folder = claim_run(loaded, recipe, seed, runs.place_of(reports), image_size, **facts)
     write_skipped(folder / "skipped.csv", loaded.skipped)
     return Run(folder, loaded, chosen, seed, shipped, None if isinstance(source, str) else source)

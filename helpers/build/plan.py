@@ -22,7 +22,6 @@ from helpers.build import stale
 from helpers.build.kernel import forked
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
 from helpers.data.options import VARIABLES
-from helpers.networks.naming import traits
 from helpers.networks.own import opening
 from helpers.networks.own.backbone import Backbone
 from helpers.networks.own.source import CUSTOM, NAMED, NETWORK, PREPROCESS, WEIGHTS, preferred_side, read_source
@@ -197,7 +196,7 @@ def _claim(loaded: Dataset, source: str, recipe: str, seed: int, image_size: int
     chosen = {name: os.environ.get(name) or usual for name, usual in MADE_WITH.items()}
     facts: dict[str, Any] = {"balance": balances()}
     facts["environment"] = {name: v for name, v in chosen.items() if v != MADE_WITH[name]}
-    facts |= traits(read_source(recipe), recipe)
+    facts |= pretrained.traits(read_source(recipe), recipe)
     return claim_run(loaded, recipe, seed, reports, image_size, source=source, **facts)
 
 

@@ -17,7 +17,6 @@ from helpers.base.files import ROOT, reports_folder
 from helpers.base.runs import Recipe
 from helpers.data.datasets import claim_run, load_dataset
 from helpers.grade.confusion import accuracy_table
-from helpers.networks.naming import traits
 from helpers.networks.own.source import NetworkError, preferred_side, read_source
 from helpers.run import Run
 from helpers.training import pretrained
@@ -46,7 +45,7 @@ def open_training(dataset: str, recipe: str, seed: int, reports: Path = ROOT / "
     chosen = recipe_about(get_recipe(recipe), source, usual.evidence is not None)
     apart = usual.missing == ("test",)
     data = load_dataset(dataset, image_size=side or None, keep_training=True) if apart else usual
-    facts = {"balance": balances(recipe), **traits(source, recipe)}
+    facts = {"balance": balances(recipe), **pretrained.traits(source, recipe)}
     folder = claim_run(data, recipe, seed, reports, side, "-shipping" if apart else "", **facts)
     return Run(folder, data, chosen, seed, own=own)
 

@@ -4,6 +4,6 @@ May import `base`.
 """
 
 __all__ = [
-    "architectures", "chunks", "fast", "inference", "layers", "logits", "naming", "own", "precision", "prediction",
-    "sample", "views",
+    "architectures", "chunks", "fast", "inference", "layers", "logits", "own", "precision", "prediction", "sample",
+    "views",
 ]  # fmt: skip

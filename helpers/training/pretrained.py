@@ -19,8 +19,11 @@ from ml_dtypes import bfloat16
 
 from helpers.base.checks import UserError
 from helpers.base.files import ROOT, write_atomically, write_json
+from helpers.base.runs import chosen_trainings
 from helpers.base.words import Said, said
 from helpers.data.datasets import Dataset
+from helpers.networks.own.source import Source, label
+from helpers.networks.precision import accelerates, requested_precision
 
 if TYPE_CHECKING:  # what takes seconds to import is imported where a network is opened
     import keras
@@ -204,3 +207,20 @@ def _sha256(content: bytes) -> str:
 
 def _shown(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+# Here, and not beside `label`, since the code of this file is in no network's key.
+def traits(source: Source | str, recipe: str) -> dict[str, Any]:
+    """Say what sets a run apart from others of the same data, recipe, seed and size.
+
+    Of two networks of one name, `network_place` is the digest of where they lie: one that is edited stays the same.
+    `precision` is what the environment asks for, on whatever machine: nothing for "auto", "plain" for plain Keras.
+    """
+    place: object = source
+    if isinstance(source, Source):
+        files = (source.path, source.custom or Path())
+        inside = [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path for path in files]
+        place = " ".join([*map(str, inside), source.preprocess])
+    facts = {"network": label(source, recipe), "network_place": hashlib.sha256(str(place).encode()).hexdigest()[:12]}
+    precision = requested_precision().removeprefix("auto") if accelerates() else "plain"
+    return facts | {"trainings": chosen_trainings(recipe), "precision": precision}

@@ -31,8 +31,8 @@ from helpers.base.notebook import UsageError
 from helpers.build.many import compare, comparison, engines, progress, study
 from helpers.build.many.engines import Limits
 from helpers.build.many.study import Asked, combine, read_seeds, run_study
-from helpers.networks.naming import traits
 from helpers.networks.own import source
+from helpers.training.pretrained import traits
 
 REPORT = """
 import os, sys, pathlib
