@@ -24,6 +24,7 @@ from helpers.base.notebook import UsageError
 _TABLE = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 WORDS: dict[str, dict[str, Any]] = _TABLE["words"]
 OPTIONS: dict[str, tuple[str, str]] = _TABLE["options"]
+LEGAL: dict[str, list[str]] = _TABLE["legal"]
 SHARED = [name for word in WORDS.values() for name in word.get("sets", ())]
 
 
@@ -63,6 +64,8 @@ def read_words(command: str, words: Sequence[str], strict: bool = True) -> dict[
         if name in takes:
             given[name] = value
         elif name in SHARED:
+            if value and value not in LEGAL.get(name, (value,)):
+                raise UsageError(f"There is no {name}={value}; {near(value, LEGAL[name])}")
             os.environ[name] = value
         elif strict or name not in OPTIONS:
             raise UsageError(f"There is no {name}; {near(name, [*takes, *SHARED])}")

@@ -15,6 +15,9 @@ from helpers import __main__ as commands
 from helpers.base.files import ROOT
 from helpers.base.runs import BUILD_VARIABLE, DEFAULTS, follow_lab
 from helpers.build.report import report
+from helpers.data.options import FITS
+from helpers.networks.precision import CHOICES
+from helpers.report.handin import DETAILS
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
@@ -73,6 +76,12 @@ def test_every_word_takes_what_its_function_takes() -> None:
             assert {*parameters} - own == {name.lower() for name in it["takes"]} - {"reports"}, word
 
 
+def test_the_legal_values_are_those_of_the_code_that_reads_them() -> None:
+    assert {*commands.LEGAL} <= {*commands.SHARED}
+    found = {name: tuple(commands.LEGAL[name]) for name in ("PRECISION", "DETAIL", "FIT")}
+    assert found == {"PRECISION": CHOICES, "DETAIL": DETAILS, "FIT": FITS}
+
+
 def test_every_option_is_described_once() -> None:
     told = commands.help_text([*commands.WORDS])
     assert {name: len(re.findall(rf"^ +{name}=", told, re.MULTILINE)) for name in commands.OPTIONS} == dict.fromkeys(
@@ -88,6 +97,10 @@ def test_every_option_is_described_once() -> None:
         (["data", "DATASETS=faces"], "There is no DATASETS; did you mean DATASET?"),
         (["bench", "SET=1"], "There is no SET"),
         (["report", "faces"], "'faces' sets nothing; write NAME=VALUE"),
+        (["train", "KERAS_BACKEND=torch"], "There is no KERAS_BACKEND=torch; there are tensorflow, jax."),
+        (["report", "TENSORBOARD=maybe"], "There is no TENSORBOARD=maybe; there are 0, 1."),
+        (["runs", "FIT=sideways"], "There is no FIT=sideways; there are crop, pad, stretch."),
+        (["runs", "PRECISION=float33"], "There is no PRECISION=float33; did you mean float32"),
     ],
 )
 def test_a_wrong_word_is_one_sentence(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
