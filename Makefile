@@ -3,18 +3,15 @@ PYTHON ?= python3
 ready  := .venv/.ready
 run    := .venv/bin/python
 
-# A misspelt name would be ignored in silence.
+# A name that is misspelt, or that only other words take, would be ignored in silence.
 asked := $(firstword $(wildcard $(run)) $(PYTHON)) -m helpers
-names := $(shell $(asked) names 2>/dev/null)
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(filter-out PYTHON -%,$(name))))
-wrong := $(if $(names),$(firstword $(filter-out $(names),$(given))))
+wrong := $(if $(given),$(shell $(asked) names '$(MAKECMDGOALS)' $(given) 2>/dev/null))
 ifneq ($(wrong),)
-  $(error $(shell $(asked) names '$(wrong)'))
+  $(error $(wrong))
 endif
 
-# What was given reaches the recipe through the environment, so blanks and quotes in it are harmless; what the
-# environment itself holds under these names is for other programs.
-unexport $(filter-out $(given) KERAS_BACKEND SOURCE_DATE_EPOCH,$(names))
+# What was given reaches the recipe through the environment, so blanks and quotes in it are harmless.
 words := report explain look study compare train data test bench kill lab explore runs clean
 
 .PHONY: help setup $(words)

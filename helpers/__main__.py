@@ -1,8 +1,8 @@
 """`python -m helpers WORD NAME=VALUE ...` does what `make WORD NAME=VALUE ...` does, also where there is no make.
 
-`commands.toml` says which words there are and what each takes. `names` lists the names of all options, or says what is
-wrong with one, and `make WORD ...` passes over names that only other words take: make asks by these. Nothing but
-Python's own library is imported before a word is known, since make asks before any package is installed.
+`commands.toml` says which words there are and what each takes. `names GOALS NAME ...` says which name none of the goals
+of make takes, so that `make WORD ...` can pass over names that another goal takes. Nothing but Python's own library is
+imported before a word is known, since make asks before any package is installed.
 """
 
 import inspect
@@ -14,11 +14,12 @@ import textwrap
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, get_args
 
 from helpers.base.checks import UserError
-from helpers.base.legal import near
+from helpers.base.legal import GIVEN, near
 from helpers.base.notebook import UsageError
 
 _TABLE = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
@@ -68,12 +69,23 @@ def read_words(command: str, words: Sequence[str], strict: bool = True) -> dict[
                 raise UsageError(f"There is no {name}={value}; {near(value, LEGAL[name])}")
             os.environ[name] = value
         elif strict or name not in OPTIONS:
-            raise UsageError(f"There is no {name}; {near(name, [*takes, *SHARED])}")
+            raise UsageError(refusal(name, [command]))
     if given.get("STUDY", "").endswith(".toml"):
         given = read_file(Path(given["STUDY"]), takes) | {name: value for name, value in given.items() if value}
     if given.get("REPORTS"):
         os.environ["REPORTS"] = str(Path(given["REPORTS"]).resolve())
     return {name: value for name, value in given.items() if value and name != "REPORTS"}
+
+
+def refusal(name: str, words: Sequence[str]) -> str:
+    """Say that none of the words takes an option of this name, and which are near or taken; "" where one does."""
+    takes = [taken for word in words for taken in WORDS[word].get("takes", ())]
+    if name in (*takes, *SHARED):
+        return ""
+    if name not in OPTIONS:
+        return f"There is no {name}; {near(name, [*takes, *SHARED])}"
+    told = near(name, takes).replace("there are", "it takes") if takes else "it takes none of its own."
+    return f"`{' '.join(words)}` takes no {name}; {told}"
 
 
 def read_file(file: Path, names: Sequence[str]) -> dict[str, str]:
@@ -104,8 +116,21 @@ def typed(function: Callable, given: Mapping[str, str]) -> Iterator[tuple[str, A
         yield name.lower(), int(value) if kind is int else value
 
 
+def pass_over(command: str, words: Sequence[str]) -> None:
+    """Take out of the environment, telling it, what options are called and other programs may have set there."""
+    known = {word.partition("=")[0] for word in words} | {"REPORTS", "KERAS_BACKEND", "SOURCE_DATE_EPOCH"}
+    known |= {*os.environ.get(GIVEN, "").split()}
+    found = {name: value for name in OPTIONS if name not in known and (value := os.environ.pop(name, ""))}
+    found.pop("LANGUAGE", None)  # a system's own
+    if told := [f"{name}={found[name]}" for name in found if not refusal(name, [command])]:
+        verb = "is" if len(told) == 1 else "are"
+        behind = f"behind the word, as in `make {command} {told[0]}`"
+        print(f"{', '.join(told)} in the environment {verb} passed over; give it {behind}.", file=sys.stderr)
+
+
 def run(command: str, words: Sequence[str], strict: bool) -> int:
     """Do what a word asks for; the exit code."""
+    pass_over(command, words)
     if program := WORDS[command].get("runs"):
         read_words(command, [word for word in words if "=" in word], strict)
         os.chdir(Path(__file__).parents[1])
@@ -122,12 +147,16 @@ def main(words: Sequence[str]) -> int:
     command, *rest = words[not strict :] or ["help"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a locale that has no such letter spells it, and ends nothing
+            stream.reconfigure(errors="backslashreplace")
     try:
         if command in ("help", "-h", "--help"):
             print(help_text([*WORDS]))
         elif command == "names":
-            wrong = [f"There is no variable {name}; {near(name, OPTIONS, 1)}" for name in rest]
-            print("\n".join(wrong or OPTIONS))
+            goals = [word for word in rest[:1] for word in word.split() if word in WORDS]
+            told = [refusal(name, goals or [*WORDS]) for name in rest[1:]]
+            print(next(filter(None, told), ""))
         elif command not in WORDS:
             raise UsageError(f"There is no {command}; {near(command, WORDS)}")
         elif {"-h", "--help"} & {*rest}:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from helpers.base.notebook import Parameter, UsageError, check_type, read_parameters
 
+GIVEN = "CNN_REPORT_GIVEN"  # of the environment: the names of options in it that are not another program's
 _LEAST = r"at least (\d+)|(\d+) or more|(\d+) to \d|between (\d+) and"
 _MOST = r"at most (\d+)|\d to (\d+)|between \d+ and (\d+)"
 

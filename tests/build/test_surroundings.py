@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from helpers.base import files
 from helpers.base.files import ROOT
@@ -89,6 +91,25 @@ def test_a_notebook_runs_as_ever(
     nbformat.write(nbformat.v4.new_notebook(cells=[parameters, look]), notebooks / "01_look.ipynb")
     run_notebook(notebooks / "01_look.ipynb", tmp_path / "run" / "01_look.ipynb", {"SEED": 1}, print)
     assert json.loads((notebooks / "found.json").read_text(encoding="utf-8")) == OWN
+
+
+def draw_classes(folder: Path, each: int = 20) -> Path:
+    """Write images of two classes, dark and bright."""
+    for place, name in enumerate(("暗", "亮")):
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = np.random.default_rng(number).integers(0, 100, (24, 24)) + 120 * place
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_the_driver_says_in_a_plain_locale_what_has_no_letter_there(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    plain_locale(tmp_path, environment.__setitem__)
+    words = [f"DATASET={draw_classes(tmp_path / '图像')}", f"REPORTS={tmp_path / 'reports'}", "LANGUAGE=zh-Hant"]
+    command = [sys.executable, "-m", "helpers", "look", *words]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0 and r"\u" in ended.stdout, ended.stderr
 
 
 def test_setup_refuses_a_python_that_is_too_new_in_one_sentence(tmp_path: Path) -> None:

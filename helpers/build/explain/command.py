@@ -8,8 +8,9 @@ import shlex
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helpers.base import words
 from helpers.base.files import reports_folder, write_atomically
@@ -39,30 +40,42 @@ def choose_run(reports: Path, name: str) -> Path:
     raise UsageError(f"{told}; `make report` makes one of its DATASET.")
 
 
-def open_finished(folder: Path) -> "Run":
-    """Open a run with its own data, options and network; UsageError, naming the command to run, where it has none.
+def follow(folder: Path) -> dict[str, Any]:
+    """Have the environment decide as it did when a run was made, and give its record.
 
-    The variables of the environment that decide how a run is made are set to what it was made with.
+    Raises UsageError, naming the command to run, where it has no report or its data have changed.
     """
     record = read_run(folder)
     if "source" not in record:
         raise UsageError(f"The run {folder.name} has no report yet; `make report DATASET=...` of its data makes one.")
-    asked = {"DATASET": record["source"]} | {key: record[key.lower()] for key in ("RECIPE", "SEED", "IMAGE_SIZE")}
-    asked |= {"RUN": folder.name, **record.get("environment", {})}
-    again = f"`{shlex.join(['make', 'report', *(f'{key}={value}' for key, value in asked.items())])}` makes it again"
     if "environment" in record:
         os.environ |= MADE_WITH | record["environment"]
-    source, size = str(record["source"]), record["image_size"]
-    if identify(source, image_size=size or None).fingerprint != record["fingerprint"].removesuffix("-kept"):
-        raise UsageError(f"The data of the run {folder.name} have changed since it was made; {again} of the new ones.")
+    size = record["image_size"] or None
+    if identify(str(record["source"]), image_size=size).fingerprint != record["fingerprint"].removesuffix("-kept"):
+        told = f"The data of the run {folder.name} have changed since it was made"
+        raise UsageError(f"{told}; {_again(folder, record)} of the new ones.")
     os.environ[RUN_VARIABLE] = folder.name
+    return record
+
+
+def _again(folder: Path, record: Mapping[str, Any]) -> str:
+    asked = {"DATASET": record["source"]} | {key: record[key.lower()] for key in ("RECIPE", "SEED", "IMAGE_SIZE")}
+    asked |= {"RUN": folder.name, **record.get("environment", {})}
+    return f"`{shlex.join(['make', 'report', *(f'{key}={value}' for key, value in asked.items())])}` makes it again"
+
+
+def open_finished(folder: Path) -> "Run":
+    """Open a run with its own data, options and network; UsageError as by `follow`, and where it has no network."""
+    record = follow(folder)
     import_quietly("tensorflow")
     from helpers.run import open_run
 
-    run = open_run(source, record["recipe"], record["seed"], str(folder.parent), size)
+    run = open_run(str(record["source"]), record["recipe"], record["seed"], str(folder.parent), record["image_size"])
     run.uses.begin("explain")
     if not (run.shipped or run.given or run.stored("cnn")):
-        raise UsageError(f"The network of the run {folder.name} is not there, or of other code; {again}.")
+        raise UsageError(
+            f"The network of the run {folder.name} is not there, or of other code; {_again(folder, record)}."
+        )
     return run
 
 

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from helpers.base.files import ROOT, WriteError, reports_folder, write_json, writing
-from helpers.base.legal import near
+from helpers.base.legal import GIVEN, near
 from helpers.base.notebook import UsageError
 from helpers.base.runs import RECIPES, SEEDS_VARIABLE
 from helpers.build.many.comparison import OUTCOMES, write_comparison
@@ -153,6 +153,7 @@ def run_study(
 def _submit(pool: Executor, asked: Asked, folder: Path, limits: Limits) -> Future:
     environment = {name: os.environ[name] for name in sorted(FORWARDED) if os.environ.get(name)}
     environment |= {"NETWORK": asked.network, NAMED: asked.label, "RUN": ""}
+    environment |= {GIVEN: " ".join(environment)}
     log = str(_log(asked, folder))
     return pool.submit(run_command, asked.command(folder.parent), environment, str(ROOT), log, limits)
 
