@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 
 from helpers.base.notebook import Parameter, UsageError, check_type, read_parameters
 
 GIVEN = "CNN_REPORT_GIVEN"  # of the environment: the names of options in it that are not another program's
-_LEAST = r"at least (\d+)|(\d+) or more|(\d+) to \d|between (\d+) and"
-_MOST = r"at most (\d+)|\d to (\d+)|between \d+ and (\d+)"
+_LEAST = r"at least (\d+)|(\d+) or more|(\d+) to \d"
+_MOST = r"at most (\d+)|\d to (\d+)"
 
 
 def near(name: str, legal: Iterable[str], most: int = 3) -> str:
@@ -28,11 +29,20 @@ def check_values(
     how many test images there are.
     """
     declared = read_parameters(notebook)
-    for name, value in values.items():
-        if name in declared:
-            check_type(declared[name], value)
-            if legal := _refused(declared[name], value, classes, depth, images):
-                raise UsageError(f"{notebook.stem} cannot take {name}={value}: {legal}")
+    known = [(name, value) for name, value in values.items() if name in declared]
+    chosen = [f"{name}={value}" for name, value in known if _narrows(declared[name], value)]
+    if len(chosen) > 1:
+        raise UsageError(f"{notebook.stem} cannot take {' and '.join(chosen)}: the image decides alone; leave one out.")
+    for name, value in known:
+        check_type(declared[name], value)
+        if legal := _refused(declared[name], value, classes, depth, images):
+            raise UsageError(f"{notebook.stem} cannot take {name}={value}: {legal}")
+
+
+def _narrows(parameter: Parameter, value: object) -> bool:
+    """Whether a value chooses one test image, or the one class that such images are of."""
+    of_image = parameter.note.startswith("one test image") and isinstance(value, int) and value >= 0
+    return of_image or bool(parameter.note.startswith("one class only") and value)
 
 
 def _refused(parameter: Parameter, value: object, classes: Sequence[str], depth: Callable[[], int], images: int) -> str:
@@ -52,6 +62,13 @@ def _refused(parameter: Parameter, value: object, classes: Sequence[str], depth:
 
 
 def _fits(value: float, legal: str) -> bool:
+    if "between" in legal:  # what is named is none of them
+        return all(number < value < other for number, other in [map(float, re.findall(r"\d+", legal))])
     least, most = ([*map(float, filter(None, sum(re.findall(p, legal), ())))] for p in (_LEAST, _MOST))
     positive = value > 0 or not re.search("a positive|above 0", legal)
-    return positive and all(value >= number for number in least) and all(value <= number for number in most)
+    return (
+        isfinite(value)
+        and positive
+        and all(value >= number for number in least)
+        and all(value <= number for number in most)
+    )

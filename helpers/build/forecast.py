@@ -17,7 +17,7 @@ from helpers.base import timings
 from helpers.base.notebook import read_parameters
 from helpers.base.words import duration
 from helpers.build import stale
-from helpers.build.execute import kernel_environment
+from helpers.build.execute import kernel_environment, say
 from helpers.build.kernel import forked
 from helpers.build.plan import Build
 
@@ -88,11 +88,15 @@ def _notebook_work(build: Build, name: str, work: Mapping) -> tuple[str, float]:
 
 
 def _count_work(build: Build, running: Sequence[str]) -> dict:
+    """Count the work in another process; nothing, and a line that says so, where that fails."""
     command = forked("helpers.build.forecast", json.dumps(dict(build.common)), *running)
     with subprocess.Popen(command, env=kernel_environment(), stdout=PIPE, stderr=DEVNULL, text=True) as counting:
         import_module("papermill")  # which takes as long, and is needed next
         counted, _ = counting.communicate()
-    return json.loads(counted.splitlines()[-1]) if counting.returncode == 0 else {}
+    if counting.returncode:
+        say("How long this will take could not be foreseen; it runs all the same.")
+        return {}
+    return json.loads(counted.splitlines()[-1])
 
 
 def count_work(common: Mapping[str, Any], notebooks: Sequence[str]) -> dict[str, object]:

@@ -34,6 +34,8 @@ def end_with_parent(parent: int) -> None:
 
 def forked(module: str, *arguments: str) -> list[str]:
     """Give the command that runs `python -m module`, forked of the nursery where there is one."""
+    if not hasattr(os, "fork"):
+        return [sys.executable, "-m", module, *arguments]
     return [sys.executable, "-I", "-S", __file__, "--forked", module, *arguments]
 
 

@@ -130,7 +130,9 @@ def plan(
     # the shell's own LANGUAGE is another program's
     hand_in = read_hand_in(environment={**os.environ, "LANGUAGE": language})
     precision, balanced = describe_precision(), balances(recipe)
-    printed, places = choose_questions(hand_in.questions, find_notebooks(notebooks))
+    there = find_notebooks(notebooks)
+    choose_questions([*filter(None, hand_in.collaborators)], there)  # those with whom none of them was worked on
+    printed, places = choose_questions(hand_in.questions, there)
     chosen = parse_settings(split_words("SET", settings), notebooks, places)
     for sentence in (*cache_notes(), *map(show, look(dataset, image_size=image_size or None)[1].sentences())):
         print(sentence, flush=True)
@@ -145,8 +147,11 @@ def plan(
 
         return networks.count_convolutions(loaded, recipe)
 
+    chosen = {name: {**place.recipes.get(recipe, {}), **chosen.get(name, {})} for name, place in places.items()}
     for name, values in chosen.items():
-        check_values(notebooks / f"{name}.ipynb", values, loaded.class_names, depth, len(loaded.test.labels))
+        path = notebooks / f"{name}.ipynb"
+        own = {key: one.default for key, one in read_parameters(path).items() if key not in COMMON} | values
+        check_values(path, own, loaded.class_names, depth, len(loaded.test.labels))
     facts = {
         "the data": f"sha256:{data.fingerprint}",
         "the decoded data": f"sha256:{loaded.content}",
@@ -167,7 +172,7 @@ def plan(
         places=places,
         run=_claim(loaded, place, recipe, seed, image_size, reports),
         common={"DATASET": place, "RECIPE": recipe, "SEED": seed, "REPORTS": str(reports), "IMAGE_SIZE": image_size},
-        chosen={name: {**place.recipes.get(recipe, {}), **chosen.get(name, {})} for name, place in places.items()},
+        chosen=chosen,
         facts=facts,
         versions=stale.package_versions(ROOT / "requirements.txt"),
         day=day,

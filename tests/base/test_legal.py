@@ -43,6 +43,11 @@ def test_every_note_says_what_is_legal_so_that_it_can_be_checked(name: str) -> N
         ("04_saliency_maps", {"TOP_FRACTION": 1.5}, "it has to be above 0, at most 1."),
         ("04_saliency_maps", {"TOP_FRACTION": 0.0}, "it has to be above 0, at most 1."),
         ("01_train_cnn", {"SIGNIFICANCE": 2.0}, "it has to be between 0 and 1."),
+        ("01_train_cnn", {"SIGNIFICANCE": 0.0}, "it has to be between 0 and 1."),
+        ("01_train_cnn", {"SIGNIFICANCE": 1.0}, "it has to be between 0 and 1."),
+        ("06_lime", {"COMPACTNESS": float("inf")}, "it has to be a positive number."),
+        ("02_compare_dnn", {"SMALLEST": float("nan")}, "it has to be above 0."),
+        ("07_keract_activations", {"CLASS": "sad", "IMAGE": 0}, "CLASS=sad and IMAGE=0: the image decides alone"),
     ],
 )
 def test_a_wrong_value_is_one_sentence(name: str, values: dict[str, object], told: str) -> None:
@@ -52,8 +57,9 @@ def test_a_wrong_value_is_one_sentence(name: str, values: dict[str, object], tol
 
 
 def test_what_is_legal_passes() -> None:
-    values = {"LAYER": 7, "CLASS": "sad", "IMAGE": 8, "STEP_SIZE": 1, "DREAM_SHARE": 1.0, "LIME_SAMPLES": 2}
-    check_values(notebook_file("05_gradient_ascent"), values, CLASSES, lambda: 7, 9)
+    values = {"LAYER": 7, "CLASS": "", "IMAGE": 8, "STEP_SIZE": 1, "DREAM_SHARE": 1.0, "LIME_SAMPLES": 2}
+    for narrowed in ({}, {"CLASS": "sad", "IMAGE": -1}):
+        check_values(notebook_file("05_gradient_ascent"), {**values, **narrowed}, CLASSES, lambda: 7, 9)
 
 
 def test_the_layers_are_those_of_the_recipes_network() -> None:

@@ -12,6 +12,7 @@ import pytest
 from helpers.base import timings, words
 from helpers.base.files import ROOT
 from helpers.base.notebook import Place
+from helpers.build import forecast as foreseeing
 from helpers.build import schedule as boards
 from helpers.build.forecast import Forecast, count_work
 from helpers.build.plan import Build
@@ -167,3 +168,11 @@ def test_the_work_of_a_run_is_what_it_has_not_trained(tmp_path: Path, monkeypatc
     kind, amount, size = work["networks"]["dnn"]
     assert timings._known()[kind][0][0] == pytest.approx(amount)  # what was trained is what was foreseen
     assert size > 0
+
+
+def test_a_forecast_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(foreseeing, "forked", lambda *_: ["false"])
+    assert foreseeing.forecast(build(tmp_path), ["01_train_cnn"]) is None
+    assert capsys.readouterr().out.count("could not be foreseen") == 1

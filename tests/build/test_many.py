@@ -621,3 +621,9 @@ def test_the_command_line_goes_before_the_file(
 def test_a_wrong_study_is_refused_with_a_sentence(capsys: pytest.CaptureFixture[str], cli: Callable) -> None:
     assert cli("study", "JOBS=two") == 2
     assert "JOBS=two is no whole number" in capsys.readouterr().err
+
+
+def test_what_only_unix_has_is_not_imported_before_it_is_needed() -> None:
+    code = "import psutil, sys; sys.modules.update(pwd=None, resource=None); import helpers.build.many.engines"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

@@ -107,3 +107,8 @@ def test_nursery_and_copies_end_with_a_driver_that_is_killed(tmp_path: Path) -> 
         assert "helpers.build.nursery" in nursed.joinpath("cmdline").read_text()
         driver.kill()
     wait_for(lambda: not copy.exists() and not nursed.exists())
+
+
+def test_without_fork_a_module_runs_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "fork")
+    assert forked("timeit", "-n", "1") == [sys.executable, "-m", "timeit", "-n", "1"]

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -467,6 +468,24 @@ def test_a_wrong_request_is_one_sentence_and_exit_code_2(
     assert told in message and message.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [("quick", "05_gradient_ascent cannot take STEPS=-3"), ("tiny", "05_gradient_ascent cannot take DREAM_SHARE=2.0")],
+)
+def test_a_wrong_value_in_a_notebooks_own_cell_is_refused_before_anything_runs(
+    recipe: str, told: str, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    edited = tmp_path / "notebooks" / "05_gradient_ascent.ipynb"
+    text = edited.read_text(encoding="utf-8")
+    for line, wrong in (("STEPS = 190", "STEPS = -3"), ("DREAM_SHARE = 0.1", "DREAM_SHARE = 2.0")):
+        assert f'"{line} ' in text
+        text = text.replace(f'"{line} ', f'"{wrong} ')
+    edited.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=told):  # the tiny recipe sets STEPS itself
+        driver.plan(recipe=recipe, notebooks=tmp_path / "notebooks")
+
+
 def test_headlines_are_read_from_the_answers(toy: Build) -> None:
     numbers = {"cnn.parameters": 1696583, "cnn.test_accuracy": 0.9125, "other": 1}
     for name in toy.places:
@@ -514,6 +533,7 @@ def test_the_day_of_the_answers_is_today_unless_reproducible_builds_tell_it(monk
     ("RUN", "taken", "taken holds another run"), ("NETWORK", "/none/x.py", "names no file"),
     ("NETWORK", "vgg_9", "There is no architecture 'vgg_9'"), ("RECIPE", "slow", "There is no recipe slow"),
     ("SOURCE_DATE_EPOCH", "now", "SOURCE_DATE_EPOCH=now is no time"), ("SEEDS", "many", "SEEDS=many is no"),
+    ("COLLABORATORS", "9:Ann", "no notebook of question 9;"),
     ("QUESTIONS", "99", "no notebook of question 99"), ("SET", "05_gradient_ascent.LAYERS=5", "LAYERS"),
 ])  # fmt: skip
 def test_a_bad_option_is_refused_before_an_image_is_looked_at(

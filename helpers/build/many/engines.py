@@ -6,9 +6,7 @@ A command line, its environment and a shared folder cross the wire, and no model
 import contextlib
 import logging
 import os
-import pwd
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -18,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from filelock import FileLock, Timeout
@@ -27,6 +25,9 @@ from helpers.base.files import ROOT, writing
 from helpers.base.machine import free_memory, usable_cores
 from helpers.base.notebook import UsageError
 from helpers.build import kernel
+
+if TYPE_CHECKING:
+    from pwd import struct_passwd
 
 REPORT_BYTES = 4_000_000_000  # that one report with one notebook at a time may take
 STOPPED = 124  # the exit code of a command that was stopped, as that of `timeout`
@@ -92,7 +93,7 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], folder: 
         process = subprocess.Popen(
             [*_ENDING, str(os.getpid()), *command], cwd=folder, env={**os.environ, **own, **environment},
             stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, user=user or None,
-            group=pwd.getpwnam(user).pw_gid if user else None, extra_groups=[] if user else None,  # none of root's own
+            group=_user(user).pw_gid if user else None, extra_groups=[] if user else None,  # none of root's own
         )  # fmt: skip
         _children[process.pid] = log
         try:
@@ -114,10 +115,16 @@ def last_lines(log: Path) -> list[str]:
         return stream.read().decode("utf-8", errors="replace").strip().splitlines()
 
 
+def _user(name: str) -> "struct_passwd":
+    import pwd  # not on Windows
+
+    return pwd.getpwnam(name)
+
+
 def _no_user(name: str) -> str:
     """Say why no process can be this user's; nothing where it can, or none is named."""
     with contextlib.suppress(KeyError):
-        allowed = not name or (pwd.getpwnam(name) and os.geteuid() == 0)
+        allowed = not name or (_user(name) and os.geteuid() == 0)
         return "" if allowed else f"Only root may start processes of {name}; leave {USER} out, or be root."
     return f"There is no user {name} on this machine; {USER} names one that there is."
 
@@ -153,7 +160,9 @@ def _unseen(*paths: Path) -> str:
 
 def _watch(process: subprocess.Popen, limits: Limits, began: float) -> int:
     """Wait for a command, and stop it where it takes more than it may; its exit code."""
-    if limits.file:
+    if limits.file and sys.platform == "linux":
+        import resource
+
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limits.file, limits.file))
     while True:
