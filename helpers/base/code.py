@@ -11,6 +11,7 @@ import inspect
 import json
 import sys
 import textwrap
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -92,7 +93,7 @@ def room_digest(room: str) -> str:
     """Condense the code of a whole room of this package, as `file_digest` does a file's, and the tables beside it."""
     files, tables = (sorted((PACKAGE / room).rglob(f"*.{ending}")) for ending in ("py", "toml"))
     lines = [f"{path.relative_to(PACKAGE)} {read_text(_text(path), PACKAGE.name).digest}" for path in files]
-    lines += [f"{path.relative_to(PACKAGE)} {path.read_text(encoding='utf-8')}" for path in tables]
+    lines += [f"{path.relative_to(PACKAGE)} {tomllib.loads(path.read_text(encoding='utf-8'))}" for path in tables]
     _remember()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

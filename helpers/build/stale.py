@@ -8,6 +8,7 @@ import hashlib
 import json
 import platform
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -62,12 +63,20 @@ def components(
 def files_components(files: Iterable[Path], package: Path) -> dict[str, str]:
     """List a package's source files, and the tables of their names, with their digests, each under its path.
 
-    Of Python files the bytecode counts, of others every byte.
+    Of Python files the bytecode counts, of tables what they say, of others every byte.
     """
     files = [*files]
     files += [table for path in files if (table := path.with_suffix(".toml")).is_file()]
-    digests = {p: f"sha256:{code_file_digest(p)}" if p.suffix == ".py" else file_digest(p) for p in files}
-    return {str(path.relative_to(package.parent)): found for path, found in digests.items()}
+    return {str(path.relative_to(package.parent)): _meaning(path) for path in files}
+
+
+def _meaning(path: Path) -> str:
+    """Give the digest of what a file means, so that a comment changes none."""
+    if path.suffix == ".py":
+        return f"sha256:{code_file_digest(path)}"
+    if path.suffix == ".toml":
+        return digest(repr(tomllib.loads(path.read_text(encoding="utf-8"))).encode())
+    return file_digest(path)
 
 
 def differences(before: Components, now: Components) -> list[str]:

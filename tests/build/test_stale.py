@@ -105,9 +105,11 @@ def test_only_imported_helpers_count_and_are_named(notebook: Path, package: Path
     assert stale.differences(before, stale.components(notebook, package, {}, {}, [])) == ["tools/data.py changed"]
 
 
-def test_a_table_beside_an_imported_helper_counts_to_the_byte(notebook: Path, package: Path) -> None:
+def test_of_a_table_beside_an_imported_helper_counts_what_it_says(notebook: Path, package: Path) -> None:
     (package / "data.toml").write_text("depth = 3")
     before = stale.components(notebook, package, {}, {}, [])
+    (package / "data.toml").write_text("# how deep\ndepth  =  3\n")
+    assert not stale.differences(before, stale.components(notebook, package, {}, {}, []))
     (package / "data.toml").write_text("depth = 4")
     assert stale.differences(before, stale.components(notebook, package, {}, {}, [])) == ["tools/data.toml changed"]
 
