@@ -95,7 +95,7 @@ def test_a_notebook_runs_as_ever(
 
 def draw_classes(folder: Path, each: int = 20) -> Path:
     """Write images of two classes, dark and bright."""
-    for place, name in enumerate(("暗", "亮")):
+    for place, name in enumerate(("dark", "light")):
         (folder / name).mkdir(parents=True)
         for number in range(each):
             pixels = np.random.default_rng(number).integers(0, 100, (24, 24)) + 120 * place
@@ -157,3 +157,24 @@ def test_a_repository_that_cannot_be_written_keeps_its_data_with_the_runs_and_sa
     assert told == [f"{clone / 'data'} cannot be written; decoded data are kept in {reports / '.cache'}."]
     assert [*(reports / ".cache").glob("*/dataset.json")] and (reports / "faces-tiny" / "run.json").is_file()
     assert sorted(clone.rglob("*")) == before
+
+
+def test_a_copy_in_a_folder_with_blanks_and_chinese_makes_a_report_whatever_is_around_it(tmp_path: Path) -> None:
+    clone = tmp_path / "with blanks 图像"
+    for name in ("helpers", "notebooks"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.txt", clone)
+    own = {name: value for name, value in os.environ.items() if name not in (files.CACHE_VARIABLE, "REPORTS")}
+    for surround in (foreign_helpers, foreign_kernel, foreign_keras, foreign_backend):
+        surround(tmp_path / surround.__name__, own.__setitem__)
+    (tmp_path / "home").touch()  # no folder can be made in a file, whoever tries
+    own |= {"HOME": str(tmp_path / "home"), "LANG": "C", "LC_ALL": "C"}
+    words = [f"DATASET={draw_classes(clone / 'my photos')}", "RECIPE=tiny", "QUESTIONS=3"]
+    command = [sys.executable, "-m", "helpers", "report", *words]
+    ended = subprocess.run(command, cwd=clone, env=own, capture_output=True, text=True, encoding="utf-8", timeout=600)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stderr.count("KERAS_BACKEND=torch is passed over") == 1 and "foreseen" not in ended.stdout
+    run = clone / "reports" / "my photos-tiny"
+    assert {"report.pdf", "report.html"} <= {path.name for path in run.iterdir()}
+    answer = json.loads((run / "answers" / "03_confusion_matrix.json").read_text(encoding="utf-8"))
+    assert answer["run"]["recipe"] == "tiny" and answer["classes"] == ["dark", "light"]
