@@ -32,8 +32,14 @@ STAMP_KEYS = ("dataset", "title", "fingerprint", "seed", "recipe", "versions", "
 FEW_FIGURES = 4  # so many are drawn here: other processes cost more than they save
 NO_BREAK = "\N{NO-BREAK SPACE}"
 # Of the sentences on the grades, those that the page on trust has, and those that begin a paragraph anywhere.
-_VERDICTS = ("trust", "care", "distrust", "first", "gains", "favoured", "same_image", "proof", "no_proof", "stays")
-_OPENERS = ("care", "distrust", "first", "right", "proof", "no_proof", "mass", "stays", "undecided", "changes")
+_VERDICTS = (
+    *("trust", "care", "distrust", "decides", "first", "gains", "favoured", "same_image"),
+    *("proof", "no_proof", "stays"),
+)
+_OPENERS = (
+    *("care", "distrust", "decides", "first", "right", "proof", "no_proof"),
+    *("mass", "stays", "undecided", "changes"),
+)
 
 
 class ReportError(UserError, ValueError):

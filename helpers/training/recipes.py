@@ -268,7 +268,6 @@ def told(
     values = {"batch": plan["batch_size"], "phases": _joined(phases)}
     details = [said(f"{_WORDS}.smoothing", share=share)] if (share := plan.get("label_smoothing")) else []
     details += [said(f"{_WORDS}.dropout", rates=list(dropout))] if dropout else []
-    details += [said(f"{_WORDS}.most", images=images)] if (images := plan.get("max_images")) else []
     batches = (
         said(f"{_WORDS}.batches_with", details=details, **values) if details else said(f"{_WORDS}.batches", **values)
     )
