@@ -28,7 +28,7 @@ from pathlib import Path
 # What Keras is told elsewhere on this machine, of number formats or the order of axes, is for other programs.
 os.environ["KERAS_HOME"] = str(Path(__file__).parent / "base" / "keras")
 if (_backend := os.environ.get("KERAS_BACKEND", "")) != "jax":  # which trains as well
-    if _backend not in ("", "tensorflow"):
+    if _backend not in ("", "tensorflow") and f"KERAS_BACKEND={_backend}" not in sys.argv:  # given, it is refused
         print(f"KERAS_BACKEND={_backend} is passed over: this runs on TensorFlow.", file=sys.stderr, flush=True)
     os.environ["KERAS_BACKEND"] = "tensorflow"
 

@@ -84,7 +84,9 @@ def refusal(name: str, words: Sequence[str]) -> str:
         return ""
     if name not in OPTIONS:
         return f"There is no {name}; {near(name, [*takes, *SHARED])}"
-    told = near(name, takes).replace("there are", "it takes") if takes else "it takes none of its own."
+    told = near(name, [*takes, *(SHARED if "RECIPE" in takes else ())])  # the others make nothing by these
+    if told.startswith("there are"):
+        told = f"it takes {', '.join(takes)}." if takes else "it takes none of its own."
     return f"`{' '.join(words)}` takes no {name}; {told}"
 
 
@@ -156,7 +158,7 @@ def main(words: Sequence[str]) -> int:
         elif command == "names":
             goals = [word for word in rest[:1] for word in word.split() if word in WORDS]
             told = [refusal(name, goals or [*WORDS]) for name in rest[1:]]
-            print(next(filter(None, told), ""))
+            print(next(filter(None, told), "").removesuffix("."))  # which make ends
         elif command not in WORDS:
             raise UsageError(f"There is no {command}; {near(command, WORDS)}")
         elif {"-h", "--help"} & {*rest}:

@@ -36,7 +36,7 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
         ("SED=1", "did you mean SEED or"),
         ("seed=1", "did you mean SEED or"),
         ("RUNS=mine", "`report` takes no RUNS; did you mean RUN?"),
-        ("NETWORKS=x.py", "`report` takes no NETWORKS; it takes DATASET, "),
+        ("NETWORKS=x.py", "`report` takes no NETWORKS; did you mean NETWORK or"),
         ("IMAGES=3", "`report` takes no IMAGES; did you mean IMAGE_SIZE?"),
         ("THREADS=4", "`report` takes no THREADS; it takes DATASET, "),
     ],

@@ -29,6 +29,7 @@ _DRAFT = re.compile(r"\..+\.(?P<writer>\d+)\.\d+\.draft(\.\w+)?")
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 _REFUSALS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "the disk is full; free some space and start again"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file stands where a folder has to be; name another folder"),
     **dict.fromkeys(_FORBIDDEN, "its folder is read-only; make it writable and start again"),
 }
 

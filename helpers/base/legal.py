@@ -58,6 +58,8 @@ def _refused(parameter: Parameter, value: object, classes: Sequence[str], depth:
         return "" if 1 <= value <= depth() else f"the network has the convolutions 1 to {depth()}; {legal}."
     if parameter.note.startswith("one test image") and isinstance(value, int):
         return "" if -1 <= value < images else f"there are the test images 0 to {images - 1}; {legal} with -1."
+    if isinstance(value, float) and not isfinite(value):
+        return "it has to be a finite number."
     return "" if not isinstance(value, int | float) or _fits(value, legal) else f"it has to be {legal}."
 
 
@@ -66,9 +68,4 @@ def _fits(value: float, legal: str) -> bool:
         return all(number < value < other for number, other in [map(float, re.findall(r"\d+", legal))])
     least, most = ([*map(float, filter(None, sum(re.findall(p, legal), ())))] for p in (_LEAST, _MOST))
     positive = value > 0 or not re.search("a positive|above 0", legal)
-    return (
-        isfinite(value)
-        and positive
-        and all(value >= number for number in least)
-        and all(value <= number for number in most)
-    )
+    return positive and all(value >= number for number in least) and all(value <= number for number in most)

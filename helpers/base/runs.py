@@ -103,9 +103,14 @@ def claim(reports: Path, name: str, record: Mapping[str, Any]) -> Path:
         own = check_name(reports, {**dict.fromkeys(_NAMED), **record})
         folder = reports / (own or name)
         for key, held in _BEHIND.items():
-            if not own and key in record and _difference(folder, record, (key,)):
-                taken, folder = folder, folder.with_name(f"{folder.name}-{record[key][:6]}")
-                print(f"{taken} holds a run of {held}, so this one is {folder.name}.", flush=True)
+            if own or key not in record:
+                continue
+            beside = folder.with_name(f"{folder.name}-{record[key][:6]}")
+            if _difference(folder, record, (key,)):
+                print(f"{folder} holds a run of {held}, so this one is {beside.name}.", flush=True)
+                folder = beside
+            elif not read_run(folder) and read_run(beside):  # where it went when another still had the plain name
+                folder = beside
         before = read_run(folder)
         if before != {**before, **record}:
             write_json(folder / RECORD, {**before, **record})
@@ -134,7 +139,7 @@ def _difference(folder: Path, record: Mapping[str, Any], keys: tuple[str, ...]) 
     before = {key: record.get(key) for key in _UNSAID} | before
     old, new = ([str(one.get(key) or "").removesuffix("-kept") for key in keys] for one in (before, record))
     found = [key for key, one, other in zip(keys, old, new) if one != other]
-    return ", ".join(f"{key} {before.get(key)} and not {record.get(key)}" for key in found)
+    return ", ".join(_BEHIND.get(key) or f"{key} {before.get(key)} and not {record.get(key)}" for key in found)
 
 
 def notebook_file(notebook: str) -> Path:

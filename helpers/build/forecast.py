@@ -51,8 +51,10 @@ class Forecast:
         count, nets = len(self.notebooks), len(self.networks)
         what = f"{count} notebook{'s run' if count > 1 else ' runs'}"
         what += f" and {nets} network{'s are' if nets > 1 else ' is'} trained" if nets else ""
-        disk = f"about {self.size / 1e6:.0f} MB of disk, of which {self.free / 1e9:,.1f} GB are free"
-        return f"{what}: about {duration(self.alone * self.pace)}, and {disk}."
+        free = f"{self.free / 1e9:,.1f} GB" if self.free >= 1e8 else f"{self.free / 1e6:,.1f} MB"
+        told = f"{what}: about {duration(self.alone * self.pace)}, and about {self.size / 1e6:.0f} MB of disk, of which"
+        scarce = " That may not do: free some space, or name another folder by REPORTS."
+        return f"{told} {free} are free.{scarce if self.free < self.size else ''}"
 
 
 def forecast(build: Build, running: Sequence[str]) -> Forecast | None:

@@ -45,8 +45,8 @@ def test_every_note_says_what_is_legal_so_that_it_can_be_checked(name: str) -> N
         ("01_train_cnn", {"SIGNIFICANCE": 2.0}, "it has to be between 0 and 1."),
         ("01_train_cnn", {"SIGNIFICANCE": 0.0}, "it has to be between 0 and 1."),
         ("01_train_cnn", {"SIGNIFICANCE": 1.0}, "it has to be between 0 and 1."),
-        ("06_lime", {"COMPACTNESS": float("inf")}, "it has to be a positive number."),
-        ("02_compare_dnn", {"SMALLEST": float("nan")}, "it has to be above 0."),
+        ("06_lime", {"COMPACTNESS": float("inf")}, "it has to be a finite number."),
+        ("02_compare_dnn", {"SMALLEST": float("nan")}, "it has to be a finite number."),
         ("07_keract_activations", {"CLASS": "sad", "IMAGE": 0}, "CLASS=sad and IMAGE=0: the image decides alone"),
     ],
 )

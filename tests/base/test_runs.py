@@ -1,6 +1,7 @@
 """A run's folder is named after what it is, and no run writes into that of another."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,9 @@ def test_two_archives_of_one_name_are_two_runs_and_either_is_found_again(
         assert runs.claim(tmp_path, "archive", other) == tmp_path / "archive-123456"
         assert "archive holds a run of other data, so this one is archive-123456." in capsys.readouterr().out
     assert runs.read_run(tmp_path / "archive") == FACES and runs.read_run(tmp_path / "archive-123456") == other
+    shutil.rmtree(tmp_path / "archive")  # as `make clean RUN=archive` does
+    assert runs.claim(tmp_path, "archive", other) == tmp_path / "archive-123456"
+    assert runs.claim(tmp_path, "archive", FACES) == tmp_path / "archive"
 
 
 def test_two_networks_of_one_name_are_two_runs_and_either_is_found_again(
@@ -51,7 +55,7 @@ def test_two_networks_of_one_name_are_two_runs_and_either_is_found_again(
     for network, name in ((bob, "faces-net-123456"), (ann, "faces-net-123456-aaaaaa")):
         assert runs.claim(tmp_path, "faces-net", {**network, "fingerprint": "123456789a"}).name == name
     monkeypatch.setenv("RUN", "faces-net")
-    with pytest.raises(UsageError, match=r"holds another run \(network_place"):
+    with pytest.raises(UsageError, match=r"holds another run \(another network of that name\)"):
         runs.claim(tmp_path, "faces-net", bob)
 
 
@@ -66,7 +70,7 @@ def test_a_name_of_ones_own_is_taken_unless_it_is_another_runs(tmp_path: Path, m
     for _ in range(2):
         assert runs.claim(tmp_path, "faces", FACES) == tmp_path / "mine"
     for changed in ({"seed": 1}, {"recipe": "tiny"}, {"fingerprint": "0"}, {"image_size": 96}):
-        with pytest.raises(UsageError, match=r"holds another run \(\w+ \w+ and not \w+\); choose another name"):
+        with pytest.raises(UsageError, match=r"holds another run \((\w+ \w+ and not \w+|other data)\); choose another"):
             runs.claim(tmp_path, "faces", {**FACES, **changed})
     for name in ("../mine", "..", ".kept", "a/b"):
         monkeypatch.setenv("RUN", name)

@@ -5,6 +5,7 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,8 @@ def test_before_it_starts_it_says_how_long_and_how_much_disk() -> None:
     assert FORECAST.sentence() == (
         "2 notebooks run and 1 network is trained: about 2 minutes, and about 30 MB of disk, of which 66.0 GB are free."
     )
+    full = replace(FORECAST, free=8_400_000).sentence()
+    assert "of which 8.4 MB are free. That may not do: free some space, or name another folder by REPORTS." in full
 
 
 def test_the_time_left_falls_with_the_work_and_follows_the_builds_own_pace(tmp_path: Path, clock: list[float]) -> None:
