@@ -155,7 +155,7 @@ def test_after_several_trainings_notebook_02_claims_what_outweighs_their_luck_an
 
 @pytest.mark.parametrize(("dnn", "told"), [(0.0005, True), (0.005, False)])
 def test_other_steps_of_the_dnn_are_a_limit_of_the_comparison(tmp_path: Path, dnn: float, told: bool) -> None:
-    ended = SimpleNamespace(history=[], summary=lambda: None)
+    ended = SimpleNamespace(history=pd.DataFrame({"val_accuracy": [np.nan]}))
     plans = {"cnn": [{"learning_rate": 0.005}, {"learning_rate": 0.001}], "dnn": [{"learning_rate": dnn}]}
     run = SimpleNamespace(plan=lambda name="cnn": {"phases": plans[name]})
     text = concluded(tmp_path, "02_compare_dnn", "c15", run=run, cnn=ended, sizes=plans)
