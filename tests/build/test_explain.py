@@ -233,8 +233,8 @@ def test_each_probability_is_said_to_be_calibrated_or_raw() -> None:
 OF_PROBABILITIES_IN_GENERAL = {
     "01_train_cnn.accuracies", "01_train_cnn.suspects", "01_train_cnn.given.logarithms",
     *(f"03_confusion_matrix.calibration.{key}" for key in ("heading", "diagram", "table", "lowers", "raises")),
-    "explain.fitted", "faults.softmax", "figures.answer_probability", "grades.blind", "layout.trust_intro",
-    "refused.unlabelling",
+    "explain.fitted", "faults.softmax", "figures.answer_probability", "grades.blind", "grades.least_changed",
+    "layout.trust_intro", "refused.unlabelling",
 }  # fmt: skip
 
 
