@@ -3,6 +3,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -33,6 +34,13 @@ def recipe_lines(path: Path, recipe: str) -> str:
     place = find_notebooks(path.parent)[path.stem] if path.stem[0].isdigit() else Place()
     chosen = {"RECIPE": recipe, **place.recipes.get(recipe, {})}
     return "\n".join(f"{name} = {value!r}" for name, value in chosen.items())
+
+
+@pytest.fixture(autouse=True)
+def environment_of_its_own() -> Iterator[None]:
+    """Put back what a test, or what it calls, sets in the environment: others run in this process, too."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture

@@ -231,7 +231,9 @@ class OfStudy:
         (self.folder / "run.py").write_text(MADE)
         command = [sys.executable, str(self.folder / "run.py"), str(self.folder), engine, str(seeds)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, **pipes)
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # which a shell's background jobs do not hear
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.Popen(command, text=True, env=environment, preexec_fn=heard, **pipes)
 
     def left(self) -> list[psutil.Process]:
         """List what runs of it: reports and what these started name its folder."""
