@@ -32,6 +32,17 @@ def unbuilt(image_shape, classes):
     )
 
 
+def compiled(image_shape, classes):
+    """Give a model that says by itself how it is to be trained."""
+    pixels = keras.Input(image_shape)
+    maps = layers.Conv2D(8, 3, strides=2, activation="relu")(layers.Rescaling(1 / 255)(pixels))
+    model = keras.Model(pixels, layers.Dense(classes, activation="softmax")(layers.GlobalMaxPooling2D()(maps)))
+    rate = keras.optimizers.schedules.ExponentialDecay(0.02, decay_steps=20, decay_rate=0.9)
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.SGD(rate, momentum=0.9, nesterov=True), loss, metrics=["accuracy"])
+    return model
+
+
 def nested(image_shape, classes):
     """Give a backbone with its own augmentation and scaling, called as a frozen one, with functions in between."""
     backbone = keras.Sequential(
@@ -189,6 +200,7 @@ KINDS = {
     for kind in (
         guide,
         unbuilt,
+        compiled,
         nested,
         shared,
         separable,

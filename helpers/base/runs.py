@@ -139,7 +139,13 @@ def _difference(folder: Path, record: Mapping[str, Any], keys: tuple[str, ...]) 
     before = {key: record.get(key) for key in _UNSAID} | before
     old, new = ([str(one.get(key) or "").removesuffix("-kept") for key in keys] for one in (before, record))
     found = [key for key, one, other in zip(keys, old, new) if one != other]
-    return ", ".join(_BEHIND.get(key) or f"{key} {before.get(key)} and not {record.get(key)}" for key in found)
+    return ", ".join(_BEHIND.get(key) or f"{key} {_told(before.get(key))} and not {_told(record.get(key))}" for key in found)
+
+
+def _told(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value in (None, "") else str(value)
 
 
 def notebook_file(notebook: str) -> Path:

@@ -21,6 +21,7 @@ from helpers.base.runs import BUILD_VARIABLE
 
 # Seconds a multiplication, and those that any notebook takes, until this machine has times of its own; two cores.
 USUAL_TRAINING, USUAL_NOTEBOOK, START = 4e-11, 1e-8, 10.0
+USUAL_SETTING = 2.0  # seconds a notebook
 _MOST = 20  # notes of a kind of work that are kept, the newest
 _NEAR = 5  # notes of the most similar amounts that an expectation rests on
 

@@ -22,6 +22,7 @@ from helpers.build.kernel import forked
 from helpers.build.plan import Build
 
 _USUAL_PACE = 0.6  # notebooks run side by side
+SETTING = "setting the report"  # a kind of work, by the notebooks whose answers are in it
 _NOTEBOOK_BYTES = 3_000_000  # of a notebook's outputs, figures and kept results
 
 
@@ -30,14 +31,15 @@ class Forecast:
     """What a build will take.
 
     networks, notebooks: seconds of each that is to be trained or run, if it ran alone; kinds: by notebook, the kind and
-    the amount of its work; pace: by how much the whole is shorter, since several run at once; size: bytes on the
-    disk, of which `free` are left.
+    the amount of its work; pace: by how much these are shorter, since several run at once; setting: seconds that
+    setting the report takes after them; size: bytes on the disk, of which `free` are left.
     """
 
     networks: Mapping[str, float]
     notebooks: Mapping[str, float]
     kinds: Mapping[str, tuple[str, float]]
     pace: float
+    setting: float
     size: int
     free: int
 
@@ -52,7 +54,7 @@ class Forecast:
         what = f"{count} notebook{'s run' if count > 1 else ' runs'}"
         what += f" and {nets} network{'s are' if nets > 1 else ' is'} trained" if nets else ""
         free = f"{self.free / 1e9:,.1f} GB" if self.free >= 1e8 else f"{self.free / 1e6:,.1f} MB"
-        told = f"{what}: about {duration(self.alone * self.pace)}, and about {self.size / 1e6:.0f} MB of disk, of which"
+        told = f"{what}: about {duration(self.alone * self.pace + self.setting)}, and about {self.size / 1e6:.0f} MB of disk, of which"
         scarce = " That may not do: free some space, or name another folder by REPORTS."
         return f"{told} {free} are free.{scarce if self.free < self.size else ''}"
 
@@ -70,7 +72,8 @@ def forecast(build: Build, running: Sequence[str]) -> Forecast | None:
     size = sum(size for *_, size in work["networks"].values()) + _NOTEBOOK_BYTES * len(running)
     pace = timings.expect("all at once", alone, _USUAL_PACE) / alone
     disk = shutil.disk_usage(next(folder for folder in build.run.parents if folder.is_dir()))
-    return Forecast(networks, notebooks, kinds, pace, size, disk.free)
+    setting = timings.expect(SETTING, len(build.printed), timings.USUAL_SETTING)
+    return Forecast(networks, notebooks, kinds, pace, setting, size, disk.free)
 
 
 def to_run(build: Build) -> list[str]:

@@ -6,6 +6,7 @@ Nothing that takes long to import is imported before something has to run.
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from helpers.base import words
+from helpers.base import timings, words
 from helpers.base.code import imported_files
 from helpers.base.files import read_json, remove_drafts, writing
 from helpers.base.machine import free_memory
@@ -23,7 +24,7 @@ from helpers.base.runs import BUILD_VARIABLE, KEPT, Recipe
 from helpers.build import stale
 from helpers.build.execute import Failure, kernel_environment, say
 from helpers.build.explain.ahead import looking_at_training_images
-from helpers.build.forecast import forecast, to_run
+from helpers.build.forecast import SETTING, forecast, to_run
 from helpers.build.nursery import nursery
 from helpers.build.plan import Build, plan
 from helpers.build.schedule import Board, choose_jobs, run_notebooks
@@ -45,7 +46,11 @@ def make_report(build: Build, jobs: int) -> int:
         if failures := run_notebooks(build, jobs, Board(build, expected)):
             return _report_failures(build, failures)
         with looking_at_training_images(build.run) if running else nullcontext():
-            _say_outcome(build, set_reports(build))
+            began = time.monotonic()
+            files = set_reports(build)
+            if running:
+                timings.note(SETTING, len(build.printed), time.monotonic() - began)
+            _say_outcome(build, files)
     return 0
 
 
@@ -114,7 +119,7 @@ def _set(build: Build, path: Path, form: str) -> Path:
     # only the HTML names the other languages
     author = build.hand_in if form == "html" else replace(build.hand_in, languages=())
     now = report_components(build, form, stamp)
-    now |= {"the author's remarks": remarks_digest(remarks), "who hands it in": str(author)}
+    now |= {"the author's remarks": remarks_digest(remarks), "what is handed in, and by whom": stale.digest(repr(author).encode())}
     reason = stale.why_stale(path, now)
     say(f"{path.name}: set, {reason}" if reason else f"{path.name}: skipped, nothing changed")
     if reason:

@@ -65,6 +65,10 @@ def why_old(run: Path) -> str | None:
         data = _data_now(record)
     except DatasetError:
         return f"its data are not there ({record['source']})"
+    if data and data != f"sha256:{record.get('fingerprint', '').removesuffix('-kept')}":
+        return "its data changed since; a report of them as they are now is a run of its own"
+    if not [*run.glob("report*.stamp.json")]:
+        return "no report of it is finished"
     versions = stale.package_versions(ROOT / "requirements.txt")
     for name in _printed(run):
         place = notebooks.get(name, Place())
@@ -72,8 +76,6 @@ def why_old(run: Path) -> str | None:
         before = read_json(stale.stamp_path(answer)).get("components", {})
         kept = {key: value for key, value in before.items() if key.startswith("parameter ")}
         asked = {key: before[key] for key in _ASKED if key in before}
-        if data:
-            asked["the data"] = data
         needed = [run / "answers" / f"{other}.json" for other in place.needs]
         made = stale.components(ROOT / "notebooks" / f"{name}.ipynb", ROOT / "helpers", {}, asked | versions, needed)
         if reason := stale.why_stale(answer, {**made, **kept}):

@@ -94,7 +94,7 @@ class Board:
         left = sum(seconds * self._left.get(name, 0.0) for name, seconds in parts.items())
         trust, passed = _TRUST * self._forecast.alone, time.monotonic() - self._began
         done = self._forecast.alone - left
-        return left * (passed + self._forecast.pace * trust) / (done + trust)
+        return left * (passed + self._forecast.pace * trust) / (done + trust) + self._forecast.setting
 
     def end(self) -> None:
         """Note how long the whole took beside its parts, one after the other."""

@@ -42,7 +42,7 @@ def build(folder: Path) -> Build:
 
 
 SECONDS = {"cnn": 100.0}, {"01_a": 50.0, "02_b": 50.0}
-FORECAST = Forecast(*SECONDS, {"01_a": ("01_a, tiny", 10.0)}, 0.5, 30_000_000, 66_000_000_000)
+FORECAST = Forecast(*SECONDS, {"01_a": ("01_a, tiny", 10.0)}, 0.5, 8.0, 30_000_000, 66_000_000_000)
 
 
 def test_what_took_so_long_takes_so_long_again() -> None:
@@ -79,20 +79,21 @@ def test_before_it_starts_it_says_how_long_and_how_much_disk() -> None:
     assert FORECAST.sentence() == (
         "2 notebooks run and 1 network is trained: about 2 minutes, and about 30 MB of disk, of which 66.0 GB are free."
     )
+    assert "about 4 minutes" in replace(FORECAST, setting=140.0).sentence()
     full = replace(FORECAST, free=8_400_000).sentence()
     assert "of which 8.4 MB are free. That may not do: free some space, or name another folder by REPORTS." in full
 
 
 def test_the_time_left_falls_with_the_work_and_follows_the_builds_own_pace(tmp_path: Path, clock: list[float]) -> None:
     board = Board(build(tmp_path), FORECAST)
-    assert board.left() == pytest.approx(100)  # 200 s one after the other, at half of it
+    assert board.left() == pytest.approx(108)  # 200 s one after the other, at half of it, and 8 s for the pages
     board.progress("01_a", "training cnn: epoch 3 of 6, loss 1.0")
     board.progress("02_b", "cell 3 of 4")
     clock[0] = 50.0  # as foreseen: a half of the training and a half of a notebook are 75 s, or 37.5 s at this pace
     slower = board.left()
-    assert slower > 125 * 0.5
+    assert slower > 125 * 0.5 + 8
     clock[0] = 10.0
-    assert board.left() < 125 * 0.5 < slower
+    assert board.left() < 125 * 0.5 + 8 < slower
     board.progress("01_a", "training cnn: there after 30 s")
     board.ended("01_a", 70.0, failed=False)
     board.ended("02_b", 40.0, failed=False)

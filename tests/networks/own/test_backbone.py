@@ -1,5 +1,6 @@
 """Networks that have learned ImageNet: the weights of others, with the preprocessing that belongs to them."""
 
+import inspect
 import re
 from pathlib import Path
 from urllib.error import URLError
@@ -103,18 +104,29 @@ def test_pixels_are_prepared_as_keras_prepares_them(name: str) -> None:
     np.testing.assert_allclose(model.predict(images, verbose=0), prepare(images.copy()), rtol=1e-4, atol=1e-3)
 
 
-def test_a_network_of_keras_begins_with_the_weights_of_a_file(tmp_path: Path) -> None:
-    own = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg")
+FAMILIES = (
+    *("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionResNetV2", "InceptionV3"),
+    *("MobileNet", "MobileNetV3Small", "NASNetMobile", "ResNet50", "ResNet50V2", "VGG16", "Xception"),
+)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", *(pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES)])
+def test_a_network_of_keras_begins_with_the_weights_of_a_file(name: str, tmp_path: Path) -> None:
+    make = getattr(keras.applications, name)
+    prepare = vars(inspect.getmodule(make))["preprocess_input"]
+    own = make(include_top=False, weights=None, input_shape=(96, 96, 3), pooling="avg")
     file = tmp_path / "mine.weights.h5"
     own.save_weights(file)
-    model = built.build(found("keras:MobileNetV2", str(file)), (64, 64, 3), 4)
-    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.uint8)
-    expected = own.predict(keras.applications.mobilenet_v2.preprocess_input(images.astype(np.float32)), verbose=0)
+    model = built.build(found(f"keras:{name}", str(file)), (96, 96, 3), 4)
+    images = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3)).astype(np.uint8)
+    expected = own.predict(prepare(images.astype(np.float32)), verbose=0)
     features = keras.Model(model.input, model.get_layer(FEATURES).output).predict(images.astype("float32"), verbose=0)
-    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4 + 1e-3 * np.abs(expected).max())
+    other = own.predict(images.astype(np.float32)[::-1] / 255, verbose=0)
+    assert not np.allclose(other, expected, rtol=1e-3, atol=1e-4 + 1e-3 * np.abs(expected).max())
     file.write_bytes(b"harmed")
-    with pytest.raises(NetworkError, match="keras:MobileNetV2 cannot begin with weights"):
-        built.build(found("keras:MobileNetV2", str(file)), (64, 64, 3), 4)
+    with pytest.raises(NetworkError, match=f"keras:{name} cannot begin with weights"):
+        built.build(found(f"keras:{name}", str(file)), (96, 96, 3), 4)
 
 
 def test_without_a_network_one_sentence_says_where_weights_go_and_there_they_are_found(
