@@ -89,11 +89,11 @@ def segment(image: np.ndarray, segments: int = 50, compactness: float = 0.1) -> 
 def mask_out(image: np.ndarray, fill: np.ndarray, segments: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """Hide superpixels of one image, many choices at once.
 
-    image, fill: (H, W, C); segments: (H, W) int; keep: (N, n), nonzero where superpixel j of copy i stays
-    visible. Returns (N, H, W, C) of the image's dtype.
+    image, fill: (H, W, C) uint8; segments: (H, W) int; keep: (N, n), nonzero where superpixel j of copy i stays
+    visible. Returns (N, H, W, C) uint8. Flat and by bits, many times as fast as by choosing.
     """
-    shown = np.take(keep.astype(bool), np.repeat(segments.ravel(), image.shape[2]), axis=1)  # flat, five times as fast
-    return np.where(shown, image.ravel(), fill.ravel()).reshape(len(keep), *image.shape)
+    shown = np.take(keep.astype(bool), np.repeat(segments.ravel(), image.shape[2]), axis=1)
+    return (shown * (image ^ fill).ravel() ^ fill.ravel()).reshape(len(keep), *image.shape)
 
 
 def fill_image(image: np.ndarray, segments: np.ndarray, fill: str) -> np.ndarray:

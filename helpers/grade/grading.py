@@ -213,6 +213,7 @@ class _Grader:
         layers, copy = sanity.cascade_layers(self.model), copy_of(self.model)  # one copy: nothing is traced anew
         trained, draws = copy.get_weights(), self.settings.draws
         likeness = np.full((len(FORMS), len(before), draws, len(layers)), np.nan, np.float32)
+        ranks = {name: [sanity.standard_ranks(form) for form in (maps, np.abs(maps))] for name, maps in before.items()}
         entropies = np.empty((2, len(before), draws), np.float32)
         entropies[0] = [[sanity.entropy(values).mean()] for values in before.values()]
         for draw in range(draws):
@@ -227,9 +228,9 @@ class _Grader:
                 after |= insertion.baselines(images, np.random.default_rng([*seed, depth]))
                 for place, name in enumerate(before):
                     if name in after:
-                        pair = before[name], after[name]
-                        likeness[0, place, draw, depth] = sanity.rank_correlation(*pair).mean()
-                        likeness[1, place, draw, depth] = sanity.rank_correlation(*np.abs(pair)).mean()
+                        for form, maps in enumerate((after[name], np.abs(after[name]))):
+                            alike = sanity.correlate(ranks[name][form], sanity.standard_ranks(maps))
+                            likeness[form, place, draw, depth] = alike.mean()
                 if depth == len(layers) - 1:
                     entropies[1, :, draw] = [sanity.entropy(after[name]).mean() for name in before]
         return np.array(layers), likeness, entropies

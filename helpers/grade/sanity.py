@@ -42,11 +42,20 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     first, second: (N, H, W) float. Returns (N,) float32 in -1..1; 0 where a map is even and ranks nothing.
     """
-    ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (first, second)]
-    centred = [values - values.mean(axis=1, keepdims=True) for values in ranks]
-    norm = np.sqrt((centred[0] ** 2).sum(axis=1) * (centred[1] ** 2).sum(axis=1))
-    product = (centred[0] * centred[1]).sum(axis=1)
-    return (product / np.where(norm > 0, norm, 1)).astype(np.float32)
+    return correlate(standard_ranks(first), standard_ranks(second))
+
+
+def standard_ranks(maps: np.ndarray) -> np.ndarray:
+    """Rank the pixels of each map (N, H, W), about zero and of length one: (N, H * W) float64; 0 for an even map."""
+    ranks = rankdata(maps.reshape(len(maps), -1), axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    length = np.sqrt((ranks**2).sum(axis=1, keepdims=True))
+    return ranks / np.where(length > 0, length, 1)
+
+
+def correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Correlate what `standard_ranks` gives of two maps of each image: (N,) float32 in -1..1."""
+    return np.einsum("np,np->n", first, second).astype(np.float32)
 
 
 def entropy(maps: np.ndarray, bins: int = 100) -> np.ndarray:
