@@ -65,10 +65,10 @@ def why_old(run: Path) -> str | None:
         data = _data_now(record)
     except DatasetError:
         return f"its data are not there ({record['source']})"
-    if data and data != f"sha256:{record.get('fingerprint', '').removesuffix('-kept')}":
-        return "its data changed since; a report of them as they are now is a run of its own"
     if not [*run.glob("report*.stamp.json")]:
         return "no report of it is finished"
+    if data and data != f"sha256:{record.get('fingerprint', '').removesuffix('-kept')}":
+        return "its data changed since; a report of them as they are now is a run of its own"
     versions = stale.package_versions(ROOT / "requirements.txt")
     for name in _printed(run):
         place = notebooks.get(name, Place())

@@ -124,7 +124,9 @@ def test_a_run_is_described_in_one_line(
 
 def test_a_report_of_some_questions_is_judged_by_their_answers(reports: Path) -> None:
     answered = {"components": {"the answer of 03_confusion_matrix": "sha256:1", "the words": "sha256:2"}}
-    (reports / "spots-0" / "report.zh-Hant.stamp.json").write_text(json.dumps(answered))
+    run = reports / "spots-0"
+    write_json(run / "run.json", {**read_run(run), "fingerprint": identify("faces").fingerprint})
+    (run / "report.zh-Hant.stamp.json").write_text(json.dumps(answered))
     first, second = map(runs.describe, runs.find_runs(reports))
     assert "to be made again (03_confusion_matrix" in first
     assert second.endswith("no report of it is finished")
