@@ -69,7 +69,7 @@ class Explainer:
     def copies(self) -> int:
         """How many copies LIME asks the network about: of large images or by a large network fewer."""
         shape, work = self.run.dataset.image_shape, multiplications(self.run.cnn().model)
-        return as_many_as_last(COPIES, shape, work, least=10 * SEGMENTS)
+        return as_many_as_last(COPIES, shape, work, least=4 * SEGMENTS)
 
     @cached_property
     def settings(self) -> Settings:
