@@ -101,10 +101,10 @@ def test_which_filters_answer_to_a_region(tmp_path: Path, notebook: str, cell: s
     given |= {"staged": stage, "first": stage.iloc[0], "end": stage.iloc[1]}
     given["ends"] = {"a": "conv 1", "b": "conv 2", "c": 3, "c2": 6, "h": 8, "w": 8, "h2": 4, "w2": 4}
     text = concluded(tmp_path, notebook, cell, **given)
-    assert ("most often" in text and "the top (1" in text) == (kind == "top")
+    assert ("most often" in text) == ("most often to the top (1" in text) == (kind == "top")
     assert ("No filter" in text or "none of the" in text.lower()) == (kind == "even" and images >= regions.FEWEST)
     if notebook.startswith("07"):
-        assert ("answers to the top (" in text) == (kind == "top")
+        assert ("The channel of" in text) == ("answers to the top (" in text) == (kind == "top")
         assert ("are too few" in text) == (images < regions.FEWEST)
 
 
@@ -117,11 +117,11 @@ def test_a_class_is_called_best_only_where_the_next_is_told_from_it(tmp_path: Pa
     }
     ends |= {"attended": regions.attention(np.ones((4, 1)), np.ones((4, 1)), ["top"], np.zeros(4)), "weight": "LIME"}
     text = concluded(tmp_path, "06_lime", "c29b", **ends, names=list(NAMES), best=0, worst=1)
-    assert ("The class that is found most often is happy" in text) == apart
+    assert ("The class that is found most often is" in text) == ("most often is happy" in text) == apart
     assert ("Which class is found most often is not clear" in text) == (not apart)
-    assert ("The class that is found least often is sad" in text) == apart
+    assert ("The class that is found least often is" in text) == ("least often is sad" in text) == apart
     assert ("Which class is found least often is not clear" in text) == (not apart)
-    assert ("do not say that the network finds happy better than sad" in text) == (not apart)
+    assert ("do not say that the network finds" in text) == ("happy better than sad" in text) == (not apart)
 
 
 def ingredients(tmp_path: Path, trainings: int, spread: float, gap: float) -> str:
@@ -304,8 +304,8 @@ def test_that_test_images_occur_in_training_or_not_is_said_only_where_it_is_so(
     run.near_twins = lambda split: np.arange(IMAGES) < near
     text = concluded(tmp_path, "01_train_cnn", "audit-table", run=run)
     assert ("No test image also occurs in training" in text) == (twins == 0)
-    assert ("3 of 40 test images also occur in training" in text) == (twins == 3)
-    assert ("2 test images are near-duplicates of a training image" in text) == (near == 2)
+    assert ("images also occur" in text) == ("3 of 40 test images also occur" in text) == (twins == 3)
+    assert ("near-duplicates" in text) == ("2 test images are near-duplicates" in text) == (near == 2)
 
 
 @pytest.mark.parametrize("trusted", [True, False])
@@ -333,7 +333,7 @@ def test_what_notebook_05_says_of_its_layer_and_of_lines(
     given |= {"chosen": chosen, "layers": layers, "number": number, "LAYER": asked, "ascent": ascent, "beaten": 1}
     given |= {"count": 4, "test": SimpleNamespace(images=np.zeros(IMAGES))}
     text = concluded(tmp_path, "05_gradient_ascent", "c28b", **given)
-    assert ("stands in for convolution 7, whose maps are too small" in text) == stood_in
+    assert ("stands in for" in text) == ("for convolution 7, whose maps are too small" in text) == stood_in
     assert f"{lines} of the 4 images made show lines in one direction" in text
 
 
@@ -389,7 +389,7 @@ def test_the_answer_takes_of_a_rival_what_is_concluded_or_else_what_is_farthest_
 
 
 OF_CONFUSIONS = (
-    "The most frequent confusion is a taken for b",
+    "The most frequent confusion is",
     "Which confusion is the most frequent",
     "no two classes are",
 )

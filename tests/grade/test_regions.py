@@ -123,7 +123,11 @@ def test_a_filter_prefers_the_classes_that_raise_its_output_and_no_others() -> N
     assert regions.preferred(3.0 * (labels[:12] == 1), labels[:12], ["a", "b", "c"]) is None  # too few images
 
 
-OF_REGIONS = "the mouth", "no region stands out", "too few test images raise its output to say where"
+OF_REGIONS = (
+    "output is concentrated on the mouth",
+    "no region stands out",
+    "too few test images raise its output to say where",
+)
 OF_CLASSES = {("happy",): "images of happy raise", (): "no class raises", None: "too few of each class to say which"}
 
 
@@ -138,6 +142,8 @@ def test_of_a_filter_is_said_what_was_measured_and_nothing_else(
     table = table.assign(images=regions.FEWEST - 1) if place == 2 else table
     text = show(regions.filter_sentence("(2, 3)", texture, table, classes))
     assert text.startswith("The filter in (2, 3) ") and "5.2 pixels" in text
-    assert ("lines at 45" in text) == lines and ("without one direction" in text) != lines
+    assert ("asks for lines at 45" in text) == ("asks for lines" in text) == lines and (
+        "without one direction" in text
+    ) != lines
     assert [one for one in OF_REGIONS if one in text] == [OF_REGIONS[place]]
     assert [one for one in OF_CLASSES.values() if one in text] == [OF_CLASSES[classes]]
