@@ -309,10 +309,10 @@ class State:
         asked = self.layer, self.filter_number
         attended = self._once("attended", asked, self._attended)
         own = self.responses()[:, self.filter_number]
-        liked = regions.preferred(own, self.run.dataset.test.labels, self.names)[:3]
+        liked = regions.preferred(own, self.run.dataset.test.labels, self.names)
         texture = ascent.texture(made[np.newaxis].astype(np.float32)).iloc[0]
         place = said("explore.filters.place", layer=self.layer, number=self.filter_number)
-        return regions.filter_sentence(place, texture, regions.stand_out(attended), liked)
+        return regions.filter_sentence(place, texture, attended, liked)
 
     def _attended(self) -> pd.DataFrame:
         drawn = self.run.random_sample(REGION_IMAGES, bounded=True)

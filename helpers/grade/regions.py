@@ -17,7 +17,7 @@ from helpers.explain.regions import superpixel_regions as superpixel_regions
 from helpers.grade.insertion import resampled_means
 
 FEWEST = 10  # images of a group, below which nothing is said of it
-NAMED = 3  # most regions of a group that a sentence names, those with the highest ratios
+NAMED = 3  # most regions of a group, or classes of a filter, that a sentence names, the first ones
 ALIGNED = 0.5  # alignment from which a pattern is called lines: midway from no direction to one alone
 
 
@@ -102,14 +102,17 @@ def shared_sentence(table: pd.DataFrame, by: str | Said) -> list[Said]:
     return [said("regions.both", regions=both, **values) if both else said("regions.not_both", **values)]
 
 
-def preferred(responses: np.ndarray, labels: np.ndarray, names: Sequence[str], claims: int = 1) -> list[str]:
+def preferred(responses: np.ndarray, labels: np.ndarray, names: Sequence[str], claims: int = 1) -> list[str] | None:
     """Name the classes whose images a filter answers more than all others, the strongest first.
 
-    responses: (N,); labels: (N,) int. By Welch's test, with 5% for all classes and `claims` filters (Bonferroni).
+    responses: (N,); labels: (N,) int. By Welch's test, with 5% for all classes and `claims` filters (Bonferroni). None
+    where no class has enough images.
     """
     sides = {name: (responses[labels == place], responses[labels != place]) for place, name in enumerate(names)}
     sides = {name: both for name, both in sides.items() if min(map(len, both)) >= FEWEST}
-    limit = 0.05 / max(1, len(sides)) / claims
+    if not sides:
+        return None
+    limit = 0.05 / len(sides) / claims
     welch = partial(ttest_ind, equal_var=False, alternative="greater")
     found = [name for name, both in sides.items() if welch(*both).pvalue < limit]
     return sorted(found, key=lambda name: -sides[name][0].mean())
@@ -124,14 +127,19 @@ def source(regions: Regions) -> Said:
     return said(f"regions.sources.{regions.source}", **values)
 
 
-def filter_sentence(place: str | Said, texture: pd.Series, found: pd.DataFrame, classes: Sequence[str]) -> Said:
+def filter_sentence(
+    place: str | Said, texture: pd.Series, attended: pd.DataFrame, classes: Sequence[str] | None
+) -> Said:
     """Say what a filter seeks.
 
-    place: of the filter in its grid; texture: its row of `ascent.texture`; found: the regions that stand out in its
-    output; classes: those that it prefers.
+    place: of the filter in its grid; texture: its row of `ascent.texture`; attended: its rows of
+    `filter_attention`; classes: what `preferred` gives.
     """
-    where = said("filters.regions", regions=phrases(found)) if len(found) else said("filters.no_region")
-    liked = said("filters.classes", classes=list(classes)) if classes else said("filters.no_class")
+    found, enough = stand_out(attended), (attended["images"] >= FEWEST).any()
+    where = said("filters.no_region" if enough else "filters.few_regions")
+    where = said("filters.regions", regions=phrases(found)) if len(found) else where
+    liked = said("filters.few_classes" if classes is None else "filters.no_class")
+    liked = said("filters.classes", classes=list(classes[:NAMED])) if classes else liked
     values = {"place": place, "alignment": texture["alignment"], "wave": texture["wave"], "where": where}
     if texture["alignment"] < ALIGNED:
         return said("filters.no_lines", liked=liked, **values)

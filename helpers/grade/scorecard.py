@@ -175,11 +175,11 @@ def _say(key: str, leader: Leader, **values: Any) -> Said:
 
 
 def _rank_sentences(grades: Grades) -> list[Said]:
-    """Say which method has the best mean rank, what its gain is, and how far several rankings agree."""
-    count, by_setting = len(grades.methods), _by_setting(grades)
+    """Say which method or baseline has the best mean rank, what its gain is, and how far several rankings agree."""
+    by_setting = _by_setting(grades)
     mean = rank(by_setting.mean(axis=-1)).mean(axis=1)
     drawn = resampled_ranks(by_setting, seed=0)
-    leader = find_leader(grades.methods, -mean[:count, np.newaxis], -drawn[:count])
+    leader = find_leader(grades.names, -mean[:, np.newaxis], -drawn)
     hidden = [said(f"grades.hidden.{kind}") for kind in grades.substrates]
     settings: dict[str, Any] = {"substrates": hidden, "steps": list(insertion.STEP_COUNTS)}
     settings |= {"answers": list(insertion.ANSWERS), "settings": by_setting.shape[1], "images": len(grades.correct)}
@@ -191,8 +191,8 @@ def _rank_sentences(grades: Grades) -> list[Said]:
     if len(favoured):
         found.append(said("grades.favoured", favoured=favoured.tolist()))
     if SAME_IMAGE in grades.substrates:
-        gains = grades.gains[:count, list(grades.substrates).index(SAME_IMAGE), -1, 0]
-        found.append(_say("same_image", find_leader(grades.methods, gains)))
+        gains = grades.gains[:, list(grades.substrates).index(SAME_IMAGE), -1, 0]
+        found.append(_say("same_image", find_leader(grades.names, gains)))
     groups = agreement(grades)
     if np.isfinite(alike := kendalls_w(np.stack([*groups.values()], axis=1))):
         names = [said(f"grades.hidden.{name}") for name in groups]
@@ -201,11 +201,10 @@ def _rank_sentences(grades: Grades) -> list[Said]:
 
 
 def _group_sentences(grades: Grades) -> list[Said]:
-    """Say which method is best where the network was right, and which where it was wrong."""
-    groups = _groups(grades)
-    scores = grades.scores()[: len(grades.methods)]
+    """Say which method or baseline is best where the network was right, and which where it was wrong."""
+    groups, scores = _groups(grades), grades.scores()
     keys = {True: "right", False: "wrong"}
-    found = [_say(keys[right], find_leader(grades.methods, scores[:, chosen])) for _, right, chosen in groups]
+    found = [_say(keys[right], find_leader(grades.names, scores[:, chosen])) for _, right, chosen in groups]
     return found if len(groups) == 2 else []
 
 

@@ -66,6 +66,7 @@ def test_the_learning_rate_that_did_not_learn_is_named_where_it_is_known() -> No
     ((_, known), (unknown, values)) = (diagnosis.not_learned(stuck, DATA, one)[0] for one in (PLAN, {}))
     assert "learning rate was 0.3: try another" in str(said("faults.not_learned", what="CNN", **known))
     assert "Try another learning rate, or" in str(said(f"faults.{unknown}", what="CNN", **values))
+    assert diagnosis.not_learned(plain(losses=(1.3, 0.9)), DATA, {}) == []
 
 
 def test_a_dead_layer_is_named_and_a_living_one_is_not() -> None:
@@ -77,6 +78,7 @@ def test_a_dead_layer_is_named_and_a_living_one_is_not() -> None:
 
 def test_probabilities_in_place_of_logits_are_named() -> None:
     assert keys(trained(layers.Flatten(), layers.Dense(3), layers.Softmax()), right=0.9) == ["softmax"]
+    assert keys(trained(layers.Flatten(), layers.Dense(3)), right=0.9) == []
 
 
 def test_the_warning_is_the_first_sentence_of_an_answer_and_stands_on_the_first_page(tmp_path: Path) -> None:

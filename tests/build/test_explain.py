@@ -62,6 +62,7 @@ def test_noise_is_unlike_all_training_images_and_an_image_of_the_data_is_not(exp
     assert far["unlike"] and far["texture"] > far["usual_texture"]
     assert not near["unlike"]
     assert "unlike all training images" in explainer.page(far)["sentences"][0]
+    assert "is like the training images" not in explainer.page(far)["sentences"][0]
     assert "unlike" not in explainer.page(near)["sentences"][0]
 
 
@@ -70,7 +71,38 @@ def test_where_no_superpixel_speaks_for_the_answer_the_page_says_just_that(expla
     spoken = explainer.page(numbers | {"strongest": 2, "lime_share": 0.4})["sentences"]
     against = explainer.page(numbers | {"strongest": 0, "lime_share": 0.0})["sentences"]
     assert "2 of them speak most" in spoken[2] and "none of which speaks for" in against[2]
+    assert "none of which" not in spoken[2] and "most for" not in against[2]
     assert spoken[:2] + spoken[3:] == against[:2] + against[3:] and "0%" not in against[2].split(";")[0]
+
+
+OF_PAGES = (
+    "so the answer is right.",
+    "so the answer is wrong.",
+    "falls from",
+    "rises from",
+    "stays",
+    "No temperature",
+)
+
+
+@pytest.mark.parametrize(
+    ("label", "hidden", "temperature", "told"),
+    [("top", 0.2, 2.0, [0, 2]), ("bottom", 0.8, 2.0, [1, 3]), ("", 0.6, 2.0, [4]), ("", 0.6001, 1.0, [4, 5])],
+)
+def test_a_page_says_of_answer_change_and_temperature_what_is_so_and_nothing_else(
+    label: str,
+    hidden: float,
+    temperature: float,
+    told: list[int],
+    explainer: Explainer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers, _ = explainer.explain(of_split("test", 3))
+    monkeypatch.setitem(vars(explainer), "temperature", temperature)
+    changed = {"answer": "top", "label": label, "calibrated": 0.6, "calibrated_hidden": hidden}
+    page = explainer.page(numbers | changed)
+    text = " ".join([page["lead"], *page["sentences"], *page["notes"]])
+    assert [one for one in OF_PAGES if one in text] == [OF_PAGES[place] for place in told]
 
 
 def test_the_limit_is_what_nearly_all_validation_images_stay_within(explainer: Explainer) -> None:

@@ -24,7 +24,7 @@ import psutil
 import pytest
 
 from helpers import __main__ as commands
-from helpers.answers import Answer, load_answer
+from helpers.answers import Answer, load_answer, render_block
 from helpers.base import words
 from helpers.base.files import ROOT
 from helpers.base.notebook import UsageError
@@ -483,6 +483,47 @@ def test_one_run_of_each_network_speaks_of_these_networks_alone(runs: list[Path]
     lines = comparison.write_comparison([runs[0], runs[3]], tmp_path / "study")
     assert any("these two networks, a and b, of 1 seed" in line for line in lines)
     assert any("this is one run" in line for line in lines)
+    assert not any("no accuracies" in line for line in lines)
+
+
+OF_PAIRS = (
+    "a difference that chance in images and training does not explain", "the two cannot be told apart",
+    "needs more seeds", "seed, cannot be told apart",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("gap", "seeds", "place"), [(0.05, 6, 0), (0.0, 6, 1), (0.1, 1, 2), (0.0, 1, 3)])
+def test_that_ways_to_train_differ_is_said_only_of_several_seeds_that_say_so(
+    gap: float, seeds: int, place: int
+) -> None:
+    frame = table(gap, 0.02 if seeds > 1 and not gap else 0.002, seeds)
+    (row,) = compare.differences(frame, seen_of(frame)).to_dict("records")
+    assert [one for one in OF_PAIRS if one in str(comparison._difference(row))] == [OF_PAIRS[place]]
+
+
+def findings_of(runs: list[Path], folder: Path) -> str:
+    """Give what a comparison says of findings, and of what else sets runs apart, with the captions of tables."""
+    answer = Answer(folder, comparison.NOTEBOOK, "Title", "Question?")
+    lines = [*comparison._say_verdicts(answer, runs, compare.collect(runs))]
+    return " ".join([*lines, *(render_block(block) for block, _ in answer._blocks if block["kind"] == "table")])
+
+
+@pytest.mark.parametrize(("seeds", "sentences", "stable"), [((0, 2), 2, True), ((1, 2), 3, False)])
+def test_what_hangs_on_the_seed_and_what_else_sets_runs_apart_is_told_where_there_is_something(
+    seeds: tuple[int, int], sentences: int, stable: bool, runs: list[Path], tmp_path: Path
+) -> None:
+    text = findings_of([runs[seed] for seed in seeds], tmp_path)
+    count = sentences if stable else 1
+    assert f"of {sentences} different sentences in the reports of 2 seeds, {count} stand in every report" in text
+    assert ("do not build on these" in text) != stable  # the best class
+    assert ("that nobody asked for" in text) == stable  # the version of numpy
+    assert ("of the same data and recipe are the same" in text) != stable
+
+
+def test_runs_of_which_no_two_should_be_the_same_are_not_said_to_be(runs: list[Path], tmp_path: Path) -> None:
+    record = json.loads((runs[2] / "run.json").read_text()) | {"recipe": "quick"}
+    (runs[2] / "run.json").write_text(json.dumps(record))
+    assert "are the same" not in findings_of(runs[1:3], tmp_path)
 
 
 def test_images_that_one_network_alone_gets_right_are_of_one_seed() -> None:

@@ -129,6 +129,7 @@ def test_what_is_stable_and_what_is_chosen_is_said(language: str) -> None:
         in_use = words.text("lime.in_use")
     assert "0.95" in texts[0][0] and texts[0][1:] == [in_use] and texts[1][0] == texts[0][0]
     assert "50" in texts[1][1] and len(unstable) == 3 and "0.9" in unstable[1]
+    assert len(texts[1]) == 2 and in_use not in texts[1]  # stable, and not what is used
 
 
 def test_precisions_are_compared_on_the_same_copies(curved, images, monkeypatch):
@@ -218,6 +219,19 @@ class TestRivals:
         random = np.random.default_rng(3)
         pairs = [[random.normal(size=(60, 20)).tolist() for _ in range(2)] for _ in range(30)]
         assert sum(self.said(own, rival) != "" for own, rival in pairs) <= 4
+
+    @pytest.mark.parametrize("sides", [*product(superpixels.SIDES, repeat=2)], ids="_".join)
+    @pytest.mark.parametrize("more", ["more", "less", ""])
+    def test_what_one_pair_of_sides_shares_beyond_chance_is_all_that_is_said(self, sides, more):
+        rows = [(image, *pair) for image in range(60) for pair in product(superpixels.SIDES, repeat=2)]
+        overlaps = pd.DataFrame(rows, columns=["image", "own", "rival"]).assign(chance=0.25)
+        overlaps["overlap"] = 0.25 + 0.2 * np.resize([1.0, -1.0], 60)[overlaps["image"]]
+        told = (overlaps["own"] == sides[0]) & (overlaps["rival"] == sides[1])
+        overlaps.loc[told, "overlap"] += {"more": 0.4, "less": -0.2, "": 0}[more]
+        name = "_".join(sides)
+        wanted = f"concluded.{name}" if more == "more" and sides[0] == "for" else f"rivals.{name}_{more}"
+        found = lime_study.rival_sentences(overlaps, "sad", "fear")
+        assert [one.key for one in found] == ([f"lime.{wanted}"] if more else [])
 
     def test_there_are_words_for_every_pair_of_sides(self):
         sides = product(superpixels.SIDES, superpixels.SIDES, ("more", "less"))

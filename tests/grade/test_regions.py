@@ -37,12 +37,15 @@ def test_a_map_on_the_mouth_names_the_mouth_and_nothing_else() -> None:
     text = said(MOUTH)
     assert "for happy, the mouth (100% of it on " in text and "for sad, the mouth (100% of it on " in text
     assert not [name for name in faces.REGIONS if name != "mouth" and name in text]
+    assert "none stands out" not in text and "too few images" not in text
 
 
 @pytest.mark.parametrize("maps", [np.ones(MOUTH.shape), NOISE], ids=["even", "noise"])
 def test_a_map_that_prefers_no_region_names_none(maps: np.ndarray) -> None:
     assert regions.stand_out(attend(maps)).empty
-    assert "none stands out" in said(maps) and "of it on" not in said(maps)
+    for brief in (False, True):
+        text = show(regions.sentence(attend(maps), "Grad-CAM", brief))
+        assert "none stands out" in text and "than the area would suggest" not in text and "Regions on" not in text
 
 
 def test_a_map_that_lies_elsewhere_in_every_image_names_none() -> None:
@@ -117,17 +120,30 @@ def test_a_filter_prefers_the_classes_that_raise_its_output_and_no_others() -> N
     noise = random.normal(size=90)
     assert regions.preferred(noise + 3 * (labels == 1), labels, ["a", "b", "c"]) == ["b"]
     assert regions.preferred(noise, labels, ["a", "b", "c"]) == []
-    assert regions.preferred(3.0 * (labels[:12] == 1), labels[:12], ["a", "b", "c"]) == []  # too few images
+    assert regions.preferred(3.0 * (labels[:12] == 1), labels[:12], ["a", "b", "c"]) is None  # too few images
+
+
+OF_REGIONS = (
+    "output is concentrated on the mouth",
+    "no region stands out",
+    "too few test images raise its output to say where",
+)
+OF_CLASSES = {("happy",): "images of happy raise", (): "no class raises", None: "too few of each class to say which"}
 
 
 @pytest.mark.parametrize("lines", [True, False])
-@pytest.mark.parametrize("found", [True, False])
-@pytest.mark.parametrize("classes", [["happy"], []])
-def test_of_a_filter_is_said_what_was_measured_and_nothing_else(lines: bool, found: bool, classes: list[str]) -> None:
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("classes", OF_CLASSES)
+def test_of_a_filter_is_said_what_was_measured_and_nothing_else(
+    lines: bool, place: int, classes: tuple[str, ...] | None
+) -> None:
     texture = pd.Series({"wave": 5.2, "alignment": 0.8 if lines else 0.2, "angle": 45.0})
-    table = regions.stand_out(attend(MOUTH if found else NOISE))[:1]
+    table = attend((MOUTH, NOISE, MOUTH)[place]).query("group == 'happy'")
+    table = table.assign(images=regions.FEWEST - 1) if place == 2 else table
     text = show(regions.filter_sentence("(2, 3)", texture, table, classes))
     assert text.startswith("The filter in (2, 3) ") and "5.2 pixels" in text
-    assert ("lines at 45" in text) == lines and ("without one direction" in text) != lines
-    assert ("the mouth" in text) == found and ("no region stands out" in text) != found
-    assert ("happy" in text) == bool(classes) and ("no class raises" in text) != bool(classes)
+    assert ("asks for lines at 45" in text) == ("asks for lines" in text) == lines and (
+        "without one direction" in text
+    ) != lines
+    assert [one for one in OF_REGIONS if one in text] == [OF_REGIONS[place]]
+    assert [one for one in OF_CLASSES.values() if one in text] == [OF_CLASSES[classes]]

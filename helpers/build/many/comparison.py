@@ -136,6 +136,8 @@ def _say_verdicts(answer: Answer, runs: Sequence[Path], table: pd.DataFrame) -> 
         if len(flips):
             answer.table(f"flips{place}", flips.rename(columns={"count": "seeds"}), "compare.flips", name=name)
     other = compare.unasked(runs, table)
+    if not table.duplicated(["fingerprint", "recipe"]).any():
+        return  # there are none that should be the same
     answer.heading("compare.else")
     yield str(answer.say(said("compare.differ", count=other["what"].nunique()) if len(other) else "compare.same"))
     if len(other):

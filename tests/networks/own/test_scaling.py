@@ -107,6 +107,29 @@ def test_a_network_of_other_classes_is_told_so_with_a_hint_of_their_order(shades
     assert "order" not in str(error.value)
 
 
+REASONS = "PREPROCESS says so", "as often right (McNemar", "and surer of what is right", "scales its pixels itself"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "shares", "surer", "scaled", "place"),
+    [
+        ("none", (0.9, 0.9), 1.0, False, 0),
+        ("", (0.9, 0.5), 0.0, True, 1),
+        ("", (0.9, 0.9), 1.0, True, 2),
+        ("", (0.9, 0.9), 0.0, True, 3),
+    ],
+    ids=["asked", "best", "surer", "scaled"],
+)
+def test_why_pixels_are_prepared_so_is_what_was_measured(
+    wanted: str, shares: tuple[float, float], surer: float, scaled: bool, place: int
+) -> None:
+    right = {way: np.arange(100) < 100 * share for way, share in zip(("255", "none"), shares, strict=True)}
+    noise = np.random.default_rng(0).normal(size=(2, 100))
+    likely = {"255": noise[0] + surer, "none": noise[1]}
+    _, reason = scaling._choose(wanted, [*right], right, likely, "net", scaled)
+    assert [one for one in REASONS if one in str(reason)] == [REASONS[place]]
+
+
 def test_of_many_orders_none_is_told_that_is_right_by_chance():
     random, names = np.random.default_rng(0), [f"class {i}" for i in range(10)]
     labels, right = random.integers(0, 10, 500), random.random(500) < 0.4
