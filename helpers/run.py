@@ -263,8 +263,9 @@ class Run:
 
     def warn(self, answer: Answer, what: str = diagnosis.CNN, trained: Trained | None = None) -> list[str]:
         """Say first in an answer what is wrong with the headline CNN, or another network; gives the sentences."""
-        said, plan = self.predict(trained or self.cnn(), "test"), self.plan(what.lower())
-        return diagnosis.warn(answer, what, diagnosis.faults(trained or self.cnn(), self.dataset, said, plan))
+        one, plan = trained or self.cnn(), self.plan(what.lower())
+        found = diagnosis.faults(one, self.dataset, self.predict(one, "test"), plan, self.keep)
+        return diagnosis.warn(answer, what, found)
 
     @property
     def tested_splits(self) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What is wrong with a trained network, looked for before anything is said of what it learned."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -33,14 +33,24 @@ def sentences(found: Found, what: str = CNN) -> list[Said]:
     return [said(f"faults.{key}", what=what, **values) for key, values in found]
 
 
-def faults(trained: Trained, dataset: Dataset, probabilities: np.ndarray, plan: Mapping[str, Any]) -> Found:
+def faults(
+    trained: Trained,
+    dataset: Dataset,
+    probabilities: np.ndarray,
+    plan: Mapping[str, Any],
+    keep: Callable[..., Any] = lambda function, *given: function(*given),
+) -> Found:
     """Look for what keeps a network from learning, and for whether it learned: the faults found, the worst first.
 
-    probabilities: (N, classes) of the test split; plan: of its training, as `Run.plan` gives it.
+    probabilities: (N, classes) of the test split; plan: of its training, as `Run.plan` gives it; keep: calls a
+    function, or gives what is kept of such a call.
     """
     blind = no_better(probabilities.argmax(axis=1), dataset)
     stuck = not_learned(trained, dataset, plan) if blind else []
-    return [*blind, *stuck, *_of_layers(trained.model, np.asarray(dataset.train.images[:IMAGES]))]
+    images = np.asarray(dataset.train.images[:IMAGES])
+    dead, doubled = keep(look_into_layers, trained.model, images)
+    silent: Found = [("dead", {"count": len(dead), "layers": some(dead), "images": len(images)})] if dead else []
+    return [*blind, *stuck, *silent, *([("softmax", {})] if doubled else [])]
 
 
 def no_better(predicted: np.ndarray, dataset: Dataset) -> Found:
@@ -72,7 +82,8 @@ def not_learned(trained: Trained, dataset: Dataset, plan: Mapping[str, Any]) -> 
     return [("not_learned", {**values, "rate": rate})]
 
 
-def _of_layers(model: keras.Model, images: np.ndarray) -> Found:
+def look_into_layers(model: keras.Model, images: np.ndarray) -> tuple[list[str], bool]:
+    """Name the layers that give nothing but zeros for images (N, H, W, C), and say whether logits are probabilities."""
     layers = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
     probe = keras.Model(model.inputs[0], [layer.output for layer in layers])
     peaks = np.zeros(len(layers))
@@ -81,6 +92,4 @@ def _of_layers(model: keras.Model, images: np.ndarray) -> Found:
         peaks = np.maximum(peaks, [float(keras.ops.max(keras.ops.abs(output))) for output in outputs])
     dead = [layer.name for layer, peak in zip(layers, peaks) if peak == 0]
     logits = predict_logits(model, images)
-    doubled = logits.min() >= 0 and np.allclose(logits.sum(axis=1), 1, atol=1e-3)
-    found: Found = [("dead", {"count": len(dead), "layers": some(dead), "images": len(images)})] if dead else []
-    return [*found, ("softmax", {})] if doubled else found
+    return dead, bool(logits.min() >= 0 and np.allclose(logits.sum(axis=1), 1, atol=1e-3))

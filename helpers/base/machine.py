@@ -1,5 +1,6 @@
 """What a computation ran on, said without naming the computer."""
 
+import gc
 import os
 import platform
 import sys
@@ -15,6 +16,7 @@ def import_quietly(module: str) -> None:
     """Import a module with nothing on stderr, where TensorFlow logs two lines whatever it is told.
 
     And without JAX, unless Keras runs on it: a converter within TensorFlow would import it for a second, for nothing.
+    What modules hold stays, so that Python's collector need not look at it, now or ever again.
     """
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -23,8 +25,11 @@ def import_quietly(module: str) -> None:
         os.dup2(nowhere, 2)
         if hidden:
             sys.modules["jax"] = None  # type: ignore[assignment]  # as Python has it for what cannot be imported
+        gc.disable()
         import_module(module)
+        gc.freeze()
     finally:
+        gc.enable()
         if hidden:
             del sys.modules["jax"]
         os.dup2(kept, 2)

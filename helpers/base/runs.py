@@ -139,7 +139,8 @@ def _difference(folder: Path, record: Mapping[str, Any], keys: tuple[str, ...]) 
     before = {key: record.get(key) for key in _UNSAID} | before
     old, new = ([str(one.get(key) or "").removesuffix("-kept") for key in keys] for one in (before, record))
     found = [key for key, one, other in zip(keys, old, new) if one != other]
-    return ", ".join(_BEHIND.get(key) or f"{key} {_told(before.get(key))} and not {_told(record.get(key))}" for key in found)
+    values = {key: (_told(before.get(key)), _told(record.get(key))) for key in found}
+    return ", ".join(_BEHIND.get(key) or f"{key} {one} and not {other}" for key, (one, other) in values.items())
 
 
 def _told(value: object) -> str:

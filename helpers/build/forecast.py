@@ -54,7 +54,8 @@ class Forecast:
         what = f"{count} notebook{'s run' if count > 1 else ' runs'}"
         what += f" and {nets} network{'s are' if nets > 1 else ' is'} trained" if nets else ""
         free = f"{self.free / 1e9:,.1f} GB" if self.free >= 1e8 else f"{self.free / 1e6:,.1f} MB"
-        told = f"{what}: about {duration(self.alone * self.pace + self.setting)}, and about {self.size / 1e6:.0f} MB of disk, of which"
+        time = duration(self.alone * self.pace + self.setting)
+        told = f"{what}: about {time}, and about {self.size / 1e6:.0f} MB of disk, of which"
         scarce = " That may not do: free some space, or name another folder by REPORTS."
         return f"{told} {free} are free.{scarce if self.free < self.size else ''}"
 

@@ -119,7 +119,8 @@ def _set(build: Build, path: Path, form: str) -> Path:
     # only the HTML names the other languages
     author = build.hand_in if form == "html" else replace(build.hand_in, languages=())
     now = report_components(build, form, stamp)
-    now |= {"the author's remarks": remarks_digest(remarks), "what is handed in, and by whom": stale.digest(repr(author).encode())}
+    now["the author's remarks"] = remarks_digest(remarks)
+    now["what is handed in, and by whom"] = stale.digest(repr(author).encode())
     reason = stale.why_stale(path, now)
     say(f"{path.name}: set, {reason}" if reason else f"{path.name}: skipped, nothing changed")
     if reason:

@@ -44,7 +44,8 @@ class Explainer:
     def warnings(self) -> list[Said]:
         """What is wrong with the network, as notebook 01 says it; nothing where it is in order."""
         run = self.run
-        return diagnosis.sentences(diagnosis.faults(run.cnn(), run.dataset, run.probabilities(), run.plan()))
+        of_cnn = run.cnn(), run.dataset, run.probabilities(), run.plan()
+        return diagnosis.sentences(diagnosis.faults(*of_cnn, run.keep))
 
     @cached_property
     def index(self) -> neighbours.Index:

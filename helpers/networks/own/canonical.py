@@ -83,6 +83,8 @@ def unrolled(model: keras.Model) -> keras.Model:
     What a layer makes of an image is then one thing. Copies of a layer that is shared are named after it, with the
     number of the call, as in "conv__2".
     """
+    if not _is_shared(model):
+        return model
     calls: Counter[Operation] = Counter()
     copies: list[tuple[Layer, Layer]] = []
 
@@ -95,11 +97,20 @@ def unrolled(model: keras.Model) -> keras.Model:
         return copies[-1][1](*args, **kwargs)
 
     copy = rewired(model, call)
-    if max(calls.values(), default=1) == 1:
-        return model
     for layer, twin in copies:
         twin.set_weights(layer.get_weights())
     return copy
+
+
+def _is_shared(model: keras.Model) -> bool:
+    """Whether an operation is called more than once on the way to the output."""
+    waiting, seen = [model.outputs[0]._keras_history], set[tuple[Operation, int]]()
+    while waiting:
+        operation, place, _ = waiting.pop()
+        if (operation, place) not in seen:
+            seen.add((operation, place))
+            waiting += [tensor._keras_history for tensor in operation._inbound_nodes[place].input_tensors]
+    return len(seen) > len({operation for operation, _ in seen})
 
 
 def rewired(model: keras.Model, call: Callable[..., Any]) -> keras.Model:
