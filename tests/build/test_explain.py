@@ -204,6 +204,7 @@ def test_where_nothing_can_be_explained_nothing_is_written(
     images: str, told: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
+    finished.mkdir(parents=True, exist_ok=True)
     (finished / "run.json").write_text("{}")
 
     def written() -> list[Path]:  # but for the note of what the network was asked for, which no one has to be the first
