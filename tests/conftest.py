@@ -17,6 +17,8 @@ from helpers.data.datasets import Dataset, Split  # noqa: E402 -- reads where th
 
 # Tests compare reports to the byte, and a report says of what day it is: no midnight comes between them.
 os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(time.time())))
+# Tests run in two processes, whose threads for small products would wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 NOTEBOOKS_RECIPE = "tiny"  # nbval runs the notebooks with a network of seconds; the quick recipe is `make report`'s
 
