@@ -21,6 +21,7 @@ from typing import Any, get_args
 from helpers.base.checks import UserError
 from helpers.base.legal import GIVEN, near
 from helpers.base.notebook import UsageError
+from helpers.base.runs import check_seed
 
 _TABLE = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 WORDS: dict[str, dict[str, Any]] = _TABLE["words"]
@@ -115,6 +116,8 @@ def typed(function: Callable, given: Mapping[str, str]) -> Iterator[tuple[str, A
             raise UsageError(f"There is no {name.lower()} {value}; {near(value, legal)}")
         if kind is int and not value.isdecimal():
             raise UsageError(f"{name}={value} is no whole number of at least 0; choose one, such as 0.")
+        if name == "SEED":
+            check_seed(int(value))
         yield name.lower(), int(value) if kind is int else value
 
 

@@ -382,8 +382,7 @@ def open_run(dataset: str, recipe: str, seed: int, reports: str = "reports", ima
     """
     asked = runs.follow_lab(dict(zip(runs.COMMON, (dataset, recipe, seed, reports, image_size))))
     dataset, recipe, seed, reports, image_size = asked.values()
-    if not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"The seed {seed!r} is no whole number of at least 0.")
+    runs.check_seed(seed)
     source, image_size = read_source(recipe), image_size or preferred_side(recipe)
     recipe_about(recipes.get_recipe(recipe), source)  # what cannot be is said before the data are read
     shipped = pretrained.open_pretrained() if recipe == pretrained.RECIPE else None

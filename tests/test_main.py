@@ -180,7 +180,12 @@ def test_notebooks_follow_the_run_that_lab_is_opened_on(
 
 @pytest.mark.parametrize(
     ("word", "said"),
-    [("RECIPE=tinny", "did you mean tiny"), ("DATASET=face", "did you mean faces"), ("SEED=x", "no whole number")],
+    [
+        ("RECIPE=tinny", "did you mean tiny"),
+        ("DATASET=face", "did you mean faces"),
+        ("SEED=x", "no whole number"),
+        ("SEED=4294967296", "SEED=4294967296 is no whole number from 0 to 4,000,000,000; choose one"),
+    ],
 )
 def test_lab_does_not_open_on_what_there_is_not(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], word: str, said: str

@@ -15,7 +15,7 @@ CHECKED = "# NBVAL_CHECK_OUTPUT"
 COMMON_LINES = """\
 DATASET = "faces"  # data set: "faces", "fer2013", or a path to an archive or a folder of images
 RECIPE = "quick"  # "quick" (minutes), "cpu" or "full" (hours), "pretrained" (shipped for FER2013)
-SEED = 0  # seed of every random number; any whole number, 0 or more
+SEED = 0  # seed of every random number; a whole number from 0 to 4,000,000,000
 REPORTS = "reports"  # folder that holds the run folders; relative to the repository root
 IMAGE_SIZE = 0  # pixels a side of the images; 24 to 512, or 0 for the data's own default"""
 PARAMETER_LINE = re.compile(r"[A-Z][A-Z0-9_]* = .+  # \S+( \S+){2,}")

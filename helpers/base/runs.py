@@ -34,6 +34,15 @@ _BEHIND = {"fingerprint": "other data", "network_place": "another network of tha
 SEEDS_VARIABLE = "SEEDS"  # of the environment: how often each compared network is trained; "0": as the recipe says
 
 
+MOST_SEED = 4_000_000_000  # libraries take 32 bits, and what is drawn besides begins some thousands above
+
+
+def check_seed(seed: object) -> None:
+    """Raise UsageError on what is no whole number from 0 to MOST_SEED."""
+    if not isinstance(seed, int) or not 0 <= seed <= MOST_SEED:
+        raise UsageError(f"SEED={seed} is no whole number from 0 to {MOST_SEED:,}; choose one, such as 0.")
+
+
 def chosen_trainings(recipe: str = "", trained: bool = False) -> int:
     """Say how often each compared network is to be trained, from the environment; 0 where the recipe decides.
 

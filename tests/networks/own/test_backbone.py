@@ -134,9 +134,9 @@ def test_a_network_of_keras_begins_with_the_weights_of_a_file(name: str, tmp_pat
     images = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 3)).astype(np.uint8)
     expected = own.predict(prepare(images.astype(np.float32)), verbose=0)
     features = keras.Model(model.input, model.get_layer(FEATURES).output).predict(images.astype("float32"), verbose=0)
-    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4 + 1e-3 * np.abs(expected).max())
-    other = own.predict(images.astype(np.float32)[::-1] / 255, verbose=0)
-    assert not np.allclose(other, expected, rtol=1e-3, atol=1e-4 + 1e-3 * np.abs(expected).max())
+    alike = {"rtol": 1e-3, "atol": 1e-3 * np.abs(expected).max()}  # untrained, the largest may be tiny
+    np.testing.assert_allclose(features, expected, **alike)
+    assert not np.allclose(own.predict(images.astype(np.float32) / 255 - 3, verbose=0), expected, **alike)
     file.write_bytes(b"harmed")
     with pytest.raises(NetworkError, match=f"keras:{name} cannot begin with weights"):
         built.build(found(f"keras:{name}", str(file)), (96, 96, 3), 4)
