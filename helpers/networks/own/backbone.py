@@ -90,7 +90,8 @@ def _build(source: Backbone, image_shape: tuple[int, int, int], classes: int) ->
     for layer in network.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = False
-    features = layers.GlobalAveragePooling2D(name=FEATURES)(network(scaled))
+    last = layers.GlobalAveragePooling2D if len(network.output_shape) == 4 else layers.Identity
+    features = last(name=FEATURES)(network(scaled))
     logits = layers.Dense(classes, name="logits")(layers.Dropout(DROPOUT, name="features_dropout")(features))
     return keras.Model(pixels, logits, name=source.name)
 
@@ -124,7 +125,11 @@ def _of_keras(source: Backbone, pixels: "keras.KerasTensor") -> "tuple[keras.Ker
         raise NetworkError(f"keras.applications has no network {name!r}; {near(name, makers)}")
     try:
         with _kept_weights():
-            network = make(include_top=False, weights=str(source.weights or "imagenet"), input_shape=pixels.shape[1:])
+            weights = str(source.weights or "imagenet")
+            asked = {"include_top": False, "weights": weights, "input_shape": pixels.shape[1:]}
+            network = make(**asked)
+            if isinstance(network.layers[-1], keras.layers.LayerNormalization):  # which belongs behind the pooling
+                network = make(**asked, pooling="avg")
     except Exception as error:  # what a download, a file or a network raises may be anything
         said = f"NETWORK={source.function} cannot begin with weights of ImageNet ({' '.join(str(error).split())[:200]})"
         advice = f"put the file of those without the last layer that Keras would download into {_kept() / 'models'}"
