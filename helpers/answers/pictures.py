@@ -19,14 +19,12 @@ TILE = 64  # pixels a side, at most, of the images behind a cell
 
 
 def as_pdf(figure: "Figure") -> bytes:
-    """Give a figure that was drawn as pixels, which laid it out, as vectors, as PDF; it gives the same bytes each time.
+    """Give a figure as vectors, as PDF; the same figure gives the same bytes.
 
     Of pictures with fewer pixels than print can show, it holds each pixel as a square of several, since viewers may
     smooth what they enlarge; larger ones are reduced.
     """
-    stream, usual, layout = io.BytesIO(), [], figure.get_layout_engine()
-    if layout:
-        figure.set_layout_engine("none")
+    stream, usual = io.BytesIO(), []
     for image in (image for axes in figure.axes for image in axes.images if image.get_interpolation() == "nearest"):
         pixels, times = image.get_array(), min(4, _times(image))
         if pixels is not None and times:
@@ -37,8 +35,6 @@ def as_pdf(figure: "Figure") -> bytes:
     for image, pixels in usual:
         image.set_data(pixels)
         image.set_interpolation("nearest")
-    if layout:
-        figure.set_layout_engine(layout)
     return stream.getvalue()
 
 

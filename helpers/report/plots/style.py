@@ -67,19 +67,13 @@ def drawn(draw: Draws) -> Draws:
     @wraps(draw)
     def drawing(*given: Any, **named: Any) -> Figure:
         figure = draw(*map(spoken, given), **{name: spoken(value) for name, value in named.items()})
-        if any(_is_helped(text.get_text()) for text in figure.findobj(Text)):
+        if not all(text.get_text().isascii() for text in figure.findobj(Text)):
             figure.draw_without_rendering()  # letters of another height move what is around them once more
         # what hangs on a figure goes with it, and answers need not know this room
         figure.drawing = zlib.compress(pickle.dumps((draw.__name__, given, named), protocol=5), 1)  # type: ignore[attr-defined]
         return figure
 
     return drawing  # type: ignore[return-value]
-
-
-def _is_helped(text: str) -> bool:
-    """Say whether a text has a character that the first font lacks, so that another one helps out."""
-    font = font_manager.get_font(font_manager.findfont(FONTS[0]))
-    return not text.isascii() and any(c.isprintable() and not font.get_char_index(ord(c)) for c in text)
 
 
 def missing_characters(text: str) -> str:
