@@ -194,7 +194,7 @@ def test_other_data_make_new_predictions_of_the_same_network(run: Run) -> None:
     ("arguments", "sentence"),
     [
         (("faces", "slow", 0), "'slow'.*quick, full"),
-        (("faces", "quick", -1), "seed -1"),
+        (("faces", "quick", -1), "SEED=-1 is no whole number"),
         (("no-such-set", "quick", 0), "no-such-set"),
     ],
 )
