@@ -343,8 +343,8 @@ class State:
         """Explain the picture as `make explain` does, in a language: its page, and "png"."""
 
         def compute() -> dict[str, Any]:
-            numbers, figure = self.explainer.explain(self.picture)
-            return self.explainer.page(numbers) | {"png": np.frombuffer(as_png(figure), np.uint8)}
+            numbers, draw = self.explainer.explain(self.picture)
+            return self.explainer.page(numbers) | {"png": np.frombuffer(as_png(draw()), np.uint8)}
 
         with words.use(language):
             return self._once("page", (self.picture.pixels, self.picture.name, language), compute)

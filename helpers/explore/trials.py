@@ -207,6 +207,6 @@ class YourPicture(View):
 
     def _figure(self, state: State) -> tuple[Figure, str, str]:
         with words.use(self.page.language):
-            numbers, figure = state.explainer.explain(state.picture)
+            numbers, draw = state.explainer.explain(state.picture)
             lead = state.explainer.page(numbers)["lead"]
-            return figure, self.say("own.kept", picture=state.picture.name, told=lead), "4"
+            return draw(), self.say("own.kept", picture=state.picture.name, told=lead), "4"

@@ -8,7 +8,9 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,8 @@ from helpers.data.datasets import identify
 from helpers.report.handin import read_hand_in
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from helpers.run import Run
 
 
@@ -96,13 +100,16 @@ def explain(images: str, run_folder: Path) -> tuple[Path, list[str]]:
     from helpers.build.explain.explainer import Explainer
     from helpers.report import pdf
 
-    explainer, pages, rows = Explainer(run), [], []
-    with tempfile.TemporaryDirectory() as folder:
+    explainer, pages, rows, drawn = Explainer(run), [], [], []
+    # Of two cores one draws a picture's page while the other measures the next picture.
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as artist:
         for number, picture in enumerate(pictures):
-            numbers, figure = explainer.explain(picture)
-            figure.savefig(Path(folder) / f"{number}.pdf", metadata={"CreationDate": None})
+            numbers, draw = explainer.explain(picture)
+            drawn.append(artist.submit(copy_context().run, _save, draw, Path(folder) / f"{number}.pdf"))
             pages.append(explainer.page(numbers) | {"figure": f"/{number}.pdf"})
             rows.append(numbers)
+        for one in drawn:
+            one.result()
         document = {"title": words.text("explain.title", run=run_folder.name), "pages": pages}
         document |= {"language": words.language(), "region": words.region()}
         content = pdf.set_pages(Path(folder), document, int(os.environ.get("SOURCE_DATE_EPOCH") or time.time()))
@@ -112,6 +119,10 @@ def explain(images: str, run_folder: Path) -> tuple[Path, list[str]]:
     write_atomically(path.with_name(f"{name_of(images)}.csv"), table.encode())
     write_atomically(path, content)
     return path, wrong
+
+
+def _save(draw: Callable[[], "Figure"], path: Path) -> None:
+    draw().savefig(path, metadata={"CreationDate": None})
 
 
 def explain_pictures(images: str = "", run: str = "", language: str = "") -> int:

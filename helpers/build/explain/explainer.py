@@ -1,7 +1,8 @@
 """What is measured of each picture, and how a page says and shows it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,8 +79,8 @@ class Explainer:
         drawn = np.random.default_rng(self.run.seed).choice(self.run.dataset.train.images, BACKGROUNDS)
         return Settings(seed=self.run.seed, backgrounds=drawn)
 
-    def explain(self, picture: Picture) -> tuple[dict[str, Any], "Figure"]:
-        """Give what is measured of a picture, by the names of the table's columns, and the figure of its page."""
+    def explain(self, picture: Picture) -> tuple[dict[str, Any], Callable[[], "Figure"]]:
+        """Give what is measured of a picture, by the names of the table's columns, and what draws its page's figure."""
         model, data, image = self.run.cnn().model, self.run.dataset, picture.pixels[np.newaxis]
         raw = all_probabilities(model, image)
         sure, (first, second, *_) = calibration.calibrate(raw, self.temperature)[0], np.argsort(-raw[0], kind="stable")
@@ -106,8 +107,7 @@ class Explainer:
         parts = lime.segments, lime.weight_map(), lime.strongest(STRONGEST)
         titles = [words.text("explain.near", label=label, distance=float(d)) for label, d in zip(alike, distances)]
         near = np.stack([data.train.images[place] for place in places])
-        figure = plots.explained_picture(picture.pixels, bars, shown, parts, near, titles)
-        return numbers, figure
+        return numbers, partial(plots.explained_picture, picture.pixels, bars, shown, parts, near, titles)
 
     def rest(self, pixels: np.ndarray, answer: int, values: np.ndarray) -> dict[str, float]:
         """Hide by a blur the TOP share of the pixels, those that a map (H, W) puts first, or as many at random.
