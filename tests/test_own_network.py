@@ -87,7 +87,7 @@ def test_a_trained_network_of_another_order_is_told_so_before_anything_runs(tmp_
     data = write_spots(tmp_path / "spots", 3)
     made = report(str(tmp_path / "trained.keras"), data, tmp_path / "reports", IMAGE_SIZE="24")
     assert made.returncode == 2
-    said = made.stderr.strip().splitlines()[-1]
+    (said,) = made.stderr.strip().splitlines()
     assert "in the order top, bottom, middle it is right more often; name the classes so that they sort so" in said
     assert not list(tmp_path.glob("reports/*/answers"))
 
@@ -106,5 +106,16 @@ def test_what_is_wrong_with_a_network_is_told_before_anything_runs(tmp_path: Pat
     file.write_text("import keras\n\ndef build(image_shape, classes):\n    return keras.Sequential(\n")
     made = report(str(file), Path("faces"), tmp_path / "reports")
     assert made.returncode == 2
-    assert "mine.py cannot be imported: SyntaxError in line 4" in made.stderr.strip().splitlines()[-1]
+    (said,) = made.stderr.strip().splitlines()
+    assert "mine.py cannot be imported: SyntaxError in line 4" in said
+    assert not list(tmp_path.glob("reports/*/answers"))
+
+
+def test_a_trained_network_of_other_classes_is_refused_in_a_sentence_and_in_no_other_word(tmp_path: Path) -> None:
+    KINDS["guide"]((24, 24, 1), 4).save(tmp_path / "trained.keras")
+    data = write_spots(tmp_path / "spots", 3)
+    made = report(str(tmp_path / "trained.keras"), data, tmp_path / "reports", IMAGE_SIZE="24")
+    assert made.returncode == 2
+    (said,) = made.stderr.strip().splitlines()
+    assert "trained tells 4 classes apart and the data have 3" in said
     assert not list(tmp_path.glob("reports/*/answers"))

@@ -224,6 +224,7 @@ def _network(recipe: str, data: Dataset, reports: Path) -> str:
     tried = cache_folder() / "known" / f"network-{fingerprint(made_from)[:20]}"
     if not tried.exists():
         if source.trained:
+            import_quietly("keras")
             from helpers.training.given import open_given
             from helpers.training.stored import keeper_of
 
