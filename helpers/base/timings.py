@@ -22,6 +22,7 @@ from helpers.base.runs import BUILD_VARIABLE
 # Seconds a multiplication, and those that any notebook takes, until this machine has times of its own; two cores.
 USUAL_TRAINING, USUAL_NOTEBOOK, START = 4e-11, 1e-8, 10.0
 USUAL_SETTING = 2.0  # seconds a notebook
+MOST_WORK = 3e10  # multiplications of a notebook, which looks at fewer images where there would be more
 _MOST = 20  # notes of a kind of work that are kept, the newest
 _NEAR = 5  # notes of the most similar amounts that an expectation rests on
 
@@ -51,12 +52,12 @@ def expect(kind: str, work: float, usual: float, fixed: float = 0.0) -> float:
 
 
 def notebook_work(values: Mapping[str, object], images: int, each: int) -> float:
-    """Count the multiplications of one pass of the test images that a notebook with these parameters looks at.
+    """Count the multiplications of one pass of the test images that a notebook with these parameters looks at, at most.
 
     images, each: how many there are, and the multiplications that one takes.
     """
     counts = [value for key, value in values.items() if "IMAGES" in key and isinstance(value, int)]
-    return float(max(1, min([images, *([sum(counts)] if counts else [])])) * each)
+    return min(MOST_WORK, float(max(1, min([images, *([sum(counts)] if counts else [])])) * each))
 
 
 def _memo() -> Path:

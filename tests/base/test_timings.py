@@ -76,3 +76,9 @@ def test_a_report_and_a_checked_cell_show_nothing(
 def test_outside_a_notebook_lines_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     timings.say("training cnn: there after 3 s")
     assert capsys.readouterr().out == "training cnn: there after 3 s\n"
+
+
+def test_a_notebook_looks_at_no_more_images_than_there_are_and_at_no_more_than_it_has_time_for() -> None:
+    assert timings.notebook_work({"IMAGES": 50, "RIVAL_IMAGES": 10, "SEED": 3}, images=1000, each=10) == 600
+    assert timings.notebook_work({"IMAGES": 50}, images=20, each=10) == timings.notebook_work({}, 20, 10) == 200
+    assert timings.notebook_work({"IMAGES": 5000}, images=10**6, each=10**9) == timings.MOST_WORK
