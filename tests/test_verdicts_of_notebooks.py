@@ -413,6 +413,7 @@ def test_which_classes_are_confused_is_said_where_some_are_and_which_most_where_
 ) -> None:
     ends = np.indices((3, 3)).reshape(2, 9).repeat(np.ravel(counts), axis=1)
     given = {"counts": np.array(counts), "labels": ends[0], "predicted": ends[1], "names": tuple("abc"), "PAIRS": 3}
+    given |= {"SMALLEST": 1.0, "SIGNIFICANCE": 0.05}
     text = concluded(tmp_path, "03_confusion_matrix", "c17 c18 c20", confusion=confusion, **given)
     assert [one for one in OF_CONFUSIONS if one in text] == [OF_CONFUSIONS[place]]
 

@@ -17,13 +17,14 @@ from helpers.grade.shifts import Falls as Falls
 from helpers.grade.shifts import answers_to_moved as answers_to_moved
 from helpers.grade.shifts import compare_falls as compare_falls
 
-_IN_CELLS = 20  # most classes whose confusion matrix is told as numbers
 # Which accuracies are called different or not, in all notebooks together: what Holm's correction is over.
 CLAIMS = (
     *("ensemble", "four_crops", "dnn", "dnn_of_smaller", "augmentation", "per_image_normalization"),
     *("batch_normalization", "batch_normalization_alone"),
 )
 LEAST_P = 0.001  # smaller p-values are told as smaller than this
+Rule = tuple[float, float]  # the smallest difference of interest, in points, and the p-value below which it is one
+RULE = (1.0, 0.05)
 _ENDS = 2  # classes with the highest and with the lowest recall that are named where there are too many
 
 
@@ -140,8 +141,7 @@ def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | N
 def pair_table(pairs: Sequence[ConfusedPair]) -> pd.DataFrame:
     """Tabulate confused pairs with the 95 % interval of each share, one row a pair. Wilson, 1927."""
     intervals = [_share_interval(pair.count, round(pair.count / pair.share)) for pair in pairs]
-    rows = [{**asdict(pair), "low": found.low, "high": found.high} for pair, found in zip(pairs, intervals)]
-    return pd.DataFrame(rows)
+    return pd.DataFrame([{**asdict(pair), "low": one.low, "high": one.high} for pair, one in zip(pairs, intervals)])
 
 
 def symmetry(counts: np.ndarray) -> float:
@@ -180,7 +180,7 @@ def cells(
         row, column = class_names.index(pair.true), class_names.index(pair.predicted)
         chosen = confident_mistakes(probabilities, labels, row, column, each)
         sheets.append({"row": row, "column": column, "count": pair.count, "images": [images[k] for k in chosen]})
-    shown = counts.tolist() if len(class_names) <= _IN_CELLS else None
+    shown = counts.tolist() if len(class_names) <= 20 else None
     return {"classes": list(class_names), "counts": shown, "sheets": sheets}
 
 
@@ -290,6 +290,7 @@ class Extreme:
     share: Interval
     images: int
     tied: Sequence[str | Said]
+    smallest: float  # points by which it is not sure to differ from those
 
     @property
     def others(self) -> Sequence[str | Said] | Said:
@@ -298,44 +299,43 @@ class Extreme:
 
     def told(self, key: str) -> Said:
         """Say it in the words `differences.<key>`, or those for one that cannot be told from others."""
-        tied = {"tied": some(self.tied)} if self.tied else {}
+        tied = {"tied": some(self.tied), "smallest": self.smallest} if self.tied else {}
         values = {"name": self.name, "images": self.images, **asdict(self.share), **tied}
         return said(f"differences.{key}{'_tied' if tied else ''}", **values)
 
 
-def extreme_recall(counts: np.ndarray, class_names: Sequence[str], sign: int) -> Extreme:
+def extreme_recall(counts: np.ndarray, class_names: Sequence[str], sign: int, rule: Rule = RULE) -> Extreme:
     """Find the class with the highest (sign 1) or lowest (-1) recall, and those that cannot be told from it.
 
-    By the 95 % interval of the difference of two recalls (Agresti and Caffo, 2000), with Holm's correction over the
-    other classes. Raises ValueError where no class has images.
+    Told from it is, by the `rule`, a class whose recall is so many points away and whose difference has such a p-value
+    (Agresti and Caffo, 2000), corrected over the other classes (Holm). Raises ValueError where no class has images.
     """
     there = np.flatnonzero(counts.sum(axis=1)).tolist()
     shares = [(int(counts[label, label]), int(counts[label].sum())) for label in there]
-    return _extreme([class_names[label] for label in there], shares, sign)
+    return _extreme([class_names[label] for label in there], shares, sign, rule)
 
 
-def most_often(pairs: Sequence[ConfusedPair]) -> Extreme:
-    """Find the pair of the largest share among all pairs that are confused, and those that cannot be told from it.
-
-    As `extreme_recall`; two pairs of one true class share its images, and their difference is paired.
-    """
+def most_often(pairs: Sequence[ConfusedPair], rule: Rule = RULE) -> Extreme:
+    """Find the largest share of all confused pairs as `extreme_recall` does; two pairs of one true class are paired."""
     shares = [(pair.count, round(pair.count / pair.share)) for pair in pairs]
     names = [said("differences.pair", true=pair.true, predicted=pair.predicted) for pair in pairs]
-    return _extreme(names, shares, 1, [pair.true for pair in pairs])
+    return _extreme(names, shares, 1, rule, [pair.true for pair in pairs])
 
 
 def _extreme(
-    names: Sequence[str | Said], shares: Sequence[tuple[int, int]], sign: int, rows: Sequence[str] = ()
+    names: Sequence[str | Said], shares: list[tuple[int, int]], sign: int, rule: Rule, rows: Sequence[str] = ()
 ) -> Extreme:
     if not names:
         raise ValueError("The highest share needs at least one class with images.")
+    values = [100 * count / images for count, images in shares]
     # of equal ones the first is the highest and the last the lowest, so that these are two
-    first = max(range(len(names))[::sign], key=lambda place: sign * shares[place][0] / shares[place][1])
+    first = max(range(len(names))[::sign], key=lambda place: sign * values[place])
     others = [place for place in range(len(names)) if place != first]
-    same = [bool(rows) and rows[place] == rows[first] for place in others]
-    corrected = holm([_share_p(shares[first], shares[place], one) for place, one in zip(others, same)])
-    tied = [names[place] for place, p_value in zip(others, corrected) if p_value >= 0.05]
-    return Extreme(names[first], _share_interval(*shares[first]), shares[first][1], tied)
+    paired = [bool(rows) and rows[place] == rows[first] for place in others]
+    corrected = holm([_share_p(shares[first], shares[place], one) for place, one in zip(others, paired)])
+    same = [p >= rule[1] or abs(values[first] - values[place]) < rule[0] for place, p in zip(others, corrected)]
+    tied = [names[place] for place, one in zip(others, same) if one]
+    return Extreme(names[first], _share_interval(*shares[first]), shares[first][1], tied, rule[0])
 
 
 def _share_p(first: tuple[int, int], second: tuple[int, int], paired: bool) -> float:

@@ -174,6 +174,19 @@ def test_the_most_confused_pair_is_named_only_where_the_next_is_told_from_it() -
     assert of([[110, 70, 20], [5, 195, 0], [0, 5, 195]]).tied == []
 
 
+def test_a_difference_that_is_sure_but_too_small_to_matter_makes_no_class_best_and_no_pair_the_most_frequent() -> None:
+    names = ("a", "b", "c")
+    near = np.array([[19_500, 500, 0], [0, 19_200, 800], [900, 4000, 15_100]])  # 97.5, 96 and 75.5 %
+    for smallest, tied in ((1.0, []), (2.0, ["b"]), (30.0, ["b", "c"])):
+        best = confusion.extreme_recall(near, names, 1, (smallest, 0.05))
+        assert (best.name, best.tied) == ("a", tied)
+        assert (f"no difference of {smallest:g} points or more" in str(best.told("best"))) == (smallest > 1)
+    pairs = confusion.most_confused(near, names)
+    assert confusion.most_often(pairs).tied == [] and len(confusion.most_often(pairs, (17.0, 0.05)).tied) == 2
+    few = np.array([[60, 40], [45, 55]])  # p = 0.03, or 0.003 by a third of the spread
+    assert [confusion.extreme_recall(few, names, 1, (1.0, level)).tied for level in (0.9, 1e-9)] == [[], ["b"]]
+
+
 def test_how_often_the_extremes_of_equal_classes_are_told_apart() -> None:
     random, told = np.random.default_rng(0), 0
     for _ in range(200):
@@ -193,13 +206,15 @@ def spread_out(trainings: int) -> tuple[np.ndarray, np.ndarray]:
     return first, (places > np.roll(skills, 1)[:, None]).astype(int)
 
 
-def test_the_luck_of_a_seed_is_never_told_as_what_a_way_to_train_does() -> None:
+@pytest.mark.parametrize("claim", sorted(set(CLAIMS) - {"ensemble", "four_crops"}))  # which are networks' own
+def test_the_luck_of_a_seed_is_never_told_as_what_a_way_to_train_does(claim: str) -> None:
     once = compare(LABELS, *(each[-1] for each in spread_out(5)))
     often = compare(LABELS, *spread_out(5))
-    said_once, said_often = (judge({"augmentation": one}, smallest=1.0)["augmentation"] for one in (once, often))
+    said_once, said_often = (judge({claim: one}, smallest=1.0)[claim] for one in (once, often))
     assert said_once.key == "different" and said_often.key == "open"
-    assert str(said_once.said).startswith("This network") and "each trained" not in str(said_once.said)
-    assert "each trained 5 times" in str(said_often.said) and "This network" not in str(said_often.said)
+    these = ("This network", "This CNN against this DNN", "The smaller CNN, which is taken apart, against a DNN")
+    assert str(said_once.said).startswith(these) and "each trained" not in str(said_once.said)
+    assert "each trained 5 times" in str(said_often.said) and "This " not in str(said_often.said)
 
 
 def test_one_network_trained_once_is_enough_to_speak_of_this_network_alone() -> None:
