@@ -196,7 +196,7 @@ def looks(tmp_path: Path, images: int, marked: bool) -> list[str]:
     given = {"told": ["LIME"], "tables": {"LIME": table}, "places": places, "names": NAMES, "trusted": ["LIME"]}
     given |= {"many": SimpleNamespace(labels=labels), "measured": measured, "gains": {"LIME": 0.5, "edge map": 0.2}}
     given |= {"marked": marked, "chance": np.full(images, 0.1), "TOP_FRACTION": 0.1, "scorecard": scorecard}
-    given["where"] = "where the class is drawn"
+    given |= {"where": "where the class is drawn", "graded": SimpleNamespace(substrates=["blur", "mean"])}
     return summed(tmp_path, "04_saliency_maps", "c4d10010 c4d10012", **given)
 
 
@@ -263,7 +263,8 @@ def on_the_evidence(tmp_path: Path, share: float, images: int = IMAGES, proved: 
     given = {"marked": True, "many": SimpleNamespace(evidence=marks, labels=np.arange(images) % 2), "names": NAMES}
     shares = pd.DataFrame({"one": share + noise - noise.mean()})
     given |= {"measured": SimpleNamespace(mass=shares, concentration=shares), "faithfulness": faithfulness}
-    given |= {"graded": SimpleNamespace(proof=proof, blind=0.3), "scorecard": scorecard, "best": "one"}
+    graded = SimpleNamespace(proof=proof, blind=0.3, substrates=["blur", "mean"])
+    given |= {"graded": graded, "scorecard": scorecard, "best": "one"}
     given |= {"trusted": [], "gains": {"one": 0.1, "edge map": 0.2}, "TOP_FRACTION": 0.1}
     given["overall"] = pd.DataFrame({"images": [images]})
     return concluded(tmp_path, "04_saliency_maps", "c4d10008 c4d10012", **given)
@@ -317,10 +318,12 @@ def test_maps_can_be_trusted_where_a_method_passes_and_not_where_none_does(tmp_p
     shares = pd.DataFrame({"one": np.full(IMAGES, 0.4)})
     given = {"gains": {"one": 0.3, "edge map": 0.2}, "best": "one", "trusted": ["one"] if trusted else []}
     given |= {"marked": False, "measured": SimpleNamespace(concentration=shares), "TOP_FRACTION": 0.1}
-    given["overall"] = pd.DataFrame({"images": [IMAGES]})
+    given |= {"overall": pd.DataFrame({"images": [IMAGES]}), "scorecard": scorecard}
+    given["graded"] = SimpleNamespace(substrates=["blur", "mean"])
     text = concluded(tmp_path, "04_saliency_maps", "c4d10012", **given)
     assert ("These maps can be trusted" in text) == trusted
     assert ("Read them with care" in text) == (not trusted)
+    assert "(symmetric relevance gain, where hidden pixels show the image blurred and its mean colour: 0.30" in text
     assert "where the class is drawn" not in text  # of data that mark no evidence
 
 

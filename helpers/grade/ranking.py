@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from helpers.grade.insertion import resampled_means
+from helpers.grade.insertion import expanded_means
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def find_leader(
     names: of the rows; values: (names, N), image by image. Where the value is no mean over images, values: (names, 1)
     and drawn: (names, resamples), the same value over resampled images.
     """
-    means, drawn = values.mean(axis=1), resampled_means(values, seed) if drawn is None else drawn
+    means, drawn = values.mean(axis=1), expanded_means(values, seed) if drawn is None else drawn
     first = int(means.argmax())
     close = np.quantile(drawn[first] - drawn, 0.025, axis=1) <= 0
     tied = [str(name) for place, name in enumerate(names) if close[place] and place != first]
@@ -40,7 +40,7 @@ def rank(values: np.ndarray) -> np.ndarray:
 
 def resampled_ranks(values: np.ndarray, seed: int, resamples: int = 1000) -> np.ndarray:
     """Rank again over resampled images: (names, settings, N) to the mean rank over settings, (names, resamples)."""
-    return rank(resampled_means(values, seed, resamples)).mean(axis=1)
+    return rank(expanded_means(values, seed, resamples)).mean(axis=1)
 
 
 def kendalls_w(ranks: np.ndarray) -> float:

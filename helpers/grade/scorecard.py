@@ -18,6 +18,7 @@ RANK, SPREAD, ALIKE, ENTROPY, OTHER = "mean rank", "± rank", ["signed", "magnit
 FOUND = ["pointing", "mass", "|mass|", "rank"]
 BETTER, WORSE, LEVEL, OWN = "better", "worse", "level", "–"
 CHANCE, PASSING = insertion.RANDOM, sanity.PASSING
+LEAST_FALL = 0.25  # of the answer's probability, that hiding all pixels takes away where hiding says anything of maps
 KEPT = 0.05  # accuracy that may be lost with the evidence alone, for it to be called all that the network reads
 
 
@@ -81,10 +82,29 @@ def cascade(grades: Grades) -> np.ndarray:
 def standing(grades: Grades) -> pd.Series:
     """Say of each method and baseline whether it does better or worse than the edge map.
 
-    By the paired 95% interval of the decisive gain; level where the interval holds zero.
+    By the paired 95% interval of the decisive gain; level where the interval holds zero, or where hiding pixels hardly
+    changes the answer, whichever these are.
     """
-    against = _against_zero(_gap(grades, grades.decisive()))
+    against = _against_zero(_gap(grades, grades.decisive())) if hides(grades) else [LEVEL] * len(grades.names)
     return pd.Series([OWN if n == insertion.EDGES else w for n, w in zip(grades.names, against)], grades.names)
+
+
+def ends(grades: Grades) -> tuple[float, float]:
+    """Give the answer's mean probability on whole images, and with all pixels hidden, by what decides."""
+    curves = grades.curves[:, 0, _deciding(grades), 0].mean(axis=1)  # of any order, over right and over wrong answers
+    parts = np.array([grades.correct.mean(), 1 - grades.correct.mean()])
+    return float(np.nansum(parts * curves[:, -1])), float(np.nansum(parts * curves[:, 0]))
+
+
+def hides(grades: Grades) -> bool:
+    """Say whether the answer hangs on the hidden pixels at all, or what hides them shows the class as well."""
+    whole, bare = ends(grades)
+    return whole - bare >= LEAST_FALL * whole
+
+
+def hidden(grades: Grades) -> list[Said]:
+    """Name what hides the pixels where methods are judged."""
+    return [said(f"grades.hidden.{grades.substrates[place]}") for place in _deciding(grades)]
 
 
 def trusted(grades: Grades) -> list[str]:
@@ -95,14 +115,16 @@ def trusted(grades: Grades) -> list[str]:
 def verdicts(grades: Grades) -> dict[str, list[str]]:
     """Sort the methods by whether their maps can be trusted, each group with the highest decisive gain first.
 
-    "trust": better than the edge map, and changed by random weights in the form in which it is drawn; "distrust":
-    worse than the edge map, or not changed; "care": neither is shown.
+    "trust": better than the edge map and not worse than a blob in the middle, and changed by random weights in the
+    form in which it is drawn; "distrust": worse than the edge map, or not changed; "care": neither is shown.
     """
     forms = np.where(grades.signed, *sanity.verdicts(_alike(grades)))
-    against, scores = standing(grades), grades.decisive().mean(axis=1)
+    against, gains = standing(grades), grades.decisive()
+    to_blob = _against_zero(gains - gains[list(grades.names).index(faithfulness.BLOB)])
+    scores = gains.mean(axis=1)
     found: dict[str, list[str]] = {"trust": [], "care": [], "distrust": []}
     for place in np.argsort(-scores[: len(grades.methods)], kind="stable"):
-        good = against.iloc[place] == BETTER and forms[place] == sanity.CHANGES
+        good = against.iloc[place] == BETTER and forms[place] == sanity.CHANGES and to_blob[place] != WORSE
         bad = against.iloc[place] == WORSE or forms[place] == sanity.STAYS
         found["trust" if good else "distrust" if bad else "care"].append(str(grades.names[place]))
     return found
@@ -122,6 +144,9 @@ def agreement(grades: Grades) -> dict[str, np.ndarray]:
 def sentences(grades: Grades) -> list[Said]:
     """Put the grades into words, the verdicts first."""
     verdict = [said(f"grades.{word}", methods=methods) for word, methods in verdicts(grades).items() if methods]
+    if not hides(grades):
+        whole, bare = ends(grades)
+        verdict.insert(0, said("grades.shows_through", whole=whole, bare=bare, hidden=hidden(grades)))
     decided = [said("grades.decides")] if SAME_IMAGE in grades.substrates else []
     measured = [*decided, *_standing_sentences(grades), *_rank_sentences(grades), *_group_sentences(grades)]
     evidence = [*_proof_sentences(grades), *_evidence_sentences(grades)]
@@ -204,8 +229,8 @@ def _group_sentences(grades: Grades) -> list[Said]:
     """Say which method or baseline is best where the network was right, and which where it was wrong."""
     groups, scores = _groups(grades), grades.scores()
     keys = {True: "right", False: "wrong"}
-    found = [_say(keys[right], find_leader(grades.names, scores[:, chosen])) for _, right, chosen in groups]
-    return found if len(groups) == 2 else []
+    each = [(keys[right], find_leader(grades.names, scores[:, chosen]), chosen.sum()) for _, right, chosen in groups]
+    return [_say(key, leader, images=images) for key, leader, images in each] if len(groups) == 2 else []
 
 
 def _standing_sentences(grades: Grades) -> list[Said]:
@@ -237,6 +262,7 @@ def _evidence_sentences(grades: Grades) -> list[Said]:
     mass = grades.evidence[list(EVIDENCE).index("relevance mass")][:, np.isfinite(grades.chance)]
     means = dict(zip(names, mass.mean(axis=1), strict=True))
     others = {"blob": means[faithfulness.BLOB], "edges": means[insertion.EDGES], "chance": np.nanmean(grades.chance)}
+    others["images"] = mass.shape[1]
     found = [_say("mass", find_leader(grades.methods, mass[:count]), **others)]
     against = _against_zero(mass[:count] - mass[names.index(insertion.EDGES)])
     worse = [name for name, word in zip(names, against) if word == WORSE]
@@ -295,6 +321,12 @@ def _alike(grades: Grades) -> np.ndarray:
 def _entropy_rise(grades: Grades) -> np.ndarray:
     before, after = grades.entropies
     return (after - before) / np.where(before > 0, before, 1)
+
+
+def _deciding(grades: Grades) -> list[int]:
+    """Give the places of the substrates by which methods are judged."""
+    kinds = list(grades.substrates)
+    return [kinds.index(SAME_IMAGE)] if SAME_IMAGE in kinds else [*range(len(kinds))]
 
 
 def _against_zero(gaps: np.ndarray) -> list[str]:

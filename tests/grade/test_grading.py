@@ -140,7 +140,7 @@ def made_up(scores: dict[str, np.ndarray], likeness: object = 0.2, **changes: ob
         "correct": np.arange(40) < 30,
         "substrates": np.array(SUBSTRATES),
         "gains": gains,
-        "curves": np.zeros((2, len(names), 3, 2, 49)),
+        "curves": np.broadcast_to(np.linspace(0.1, 0.9, 49), (2, len(names), 3, 2, 49)),
         "layers": np.array(["logits", "conv"]),
         "likeness": whole,
         "entropies": np.ones((2, len(names), 5)),
@@ -188,7 +188,8 @@ class TestFirst:
         assert right.loc["split", "low"] > 0.4 and wrong.loc["split", "high"] < -0.4
         assert right.loc["split", "low"] < right.loc["split", "value"] < right.loc["split", "high"]
         text = said(grades, tmp_path)
-        assert "answered rightly, split gains most" in text and "answered wrongly, not gains most" in text
+        assert "On the 30 images that the network answered rightly, split gains most" in text
+        assert "On the 10 images that it answered wrongly, not gains most" in text
 
     def test_no_method_is_where_what_never_saw_the_network_is_ahead(self, tmp_path):
         text = said(made_up({"one": NOISE[0] - 0.3, "other": NOISE[1] - 0.6}), tmp_path)
@@ -289,6 +290,41 @@ class TestVerdicts:
         text = said(made_up({"one": gain}), tmp_path)
         assert [verdict for verdict in verdicts if verdict in text] == [verdicts[place]]
 
+    def test_what_falls_behind_a_blob_in_the_middle_is_not_to_be_trusted_nor_what_is_level_with_it_distrusted(self):
+        grades = made_up({"ahead": 0.9 + NOISE[0], "level": 0.4 + NOISE[3], "behind": 0.2 + NOISE[1]})
+        gains = grades.gains.copy()
+        gains[list(grades.names).index("centred Gaussian")] = (0.4 + NOISE[2])[None, None, None]
+        found = scorecard.verdicts(replace(grades, gains=gains))
+        assert found == {"trust": ["ahead", "level"], "care": ["behind"], "distrust": []}
+        assert scorecard.verdicts(grades)["trust"] == ["ahead", "level", "behind"]
+
+    @pytest.mark.parametrize("bare, told", [(0.1, False), (0.6, False), (0.7, True), (0.9, True)])
+    def test_where_hiding_all_pixels_hardly_changes_the_answer_no_map_is_trusted(self, bare, told, tmp_path):
+        curves = np.broadcast_to(np.linspace(bare, 0.9, 49), (2, 5, 3, 2, 49))
+        grades = made_up({"good": self.good, "bad": self.bad}, curves=curves)
+        text = said(grades, tmp_path)
+        opening = f"With all pixels hidden, the answer keeps a probability of {bare:.0%} on average, instead of 90%"
+        assert text.startswith(opening) == ("cannot tell a good map from a bad one" in text) == told
+        assert (scorecard.trusted(grades) == []) == ("Trust the maps of" not in text) == told
+        assert ("Worse than the edge map" not in text) == ("All" not in text) == told or not told
+
+    def test_what_decides_is_whether_it_hides_where_methods_are_judged(self):
+        curves = np.broadcast_to(np.linspace(0.9, 0.9, 49), (2, 4, 3, 2, 49)).copy()
+        curves[:, :, 2] = np.linspace(0.2, 0.9, 49)  # as with the same face with another expression
+        grades = made_up({"good": self.good}, curves=curves)
+        assert scorecard.hides(grades)
+        assert not scorecard.hides(replace(grades, substrates=np.array(["blur", "mean", "other"])[:2]))
+        curves[1] = np.nan  # no wrong answers
+        right = replace(grades, correct=np.full(40, True))
+        assert scorecard.ends(right) == pytest.approx((0.9, 0.2))
+
+    def test_one_image_says_nothing_of_others(self, tmp_path):
+        grades = made_up({"good": self.good, "bad": self.bad})
+        one = replace(grades, gains=grades.gains[..., :1], correct=grades.correct[:1])
+        assert {*scorecard.standing(one)} == {"level", "–"} and scorecard.trusted(one) == []
+        text = said(one, tmp_path)
+        assert "gains most" not in text and "has the best mean rank, " not in text
+
     def test_the_form_that_is_drawn_counts(self):
         forms = np.stack([TestRandomWeights.draws(0.9)[0], TestRandomWeights.draws(0.1)[0]])
         grades = made_up({"one": self.good}, forms)
@@ -311,7 +347,7 @@ class TestEvidence:
 
     def test_the_largest_share_is_called_so_where_it_is(self, tmp_path):
         text = said(self.graded({"one": 0.5 + NOISE[0], "other": 0.3 + NOISE[1]}), tmp_path)
-        assert "Of the relevance for the class, one puts most on the pixels in which the class is drawn: " in text
+        assert "for the class, on 40 images, one puts most on the pixels in which the class is drawn: " in text
         assert "is drawn, and cannot be told apart from" not in text and "Less than the edge map" not in text
 
     def test_and_not_where_two_are_alike(self, tmp_path):
@@ -388,7 +424,8 @@ def test_trusted_are_methods_that_beat_the_edges_and_change_with_the_weights(gra
     gains, likeness = np.zeros_like(grades.gains), np.zeros_like(grades.likeness)
     gains[:3] = np.array([0.2, 0.5, 0.4])[:, None, None, None, None]
     likeness[:, 1] = 0.9  # the best of them shows the image
-    made = replace(grades, gains=gains, likeness=likeness)
+    curves = np.broadcast_to(np.linspace(0.1, 0.9, insertion.STEPS + 1), grades.curves.shape)
+    made = replace(grades, gains=gains, likeness=likeness, curves=curves)
     assert scorecard.trusted(made) == [grades.names[2], grades.names[0]]
     gains[edges] = 1
     assert scorecard.trusted(made) == [] and count > 3

@@ -170,6 +170,14 @@ class TestIntervals:
         error = 1.96 * values.std(axis=1) / np.sqrt(800)
         np.testing.assert_allclose([low, high], [values.mean(axis=1) - error, values.mean(axis=1) + error], atol=0.03)
 
+    @pytest.mark.parametrize("count", [2, 3, 5, 10, 60])
+    def test_of_few_images_too_they_leave_out_the_truth_as_rarely_as_they_say(self, count):
+        values = np.random.default_rng(count).normal(size=(2000, count))
+        low, high = insertion.intervals(values, seed=0)
+        assert 0.03 < np.mean((low > 0) | (high < 0)) < 0.085
+        plain = np.quantile(insertion.resampled_means(values, seed=0), [0.025, 0.975], axis=-1)
+        assert count > 9 or np.mean((plain[0] > 0) | (plain[1] < 0)) > 0.1  # which the same without expansion exceeds
+
     def test_a_constant_difference_has_no_width(self):
         np.testing.assert_allclose(insertion.intervals(np.full((2, 50), 0.25), seed=0), 0.25)
 
