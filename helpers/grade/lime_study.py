@@ -76,8 +76,11 @@ def stability(table: pd.DataFrame, samples: int, segments: int) -> Said:
     """Say how far explanations made so, or with the nearest setting that was studied, can be trusted."""
     distance = np.abs(np.log(table["samples"] / samples)) + np.abs(np.log(table["segments"] / segments))
     nearest = table.loc[distance.idxmin()]
-    copies, cut = int(nearest["samples"]), int(nearest["segments"])
-    return said("lime.stability", copies=copies, cut=cut, correlation=nearest["rank correlation"], fit=nearest["r2"])
+    values = {"copies": int(nearest["samples"]), "cut": int(nearest["segments"])}
+    values |= {"correlation": nearest["rank correlation"], "fit": nearest["r2"]}
+    if (values["copies"], values["cut"]) == (samples, segments):
+        return said("lime.stability", **values)
+    return said("lime.stability_near", samples=samples, segments=segments, **values)
 
 
 def sentences(table: pd.DataFrame, samples: int, segments: int) -> list[Said]:

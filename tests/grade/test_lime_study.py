@@ -116,7 +116,12 @@ def test_a_caption_speaks_of_the_nearest_setting_that_was_studied() -> None:
     )
     assert lime_study.stability(table, 3000, 50).values["correlation"] == 0.3
     assert lime_study.stability(table, 2000, 20).values["fit"] == 0.5
-    assert lime_study.stability(table, 100, 30).values == {"copies": 250, "cut": 25, "correlation": 0.1, "fit": 0.4}
+    near = {"samples": 100, "segments": 30, "copies": 250, "cut": 25, "correlation": 0.1, "fit": 0.4}
+    assert lime_study.stability(table, 100, 30).values == near
+    assert "100 copies and 30 superpixels asked for, which were not studied" in str(
+        lime_study.stability(table, 100, 30)
+    )
+    assert "not studied" not in str(lime_study.stability(table, 250, 25))
 
 
 @pytest.mark.parametrize("language", words.languages())
