@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
@@ -16,6 +15,8 @@ from helpers.base.words import Said, said, some
 from helpers.grade.shifts import Falls as Falls
 from helpers.grade.shifts import answers_to_moved as answers_to_moved
 from helpers.grade.shifts import compare_falls as compare_falls
+from helpers.networks.shares import Interval, share_interval
+from helpers.networks.shares import balanced_accuracy as balanced_accuracy
 
 # Which accuracies are called different or not, in all notebooks together: what Holm's correction is over.
 CLAIMS = (
@@ -26,15 +27,6 @@ LEAST_P = 0.001  # smaller p-values are told as smaller than this
 Rule = tuple[float, float]  # the smallest difference of interest, in points, and the p-value below which it is one
 RULE = (1.0, 0.05)
 _ENDS = 2  # classes with the highest and with the lowest recall that are named where there are too many
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A measured share with its 95 % confidence interval, all in 0..1."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -55,39 +47,14 @@ def accuracy_interval(labels: np.ndarray, predicted: np.ndarray) -> Interval:
     """
     predicted = np.atleast_2d(predicted)
     if len(predicted) == 1 or not len(labels):
-        return _share_interval(int(np.sum(labels == predicted)), len(labels))
+        return share_interval(int(np.sum(labels == predicted)), len(labels))
     mean = compare(labels, predicted, np.full(len(labels), -1))  # who is never right
     return Interval(mean.difference, max(0.0, mean.low), mean.high)
 
 
 def recall_interval(counts: np.ndarray, label: int) -> Interval:
     """Give the recall of one class, with Wilson's 95 % interval; raises ValueError when it has no images."""
-    return _share_interval(int(counts[label, label]), int(counts[label].sum()))
-
-
-def _share_interval(count: int, images: int) -> Interval:
-    if images == 0:
-        raise ValueError("An accuracy needs at least one image.")
-    interval = binomtest(count, images).proportion_ci(0.95, method="wilson")
-    return Interval(count / images, float(interval.low), float(interval.high))
-
-
-def balanced_accuracy(counts: np.ndarray) -> Interval:
-    """Give the mean recall of the classes that have images, with a 95 % interval.
-
-    counts: (classes, classes) int, a confusion matrix. Every class counts the same, however few its images. The
-    interval is of the mean of independent recalls, each drawn from Jeffreys' posterior (Brodersen et al., 2010).
-    Raises ValueError when there are no images.
-    """
-    images, right = counts.sum(axis=1), np.diag(counts)
-    there = images > 0
-    if not there.any():
-        raise ValueError("A balanced accuracy needs at least one image.")
-    random = np.random.default_rng(0)
-    drawn = random.beta(right[there] + 0.5, (images - right)[there] + 0.5, (10_000, int(there.sum()))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    value = float((right[there] / images[there]).mean())
-    return Interval(value, min(value, float(low)), max(value, float(high)))
+    return share_interval(int(counts[label, label]), int(counts[label].sum()))
 
 
 def recall_words(counts: np.ndarray, class_names: Sequence[str], most: int = 6) -> list[Said]:
@@ -140,7 +107,7 @@ def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | N
 
 def pair_table(pairs: Sequence[ConfusedPair]) -> pd.DataFrame:
     """Tabulate confused pairs with the 95 % interval of each share, one row a pair. Wilson, 1927."""
-    intervals = [_share_interval(pair.count, round(pair.count / pair.share)) for pair in pairs]
+    intervals = [share_interval(pair.count, round(pair.count / pair.share)) for pair in pairs]
     return pd.DataFrame([{**asdict(pair), "low": one.low, "high": one.high} for pair, one in zip(pairs, intervals)])
 
 
@@ -335,7 +302,7 @@ def _extreme(
     corrected = holm([_share_p(shares[first], shares[place], one) for place, one in zip(others, paired)])
     same = [p >= rule[1] or abs(values[first] - values[place]) < rule[0] for place, p in zip(others, corrected)]
     tied = [names[place] for place, one in zip(others, same) if one]
-    return Extreme(names[first], _share_interval(*shares[first]), shares[first][1], tied, rule[0])
+    return Extreme(names[first], share_interval(*shares[first]), shares[first][1], tied, rule[0])
 
 
 def _share_p(first: tuple[int, int], second: tuple[int, int], paired: bool) -> float:
