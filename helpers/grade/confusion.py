@@ -222,8 +222,9 @@ def judge(
     some that were trained once for these networks alone. Called different are two whose paired interval leaves out zero
     after Holm's correction over all CLAIMS of the report. A notebook knows its own p-values alone, so those of others
     count as 1, which is conservative and needs no second pass over the report.
-    "small": different, by less than is of interest; "alike": not called different, and the interval leaves out all
-    that is of interest; "open": neither is known. Raises ValueError on a name that CLAIMS does not have.
+    "small": different, and the interval leaves out all that is of interest, or "perhaps_small": not all; "alike": not
+    called different, and the interval leaves out all that is of interest; "open": neither is known. Raises ValueError
+    on a name that CLAIMS does not have.
     """
     if unknown := [name for name in compared if name not in CLAIMS]:
         raise ValueError(f"{unknown[0]!r} is none of the report's claims: add it to CLAIMS, so that it is corrected.")
@@ -241,11 +242,11 @@ def _what(name: str, one: Comparison, epochs: int) -> Said:
 
 def _verdict(what: Said, one: Comparison, p_value: float, smallest: float, significance: float) -> Verdict:
     points = {"points": 100 * one.difference, "low": 100 * one.low, "high": 100 * one.high}
-    different = "different" if abs(points["points"]) >= smallest else "small"
-    unsure = "alike" if max(abs(points["low"]), abs(points["high"])) < smallest else "open"
-    key = different if p_value < significance else unsure
+    within = max(abs(points["low"]), abs(points["high"])) < smallest
+    sure = "different" if abs(points["points"]) >= smallest else "small" if within else "perhaps_small"
+    key = sure if p_value < significance else "alike" if within else "open"
     p = said("differences.p", value=p_value) if p_value >= LEAST_P else said("differences.p_below", value=LEAST_P)
-    values = points | ({"smallest": smallest} if key in ("small", "alike") else {})
+    values = points | ({"smallest": smallest} if key not in ("different", "open") else {})
     return Verdict(key, values, said(f"differences.{key}", what=what, p=p, **values))
 
 

@@ -122,6 +122,7 @@ def test_each_verdict_is_given_where_it_holds_and_in_no_other_case() -> None:
     cases = {
         "different": differing(2000, 120, 20),  # 5 points
         "small": differing(20_000, 120, 20),  # half a point, and sure
+        "perhaps_small": differing(4000, 60, 24),  # 0.9 points, and sure, but perhaps 1.3
         "alike": differing(20_000, 30, 28),
         "open": differing(200, 20, 14),
     }
@@ -131,6 +132,10 @@ def test_each_verdict_is_given_where_it_holds_and_in_no_other_case() -> None:
         assert verdict.values["points"] == pytest.approx(100 * found.difference)
         assert f"{verdict.values['points']:+.1f} points" in str(verdict.said) and "This CNN" in str(verdict.said)
         assert ("may be chance" in str(verdict.said)) == (key in ("alike", "open"))
+        assert ("but less than the 1 point that matters" in str(verdict.said)) == (key == "small")
+        assert ("but it may be less than the 1 point that" in str(verdict.said)) == (key == "perhaps_small")
+        assert " 1 points" not in str(verdict.said) and "(corrected p " in str(verdict.said)
+        assert ("(corrected p < 0.001)" in str(verdict.said)) == (key not in ("alike", "open"))
 
 
 def test_what_one_claim_would_make_a_difference_is_none_among_the_claims_of_the_report() -> None:
