@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import fisher_exact
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
@@ -276,7 +278,7 @@ def extreme_recall(counts: np.ndarray, class_names: Sequence[str], sign: int, ru
     """Find the class with the highest (sign 1) or lowest (-1) recall, and those that cannot be told from it.
 
     Told from it is, by the `rule`, a class whose recall is so many points away and whose difference has such a p-value
-    (Agresti and Caffo, 2000), corrected over the other classes (Holm). Raises ValueError where no class has images.
+    (Fisher's exact test), corrected over the other classes (Holm). Raises ValueError where no class has images.
     """
     there = np.flatnonzero(counts.sum(axis=1)).tolist()
     shares = [(int(counts[label, label]), int(counts[label].sum())) for label in there]
@@ -306,15 +308,14 @@ def _extreme(
     return Extreme(names[first], share_interval(*shares[first]), shares[first][1], tied, rule[0])
 
 
+@cache  # of many pairs of classes, many have the same counts
 def _share_p(first: tuple[int, int], second: tuple[int, int], paired: bool) -> float:
     """Test whether two shares, (count, images) each, differ; paired: two answers to the same images."""
     if paired:
         difference = first[0] - second[0]
         variance = first[0] + second[0] + 1 - difference**2 / (first[1] + 2)
         return 2 * float(normal.sf(abs(difference) / variance**0.5))
-    (one, n), (other, m) = ((count + 1, images + 2) for count, images in (first, second))
-    variance = one / n * (1 - one / n) / n + other / m * (1 - other / m) / m
-    return 2 * float(normal.sf(abs(one / n - other / m) / variance**0.5))
+    return float(fisher_exact(np.array([(count, images - count) for count, images in (first, second)])).pvalue)
 
 
 def accuracy_table(

@@ -163,6 +163,14 @@ def test_the_best_class_is_named_only_where_the_next_is_told_from_it() -> None:
     assert confusion.extreme_recall(np.array([[5, 0], [0, 0]]), ("a", "b"), 1).tied == []
 
 
+def test_one_image_makes_no_class_the_best_and_three_against_many_may() -> None:
+    tiny = np.array([[1, 0], [13, 0]])  # 1 of 1 and 0 of 13, of which one is right by chance in 14 cases
+    ends = [confusion.extreme_recall(tiny, ("dark", "bright"), sign) for sign in (1, -1)]
+    assert [end.tied for end in ends] == [["bright"], ["dark"]]
+    assert "is not clear: dark is first with 100% of its 1 test image (" in str(ends[0].told("best"))
+    assert confusion.extreme_recall(np.array([[3, 0], [13, 0]]), ("dark", "bright"), 1).tied == []  # p = 0.0018
+
+
 def test_the_most_confused_pair_is_named_only_where_the_next_is_told_from_it() -> None:
     names = ("a", "b", "c")
 
