@@ -11,9 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from helpers import ascent, confusion, faithfulness, lime_study, regions, superpixels
-from helpers.answers import Answer, render_block
+from helpers.answers import Answer, diagnosis, render_block
 from helpers.base.files import ROOT
 from helpers.base.words import said
+from helpers.data.audit.counts import class_counts
+from helpers.data.datasets import Split
 from helpers.explain import activations
 from helpers.grade import scorecard
 
@@ -110,6 +112,21 @@ def test_which_filters_answer_to_a_region(tmp_path: Path, notebook: str, cell: s
     if notebook.startswith("07"):
         assert ("The channel of" in text) == ("answers to the top (" in text) == (kind == "top")
         assert ("too few of" in text) == (kind == "dark" or images < regions.FEWEST)
+
+
+@pytest.mark.parametrize(("train", "test"), [((5, 9), (6, 6)), ((9, 5), (2, 6)), ((4, 4), (2, 6))])
+def test_notebook_01_names_the_same_commonest_class_as_what_is_wrong_with_a_network(
+    train: tuple[int, int], test: tuple[int, int], tmp_path: Path
+) -> None:
+    labels = [np.repeat([0, 1], counts) for counts in (train, test)]
+    table = class_counts({"train": Split(None, labels[0]), "test": Split(None, labels[1])}, NAMES)
+    dataset = SimpleNamespace(title="Two", class_names=NAMES)
+    dataset.train, dataset.test = (SimpleNamespace(labels=each) for each in labels)
+    run = SimpleNamespace(class_counts=lambda: table)
+    text = concluded(tmp_path, "01_train_cnn", "c10", run=run, dataset=dataset, labels=labels[1], names=NAMES)
+    ((_, values),) = diagnosis.no_better(1 - labels[1], dataset)
+    assert f"Always answering {values['name']} would be right on {values['share']:.1%}" in text
+    assert ("the commonest 9" in text) == ("The rarest class" in text) == (train != (4, 4))
 
 
 @pytest.mark.parametrize(("right", "apart"), [(38, True), (22, False)])

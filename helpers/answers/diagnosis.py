@@ -1,22 +1,25 @@
 """What is wrong with a trained network, looked for before anything is said of what it learned."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import keras
 import numpy as np
-from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix
 
 from helpers.answers.answer import Answer
 from helpers.base.words import Said, said, some
 from helpers.data.datasets import Dataset
 from helpers.networks.prediction import predict_logits
+from helpers.networks.shares import balanced_accuracy, share_interval
 from helpers.training.batches import balances
 from helpers.training.loop import Trained
 
 TRAINING = "01_train_cnn"  # the notebook that warns of its network itself, once it is trained
 CNN = "CNN"  # the network that all is about
 IMAGES, BATCH = 64, 16  # training images that layers are tried on, and how many at a time
+DRAWS = 1000  # how often a network's answers are dealt out anew, to see what chance alone gives
 Found = list[tuple[str, dict[str, Any]]]  # keys of the words `faults`, each with the values of its sentence
 
 
@@ -45,8 +48,11 @@ def faults(
     probabilities: (N, classes) of the test split; plan: of its training, as `Run.plan` gives it; keep: calls a
     function, or gives what is kept of such a call.
     """
-    blind = no_better(probabilities.argmax(axis=1), dataset)
-    stuck = not_learned(trained, dataset, plan) if blind else []
+    predicted = probabilities.argmax(axis=1)
+    blind = no_better(predicted, dataset)
+    stuck = not_learned(trained, dataset, plan) if [key for key, _ in blind] == ["no_better"] else []
+    if len(np.unique(predicted)) == 1 < len(np.unique(dataset.test.labels)):
+        blind = [("one_answer", {"name": dataset.class_names[predicted[0]], "images": len(predicted)}), *blind]
     images = np.asarray(dataset.train.images[:IMAGES])
     dead, doubled = keep(look_into_layers, trained.model, images)
     silent: Found = [("dead", {"count": len(dead), "layers": some(dead), "images": len(images)})] if dead else []
@@ -54,15 +60,32 @@ def faults(
 
 
 def no_better(predicted: np.ndarray, dataset: Dataset) -> Found:
-    """Tell whether test predictions (N,) int are no better than the commonest class: Wilson's interval holds it."""
-    labels = dataset.test.labels
-    counts, right = np.bincount(labels, minlength=len(dataset.class_names)), int(np.sum(predicted == labels))
-    interval = binomtest(right, len(labels)).proportion_ci(method="wilson")
-    share = float(counts.max() / len(labels))
-    if interval.low > share:
+    """Tell whether test predictions (N,) int are surely right more often than one class alone would be.
+
+    Not surely where Wilson's interval holds the commonest class's share, or lies below it. Such a network may yet tell
+    the classes apart: "outdone" where its balanced accuracy lies above what guessing gives, by its interval and, since
+    that is too high with few images a class, by a permutation test (p < 0.025); else "no_better".
+    """
+    labels, names = dataset.test.labels, dataset.class_names
+    counts = confusion_matrix(labels, predicted, labels=range(len(names)))
+    images = counts.sum(axis=1)
+    right, share = share_interval(int(np.trace(counts)), len(labels)), float(images.max() / len(labels))
+    if right.low > share:
         return []
-    values = {"value": right / len(labels), "low": float(interval.low), "high": float(interval.high)}
-    return [("no_better", {**values, "name": dataset.class_names[int(counts.argmax())], "share": share})]
+    values = {**asdict(right), "name": names[int(images.argmax())], "share": share}
+    balanced, guess = balanced_accuracy(counts), float(1 / np.sum(images > 0))
+    if balanced.low <= guess or _p_of_chance(labels, predicted) >= 0.025:
+        return [("no_better", values)]
+    even = {f"balanced_{name}": value for name, value in asdict(balanced).items()}
+    return [("outdone", {**values, **even, "guess": guess})]
+
+
+def _p_of_chance(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Test, by random orders of the answers, whether the mean recall is one that chance gives, too."""
+    random, weights = np.random.default_rng(0), 1 / np.bincount(labels)[labels]
+    found = weights[predicted == labels].sum() - 1e-9
+    drawn = [weights[random.permutation(predicted) == labels].sum() >= found for _ in range(DRAWS)]
+    return (1 + sum(drawn)) / (1 + DRAWS)
 
 
 def not_learned(trained: Trained, dataset: Dataset, plan: Mapping[str, Any]) -> Found:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import fisher_exact
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
@@ -16,6 +17,8 @@ from helpers.base.words import Said, said, some
 from helpers.grade.shifts import Falls as Falls
 from helpers.grade.shifts import answers_to_moved as answers_to_moved
 from helpers.grade.shifts import compare_falls as compare_falls
+from helpers.networks.shares import Interval, share_interval
+from helpers.networks.shares import balanced_accuracy as balanced_accuracy
 
 # Which accuracies are called different or not, in all notebooks together: what Holm's correction is over.
 CLAIMS = (
@@ -26,15 +29,6 @@ LEAST_P = 0.001  # smaller p-values are told as smaller than this
 Rule = tuple[float, float]  # the smallest difference of interest, in points, and the p-value below which it is one
 RULE = (1.0, 0.05)
 _ENDS = 2  # classes with the highest and with the lowest recall that are named where there are too many
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A measured share with its 95 % confidence interval, all in 0..1."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -55,39 +49,14 @@ def accuracy_interval(labels: np.ndarray, predicted: np.ndarray) -> Interval:
     """
     predicted = np.atleast_2d(predicted)
     if len(predicted) == 1 or not len(labels):
-        return _share_interval(int(np.sum(labels == predicted)), len(labels))
+        return share_interval(int(np.sum(labels == predicted)), len(labels))
     mean = compare(labels, predicted, np.full(len(labels), -1))  # who is never right
     return Interval(mean.difference, max(0.0, mean.low), mean.high)
 
 
 def recall_interval(counts: np.ndarray, label: int) -> Interval:
     """Give the recall of one class, with Wilson's 95 % interval; raises ValueError when it has no images."""
-    return _share_interval(int(counts[label, label]), int(counts[label].sum()))
-
-
-def _share_interval(count: int, images: int) -> Interval:
-    if images == 0:
-        raise ValueError("An accuracy needs at least one image.")
-    interval = binomtest(count, images).proportion_ci(0.95, method="wilson")
-    return Interval(count / images, float(interval.low), float(interval.high))
-
-
-def balanced_accuracy(counts: np.ndarray) -> Interval:
-    """Give the mean recall of the classes that have images, with a 95 % interval.
-
-    counts: (classes, classes) int, a confusion matrix. Every class counts the same, however few its images. The
-    interval is of the mean of independent recalls, each drawn from Jeffreys' posterior (Brodersen et al., 2010).
-    Raises ValueError when there are no images.
-    """
-    images, right = counts.sum(axis=1), np.diag(counts)
-    there = images > 0
-    if not there.any():
-        raise ValueError("A balanced accuracy needs at least one image.")
-    random = np.random.default_rng(0)
-    drawn = random.beta(right[there] + 0.5, (images - right)[there] + 0.5, (10_000, int(there.sum()))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    value = float((right[there] / images[there]).mean())
-    return Interval(value, min(value, float(low)), max(value, float(high)))
+    return share_interval(int(counts[label, label]), int(counts[label].sum()))
 
 
 def recall_words(counts: np.ndarray, class_names: Sequence[str], most: int = 6) -> list[Said]:
@@ -140,7 +109,7 @@ def most_confused(counts: np.ndarray, class_names: tuple[str, ...], top: int | N
 
 def pair_table(pairs: Sequence[ConfusedPair]) -> pd.DataFrame:
     """Tabulate confused pairs with the 95 % interval of each share, one row a pair. Wilson, 1927."""
-    intervals = [_share_interval(pair.count, round(pair.count / pair.share)) for pair in pairs]
+    intervals = [share_interval(pair.count, round(pair.count / pair.share)) for pair in pairs]
     return pd.DataFrame([{**asdict(pair), "low": one.low, "high": one.high} for pair, one in zip(pairs, intervals)])
 
 
@@ -255,8 +224,9 @@ def judge(
     some that were trained once for these networks alone. Called different are two whose paired interval leaves out zero
     after Holm's correction over all CLAIMS of the report. A notebook knows its own p-values alone, so those of others
     count as 1, which is conservative and needs no second pass over the report.
-    "small": different, by less than is of interest; "alike": not called different, and the interval leaves out all
-    that is of interest; "open": neither is known. Raises ValueError on a name that CLAIMS does not have.
+    "small": different, and the interval leaves out all that is of interest, or "perhaps_small": not all; "alike": not
+    called different, and the interval leaves out all that is of interest; "open": neither is known. Raises ValueError
+    on a name that CLAIMS does not have.
     """
     if unknown := [name for name in compared if name not in CLAIMS]:
         raise ValueError(f"{unknown[0]!r} is none of the report's claims: add it to CLAIMS, so that it is corrected.")
@@ -274,11 +244,11 @@ def _what(name: str, one: Comparison, epochs: int) -> Said:
 
 def _verdict(what: Said, one: Comparison, p_value: float, smallest: float, significance: float) -> Verdict:
     points = {"points": 100 * one.difference, "low": 100 * one.low, "high": 100 * one.high}
-    different = "different" if abs(points["points"]) >= smallest else "small"
-    unsure = "alike" if max(abs(points["low"]), abs(points["high"])) < smallest else "open"
-    key = different if p_value < significance else unsure
+    within = max(abs(points["low"]), abs(points["high"])) < smallest
+    sure = "different" if abs(points["points"]) >= smallest else "small" if within else "perhaps_small"
+    key = sure if p_value < significance else "alike" if within else "open"
     p = said("differences.p", value=p_value) if p_value >= LEAST_P else said("differences.p_below", value=LEAST_P)
-    values = points | ({"smallest": smallest} if key in ("small", "alike") else {})
+    values = points | ({"smallest": smallest} if key not in ("different", "open") else {})
     return Verdict(key, values, said(f"differences.{key}", what=what, p=p, **values))
 
 
@@ -308,7 +278,7 @@ def extreme_recall(counts: np.ndarray, class_names: Sequence[str], sign: int, ru
     """Find the class with the highest (sign 1) or lowest (-1) recall, and those that cannot be told from it.
 
     Told from it is, by the `rule`, a class whose recall is so many points away and whose difference has such a p-value
-    (Agresti and Caffo, 2000), corrected over the other classes (Holm). Raises ValueError where no class has images.
+    (Fisher's exact test), corrected over the other classes (Holm). Raises ValueError where no class has images.
     """
     there = np.flatnonzero(counts.sum(axis=1)).tolist()
     shares = [(int(counts[label, label]), int(counts[label].sum())) for label in there]
@@ -335,18 +305,17 @@ def _extreme(
     corrected = holm([_share_p(shares[first], shares[place], one) for place, one in zip(others, paired)])
     same = [p >= rule[1] or abs(values[first] - values[place]) < rule[0] for place, p in zip(others, corrected)]
     tied = [names[place] for place, one in zip(others, same) if one]
-    return Extreme(names[first], _share_interval(*shares[first]), shares[first][1], tied, rule[0])
+    return Extreme(names[first], share_interval(*shares[first]), shares[first][1], tied, rule[0])
 
 
+@cache  # of many pairs of classes, many have the same counts
 def _share_p(first: tuple[int, int], second: tuple[int, int], paired: bool) -> float:
     """Test whether two shares, (count, images) each, differ; paired: two answers to the same images."""
     if paired:
         difference = first[0] - second[0]
         variance = first[0] + second[0] + 1 - difference**2 / (first[1] + 2)
         return 2 * float(normal.sf(abs(difference) / variance**0.5))
-    (one, n), (other, m) = ((count + 1, images + 2) for count, images in (first, second))
-    variance = one / n * (1 - one / n) / n + other / m * (1 - other / m) / m
-    return 2 * float(normal.sf(abs(one / n - other / m) / variance**0.5))
+    return float(fisher_exact(np.array([(count, images - count) for count, images in (first, second)])).pvalue)
 
 
 def accuracy_table(

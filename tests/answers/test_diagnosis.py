@@ -12,6 +12,7 @@ from keras import layers
 
 from helpers.answers import Answer, diagnosis, load_answer
 from helpers.base.words import said
+from helpers.data.datasets import Dataset
 from helpers.report.document import STAMP_KEYS, compose
 from helpers.training.loop import Trained
 
@@ -47,8 +48,61 @@ def test_a_network_no_better_than_the_commonest_class_is_called_that_and_a_bette
     assert values["share"] == pytest.approx(1 / 3) and values["low"] < 1 / 3 < values["high"]
 
 
+def with_images(*counts: int) -> Dataset:
+    """Give data with so many test images of each class."""
+    labels, names = np.repeat(np.arange(len(counts)), counts), (*DATA.class_names, *"abcd")
+    return replace(DATA, test=replace(DATA.test, labels=labels), class_names=names[: len(counts)])
+
+
+def test_a_network_that_tells_classes_apart_is_never_told_that_nothing_shows_it_however_common_one_class_is() -> None:
+    lopsided, perfect = with_images(97, 3), np.repeat([0, 1], [97, 3])
+    ((key, values),) = diagnosis.no_better(perfect, lopsided)
+    text = str(said(f"faults.{key}", what="CNN", **values))
+    assert key == "outdone" and values["low"] < 0.97 and "no skill" not in text
+    assert "right more often than always answering top, which is right on 97.0%" in text
+    assert "balanced accuracy is 100.0%" in text and "guessing gives 50.0%" in text
+    weighed = np.repeat([0, 1, 0, 1], [255, 45, 1, 9])  # 85 % and 90 % of 300 and 10
+    assert [key for key, _ in diagnosis.no_better(weighed, with_images(300, 10))] == ["outdone"]
+    luck = np.random.default_rng(0).permutation(weighed)
+    assert [key for key, _ in diagnosis.no_better(luck, with_images(300, 10))] == ["no_better"]
+    assert diagnosis.no_better(np.repeat([0, 1], 50), with_images(50, 50)) == []
+
+
+def test_one_right_answer_to_a_rare_class_does_not_show_that_classes_are_told_apart() -> None:
+    alone = np.repeat([0, 1], [13, 1])  # which one of fourteen orders gives, too
+    ((key, values),) = diagnosis.no_better(alone, with_images(13, 1))
+    text = str(said(f"faults.{key}", what="CNN", **values))
+    assert text.startswith("Nothing shows that the CNN tells the classes apart: it is right on 100.0%")
+    assert "no better" not in text and "not learned" not in text
+
+
+def test_guesses_are_seldom_called_telling_the_classes_apart() -> None:
+    few, guesses = with_images(*[5] * 7), np.random.default_rng(0).integers(0, 7, (60, 35))
+    found = [key for guess in guesses for key, _ in diagnosis.no_better(guess, few)]
+    assert found.count("no_better") >= 55 and found.count("outdone") <= 2  # by the interval alone, 13
+
+
+def test_a_loss_that_never_fell_is_not_said_of_a_network_that_tells_the_classes_apart() -> None:
+    stuck, lopsided = plain(losses=(1.3, 1.1, 1.095)), with_images(97, 2, 1)
+    answers = np.eye(3)[lopsided.test.labels]
+    assert [key for key, _ in diagnosis.faults(stuck, lopsided, answers, PLAN)] == ["outdone"]
+
+
+def test_one_answer_to_all_test_images_is_told_by_its_name_and_two_are_not() -> None:
+    all_dark = np.eye(3)[np.full(60, 1)]
+    found = diagnosis.faults(plain(), DATA, all_dark, PLAN)
+    assert [key for key, _ in found] == ["one_answer", "no_better"]
+    assert str(said("faults.one_answer", what="CNN", **found[0][1])) == (
+        "The CNN gives the same answer, middle, to all 60 test images."
+    )
+    all_dark[7] = np.eye(3)[0]
+    assert [key for key, _ in diagnosis.faults(plain(), DATA, all_dark, PLAN)] == ["no_better"]
+    only = diagnosis.faults(plain(), with_images(9, 0, 0), np.eye(3)[[0] * 9], PLAN)
+    assert [key for key, _ in only] == ["no_better"]  # the one answer is all that there is
+
+
 def test_it_is_the_commonest_class_of_the_test_images_that_counts() -> None:
-    rare = replace(DATA, test=replace(DATA.test, labels=np.repeat([0, 1, 2], [50, 5, 5])))
+    rare = with_images(50, 5, 5)
     assert diagnosis.no_better(np.zeros(60, int), rare)[0][1]["name"] == "top"
     assert diagnosis.no_better(rare.test.labels, rare) == []
 
@@ -95,7 +149,7 @@ def test_the_warning_is_the_first_sentence_of_an_answer_and_stands_on_the_first_
 
     blocks, document = made(0.35)
     assert blocks[0]["key"] == "faults.no_better"
-    assert document["stamp"][0][0] == "Warning" and "no better than always" in document["stamp"][0][1]
+    assert document["stamp"][0][0] == "Warning" and "Nothing shows that the CNN tells" in document["stamp"][0][1]
     blocks, document = made(0.9)
     assert [block["key"] for block in blocks] == ["The eyes.", "The mouth."] and document["stamp"][0][0] != "Warning"
     assert made(0.35, "DNN")[0][0]["key"] == "faults.no_better"

@@ -173,7 +173,7 @@ def test_pages_are_in_the_language_that_is_asked_for(
     assert "There is no LANGUAGE=klingon" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("language", "told"), [("en", "no better than always"), ("zh-Hant", "不比永遠回答")])
+@pytest.mark.parametrize(("language", "told"), [("en", "gives the same answer"), ("zh-Hant", "都給同一個答案")])
 def test_a_network_that_always_gives_one_class_is_told_first_on_a_page_and_a_good_one_is_not(
     language: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,7 +162,7 @@ def test_every_tab_is_shown_and_every_control_and_picture_is_named(run: Run, lan
     assert all(one.label for one in found if isinstance(one, Picture))
 
 
-@pytest.mark.parametrize(("language", "told"), [("en", "no better than always"), ("zh-Hant", "不比永遠回答")])
+@pytest.mark.parametrize(("language", "told"), [("en", "gives the same answer"), ("zh-Hant", "都給同一個答案")])
 def test_a_network_that_always_gives_one_class_is_told_on_top_and_a_good_one_is_not(
     language: str, told: str, tmp_path: Path
 ) -> None:

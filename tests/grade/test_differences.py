@@ -122,6 +122,7 @@ def test_each_verdict_is_given_where_it_holds_and_in_no_other_case() -> None:
     cases = {
         "different": differing(2000, 120, 20),  # 5 points
         "small": differing(20_000, 120, 20),  # half a point, and sure
+        "perhaps_small": differing(4000, 60, 24),  # 0.9 points, and sure, but perhaps 1.3
         "alike": differing(20_000, 30, 28),
         "open": differing(200, 20, 14),
     }
@@ -131,6 +132,10 @@ def test_each_verdict_is_given_where_it_holds_and_in_no_other_case() -> None:
         assert verdict.values["points"] == pytest.approx(100 * found.difference)
         assert f"{verdict.values['points']:+.1f} points" in str(verdict.said) and "This CNN" in str(verdict.said)
         assert ("may be chance" in str(verdict.said)) == (key in ("alike", "open"))
+        assert ("but less than the 1 point that matters" in str(verdict.said)) == (key == "small")
+        assert ("but it may be less than the 1 point that" in str(verdict.said)) == (key == "perhaps_small")
+        assert " 1 points" not in str(verdict.said) and "(corrected p " in str(verdict.said)
+        assert ("(corrected p < 0.001)" in str(verdict.said)) == (key not in ("alike", "open"))
 
 
 def test_what_one_claim_would_make_a_difference_is_none_among_the_claims_of_the_report() -> None:
@@ -156,6 +161,14 @@ def test_the_best_class_is_named_only_where_the_next_is_told_from_it() -> None:
     few = np.array([[9, 1, 0], [30, 70, 0], [0, 30, 70]])  # of ten images, 90 % may be 70 %
     assert confusion.extreme_recall(few, names, 1).tied == ["b", "c"]
     assert confusion.extreme_recall(np.array([[5, 0], [0, 0]]), ("a", "b"), 1).tied == []
+
+
+def test_one_image_makes_no_class_the_best_and_three_against_many_may() -> None:
+    tiny = np.array([[1, 0], [13, 0]])  # 1 of 1 and 0 of 13, of which one is right by chance in 14 cases
+    ends = [confusion.extreme_recall(tiny, ("dark", "bright"), sign) for sign in (1, -1)]
+    assert [end.tied for end in ends] == [["bright"], ["dark"]]
+    assert "is not clear: dark is first with 100% of its 1 test image (" in str(ends[0].told("best"))
+    assert confusion.extreme_recall(np.array([[3, 0], [13, 0]]), ("dark", "bright"), 1).tied == []  # p = 0.0018
 
 
 def test_the_most_confused_pair_is_named_only_where_the_next_is_told_from_it() -> None:
