@@ -166,7 +166,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 def pieces(template: str, values: Mapping[str, Any]) -> list[tuple[str, str | None]]:
     """Set a template's values into it, and keep the texts apart: each with the name of the value that it is, if any.
 
-    A blank comes between them where Chinese stands beside a letter or number.
+    A blank comes between them where Chinese stands beside a letter or number, and no full stop behind one.
     """
     parts = list(_parse(template))
     wanted = {name for _, name, _ in parts if name is not None}
@@ -177,7 +177,8 @@ def pieces(template: str, values: Mapping[str, Any]) -> list[tuple[str, str | No
     both = ([(text, None), (_set_value(template, name, spec, values), name)] for text, name, spec in parts)
     said = [piece for pair in both for piece in pair if piece[0]]
     before = ["", *(text[-1] for text, _ in said)]
-    return [(" " * bool(BESIDE.search(last + text[0])) + text, name) for last, (text, name) in zip(before, said)]
+    once = [(text[text[0] == last == "." :], name) for last, (text, name) in zip(before, said)]
+    return [(" " * bool(BESIDE.search(last + text[:1])) + text, name) for last, (text, name) in zip(before, once)]
 
 
 def fields(template: str) -> set[str]:

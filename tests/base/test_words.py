@@ -119,3 +119,8 @@ def test_chinese_and_a_letter_or_number_stand_apart_and_each_of_a_list_in_quotat
 @pytest.mark.parametrize(("value", "shown"), [(230.4, "230"), (12345.0, "12,000"), (2.34, "2.3"), (1e-5, "1e−05")])
 def test_a_large_number_of_few_digits_has_no_exponent(value: float, shown: str) -> None:
     assert words.format_value(value, ".2g") == shown
+
+
+def test_a_name_that_ends_in_a_full_stop_ends_a_sentence_with_one() -> None:
+    assert words.render("Told from {name}. More.", {"name": "guided backprop."}) == "Told from guided backprop. More."
+    assert words.render("{name}, {name} and ...", {"name": "etc."}) == "etc., etc. and ..."
