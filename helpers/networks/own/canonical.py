@@ -367,9 +367,9 @@ def _to_logits(inputs: Tensor, outputs: Tensor, classes: int, name: str) -> kera
 def _before_probabilities(outputs: Tensor) -> Tensor:
     """Go back from what a network gives over softmax and sigmoid, as layers or as functions."""
     while True:
-        last = outputs._keras_history.operation
+        last, call, _ = outputs._keras_history
         said = getattr(getattr(last, "activation", None), "__name__", "") if type(last) is layers.Activation else ""
         # An operation's class tells what it is where it is no layer.
         if not (said in _OWN_END or type(last).__name__.lower() in ("softmax", "sigmoid")):
             return outputs
-        outputs = last.input
+        (outputs,) = last._inbound_nodes[call].input_tensors  # its own `input` is that of its first call

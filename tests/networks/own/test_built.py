@@ -10,6 +10,7 @@ from conftest import toy_dataset
 
 from helpers.networks.fast import accelerate
 from helpers.networks.own import built
+from helpers.networks.own.proof import prove
 from helpers.networks.own.source import NetworkError, Source
 from helpers.training.learner import make_learner
 from helpers.training.networks import Networks, recipe_about
@@ -284,6 +285,49 @@ IN_A_LAMBDA = """
     logits = layers.Dense(classes)(layers.Flatten()(maps))
     model = keras.Model(pixels, layers.Lambda(lambda values: keras.ops.softmax(values))(logits))
 """
+
+
+ENDED = """
+    logits = layers.Dense(classes)(layers.{before}()(maps))
+    model = {model}
+"""
+CALLED = "keras.Model(pixels, {end})"
+SUBCLASSED = "Ending(logits.shape[1], lambda logits: {end})"
+ENDING = """
+class Ending(keras.Model):
+    def __init__(self, classes, end):
+        super().__init__()
+        self.first, self.last, self.end = layers.Flatten(), layers.Dense(classes), end
+
+    def call(self, pixels):
+        return self.end(self.last(self.first(pixels / 255)))
+"""
+OPERATIONS = ["ops.softmax", "ops.nn.softmax", "ops.sigmoid", "activations.softmax", "activations.sigmoid"]
+
+
+@pytest.mark.parametrize("model", [CALLED, SUBCLASSED])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_softmax_and_sigmoid_are_taken_off_where_they_are_operations(tmp_path, model, operation):
+    model = model.format(end=f"keras.{operation}(logits)")
+    source = file_of(tmp_path, compiled=ENDED.format(before="Flatten", model=model).strip(), more=ENDING)
+    images = np.random.default_rng(0).integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    assert all(check.passed for check in built.checks(source, 3, images))
+    network = built.build(source, SHAPE, 3)
+    assert isinstance(network.layers[-1], keras.layers.Dense)
+
+
+@pytest.mark.parametrize("before", ["Flatten", "GlobalAveragePooling2D"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_probabilities_that_are_nearly_alike_are_those_of_their_own_end(tmp_path, before, operation):
+    model = CALLED.format(end=f"keras.{operation}(0.1 * logits)")
+    source = file_of(tmp_path, compiled=ENDED.format(before=before, model=model).strip())
+    images = np.random.default_rng(0).integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    (same, *_) = built.checks(source, 3, images)
+    assert "predict" in same.what and same.passed
+    network, graph = built.build(source, SHAPE, 3), source.module.build(SHAPE, 3)
+    graph.set_weights([weight + 0.1 for weight in graph.get_weights()])
+    with pytest.raises(NetworkError, match="largest difference of a probability to Keras's predict"):
+        prove(network, graph, images, lambda pixels: pixels / 127.5 - 1)
 
 
 @pytest.mark.parametrize("end", [AVERAGED, IN_A_LAMBDA])
