@@ -7,6 +7,7 @@ from itertools import combinations
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy import special
 
 from helpers.networks.logits import all_logits, softmax
 from helpers.networks.own.canonical import Scale, as_graph, fit, taken_shape
@@ -79,13 +80,13 @@ def _same_answers(
     if graph.input_shape[1:] not in (shape, (None, None, shape[2]), (None, None, None)):
         return []  # channels first, with which TensorFlow cannot compute on a processor
     answers = np.asarray(keras.tree.flatten(network.predict(pixels, verbose=0))[0], np.float32)  # it may be in a dict
-    if answers.shape[1] == 1:
-        wanted = np.concatenate([1 - answers, answers], axis=1) if answers.min() >= 0 else said
-    else:
-        wanted = answers if are_probabilities(answers) else softmax(answers)
-    if not np.allclose(wanted, said, atol=CLOSE_IN_HALF) and (answers >= 0).all() and (answers <= 1).all():
-        wanted, said = answers, 1 / (1 + np.exp(-logits))  # a sigmoid for each class
-    apart = float(np.abs(wanted - said).max())
+    if answers.shape[1] == 1:  # one unit, after its sigmoid or before it
+        pairs = [(answers, said[:, 1:]), (special.expit(answers), said[:, 1:])]
+    elif are_probabilities(answers):
+        pairs = [(answers, said)]
+    else:  # logits, or a sigmoid for each class
+        pairs = [(softmax(answers), said), (answers, special.expit(logits))]
+    apart = min(float(np.abs(one - other).max()) for one, other in pairs)
     half = any("16" in str(layer.compute_dtype) for layer in network._flatten_layers())
     limit = CLOSE_IN_HALF if half else CLOSE
     return [Check("largest difference of a probability to Keras's predict", apart, limit, apart <= limit)]

@@ -189,6 +189,22 @@ def test_the_wrapper_is_proved_and_a_wrong_one_is_not(shades):
         prove(canonical(network, (12, 12, 1), 3), network, images, scale)
 
 
+@pytest.mark.parametrize("bias", [0.0, 2.0], ids=["around 0", "above 0"])
+@pytest.mark.parametrize("end", ["linear", "sigmoid"])
+def test_one_unit_is_proved_before_its_sigmoid_and_after_it(shades, end, bias):
+    def unit(start: float) -> keras.Model:
+        last = layers.Dense(1, activation=end, bias_initializer=keras.initializers.Constant(start))
+        return keras.Sequential([keras.Input((12, 12, 1)), layers.GlobalAveragePooling2D(), last])
+
+    network, other = unit(bias), unit(bias + 0.1)
+    for one in (network, other):
+        one.layers[-1].kernel.assign([[0.005]])
+    wrapped = canonical(network, (12, 12, 1), 2)
+    assert all(check.passed for check in prove(wrapped, network, shades[0], None))
+    with pytest.raises(NetworkError, match="largest difference of a probability"):
+        prove(wrapped, other, shades[0], None)
+
+
 def test_a_vector_that_is_given_by_name_is_proved_alike(shades):
     network = shade_network()
     named = keras.Model(network.inputs, {"shade": network.outputs[0]})
