@@ -210,6 +210,23 @@ def with_weights_from_elsewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ("[keras.Input(shape), keras.Input(shape)]", "takes 2 inputs; it may take one image alone"),
+        ("[keras.Input((576,))]", r"takes an input of shape \(576,\) and not images"),
+    ],
+)
+def test_a_python_file_whose_network_takes_no_image_is_refused_in_the_same_sentence(tmp_path, inputs, said):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        f"import keras\ndef build(shape, classes):\n    taken = {inputs}\n    flat = keras.layers.Flatten()\n"
+        "    joined = sum(map(flat, taken))\n    return keras.Model(taken, keras.layers.Dense(classes)(joined))\n"
+    )
+    with pytest.raises(NetworkError, match=said):
+        opening.check(Source(file), SHAPE, 3)
+
+
+@pytest.mark.parametrize(
     ("write", "said"),
     [
         (with_lambda, "holds a Lambda layer, which is a program; define its function by its name"),
