@@ -1,6 +1,7 @@
 """The layers of a network: their kinds, what follows one, batch normalization folded, networks copied by layers."""
 
 import re
+from textwrap import shorten
 from typing import Any, TypeAlias
 
 import keras
@@ -87,7 +88,8 @@ def duplicate(layer: Layer, **changes: Any) -> Layer:
         twin.activation = function
         return twin
     except (TypeError, NotImplementedError, ValueError) as error:
-        why = " ".join(str(error).split("\n\nExample")[0].split()).removesuffix(".")
+        why = str(error).split("\n\nExample")[0].rpartition("Exception encountered: ")[2]
+        why = shorten(why, 300, placeholder=" ...").removesuffix(".")
         instead = ", or compute in its `call` by keras.ops, and not by tf" if isinstance(layer, keras.Model) else ""
         told = f"The layer {layer.name} ({type(layer).__name__}) cannot be made anew from its `get_config`"
         raise TypeError(f"{told}; give it a `get_config` that returns its arguments{instead} ({why}).") from None

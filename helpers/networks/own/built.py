@@ -240,7 +240,7 @@ def _call(source: Source, name: str, *arguments: Any) -> Any:
         given = function(*arguments)
     except NetworkError:
         raise
-    except Exception as error:  # whatever a user's code raises
+    except (Exception, SystemExit) as error:  # whatever a user's code raises
         entered = getattr(error.__traceback__, "tb_next", None) or not arguments
         advice = "" if entered else f"; it is called as {name}(image_shape, classes)"
         raise NetworkError(f"{name} of {source.path} failed: {describe(error, source.path)}{advice}") from error

@@ -18,7 +18,7 @@ import numpy as np
 from keras import layers
 
 from helpers.networks.layers import ACTIVATIONS, AGAIN, CONVOLUTIONS, POOLINGS, Layer, duplicate
-from helpers.networks.own.source import NetworkError
+from helpers.networks.own.source import NetworkError, tell
 
 Operation: TypeAlias = keras.Operation
 Tensor: TypeAlias = keras.KerasTensor
@@ -136,8 +136,8 @@ def as_graph(network: keras.Model, image_shape: tuple[int, int, int]) -> keras.M
         whole = network(inputs)
         return _traced(network, inputs) or keras.Model(inputs, whole, name=network.name)
     except Exception as error:  # whatever a user's code raises
-        said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise NetworkError(f"The network {network.name} cannot be called with images {image_shape}: {said}") from None
+        wrong = f"The network {network.name} cannot be called with images {image_shape}: {tell(error)}"
+        raise NetworkError(wrong) from None
 
 
 def _traced(layer: Layer, *inputs: Tensor) -> keras.Model | None:

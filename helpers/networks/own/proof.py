@@ -43,6 +43,7 @@ def prove(
     """
     shown = images[:IMAGES].astype(np.float32)
     logits = all_logits(model, shown)
+    check_numbers(model, logits)
     same = _passed(model, _same_answers(network, shown, scale, softmax(logits), logits))
     return [*same, *explainable(model, images, names)]
 
@@ -53,10 +54,26 @@ def explainable(model: keras.Model, images: np.ndarray, names: Sequence[str] = (
     Takes images and names, and raises, as `prove` does.
     """
     images = images[:IMAGES].astype(np.float32)
+    logits = all_logits(model, images)
+    check_numbers(model, logits)
     alone = np.concatenate([all_logits(model, images[i : i + 1]) for i in range(len(images))])
-    apart = float(np.abs(softmax(alone) - softmax(all_logits(model, images))).max())
+    apart = float(np.abs(softmax(alone) - softmax(logits)).max())
     among = Check("largest difference between an image alone and among others", apart, CLOSE, apart <= CLOSE)
     return _passed(model, [*_gradients(model, images[:SLOPED], names), among])
+
+
+def check_numbers(model: keras.Model, logits: np.ndarray | float = 0.0) -> None:
+    """Raise NetworkError where weights, or these answers (N, classes), are no finite numbers."""
+    if wrong := next((one.path for one in model.weights if not np.isfinite(one).all()), ""):
+        raise NetworkError(
+            f"The network {model.name} has weights that are no finite numbers, such as {wrong}: it begins so, or its "
+            "training has failed; train it again, with a smaller learning rate."
+        )
+    if not np.isfinite(logits).all():
+        raise NetworkError(
+            f"The network {model.name} answers images with what are no finite numbers, though its weights are; see "
+            "that it nowhere divides by zero, or takes a root or a logarithm of what may be negative or zero."
+        )
 
 
 def _passed(model: keras.Model, checks: list[Check]) -> list[Check]:
