@@ -88,7 +88,7 @@ def test_a_trained_network_of_another_order_is_told_so_before_anything_runs(tmp_
     made = report(str(tmp_path / "trained.keras"), data, tmp_path / "reports", IMAGE_SIZE="24")
     assert made.returncode == 2
     (said,) = made.stderr.strip().splitlines()
-    assert "in the order top, bottom, middle it is right more often; name the classes so that they sort so" in said
+    assert "if its classes are in the order top, bottom, middle; name the classes so that they sort so" in said
     assert not list(tmp_path.glob("reports/*/answers"))
 
 

@@ -129,6 +129,20 @@ def test_notebook_01_names_the_same_commonest_class_as_what_is_wrong_with_a_netw
     assert ("the commonest 9" in text) == ("The rarest class" in text) == (train != (4, 4))
 
 
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("drawn", [True, False])
+def test_that_a_network_may_have_learned_from_the_test_images_is_said_of_one_that_came_trained(
+    tmp_path: Path, given: bool, drawn: bool
+) -> None:
+    data = SimpleNamespace(validates_on_test=False, missing=("train", "validation", "test") if drawn else ("test",))
+    text = concluded(
+        tmp_path, "01_train_cnn", "c29", run=SimpleNamespace(given=given), dataset=data, members={"CNN": 0}
+    )
+    assert ("The network came trained" in text) == given
+    assert ("drawn here from all images" in text) == (given and drawn)
+    assert ("neither learned from the test images" in text) == (given and not drawn)
+
+
 @pytest.mark.parametrize(("right", "apart"), [(38, True), (22, False)])
 def test_a_class_is_called_best_only_where_the_next_is_told_from_it(tmp_path: Path, right: int, apart: bool) -> None:
     counts = np.array([[right, IMAGES - right], [20, IMAGES - 20]])

@@ -1,6 +1,7 @@
 """The layers of a network: their kinds, what follows one, batch normalization folded, networks copied by layers."""
 
 import re
+from textwrap import shorten
 from typing import Any, TypeAlias
 
 import keras
@@ -67,7 +68,8 @@ def copy_of(model: keras.Model, shape: tuple[int | None, ...] | None = None) -> 
 def duplicate(layer: Layer, **changes: Any) -> Layer:
     """Make a layer anew of its configuration with changes, without weights.
 
-    A Lambda keeps its function, and a normalization what it was adapted to, as numbers of its configuration.
+    A Lambda keeps its function, as does an activation of a user's own, of which a configuration has the name or the
+    bytecode alone, and a normalization what it was adapted to, as numbers of its configuration.
 
     Raises TypeError on a layer of a user's own that does not say how it was made.
     """
@@ -78,9 +80,16 @@ def duplicate(layer: Layer, **changes: Any) -> Layer:
         adapted = {"mean": layer.adapt_mean, "variance": layer.adapt_variance}
         changes |= {name: ops.convert_to_numpy(values).tolist() for name, values in adapted.items()}
     try:
-        return type(layer).from_config(layer.get_config() | changes)
+        config, function = layer.get_config() | changes, vars(layer).get("activation")
+        own = "activation" not in changes and not str(getattr(function, "__module__", "keras.")).startswith("keras.")
+        if not (own and "activation" in config):
+            return type(layer).from_config(config)
+        twin = type(layer).from_config(config | {"activation": "linear"})
+        twin.activation = function
+        return twin
     except (TypeError, NotImplementedError, ValueError) as error:
-        why = " ".join(str(error).split("\n\nExample")[0].split()).removesuffix(".")
+        why = str(error).split("\n\nExample")[0].rpartition("Exception encountered: ")[2]
+        why = shorten(why, 300, placeholder=" ...").removesuffix(".")
         instead = ", or compute in its `call` by keras.ops, and not by tf" if isinstance(layer, keras.Model) else ""
         told = f"The layer {layer.name} ({type(layer).__name__}) cannot be made anew from its `get_config`"
         raise TypeError(f"{told}; give it a `get_config` that returns its arguments{instead} ({why}).") from None

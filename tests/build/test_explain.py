@@ -218,6 +218,27 @@ def test_where_nothing_can_be_explained_nothing_is_written(
     assert written() == before
 
 
+def test_folders_in_a_folder_are_told_to_be_passed_over_and_are_no_error(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
+) -> None:
+    finished.mkdir(parents=True, exist_ok=True)
+    (finished / "run.json").write_text("{}")
+    photos, told = tmp_path / "photos", "photos holds 2 folders (cats, dogs), which are not looked into"
+    for folder in ("cats", "dogs", ".cache"):
+        (photos / folder).mkdir(parents=True)
+    given = [f"IMAGES={photos}", f"RUN={finished.name}", f"REPORTS={finished.parent}"]
+    assert cli("explain", *given) == 2
+    assert f"{told}, and no picture; " in capsys.readouterr().err
+    Image.fromarray(NOISE[..., 0]).save(photos / "one.png")
+    assert cli("explain", *given) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count(f"{told}; ") == 1 and "error" not in captured.err
+    for folder in ("cats", "dogs"):
+        (photos / folder).rmdir()
+    assert cli("explain", *given) == 0
+    assert "not looked into" not in capsys.readouterr().out
+
+
 def test_a_missing_run_or_one_without_a_report_is_a_sentence_that_names_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], cli: Callable
 ) -> None:

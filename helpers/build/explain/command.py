@@ -126,13 +126,18 @@ def _save(draw: Callable[[], "Figure"], path: Path) -> None:
 
 
 def explain_pictures(images: str = "", run: str = "", language: str = "") -> int:
-    """Explain pictures in each language; 2 where any could not be explained, each told in a sentence."""
+    """Explain pictures in each language; 2 where any could not be explained, each told in a sentence.
+
+    Folders in a folder are told not to be looked into, which is no failure.
+    """
+    from helpers.build.explain.pictures import passed_over
+
     run_folder = choose_run(reports_folder(), run)
     for each in read_hand_in(environment={"LANGUAGE": language}).languages:
         with words.use(each):
             path, wrong = explain(images, run_folder)
         print(path, flush=True)
-    print("The numbers are in a .csv of this name beside it.", flush=True)
+    print("The numbers are in a .csv of this name beside it.", *passed_over(images), sep="\n", flush=True)
     for sentence in wrong:
         print(f"error: {sentence}", file=sys.stderr)
     return 2 if wrong else 0

@@ -58,13 +58,29 @@ def _read(word: str, dataset: Dataset) -> Iterator[Picture | str]:
     elif path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
         if not any(map(_begins_as_picture, files)):
-            yield f"{word} holds no picture; give a folder with pictures in it."
+            holds = f"{told}, and no picture" if (told := _folders_in(word)) else f"{word} holds no picture"
+            yield f"{holds}; give a folder with pictures in it."
         else:
             yield from (_read_file(file, dataset) for file in files)
     elif path.is_file():
         yield _read_file(path, dataset)
     else:
         yield f"There is no file {printable(word)}; give a picture, a folder, or places such as test:17,42."
+
+
+def passed_over(images: str) -> list[str]:
+    """Say of the folders that IMAGES names, one sentence each, which folders in them are not looked into."""
+    advice = "to explain what is in them, name them in IMAGES as well"
+    return [f"{told}; {advice}." for word in _words(images) if (told := _folders_in(word))]
+
+
+def _folders_in(word: str) -> str:
+    path = Path(word).expanduser()
+    inner = path.iterdir() if path.is_dir() else ()
+    names = sorted(printable(one.name) for one in inner if one.is_dir() and not one.name.startswith("."))
+    told = "1 folder ({0}), which is" if len(names) == 1 else f"{len(names)} folders ({{0}}), which are"
+    shown = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
+    return f"{word} holds {told.format(shown)} not looked into" if names else ""
 
 
 def _begins_as_picture(file: Path) -> bool:

@@ -13,7 +13,7 @@ from keras import layers
 from helpers.base.words import Said, said
 from helpers.networks.architectures import Normalization
 from helpers.networks.layers import CONVOLUTIONS, Layer, duplicate, per_image
-from helpers.networks.own.canonical import Operation, Scale, as_graph, canonical, rewired, taken_shape
+from helpers.networks.own.canonical import Operation, Scale, as_graph, canonical, check_ends, rewired, taken_shape
 from helpers.networks.own.proof import Check, prove
 from helpers.networks.own.scaling import are_probabilities, way_to_prepare, with_logits
 from helpers.networks.own.source import NetworkError, Source, describe
@@ -45,7 +45,7 @@ def build(
     keras.utils.set_random_seed(seed)
     graph = as_graph(_call(source, source.function, tuple(image_shape), classes), image_shape)
     changes = list(_call(source, "augmentation")) if augmented and source.offers("augmentation") else []
-    scale = _prepared(source, graph, image_shape)
+    scale = _prepared(source, graph, image_shape, classes)
     model = _up_to_logits(canonical(graph, image_shape, classes, scale, augmentation=changes, name=source.name))
     if normalization == "none" and batch_norm and (augmented or not changing(model)):
         return model
@@ -88,7 +88,7 @@ def checks(source: Source, classes: int, images: np.ndarray, names: Sequence[str
     for weight in graph.trainable_weights:
         if len(weight.shape) > 1 and not np.any(weight):  # as some begin with, and the first step of training ends
             weight.assign(np.random.default_rng(0).normal(0, 0.1, weight.shape))
-    scale = _prepared(source, graph, shape)
+    scale = _prepared(source, graph, shape, classes)
     return prove(_up_to_logits(canonical(graph, shape, classes, scale, name=source.name)), graph, images, scale, names)
 
 
@@ -100,8 +100,9 @@ def _up_to_logits(model: keras.Model) -> keras.Model:
     return with_logits(model, "softmax") if are_probabilities(np.asarray(model(noise, training=False))) else model
 
 
-def _prepared(source: Source, graph: keras.Model, image_shape: tuple[int, int, int]) -> Scale:
+def _prepared(source: Source, graph: keras.Model, image_shape: tuple[int, int, int], classes: int) -> Scale:
     """Give what is done to pixels before a network sees them: what is asked for, or nothing if it scales them."""
+    check_ends(graph, classes)
     shape = taken_shape(graph, image_shape)
     if source.preprocess:
         return way_to_prepare(source.preprocess, shape[2])
@@ -239,7 +240,7 @@ def _call(source: Source, name: str, *arguments: Any) -> Any:
         given = function(*arguments)
     except NetworkError:
         raise
-    except Exception as error:  # whatever a user's code raises
+    except (Exception, SystemExit) as error:  # whatever a user's code raises
         entered = getattr(error.__traceback__, "tb_next", None) or not arguments
         advice = "" if entered else f"; it is called as {name}(image_shape, classes)"
         raise NetworkError(f"{name} of {source.path} failed: {describe(error, source.path)}{advice}") from error

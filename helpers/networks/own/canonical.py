@@ -18,7 +18,7 @@ import numpy as np
 from keras import layers
 
 from helpers.networks.layers import ACTIVATIONS, AGAIN, CONVOLUTIONS, POOLINGS, Layer, duplicate
-from helpers.networks.own.source import NetworkError
+from helpers.networks.own.source import NetworkError, tell
 
 Operation: TypeAlias = keras.Operation
 Tensor: TypeAlias = keras.KerasTensor
@@ -60,8 +60,8 @@ def canonical(
     (N, H, W, C) in 0..255 to logits (N, classes) float32. Raises NetworkError on a network that cannot be used.
     """
     graph = as_graph(network, image_shape)
-    channels_first = _check_ends(graph, classes)
-    rebuilt = _Rebuilt(_before_probabilities(graph.outputs[0])._keras_history.operation)
+    channels_first = check_ends(graph, classes)
+    rebuilt = _Rebuilt(_before_probabilities(graph.outputs[0], network.name)._keras_history.operation)
     tensor = inputs = keras.Input(image_shape, name="pixels")
     try:
         for layer in augmentation:
@@ -136,8 +136,8 @@ def as_graph(network: keras.Model, image_shape: tuple[int, int, int]) -> keras.M
         whole = network(inputs)
         return _traced(network, inputs) or keras.Model(inputs, whole, name=network.name)
     except Exception as error:  # whatever a user's code raises
-        said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise NetworkError(f"The network {network.name} cannot be called with images {image_shape}: {said}") from None
+        wrong = f"The network {network.name} cannot be called with images {image_shape}: {tell(error)}"
+        raise NetworkError(wrong) from None
 
 
 def _traced(layer: Layer, *inputs: Tensor) -> keras.Model | None:
@@ -273,8 +273,7 @@ class _Rebuilt:
             return duplicate(function, name=self._unique(f"{name}_{function.name}"))
         if function is keras.activations.relu:
             return layers.ReLU(name=self._unique(f"{name}_relu"))
-        said = getattr(function, "__name__", "activation")
-        return layers.Activation(function, name=self._unique(f"{name}_{said}"))
+        return layers.Activation(function, name=self._unique(f"{name}_{_called(function)}"))
 
     def _name(self, layer: Layer, tensor: Tensor) -> str:
         """Name a layer as the user did or, where Keras has numbered it through all of a process, by its role."""
@@ -289,7 +288,7 @@ class _Rebuilt:
         if isinstance(layer, _NORMALIZING) and isinstance(source, _ACTIVATED):
             return self._unique(f"{before}_norm")
         if isinstance(layer, ACTIVATIONS) and before != "pixels":
-            said = kind if kind != "activation" else getattr(layer.activation, "__name__", kind)
+            said = kind if kind != "activation" else _called(layer.activation)
             return self._unique(f"{before}_{said}")
         role = next((role for kinds, role in _NUMBERED.items() if isinstance(layer, kinds)), "")
         self._names[f"all of {role}"] += 1
@@ -301,8 +300,16 @@ class _Rebuilt:
         return wanted if self._names[wanted] == 1 else f"{wanted}_{self._names[wanted]}"
 
 
-def _check_ends(graph: keras.Model, classes: int) -> bool:
-    """See that a graph takes one image and gives a vector of the classes; say whether its channels come first."""
+def _called(function: Callable[..., Any]) -> str:
+    """Give a function's name by letters that TensorFlow takes: that of a lambda is "<lambda>"."""
+    return re.sub(r"\W", "", getattr(function, "__name__", ""), flags=re.ASCII) or "activation"
+
+
+def check_ends(graph: keras.Model, classes: int) -> bool:
+    """See that a graph takes one image and gives a vector of the classes; say whether its channels come first.
+
+    Raises NetworkError where it does not, and on a name that TensorFlow does not take.
+    """
     name, taken, given = graph.name, [t.shape[1:] for t in graph.inputs], [t.shape[1:] for t in graph.outputs]
     names = [one.name for one in graph._flatten_layers(include_self=False)]
     for odd in (one for one in (name, *names) if not _NAME.fullmatch(one)):
@@ -355,7 +362,7 @@ def fit(tensor: Tensor, shape: tuple[int, int, int]) -> Tensor:
 
 def _to_logits(inputs: Tensor, outputs: Tensor, classes: int, name: str) -> keras.Model:
     """Give a model up to what its softmax or sigmoid would take; of one unit, two logits are made."""
-    outputs = _before_probabilities(outputs)
+    outputs = _before_probabilities(outputs, name)
     model = keras.Model(inputs, outputs, name=name)
     if classes == 2 and outputs.shape[-1] == 1:
         two = layers.Dense(2, use_bias=False, trainable=False, name="two_logits")
@@ -364,12 +371,19 @@ def _to_logits(inputs: Tensor, outputs: Tensor, classes: int, name: str) -> kera
     return model
 
 
-def _before_probabilities(outputs: Tensor) -> Tensor:
-    """Go back from what a network gives over softmax and sigmoid, as layers or as functions."""
+def _before_probabilities(outputs: Tensor, name: str) -> Tensor:
+    """Go back from what a network gives over softmax and sigmoid, as layers or as functions, of which one may be."""
+    ends: list[str] = []
     while True:
-        last = outputs._keras_history.operation
+        last, call, _ = outputs._keras_history
         said = getattr(getattr(last, "activation", None), "__name__", "") if type(last) is layers.Activation else ""
-        # An operation's class tells what it is where it is no layer.
-        if not (said in _OWN_END or type(last).__name__.lower() in ("softmax", "sigmoid")):
+        kind = said or type(last).__name__.lower()  # an operation's class tells what it is where it is no layer
+        if kind not in _OWN_END:
             return outputs
-        outputs = last.input
+        ends = [kind, *ends] if kind != "linear" else ends
+        if len(ends) > 1 and kind in ("softmax", "sigmoid"):
+            raise NetworkError(
+                f"The network {name} ends in {' and then '.join(ends)}, and its probabilities are to be taken only "
+                "once; take one of them off."
+            )
+        (outputs,) = last._inbound_nodes[call].input_tensors  # its own `input` is that of its first call

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.base.files import ROOT
-from helpers.networks.own.source import WEIGHTS, NetworkError, Source, describe, import_file
+from helpers.networks.own.source import WEIGHTS, NetworkError, Source, describe, import_file, tell
 
 if TYPE_CHECKING:
     import keras
@@ -123,12 +123,14 @@ def _lies_in(path: Any, places: list[str]) -> bool:
     return any(whole.startswith(place) for place in places)
 
 
-def sentence(error: Exception, path: Path) -> str:
+def sentence(error: BaseException, path: Path) -> str:
     """Say in one sentence what a file raised when it was loaded."""
     text = " ".join(str(error).split())
-    if "Lambda" in text or "lambda" in text:
+    code = "a lambda as an activation" if "identifier: {'value': [" in text else ""  # its bytecode
+    code = "a Lambda layer" if "Lambda" in text or "lambda" in text else code
+    if code:
         return (
-            f"{path} holds a Lambda layer, which is a program; define its function by its name in a Python file, or "
+            f"{path} holds {code}, which is a program; define its function by its name in a Python file, or "
             "where it has none write the layer as one of your own there and save the network with it, and name that "
             "file by CUSTOM=layers.py."
         )
@@ -141,7 +143,9 @@ def sentence(error: Exception, path: Path) -> str:
         return f"{path} holds no network, but weights alone at most; {whole}."
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):
         text = "it is no archive, or is cut short"  # Keras says that there is no such file
-    return f"{path} cannot be opened as a Keras model; it is damaged or of another kind ({text[:160]}); {whole}."
+    else:
+        text = tell(error)
+    return f"{path} cannot be opened as a Keras model; it is damaged or of another kind ({text}); {whole}."
 
 
 def main(task: dict[str, Any]) -> None:
@@ -160,13 +164,9 @@ def main(task: dict[str, Any]) -> None:
                 network = _open_guarded(source, folder)
             except NetworkError:
                 raise
-            except Exception as error:  # whatever a foreign file brings about
+            except (Exception, SystemExit) as error:  # whatever a foreign file brings about
                 raise NetworkError(sentence(error, source.path)) from error
-            if wrong := next((one.path for one in network.weights if not np.isfinite(one).all()), ""):
-                raise NetworkError(
-                    f"{source.path} has weights that are no finite numbers, such as {wrong}: its training has failed; "
-                    "train it again, with a smaller learning rate."
-                )
+            proof.check_numbers(network)
             canonical(network, shape, task["classes"])
             if source.path.is_file():
                 network.save(folder / "network.keras")
@@ -176,7 +176,7 @@ def main(task: dict[str, Any]) -> None:
             built.build(source, shape, task["classes"])
             built.compiled_with(source, shape, task["classes"])
         (folder / "done").touch()
-    except Exception as error:  # whatever a user's layers bring about when they are called or made anew
+    except BaseException as error:  # whatever a user's layers bring about when they are called or made anew
         known = isinstance(error, NetworkError)
         said = str(error) if known else f"{given.path} cannot be used: {describe(error, given.path)}"
         (folder / "error.txt").write_text(said, encoding="utf-8")

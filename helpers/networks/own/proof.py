@@ -7,6 +7,7 @@ from itertools import combinations
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy import special
 
 from helpers.networks.logits import all_logits, softmax
 from helpers.networks.own.canonical import Scale, as_graph, fit, taken_shape
@@ -42,6 +43,7 @@ def prove(
     """
     shown = images[:IMAGES].astype(np.float32)
     logits = all_logits(model, shown)
+    check_numbers(model, logits)
     same = _passed(model, _same_answers(network, shown, scale, softmax(logits), logits))
     return [*same, *explainable(model, images, names)]
 
@@ -52,10 +54,26 @@ def explainable(model: keras.Model, images: np.ndarray, names: Sequence[str] = (
     Takes images and names, and raises, as `prove` does.
     """
     images = images[:IMAGES].astype(np.float32)
+    logits = all_logits(model, images)
+    check_numbers(model, logits)
     alone = np.concatenate([all_logits(model, images[i : i + 1]) for i in range(len(images))])
-    apart = float(np.abs(softmax(alone) - softmax(all_logits(model, images))).max())
+    apart = float(np.abs(softmax(alone) - softmax(logits)).max())
     among = Check("largest difference between an image alone and among others", apart, CLOSE, apart <= CLOSE)
     return _passed(model, [*_gradients(model, images[:SLOPED], names), among])
+
+
+def check_numbers(model: keras.Model, logits: np.ndarray | float = 0.0) -> None:
+    """Raise NetworkError where weights, or these answers (N, classes), are no finite numbers."""
+    if wrong := next((one.path for one in model.weights if not np.isfinite(one).all()), ""):
+        raise NetworkError(
+            f"The network {model.name} has weights that are no finite numbers, such as {wrong}: it begins so, or its "
+            "training has failed; train it again, with a smaller learning rate."
+        )
+    if not np.isfinite(logits).all():
+        raise NetworkError(
+            f"The network {model.name} answers images with what are no finite numbers, though its weights are; see "
+            "that it nowhere divides by zero, or takes a root or a logarithm of what may be negative or zero."
+        )
 
 
 def _passed(model: keras.Model, checks: list[Check]) -> list[Check]:
@@ -79,13 +97,13 @@ def _same_answers(
     if graph.input_shape[1:] not in (shape, (None, None, shape[2]), (None, None, None)):
         return []  # channels first, with which TensorFlow cannot compute on a processor
     answers = np.asarray(keras.tree.flatten(network.predict(pixels, verbose=0))[0], np.float32)  # it may be in a dict
-    if answers.shape[1] == 1:
-        wanted = np.concatenate([1 - answers, answers], axis=1) if answers.min() >= 0 else said
-    else:
-        wanted = answers if are_probabilities(answers) else softmax(answers)
-    if not np.allclose(wanted, said, atol=CLOSE_IN_HALF) and (answers >= 0).all() and (answers <= 1).all():
-        wanted, said = answers, 1 / (1 + np.exp(-logits))  # a sigmoid for each class
-    apart = float(np.abs(wanted - said).max())
+    if answers.shape[1] == 1:  # one unit, after its sigmoid or before it
+        pairs = [(answers, said[:, 1:]), (special.expit(answers), said[:, 1:])]
+    elif are_probabilities(answers):
+        pairs = [(answers, said)]
+    else:  # logits, or a sigmoid for each class
+        pairs = [(softmax(answers), said), (answers, special.expit(logits))]
+    apart = min(float(np.abs(one - other).max()) for one, other in pairs)
     half = any("16" in str(layer.compute_dtype) for layer in network._flatten_layers())
     limit = CLOSE_IN_HALF if half else CLOSE
     return [Check("largest difference of a probability to Keras's predict", apart, limit, apart <= limit)]

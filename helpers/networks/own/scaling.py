@@ -1,6 +1,6 @@
 """What is done to pixels before a trained network sees them: measured on labelled images, never guessed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Literal
@@ -77,7 +77,7 @@ class Measured:
 
     chosen: a name of `scales`; table: a row a way, with its accuracy on `images` labelled images, the 95 % interval of
     that, and the mean log-likelihood of the label at the best temperature; reason: why this one; order: the classes in
-    an order in which the network is right far more often, or ().
+    an order in which the network is right more often so, where PREPROCESS asks for their own order, or ().
     """
 
     chosen: str
@@ -93,8 +93,9 @@ def measure(
     """Measure how right a trained network is with its pixels prepared in each way, and choose.
 
     images: (N, H, W, C) uint8; labels: (N,) int; wanted: a way that PREPROCESS asks for, which is then taken unless
-    another is better. Raises NetworkError where no way is better than naming the commonest class, where the two best
-    cannot be told apart, where what is asked for is worse than another, and on answers that are not the image's alone.
+    another is better. Raises NetworkError where no way is better than naming the commonest class, where any is better
+    in another order of the classes, where the two best cannot be told apart, where what is asked for is worse than
+    another, and on answers that are not the image's alone.
     """
     shape = taken_shape(as_graph(network, images.shape[1:]), images.shape[1:])
     ways = scales(shape[2])
@@ -120,20 +121,24 @@ def measure(
             "one call to the next; `model.export` writes a network with augmentation so, and this writes it as it "
             "predicts: keras.Model(model.inputs, model(model.inputs, training=False)).export(folder)."
         )
-    orders = [better_order(said[way], labels, class_names) for way in table["pixels"]]
+    keeps = wanted and not _is_better(right[best], right[wanted])  # what PREPROCESS asks for has the given order
     commonest = np.bincount(labels).max() / len(labels)
-    if table["low"][0] <= commonest:
-        _, order = max((one for one in orders if one[1]), default=(0.0, ()))
-        hint = f"; in the order {', '.join(order)} it is right more often" if order else ""
-        advice = "name the classes so that they sort so" if hint else "see that its classes are these data's"
+    poor = table["low"][0] <= commonest
+    way, share, order = better_order(said, labels, class_names, right[best])
+    if poor or (order and not keeps):
+        level = f", no better than naming the commonest class ({commonest:.0%})" if poor else ""
+        advice = "see that its classes are these data's"
+        if order:
+            level += f", and with {way} on {share:.0%} if its classes are in the order {', '.join(order)}"
+            advice = "name the classes so that they sort so"
+            advice += "" if poor else f", or say PREPROCESS={best} if their order is right as it is"
         raise NetworkError(
             f"With pixels prepared in any of {len(ways)} ways the network {network.name} is right on at most "
-            f"{table['accuracy'][0]:.0%} of {len(labels)} images, no better than naming the commonest class "
-            f"({commonest:.0%}){hint}; {advice}."
+            f"{table['accuracy'][0]:.0%} of {len(labels)} images{level}; {advice}."
         )
-    scaled = _scales_itself(core)
-    chosen, reason = _choose(wanted, [*table["pixels"]], right, likely, network.name, scaled)
-    return Measured(chosen, table, len(labels), reason, orders[[*table["pixels"]].index(chosen)][1])
+    chosen, reason = _choose(wanted, [*table["pixels"]], right, likely, network.name, _scales_itself(core))
+    _, _, order = better_order({chosen: said[chosen]}, labels, class_names, right[chosen])
+    return Measured(chosen, table, len(labels), reason, order)
 
 
 def _choose(
@@ -177,20 +182,34 @@ def _is_surer(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(gap.mean() > 1.96 * gap.std(ddof=1) / np.sqrt(len(gap)))
 
 
-def better_order(answers: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> tuple[float, tuple[str, ...]]:
-    """Find an order of the classes in which more answers (N, classes) are right, and how many are; () if there is none.
+def better_order(
+    said: Mapping[str, np.ndarray], labels: np.ndarray, class_names: Sequence[str], right: np.ndarray
+) -> tuple[str, float, tuple[str, ...]]:
+    """Find a way to prepare pixels and an order of the classes in which a network is right more often than it is.
 
-    One is told if, fitted to every second answer, it holds for the others: of many, one is always right now and then.
+    said: answers (N, classes) by way; right: (N,) bool, those that it is to exceed. Gives the way, the share that is
+    right so, and the order; ("", 0, ()) if there is none. Both are chosen on half of each class's images and hold for
+    the others, since of many one is always right now and then; it has to be better than naming the commonest class.
     """
-    said, counts = answers.argmax(axis=1), np.zeros((len(class_names), len(class_names)), int)
-    np.add.at(counts, (said[::2], labels[::2]), 1)
-    _, columns = linear_sum_assignment(-counts)
-    right, own = columns[said[1::2]] == labels[1::2], said[1::2] == labels[1::2]
-    if not _is_better(right, own):
-        return float(own.mean()), ()
-    np.add.at(counts, (said[1::2], labels[1::2]), 1)
-    order = linear_sum_assignment(-counts)[1].tolist()
-    return float(right.mean()), tuple(class_names[place] for place in order)
+    by_class = np.argsort(labels, kind="stable")
+    fitted, held = by_class[::2], by_class[1::2]
+    found = {
+        way: _order(answers.argmax(axis=1)[fitted], labels[fitted], len(class_names)) for way, answers in said.items()
+    }
+    way = max(found, key=lambda one: (found[one][said[one].argmax(axis=1)[fitted]] == labels[fitted]).sum())
+    answers = said[way].argmax(axis=1)
+    better, naming = found[way][answers] == labels, labels == np.bincount(labels).argmax()
+    if not (_is_better(better[held], right[held]) and _is_better(better[held], naming[held])):
+        return "", 0.0, ()
+    order = _order(answers, labels, len(class_names))
+    return way, float(better[held].mean()), tuple(class_names[place] for place in order)
+
+
+def _order(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Give the class (classes,) that each answer stands for most often; of those alike, its own."""
+    counts = np.eye(classes) / (2 * classes)
+    np.add.at(counts, (answers, labels), 1)
+    return linear_sum_assignment(-counts)[1]
 
 
 def _likelihood(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:

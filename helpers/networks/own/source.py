@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from modulefinder import ModuleFinder
 from pathlib import Path
+from textwrap import shorten
 from types import ModuleType
 from typing import Any
 
@@ -25,6 +27,8 @@ NAMED = "NAME_OF_NETWORK"  # of the environment: what a run calls the file of NE
 ARCHITECTURES = ("vgg9", "vgg9_small", "average9", "slim8", "wide8", "even10", "vgg12", "wide5")
 OWN = ROOT / "notebooks" / "network.py"  # what RECIPE=quick trains, unless NETWORK names another
 TRAINED = (".keras", ".h5")
+# How lines begin that stand before what Keras or TensorFlow says of an error.
+_AROUND = ("Exception encountered", "Graph execution error", "Detected at node", "File ", "Node: ", "<stack traces")
 
 
 class NetworkError(UserError, ValueError):
@@ -166,7 +170,7 @@ def import_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever a user's code raises
+    except (Exception, SystemExit) as error:  # whatever a user's code raises
         del sys.modules[name]
         raise NetworkError(f"{path} cannot be imported: {describe(error, path)}") from error
     finally:
@@ -174,13 +178,21 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
-def describe(error: Exception, path: Path) -> str:
+def describe(error: BaseException, path: Path) -> str:
     """Say in one line what a user's file raised, and in which of its lines."""
     steps = traceback.extract_tb(error.__traceback__)
     lines = [step.lineno for step in steps if step.filename == str(path)]
     line = lines[-1] if lines else getattr(error, "lineno", None)
-    said = next((text.strip() for text in str(error).splitlines() if text.strip()), type(error).__name__)
-    return f"{type(error).__name__}{f' in line {line}' if line else ''}: {said}"
+    kind = "it ends Python by SystemExit" if isinstance(error, SystemExit) else type(error).__name__
+    return f"{kind}{f' in line {line}' if line else ''}: {tell(error)}"
+
+
+def tell(error: BaseException) -> str:
+    """Give the line of an error that says what is wrong, without colours and what Keras says before it."""
+    text = re.split("(?:Exception|Error) encountered:", re.sub(r"\x1b\[\d*m", "", str(error)))[-1]
+    lines = (line.strip() for line in text.splitlines())
+    said = (line for line in lines if line and not line.startswith(_AROUND))
+    return shorten(next(said, type(error).__name__), 300, placeholder=" ...")
 
 
 def _content(path: Path) -> list[Path]:

@@ -9,7 +9,9 @@ import pytest
 from conftest import toy_dataset
 
 from helpers.networks.fast import accelerate
+from helpers.networks.layers import copy_of
 from helpers.networks.own import built
+from helpers.networks.own.proof import prove
 from helpers.networks.own.source import NetworkError, Source
 from helpers.training.learner import make_learner
 from helpers.training.networks import Networks, recipe_about
@@ -276,6 +278,25 @@ def test_where_nothing_is_to_be_seen_it_is_asked_for(tmp_path, pixels):
         built.build(Source(source.path, preprocess="half"), SHAPE, 3)
 
 
+DOUBLE = """
+    model = keras.Sequential([keras.Input(image_shape), layers.Flatten(), layers.Dense(classes, activation="{first}")])
+    model.add(layers.{second})
+"""
+
+
+@pytest.mark.parametrize("first", ["softmax", "sigmoid", "log_softmax", "linear"])
+@pytest.mark.parametrize("second", ["Softmax()", "Activation('sigmoid')"])
+def test_two_ends_that_give_probabilities_are_told_and_one_is_not(tmp_path, first, second):
+    source = file_of(tmp_path, compiled=DOUBLE.format(first=first, second=second).strip())
+    images = np.random.default_rng(0).integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    if first not in ("softmax", "sigmoid"):
+        assert built.build(source, SHAPE, 3).layers[-1].name == "logits"
+        return
+    told = f"mine ends in {first} and then {'softmax' if 'Soft' in second else 'sigmoid'}, .*; take one of them off"
+    with pytest.raises(NetworkError, match=told):
+        built.checks(source, 3, images)
+
+
 AVERAGED = """
     heads = [layers.Dense(classes, activation="softmax")(layers.Flatten()(maps)) for _ in range(2)]
     model = keras.Model(pixels, layers.Average()(heads))
@@ -284,6 +305,65 @@ IN_A_LAMBDA = """
     logits = layers.Dense(classes)(layers.Flatten()(maps))
     model = keras.Model(pixels, layers.Lambda(lambda values: keras.ops.softmax(values))(logits))
 """
+
+
+ENDED = """
+    logits = layers.Dense(classes)(layers.{before}()(maps))
+    model = {model}
+"""
+CALLED = "keras.Model(pixels, {end})"
+SUBCLASSED = "Ending(logits.shape[1], lambda logits: {end})"
+ENDING = """
+class Ending(keras.Model):
+    def __init__(self, classes, end):
+        super().__init__()
+        self.first, self.last, self.end = layers.Flatten(), layers.Dense(classes), end
+
+    def call(self, pixels):
+        return self.end(self.last(self.first(pixels / 255)))
+"""
+OPERATIONS = ["ops.softmax", "ops.nn.softmax", "ops.sigmoid", "activations.softmax", "activations.sigmoid"]
+
+
+@pytest.mark.parametrize("model", [CALLED, SUBCLASSED])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_softmax_and_sigmoid_are_taken_off_where_they_are_operations(tmp_path, model, operation):
+    model = model.format(end=f"keras.{operation}(logits)")
+    source = file_of(tmp_path, compiled=ENDED.format(before="Flatten", model=model).strip(), more=ENDING)
+    images = np.random.default_rng(0).integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    assert all(check.passed for check in built.checks(source, 3, images))
+    network = built.build(source, SHAPE, 3)
+    assert isinstance(network.layers[-1], keras.layers.Dense)
+
+
+@pytest.mark.parametrize("before", ["Flatten", "GlobalAveragePooling2D"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_probabilities_that_are_nearly_alike_are_those_of_their_own_end(tmp_path, before, operation):
+    model = CALLED.format(end=f"keras.{operation}(0.1 * logits)")
+    source = file_of(tmp_path, compiled=ENDED.format(before=before, model=model).strip())
+    images = np.random.default_rng(0).integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    (same, *_) = built.checks(source, 3, images)
+    assert "predict" in same.what and same.passed
+    network, graph = built.build(source, SHAPE, 3), source.module.build(SHAPE, 3)
+    graph.set_weights([weight + 0.1 for weight in graph.get_weights()])
+    with pytest.raises(NetworkError, match="largest difference of a probability to Keras's predict"):
+        prove(network, graph, images, lambda pixels: pixels / 127.5 - 1)
+
+
+@pytest.mark.parametrize("function", ["lambda values: values / 2", "halved", "größer"])
+@pytest.mark.parametrize("call", ["layers.Conv2D(4, 3, activation={0})", "layers.Activation({0})", "Own({0})"])
+def test_an_activation_of_a_users_own_is_kept_in_every_copy(tmp_path, function, call):
+    maps = f"    def halved(values):\n        return values / 2\n    maps = {call.format(function)}(maps)"
+    own = "class Own(layers.Dense):\n    def __init__(self, activation, units=4, **options):\n"
+    own += "        super().__init__(units, activation=activation, **options)\n"
+    source = file_of(tmp_path, more=f"\n{own}")
+    text = source.path.read_text().replace("    model = ", f"{maps}\n    model = ")
+    source.path.write_text(text.replace("def build", "def größer(values):\n    return values / 2\n\n\ndef build"))
+    images = np.random.default_rng(0).integers(0, 256, (8, *SHAPE)).astype(np.uint8)
+    assert all(check.passed for check in built.checks(source, 3, images))
+    model = built.build(source, SHAPE, 3)
+    for copy in (copy_of(model), built.without(model, "none", True, False)):
+        np.testing.assert_allclose(copy(images), model(images), rtol=1e-5)
 
 
 @pytest.mark.parametrize("end", [AVERAGED, IN_A_LAMBDA])

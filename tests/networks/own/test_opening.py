@@ -137,6 +137,11 @@ def with_lambda(path: Path) -> None:
     keras.Sequential([keras.Input(SHAPE), layers.Lambda(lambda x: x / 2), layers.Flatten(), layers.Dense(3)]).save(path)
 
 
+def with_lambda_activation(path: Path) -> None:
+    last = layers.Dense(3, activation=lambda values: values / 2)
+    keras.Sequential([keras.Input(SHAPE), layers.Flatten(), last]).save(path)
+
+
 def of_eleven_classes(path: Path) -> None:
     KINDS["nested"](SHAPE, 11).save(path)
 
@@ -174,6 +179,7 @@ def taking_vectors(path: Path) -> None:
         (with_weights_that_are_no_numbers, r"has weights that are no finite numbers, such as .*conv2d.*/kernel"),
         (taking_vectors, r"The network own takes an input of shape \(576,\) .*Reshape\(\(576,\)\), network\]\)"),
         (with_lambda, "holds a Lambda layer, which is a program"),
+        (with_lambda_activation, r"holds a lambda as an activation, which is a program; .* CUSTOM=layers\.py\.$"),
         (of_eleven_classes, "tells 11 classes apart and the data have 3; give data of the classes"),
         (with_own_layer, "CUSTOM=layers.py"),
     ],
@@ -210,9 +216,27 @@ def with_weights_from_elsewhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ("[keras.Input(shape), keras.Input(shape)]", "takes 2 inputs; it may take one image alone"),
+        ("[keras.Input((576,))]", r"takes an input of shape \(576,\) and not images"),
+    ],
+)
+def test_a_python_file_whose_network_takes_no_image_is_refused_in_the_same_sentence(tmp_path, inputs, said):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        f"import keras\ndef build(shape, classes):\n    taken = {inputs}\n    flat = keras.layers.Flatten()\n"
+        "    joined = sum(map(flat, taken))\n    return keras.Model(taken, keras.layers.Dense(classes)(joined))\n"
+    )
+    with pytest.raises(NetworkError, match=said):
+        opening.check(Source(file), SHAPE, 3)
+
+
+@pytest.mark.parametrize(
     ("write", "said"),
     [
         (with_lambda, "holds a Lambda layer, which is a program; define its function by its name"),
+        (with_lambda_activation, r"holds a lambda as an activation, which is a program; .* CUSTOM=layers\.py\.$"),
         (with_weights_from_elsewhere, "cannot be opened as a Keras model; .*external"),
     ],
 )
@@ -263,6 +287,62 @@ def test_a_python_file_that_builds_nothing_is_refused_with_its_line(tmp_path):
     file.write_text("def build(image_shape, classes):\n    return undefined\n")
     with pytest.raises(NetworkError, match=r"build of .*mine.py failed: NameError in line 2: name 'undefined'"):
         opening.check(Source(file), SHAPE, 3)
+
+
+def refusal_of(file: Path) -> str:
+    """Give the sentence with which a Python file is refused, as the process that opens it writes it."""
+    task = {"path": str(file), "function": "build", "shape": SHAPE, "classes": 3, "custom": "", "preprocess": ""}
+    opening.main(task | {"folder": str(file.parent)})
+    return (file.parent / "error.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("end", ["sys.exit('usage: mine.py DATA')", "raise SystemExit(3)", "raise KeyboardInterrupt"])
+@pytest.mark.parametrize("place", ["import", "build", "layer"])
+def test_a_python_file_that_ends_the_process_is_told_so_with_its_line(tmp_path, place, end):
+    file, codes = tmp_path / "mine.py", {one: end if one == place else "pass" for one in ("import", "build", "layer")}
+    file.write_text(
+        f"import sys\nimport keras\n{codes['import']}\nclass Own(keras.layers.Layer):\n    def call(self, values):\n"
+        f"        {codes['layer']}\n        return values\ndef build(shape, classes):\n    {codes['build']}\n"
+        "    more = [keras.layers.Flatten(), keras.layers.Dense(classes)]\n"
+        "    return keras.Sequential([keras.Input(shape), Own(), *more])\n"
+    )
+    line = {"import": 3, "layer": 6, "build": 9}[place]
+    kind = "KeyboardInterrupt" if "Keyboard" in end else "it ends Python by SystemExit"
+    said = "usage: mine.py DATA" if "usage" in end else "3" if "3" in end else "KeyboardInterrupt"
+    assert f": {kind} in line {line}: {said}" in refusal_of(file)
+
+
+@pytest.mark.parametrize("call", ["keras.ops.matmul(values, keras.ops.ones((7, 3)))", "keras.ops.add(values, 'x')"])
+@pytest.mark.parametrize("shape", ["keras.Input(shape), ", ""])
+def test_what_keras_says_is_told_by_the_line_that_says_what_is_wrong(tmp_path, call, shape):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        f"import keras\nclass Own(keras.layers.Layer):\n    def call(self, values):\n        return {call}\n"
+        "def build(shape, classes):\n    more = [keras.layers.Flatten(), keras.layers.Dense(classes)]\n"
+        f"    return keras.Sequential([{shape}keras.layers.Rescaling(1 / 255), Own(), *more])\n"
+    )
+    told = refusal_of(file)
+    assert "Exception encountered" not in told and "\x1b" not in told
+    assert ("[7,3]" if "matmul" in call else "dtype='string' is not") in told
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (
+            "keras.layers.Dense(classes, bias_initializer=keras.initializers.Constant(float('nan')))",
+            "has weights that are no",
+        ),
+        ("keras.layers.Dense(classes, activation=keras.ops.log)", "answers images with what are no finite numbers"),
+    ],
+)
+def test_answers_that_are_no_numbers_are_told_to_be_none(tmp_path, layer, said):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        f"import keras\ndef build(shape, classes):\n    more = [keras.layers.Flatten(), {layer}]\n"
+        "    return keras.Sequential([keras.Input(shape), *more])\n"
+    )
+    assert refusal_of(file).startswith(f"The network mine {said}")
 
 
 def test_a_loss_that_trains_no_network_here_is_refused_before_anything_is_trained(tmp_path):

@@ -98,13 +98,31 @@ def test_a_network_of_other_classes_is_told_so_with_a_hint_of_their_order(shades
     images, labels = shades
     with pytest.raises(
         NetworkError,
-        match=r"no better than naming .*in the order grey, light, dark it is right more often; name the classes",
+        match=r"no better than naming .*with 255 on 100% if its classes are in the order grey, light, dark; name the",
     ):
         scaling.measure(shade_network(), images, (labels + 1) % 3, NAMES)
     random = np.random.default_rng(1).permutation(labels)
     with pytest.raises(NetworkError, match="no better than naming the commonest class") as error:
         scaling.measure(shade_network(), images, random, NAMES)
     assert "order" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("classes", "order"), [((0, 2, 1), "dark, light, grey"), ((1, 0, 2), "grey, dark, light"), ((0, 1, 2), "")]
+)
+def test_a_way_that_is_better_in_another_order_stops_it_and_one_in_the_given_order_does_not(shades, classes, order):
+    images, labels = shades[0], np.array(classes)[shades[1]]
+    if not order:
+        assert scaling.measure(shade_network(), images, labels, NAMES).order == ()
+        return
+    told = (
+        rf"at most \d\d% of 120 images, and with 255 on 100% if its classes are in the order {order}; name the classes "
+    )
+    with pytest.raises(NetworkError, match=rf"{told}so that they sort so, or say PREPROCESS=127 if their order is"):
+        scaling.measure(shade_network(), images, labels, NAMES)
+    with pytest.raises(NetworkError, match=told):  # that another way is better in the given order would mislead
+        scaling.measure(shade_network(), images, labels, NAMES, "255")
+    assert scaling.measure(shade_network(), images, labels, NAMES, "127").chosen == "127"
 
 
 REASONS = "PREPROCESS says so", "as often right (McNemar", "and surer of what is right", "scales its pixels itself"
@@ -130,13 +148,35 @@ def test_why_pixels_are_prepared_so_is_what_was_measured(
     assert [one for one in REASONS if one in str(reason)] == [REASONS[place]]
 
 
-def test_of_many_orders_none_is_told_that_is_right_by_chance():
-    random, names = np.random.default_rng(0), [f"class {i}" for i in range(10)]
-    labels, right = random.integers(0, 10, 500), random.random(500) < 0.4
-    said = np.where(right, labels, random.integers(0, 10, 500))
-    assert scaling.better_order(np.eye(10)[random.integers(0, 10, 500)], labels, names)[1] == ()
-    assert scaling.better_order(np.eye(10)[said], labels, names)[1] == ()
-    assert scaling.better_order(np.eye(10)[(said + 3) % 10], labels, names)[1] == (*names[7:], *names[:7])
+def order_of(answers: np.ndarray, labels: np.ndarray, ways: int = 1) -> tuple[str, float, tuple[str, ...]]:
+    """Look for an order that is better than that of answers (ways * N,) as they are, in any of some ways."""
+    classes = 1 + int(labels.max())
+    parts = answers.reshape(ways, -1)
+    right = max((part == labels for part in parts), key=np.sum)
+    said = {f"way {i}": np.eye(classes)[part] for i, part in enumerate(parts)}
+    return scaling.better_order(said, labels, [f"class {i}" for i in range(classes)], right)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10, 40])
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.9])
+def test_of_many_orders_none_is_told_that_is_right_by_chance(classes, share):
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        labels = np.concatenate([np.arange(classes), random.integers(0, classes, 500 - classes)])
+        noise = random.integers(0, classes, (11, 500))
+        noise[0] = np.where(random.random(500) < share, labels, noise[0])
+        assert order_of(noise.ravel(), labels, 11)[2] == ()
+
+
+def test_another_order_is_told_with_its_way_unless_naming_the_commonest_class_is_as_good():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 10, 500)
+    said = np.where(random.random(500) < 0.4, labels, random.integers(0, 10, 500))
+    shifted = np.concatenate([random.integers(0, 10, 500), (said + 3) % 10])
+    way, share, order = order_of(shifted, labels, 2)
+    assert (way, order) == ("way 1", tuple(f"class {(i + 7) % 10}" for i in range(10))) and 0.35 < share < 0.6
+    uneven = np.repeat([0, 1], [100, 400])
+    assert order_of(np.zeros(500, int), uneven)[2] == ()
 
 
 def test_the_wrapper_is_proved_and_a_wrong_one_is_not(shades):
@@ -147,6 +187,22 @@ def test_the_wrapper_is_proved_and_a_wrong_one_is_not(shades):
     assert all(check.passed for check in prove(wrapped, network, images, scale))
     with pytest.raises(NetworkError, match="largest difference of a probability"):
         prove(canonical(network, (12, 12, 1), 3), network, images, scale)
+
+
+@pytest.mark.parametrize("bias", [0.0, 2.0], ids=["around 0", "above 0"])
+@pytest.mark.parametrize("end", ["linear", "sigmoid"])
+def test_one_unit_is_proved_before_its_sigmoid_and_after_it(shades, end, bias):
+    def unit(start: float) -> keras.Model:
+        last = layers.Dense(1, activation=end, bias_initializer=keras.initializers.Constant(start))
+        return keras.Sequential([keras.Input((12, 12, 1)), layers.GlobalAveragePooling2D(), last])
+
+    network, other = unit(bias), unit(bias + 0.1)
+    for one in (network, other):
+        one.layers[-1].kernel.assign([[0.005]])
+    wrapped = canonical(network, (12, 12, 1), 2)
+    assert all(check.passed for check in prove(wrapped, network, shades[0], None))
+    with pytest.raises(NetworkError, match="largest difference of a probability"):
+        prove(wrapped, other, shades[0], None)
 
 
 def test_a_vector_that_is_given_by_name_is_proved_alike(shades):
