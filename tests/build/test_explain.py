@@ -223,7 +223,7 @@ def test_folders_in_a_folder_are_told_to_be_passed_over_and_are_no_error(
 ) -> None:
     finished.mkdir(parents=True, exist_ok=True)
     (finished / "run.json").write_text("{}")
-    photos, told = tmp_path / "photos", "photos holds 2 folders (cats, dogs), which are not looked into"
+    photos, told = tmp_path / "photos", "photos holds 2 folders (cats, dogs), not looked into"
     for folder in ("cats", "dogs", ".cache"):
         (photos / folder).mkdir(parents=True)
     given = [f"IMAGES={photos}", f"RUN={finished.name}", f"REPORTS={finished.parent}"]

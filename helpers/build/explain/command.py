@@ -126,10 +126,7 @@ def _save(draw: Callable[[], "Figure"], path: Path) -> None:
 
 
 def explain_pictures(images: str = "", run: str = "", language: str = "") -> int:
-    """Explain pictures in each language; 2 where any could not be explained, each told in a sentence.
-
-    Folders in a folder are told not to be looked into, which is no failure.
-    """
+    """Explain pictures in each language; 2 where any could not be explained, each told in a sentence."""
     from helpers.build.explain.pictures import passed_over
 
     run_folder = choose_run(reports_folder(), run)

@@ -78,9 +78,8 @@ def _folders_in(word: str) -> str:
     path = Path(word).expanduser()
     inner = path.iterdir() if path.is_dir() else ()
     names = sorted(printable(one.name) for one in inner if one.is_dir() and not one.name.startswith("."))
-    told = "1 folder ({0}), which is" if len(names) == 1 else f"{len(names)} folders ({{0}}), which are"
-    shown = ", ".join(names[:5]) + ", ..." * (len(names) > 5)
-    return f"{word} holds {told.format(shown)} not looked into" if names else ""
+    shown = f"folder{'s' * (len(names) > 1)} ({', '.join(names[:5])}{', ...' * (len(names) > 5)})"
+    return f"{word} holds {len(names)} {shown}, not looked into" if names else ""
 
 
 def _begins_as_picture(file: Path) -> bool:

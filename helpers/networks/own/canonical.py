@@ -273,7 +273,8 @@ class _Rebuilt:
             return duplicate(function, name=self._unique(f"{name}_{function.name}"))
         if function is keras.activations.relu:
             return layers.ReLU(name=self._unique(f"{name}_relu"))
-        return layers.Activation(function, name=self._unique(f"{name}_{_called(function)}"))
+        said = getattr(function, "__name__", "activation")
+        return layers.Activation(function, name=self._unique(f"{name}_{said}"))
 
     def _name(self, layer: Layer, tensor: Tensor) -> str:
         """Name a layer as the user did or, where Keras has numbered it through all of a process, by its role."""
@@ -288,7 +289,7 @@ class _Rebuilt:
         if isinstance(layer, _NORMALIZING) and isinstance(source, _ACTIVATED):
             return self._unique(f"{before}_norm")
         if isinstance(layer, ACTIVATIONS) and before != "pixels":
-            said = kind if kind != "activation" else _called(layer.activation)
+            said = kind if kind != "activation" else getattr(layer.activation, "__name__", kind)
             return self._unique(f"{before}_{said}")
         role = next((role for kinds, role in _NUMBERED.items() if isinstance(layer, kinds)), "")
         self._names[f"all of {role}"] += 1
@@ -296,20 +297,13 @@ class _Rebuilt:
         return self._unique(f"{role}{self._names[f'all of {role}']}" if role else plain)
 
     def _unique(self, wanted: str) -> str:
+        wanted = re.sub("<(lambda)>|[^ -~]", r"\1", wanted)  # what a function is called may be no name of a layer
         self._names[wanted] += 1
         return wanted if self._names[wanted] == 1 else f"{wanted}_{self._names[wanted]}"
 
 
-def _called(function: Callable[..., Any]) -> str:
-    """Give a function's name by letters that TensorFlow takes: that of a lambda is "<lambda>"."""
-    return re.sub(r"\W", "", getattr(function, "__name__", ""), flags=re.ASCII) or "activation"
-
-
 def check_ends(graph: keras.Model, classes: int) -> bool:
-    """See that a graph takes one image and gives a vector of the classes; say whether its channels come first.
-
-    Raises NetworkError where it does not, and on a name that TensorFlow does not take.
-    """
+    """See that a graph takes an image and gives a vector of classes, else NetworkError; say if channels come first."""
     name, taken, given = graph.name, [t.shape[1:] for t in graph.inputs], [t.shape[1:] for t in graph.outputs]
     names = [one.name for one in graph._flatten_layers(include_self=False)]
     for odd in (one for one in (name, *names) if not _NAME.fullmatch(one)):
@@ -377,13 +371,11 @@ def _before_probabilities(outputs: Tensor, name: str) -> Tensor:
     while True:
         last, call, _ = outputs._keras_history
         said = getattr(getattr(last, "activation", None), "__name__", "") if type(last) is layers.Activation else ""
-        kind = said or type(last).__name__.lower()  # an operation's class tells what it is where it is no layer
+        of_keras = type(last).__module__.startswith("keras.")  # whose class tells what it is where it is no layer
+        kind = said or (type(last).__name__.lower() if of_keras else "")
         if kind not in _OWN_END:
             return outputs
         ends = [kind, *ends] if kind != "linear" else ends
         if len(ends) > 1 and kind in ("softmax", "sigmoid"):
-            raise NetworkError(
-                f"The network {name} ends in {' and then '.join(ends)}, and its probabilities are to be taken only "
-                "once; take one of them off."
-            )
+            raise NetworkError(f"The network {name} ends in {' and then '.join(ends)}; take one of them off.")
         (outputs,) = last._inbound_nodes[call].input_tensors  # its own `input` is that of its first call

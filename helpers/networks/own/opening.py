@@ -141,10 +141,9 @@ def sentence(error: BaseException, path: Path) -> str:
     whole = 'write the whole network by model.save("model.keras")'
     if "No model config" in text:
         return f"{path} holds no network, but weights alone at most; {whole}."
+    text = tell(error)
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):
         text = "it is no archive, or is cut short"  # Keras says that there is no such file
-    else:
-        text = tell(error)
     return f"{path} cannot be opened as a Keras model; it is damaged or of another kind ({text}); {whole}."
 
 

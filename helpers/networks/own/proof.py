@@ -64,16 +64,11 @@ def explainable(model: keras.Model, images: np.ndarray, names: Sequence[str] = (
 
 def check_numbers(model: keras.Model, logits: np.ndarray | float = 0.0) -> None:
     """Raise NetworkError where weights, or these answers (N, classes), are no finite numbers."""
+    told, no = f"The network {model.name}", "no finite numbers"
     if wrong := next((one.path for one in model.weights if not np.isfinite(one).all()), ""):
-        raise NetworkError(
-            f"The network {model.name} has weights that are no finite numbers, such as {wrong}: it begins so, or its "
-            "training has failed; train it again, with a smaller learning rate."
-        )
+        raise NetworkError(f"{told} has weights that are {no}, such as {wrong}; train it with a smaller learning rate.")
     if not np.isfinite(logits).all():
-        raise NetworkError(
-            f"The network {model.name} answers images with what are no finite numbers, though its weights are; see "
-            "that it nowhere divides by zero, or takes a root or a logarithm of what may be negative or zero."
-        )
+        raise NetworkError(f"{told} answers images with what are {no}; see where it divides or takes a logarithm.")
 
 
 def _passed(model: keras.Model, checks: list[Check]) -> list[Check]:

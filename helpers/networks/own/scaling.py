@@ -108,7 +108,8 @@ def measure(
     answers = {name: all_logits(core, np.asarray(way(fitted))) for name, way in ways.items()}
     last = ending(np.concatenate([*answers.values()]))
     said = {name: np.asarray(as_logits(answer, last)) for name, answer in answers.items()}
-    right = {name: answers.argmax(axis=1) == labels for name, answers in said.items()}
+    named_as = {name: answers.argmax(axis=1) for name, answers in said.items()}
+    right = {name: classes == labels for name, classes in named_as.items()}
     likely = {name: _likelihood(answers, labels) for name, answers in said.items()}
     table = pd.DataFrame([_row(name, right[name], likely[name]) for name in ways])
     table = table.sort_values(["accuracy", "log_likelihood"], ascending=False, kind="stable", ignore_index=True)
@@ -124,20 +125,18 @@ def measure(
     keeps = wanted and not _is_better(right[best], right[wanted])  # what PREPROCESS asks for has the given order
     commonest = np.bincount(labels).max() / len(labels)
     poor = table["low"][0] <= commonest
-    way, share, order = better_order(said, labels, class_names, right[best])
+    way, share, order = better_order(named_as, labels, class_names, right[best])
     if poor or (order and not keeps):
         level = f", no better than naming the commonest class ({commonest:.0%})" if poor else ""
-        advice = "see that its classes are these data's"
-        if order:
-            level += f", and with {way} on {share:.0%} if its classes are in the order {', '.join(order)}"
-            advice = "name the classes so that they sort so"
-            advice += "" if poor else f", or say PREPROCESS={best} if their order is right as it is"
+        level += f", and with {way} on {share:.0%} if its classes are in the order {', '.join(order)}" if order else ""
+        advice = "name the classes so that they sort so" if order else "see that its classes are these data's"
+        advice += "" if poor else f", or say PREPROCESS={best} if their order is right as it is"
         raise NetworkError(
             f"With pixels prepared in any of {len(ways)} ways the network {network.name} is right on at most "
             f"{table['accuracy'][0]:.0%} of {len(labels)} images{level}; {advice}."
         )
     chosen, reason = _choose(wanted, [*table["pixels"]], right, likely, network.name, _scales_itself(core))
-    _, _, order = better_order({chosen: said[chosen]}, labels, class_names, right[chosen])
+    _, _, order = better_order({chosen: named_as[chosen]}, labels, class_names, right[chosen])
     return Measured(chosen, table, len(labels), reason, order)
 
 
@@ -187,21 +186,18 @@ def better_order(
 ) -> tuple[str, float, tuple[str, ...]]:
     """Find a way to prepare pixels and an order of the classes in which a network is right more often than it is.
 
-    said: answers (N, classes) by way; right: (N,) bool, those that it is to exceed. Gives the way, the share that is
-    right so, and the order; ("", 0, ()) if there is none. Both are chosen on half of each class's images and hold for
-    the others, since of many one is always right now and then; it has to be better than naming the commonest class.
+    said: (N,) classes by way; right: (N,) bool, those that it is to exceed. Gives the way, the share that is right so,
+    and the order; ("", 0, ()) if there is none. Both are chosen on half of each class's images and hold for the others,
+    since of many one is always right now and then; it has to be better than naming the commonest class.
     """
     by_class = np.argsort(labels, kind="stable")
     fitted, held = by_class[::2], by_class[1::2]
-    found = {
-        way: _order(answers.argmax(axis=1)[fitted], labels[fitted], len(class_names)) for way, answers in said.items()
-    }
-    way = max(found, key=lambda one: (found[one][said[one].argmax(axis=1)[fitted]] == labels[fitted]).sum())
-    answers = said[way].argmax(axis=1)
-    better, naming = found[way][answers] == labels, labels == np.bincount(labels).argmax()
+    found = {way: _order(classes[fitted], labels[fitted], len(class_names)) for way, classes in said.items()}
+    way = max(found, key=lambda one: (found[one][said[one]] == labels)[fitted].sum())
+    better, naming = found[way][said[way]] == labels, labels == np.bincount(labels).argmax()
     if not (_is_better(better[held], right[held]) and _is_better(better[held], naming[held])):
         return "", 0.0, ()
-    order = _order(answers, labels, len(class_names))
+    order = _order(said[way], labels, len(class_names))
     return way, float(better[held].mean()), tuple(class_names[place] for place in order)
 
 

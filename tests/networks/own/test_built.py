@@ -292,9 +292,21 @@ def test_two_ends_that_give_probabilities_are_told_and_one_is_not(tmp_path, firs
     if first not in ("softmax", "sigmoid"):
         assert built.build(source, SHAPE, 3).layers[-1].name == "logits"
         return
-    told = f"mine ends in {first} and then {'softmax' if 'Soft' in second else 'sigmoid'}, .*; take one of them off"
+    told = f"mine ends in {first} and then {'softmax' if 'Soft' in second else 'sigmoid'}; take one of them off"
     with pytest.raises(NetworkError, match=told):
         built.checks(source, 3, images)
+
+
+NAMESAKE = """
+    model = keras.Sequential([keras.Input(image_shape), layers.Rescaling(1 / 255), layers.Flatten(), {name}(classes)])
+"""
+
+
+@pytest.mark.parametrize("name", ["Linear", "Softmax"])
+def test_a_layer_of_a_users_own_is_kept_whatever_its_name_is(tmp_path, name):
+    more = f"\nclass {name}(layers.Dense):\n    pass\n"
+    source = file_of(tmp_path, compiled=NAMESAKE.format(name=name).strip(), more=more)
+    assert built.build(source, SHAPE, 3).output_shape == (None, 3)
 
 
 AVERAGED = """
