@@ -293,7 +293,7 @@ def test_what_was_left_out_is_listed_in_the_run_and_no_longer_when_it_is_repaire
 
 
 def test_the_record_and_every_answer_say_with_what_they_were_made(run: Run) -> None:
-    own = {"PAIRS": 3, "CLASSES": 40, "IMAGES": 7}
+    own = {"PAIRS": 3, "CLASSES": 40, "IMAGES": 7, "SMALLEST": 1.0, "SIGNIFICANCE": 0.05}
     write_json(run.folder / "run.json", {"network": "vgg9"})
     for cell in (own, own | {"PAIRS": 2}):  # the second is by hand, and not the report's
         names = {"run": run, **cell}

@@ -21,6 +21,7 @@ def test_all_ways_with_keras_predict_the_same_classes() -> None:
         np.testing.assert_allclose(found, logits[training.PLAIN], atol=0.05)
 
 
+@pytest.mark.slow
 def test_each_part_is_switched_off_by_itself_and_the_rest_trains_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     made, give = [], training.accelerate
     monkeypatch.setattr(training, "accelerate", lambda *a, **k: made.append(give(*a, **k)) or made[-1])

@@ -264,8 +264,17 @@ def test_workers_of_dask_make_the_same(of_study: OfStudy) -> None:
     assert "faces-seed0" in out and "faces-seed2" in out
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("how", "engine"),
+    [
+        *((how, "") for how in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)),
+        pytest.param(signal.SIGINT, "dask-local:2", marks=needs_dask),
+        *(
+            pytest.param(how, "dask-local:2", marks=[needs_dask, pytest.mark.slow])
+            for how in (signal.SIGKILL, signal.SIGTERM)
+        ),
+    ],
+)
 def test_a_study_that_is_stopped_leaves_what_is_finished_and_no_process(
     of_study: OfStudy, engine: str, how: signal.Signals
 ) -> None:

@@ -144,7 +144,10 @@ def test_the_same_answers_give_the_same_bytes(faces) -> None:
     assert (run / "report.pdf").read_bytes() == before
 
 
-@pytest.mark.parametrize(("kind", "seconds"), [("pdf", 2.0), ("answers", 12.0), ("networks", 12.0)])
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [("pdf", 2.0), ("answers", 12.0), pytest.param("networks", 12.0, marks=pytest.mark.slow)],
+)
 def test_a_killed_report_is_finished_by_the_next_one(faces, kind: str, seconds: float) -> None:
     project = Project("faces", faces[0].parent)
     assert disturb(project, project.content(), kills=1, seed=1, limits={kind: seconds}).total() == 1

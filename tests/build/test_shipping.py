@@ -115,6 +115,7 @@ def test_the_manifest_tells_what_each_network_is(packed: PretrainedNetworks) -> 
     assert measured["all"]["low"] <= measured["all"]["accuracy"] < measured["all"]["high"]
 
 
+@pytest.mark.slow
 def test_the_ensemble_is_that_of_the_recipe_as_far_as_it_is_trained_unless_others_are_named(
     tables: dict[str, Path], tmp_path: Path
 ) -> None:
