@@ -303,7 +303,7 @@ class TestVerdicts:
         curves = np.broadcast_to(np.linspace(bare, 0.9, 49), (2, 5, 3, 2, 49))
         grades = made_up({"good": self.good, "bad": self.bad}, curves=curves)
         text = said(grades, tmp_path)
-        opening = f"With all pixels hidden, the answer keeps a probability of {bare:.0%} on average, instead of 90%"
+        opening = f"With all pixels hidden, the answer keeps a raw probability of {bare:.0%} on average, instead of 90%"
         assert text.startswith(opening) == ("cannot tell a good map from a bad one" in text) == told
         assert (scorecard.trusted(grades) == []) == ("Trust the maps of" not in text) == told
         assert ("Worse than the edge map" not in text) == ("All" not in text) == told or not told
