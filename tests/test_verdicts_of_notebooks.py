@@ -66,7 +66,7 @@ def test_where_the_network_looks(tmp_path: Path, share: float, images: int, blan
     places, labels = two_halves(images), np.arange(images) % 2
     table = regions.attention(held, places.areas(), places.names, NAMES[labels])
     given = {"told": ["Grad-CAM"], "tables": {"Grad-CAM": table}, "places": places, "names": NAMES}
-    given |= {"many": SimpleNamespace(labels=labels), "measured": SimpleNamespace(held={"Grad-CAM": held})}
+    given["seen"] = {"Grad-CAM": SimpleNamespace(held={"Grad-CAM": held}, areas=places.areas(), classes=labels)}
     text = concluded(tmp_path, "04_saliency_maps", "c4d10010", **given)
     assert said in text and unsaid not in text
 
@@ -84,10 +84,48 @@ def test_where_the_evidence_lies_is_said_where_it_is_known(kind: str, told: str,
     evidence = np.full((IMAGES, 8, 8), kind == "even") | ((kind == "halves") & (places.labels == labels[:, None, None]))
     given = {"marked": bool(evidence.any()), "many": SimpleNamespace(evidence=evidence, labels=labels)}
     given |= {"shown": np.arange(2), "places": places, "names": NAMES}
-    given |= {"measured": SimpleNamespace(means={"Grad-CAM": 0}), "graded": SimpleNamespace(methods=["a", "b", "c"])}
+    given["measured"] = SimpleNamespace(areas=places.areas())
     text = concluded(tmp_path, "04_saliency_maps", "c24b", **given)
     assert told in text and untold not in text
-    assert "1 of 3 methods is considered here (Grad-CAM)" in text
+
+
+@pytest.mark.parametrize("trusted", ["RISE Grad-CAM", "Grad-CAM", "RISE", ""])
+def test_every_method_that_can_be_trusted_is_put_into_words_and_no_other_unless_none_can(
+    tmp_path: Path, trusted: str
+) -> None:
+    places, labels, trust = two_halves(IMAGES), np.arange(IMAGES) % 2, trusted.split()
+    asked = {"gradient": 0.4, "Grad-CAM": 0.9, "RISE": 0.1}  # by method, what the top holds of its relevance
+
+    def measure(names: list[str], model: None, settings: None, images: np.ndarray, classes: np.ndarray, *rest: Any):
+        noise = np.random.default_rng(0).normal(0, 0.02, len(classes))
+        held = {name: np.stack([asked[name] + noise, 1 - asked[name] - noise], axis=1) for name in names}
+        return SimpleNamespace(classes=classes, held=held, areas=places.areas()[: len(classes)])
+
+    def sample_of(chosen: np.ndarray) -> SimpleNamespace:
+        return SimpleNamespace(images=chosen, labels=labels[chosen], evidence=None)
+
+    grades = {"decisive_gains": lambda graded: pd.Series({"gradient": 0.4, "Grad-CAM": 0.3, "RISE": 0.5})}
+    given = {"scorecard": SimpleNamespace(**grades, trusted=lambda graded: trust)}
+    given |= {
+        "graded": SimpleNamespace(methods=[*asked]),
+        "measured": measure(["gradient", "Grad-CAM"], None, None, labels, labels),
+    }
+    given |= {"many": SimpleNamespace(indices=np.arange(IMAGES), labels=labels, of_each_class=np.arange)}
+    given |= {"run": SimpleNamespace(keep=lambda function, *task: function(*task), sample_of=sample_of, dataset=None)}
+    given |= {"regions": SimpleNamespace(**vars(regions) | {"find_regions": lambda dataset, sample: places})}
+    given |= {
+        "faithfulness": SimpleNamespace(measure_methods=measure),
+        "saliency": SimpleNamespace(Settings=dict),
+        "METHODS": ["gradient", "Grad-CAM"],
+    }
+    given |= {"plots": SimpleNamespace(region_heatmaps=lambda *shown: Figure()), "REGION_IMAGES": 60, "cnn": None}
+    given |= {"options": {}, "about": (2, 0.1), "places": places, "names": NAMES, "shown": np.arange(2)}
+    text = concluded(tmp_path, "04_saliency_maps", "c23b c24", **given)
+    told = trust or ["gradient"]  # of those that more images were asked about, the one with the highest gain
+    assert [name for name in asked if f"relevance by {name} lies" in text] == [name for name in asked if name in told]
+    assert ("None of 3 methods can be trusted" in text) == (not trust)
+    assert ("Of 3 methods, those that can be trusted are put into words class by class: " in text) == bool(trust)
+    assert ("Of these, RISE over 30 test images, at most 30 of a class" in text) == ("RISE" in trust)
 
 
 @pytest.mark.parametrize(("notebook", "cell"), [("05_gradient_ascent", "c28c"), ("07_keract_activations", "c21c c27b")])
@@ -222,11 +260,12 @@ def looks(tmp_path: Path, images: int, marked: bool) -> list[str]:
     held = np.stack([0.9 + noise, 0.1 - noise], axis=1)
     places, labels = two_halves(images), np.arange(images) % 2
     table = regions.attention(held, places.areas(), places.names, NAMES[labels])
-    measured = SimpleNamespace(held={"LIME": held}, concentration={"LIME": np.full(images, 0.5)})
-    measured.mass = pd.DataFrame({"LIME": np.full(images, 0.3)})
+    measured = SimpleNamespace(held={"LIME": held}, concentration={"LIME": np.full(images, 0.5)}, classes=labels)
+    measured.mass, measured.areas = pd.DataFrame({"LIME": np.full(images, 0.3)}), places.areas()
+    measured.chance = np.full(images, 0.1)
     given = {"told": ["LIME"], "tables": {"LIME": table}, "places": places, "names": NAMES, "trusted": ["LIME"]}
-    given |= {"many": SimpleNamespace(labels=labels), "measured": measured, "gains": {"LIME": 0.5, "edge map": 0.2}}
-    given |= {"marked": marked, "chance": np.full(images, 0.1), "TOP_FRACTION": 0.1, "scorecard": scorecard}
+    given |= {"seen": {"LIME": measured}, "gains": {"LIME": 0.5, "edge map": 0.2}}
+    given |= {"marked": marked, "TOP_FRACTION": 0.1, "scorecard": scorecard}
     given |= {"where": "where the class is drawn", "graded": SimpleNamespace(substrates=["blur", "mean"])}
     return summed(tmp_path, "04_saliency_maps", "c4d10010 c4d10012", **given)
 
@@ -293,7 +332,8 @@ def on_the_evidence(tmp_path: Path, share: float, images: int = IMAGES, proved: 
     proof = np.repeat(np.array(PROOF[proved], np.float32)[:, np.newaxis], 40, axis=1)
     given = {"marked": True, "many": SimpleNamespace(evidence=marks, labels=np.arange(images) % 2), "names": NAMES}
     shares = pd.DataFrame({"one": share + noise - noise.mean()})
-    given |= {"measured": SimpleNamespace(mass=shares, concentration=shares), "faithfulness": faithfulness}
+    measured = SimpleNamespace(mass=shares, concentration=shares, chance=faithfulness.chance_level(marks))
+    given |= {"measured": measured, "own": measured}
     graded = SimpleNamespace(proof=proof, blind=0.3, substrates=["blur", "mean"])
     given |= {"graded": graded, "scorecard": scorecard, "best": "one"}
     given |= {"trusted": [], "gains": {"one": 0.1, "edge map": 0.2}, "TOP_FRACTION": 0.1}
@@ -348,7 +388,7 @@ def test_that_test_images_occur_in_training_or_not_is_said_only_where_it_is_so(
 def test_maps_can_be_trusted_where_a_method_passes_and_not_where_none_does(tmp_path: Path, trusted: bool) -> None:
     shares = pd.DataFrame({"one": np.full(IMAGES, 0.4)})
     given = {"gains": {"one": 0.3, "edge map": 0.2}, "best": "one", "trusted": ["one"] if trusted else []}
-    given |= {"marked": False, "measured": SimpleNamespace(concentration=shares), "TOP_FRACTION": 0.1}
+    given |= {"marked": False, "own": SimpleNamespace(concentration=shares), "TOP_FRACTION": 0.1}
     given |= {"overall": pd.DataFrame({"images": [IMAGES]}), "scorecard": scorecard}
     given["graded"] = SimpleNamespace(substrates=["blur", "mean"])
     text = concluded(tmp_path, "04_saliency_maps", "c4d10012", **given)

@@ -1,18 +1,20 @@
 """Grades of an explanation: how far it agrees with the evidence, where it is known in which pixels a class is drawn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 import pandas as pd
 
-from helpers.base.timings import waiting
+from helpers.base.keeper import ALSO_MADE_BY
 from helpers.data import faces
 from helpers.data.decode import scale
 from helpers.explain import maps as measures
+from helpers.explain import registry
 from helpers.explain.regions import Regions, shares
 from helpers.networks.chunks import chunks
+from helpers.networks.inference import bfloat16
 from helpers.networks.logits import all_logits
 
 MAPS_HELD = 16  # maps of an image, of four bytes a pixel: those of four methods, and what is computed of one of them
@@ -36,19 +38,45 @@ def mean_evidence(evidence: np.ndarray, classes: np.ndarray, class_count: int) -
 class Measured:
     """What is measured of the maps of N images by several methods, when the maps themselves are gone.
 
-    means: by method (classes, H, W) float32, the mean share of the relevance that falls on each pixel, nan for a class
-    without images; upper, concentration, mass: a row an image, a column a method, the shares of the relevance in the
-    upper half, in the top fraction of the pixels, and on the evidence, nan where there is none; overlap: (N, methods,
-    methods) float32, the share of one method's top pixels that another marks too.
+    classes: (N,) int, what was explained; means: by method (classes, H, W) float32, the mean share of the relevance
+    that falls on each pixel, nan for a class without images; concentration, mass: a row an image, a column a method,
+    the shares of the relevance in the top fraction of the pixels, and on the evidence, nan where there is none; held:
+    by method (N, regions), the share that each region holds of the relevance; areas: (N, regions), its share of the
+    image; chance: (N,) float32, the evidence's share of the image, nan where there is none.
     """
 
+    classes: np.ndarray
     means: Mapping[str, np.ndarray]
     concentration: pd.DataFrame
     mass: pd.DataFrame
     held: Mapping[str, np.ndarray]
+    areas: np.ndarray
+    chance: np.ndarray
 
 
-@waiting("measure")
+def measure_methods(
+    methods: Sequence[str],
+    model: keras.Model,
+    settings: registry.Settings,
+    images: np.ndarray,
+    classes: np.ndarray,
+    class_count: int,
+    fraction: float,
+    regions: Regions,
+    evidence: np.ndarray | None = None,
+) -> Measured:
+    """Measure the maps of many images by the methods of these names, in bfloat16 where the network gains by it."""
+
+    def explain(shown: np.ndarray, asked: np.ndarray) -> dict[str, np.ndarray]:
+        with bfloat16(model):
+            return registry.explain_by(methods, model, shown, asked, settings)
+
+    return measure(explain, images, classes, class_count, fraction, regions, evidence)
+
+
+setattr(measure_methods, ALSO_MADE_BY, lambda: [one.function for one in registry.choose()])
+
+
 def measure(
     explain: Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]],
     images: np.ndarray,
@@ -76,14 +104,16 @@ def measure(
         found = (
             {name: measures.concentration(values, fraction) for name, values in maps.items()},
             {name: relevance_mass(values, known) for name, values in maps.items()},
+            {"chance": chance_level(known)},
         )
         parts.append([pd.DataFrame(each) for each in found])
-    concentration, mass = (pd.concat(each, ignore_index=True) for each in zip(*parts, strict=True))
+    concentration, mass, chance = (pd.concat(each, ignore_index=True) for each in zip(*parts, strict=True))
     counts = np.bincount(classes, minlength=class_count)[:, np.newaxis, np.newaxis]
     with np.errstate(invalid="ignore"):  # classes without images
         means = {name: (total / counts).astype(np.float32) for name, total in sums.items()}
     joined = {name: np.concatenate(parts_held) for name, parts_held in held.items()}
-    return Measured(means, concentration, mass, joined)
+    areas = regions.areas()
+    return Measured(classes, means, concentration, mass, joined, areas, chance["chance"].to_numpy())
 
 
 def centred_gaussian(shape: tuple[int, int, int], width: float = 0.2) -> np.ndarray:

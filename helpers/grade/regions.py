@@ -1,6 +1,6 @@
 """Which named regions a network looks at: shares of the relevance against shares of the area, and in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial, reduce
 
 import numpy as np
@@ -14,10 +14,12 @@ from helpers.explain.regions import find_regions as find_regions
 from helpers.explain.regions import shares as shares
 from helpers.explain.regions import spread_weights as spread_weights
 from helpers.explain.regions import superpixel_regions as superpixel_regions
+from helpers.grade.faithfulness import Measured
 from helpers.grade.insertion import resampled_means
 
 FEWEST = 10  # images of a group, below which nothing is said of it
 NAMED = 3  # most regions of a group, or classes of a filter, that a sentence names, the first ones
+FORMATS = dict.fromkeys(["share", "area"], ".0%") | dict.fromkeys(["ratio", "low", "high"], ".2f")
 ALIGNED = 0.5  # alignment from which a pattern is called lines: midway from no direction to one alone
 
 
@@ -45,6 +47,21 @@ def attention(held: np.ndarray, areas: np.ndarray, names: Sequence[str], groups:
     if not parts:
         return pd.DataFrame(columns=["group", "region", "images", "share", "area", "ratio", "low", "high"], dtype=float)
     return pd.concat(parts, ignore_index=True)
+
+
+def by_class(
+    seen: Mapping[str, Measured], shown: np.ndarray, classes: np.ndarray, regions: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """Set out `attention` of each method's maps by class.
+
+    seen: by method, what was measured of its maps; shown: labels of classes; classes, regions: names of all.
+    """
+    tables = {}
+    for method, measured in seen.items():
+        own = np.isin(measured.classes, shown)
+        held, areas = measured.held[method][own], measured.areas[own]
+        tables[method] = attention(held, areas, regions, classes[measured.classes[own]])
+    return tables
 
 
 def filter_attention(maps: np.ndarray, regions: Regions) -> pd.DataFrame:

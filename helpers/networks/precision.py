@@ -18,6 +18,8 @@ CHOICES: tuple[Literal["auto", "float32", "bfloat16"], ...] = ("auto", "float32"
 VARIABLE = "PRECISION"  # of the environment; "auto" where it is not set
 ACCELERATION = "ACCELERATE"  # of the environment; "1" where it is not set, and "0" for plain Keras
 
+ONEDNN = "ONEDNN_MAX_CPU_ISA"  # a variable of oneDNN's: the newest instructions that it may use
+_WITHOUT_BFLOAT16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
 # From this many multiplications an image on, bfloat16 saves more than the conversions at its borders cost.
 WORK_WORTH_BFLOAT16 = 2_000_000
 
@@ -84,12 +86,15 @@ def describe_precision() -> str:
 def supports_bfloat16() -> bool:
     """Whether what trains multiplies bfloat16 numbers well; where the system does not say, it is taken not to.
 
-    On Keras's JAX backend that is a GPU alone: on a processor, JAX 0.11 makes wrong numbers of them.
+    On Keras's JAX backend that is a GPU alone: on a processor, JAX 0.11 makes wrong numbers of them. What oneDNN, which
+    multiplies for TensorFlow, is told by its own variable to do without counts as not there.
     """
     if os.environ.get("KERAS_BACKEND") == "jax":
         import jax
 
         return jax.default_backend() != "cpu"
+    if os.environ.get(ONEDNN, "").upper() in _WITHOUT_BFLOAT16:
+        return False
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(processor_flags())
 
 

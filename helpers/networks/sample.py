@@ -29,6 +29,11 @@ class Sample:
             titles.append(said("shared.wrong_title" if wrong else "shared.right_title", name=name, p=float(p), **wrong))
         return titles
 
+    def of_each_class(self, count: int) -> np.ndarray:
+        """Give the places of the first `count` images of each class, of one that has fewer all: (n,) int, rising."""
+        firsts = [np.flatnonzero(self.labels == label)[:count] for label in np.unique(self.labels)]
+        return np.sort(np.concatenate(firsts))
+
     def choose(self, wanted: str, preference: np.ndarray) -> int:
         """Give the place of the first image of the class `wanted`, or for "" of the most preferred one.
 

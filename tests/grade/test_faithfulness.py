@@ -162,6 +162,7 @@ class TestTables:
             np.testing.assert_allclose(found.held[name], shares(values, halves))
             np.testing.assert_array_equal(found.concentration[name], measures.concentration(values, 0.2))
             np.testing.assert_array_equal(found.mass[name], faithfulness.relevance_mass(values, evidence))
+        np.testing.assert_array_equal(found.chance, faithfulness.chance_level(evidence))
 
     def test_mean_evidence_gives_every_image_the_same_say(self, evidence):
         found = faithfulness.mean_evidence(evidence, np.array([1, 1, 0]), 3)

@@ -40,6 +40,18 @@ def test_on_jax_only_a_gpu_has_bfloat16(device: str, able: bool, monkeypatch: py
     assert precision.supports_bfloat16.__wrapped__() is able
 
 
+@pytest.mark.parametrize(
+    ("most", "able"), [("AVX512_CORE", False), ("avx2", False), ("AVX512_CORE_AMX", True), ("", True)]
+)
+def test_what_onednn_is_told_to_do_without_is_not_counted_on(
+    most: str, able: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv(precision.ONEDNN, most)
+    monkeypatch.setattr(precision, "processor_flags", lambda: {"amx_bf16"})
+    assert precision.supports_bfloat16.__wrapped__() is able
+
+
 def test_an_unknown_precision_is_an_error_that_names_the_legal_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(precision.VARIABLE, "half")
     with pytest.raises(ValueError, match=r"'half'.*auto, float32, bfloat16"):
