@@ -119,7 +119,14 @@ def test_every_method_that_can_be_trusted_is_put_into_words_and_no_other_unless_
         "METHODS": ["gradient", "Grad-CAM"],
     }
     given |= {"plots": SimpleNamespace(region_heatmaps=lambda *shown: Figure()), "REGION_IMAGES": 60, "cnn": None}
-    given |= {"options": {}, "about": (2, 0.1), "places": places, "names": NAMES, "shown": np.arange(2)}
+    given |= {
+        "options": {},
+        "task": (None, None),
+        "about": (2, 0.1),
+        "places": places,
+        "names": NAMES,
+        "shown": np.arange(2),
+    }
     text = concluded(tmp_path, "04_saliency_maps", "c23b c24", **given)
     told = trust or ["gradient"]  # of those that more images were asked about, the one with the highest gain
     assert [name for name in asked if f"relevance by {name} lies" in text] == [name for name in asked if name in told]
