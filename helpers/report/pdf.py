@@ -8,11 +8,11 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from itertools import repeat
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ FONTS = Path(__file__).parent / "fonts"  # with Chinese characters, which Typst'
 # Of the document's keys; of the words some may have no place.
 NOT_PRINTED = {"kind", "file", "style", "words", "interface", "language", "region", "full_title", "heading", "matrix"}
 NOT_PRINTED |= {"png", "pieces", "source", "values"}
+_READING = Lock()  # PDFium is for one thread at a time
 FULL, SCALES = 2 / 3, (1, 0.97, 0.94, 0.9)  # of a page that is full enough, and of the appendix's figures
 
 
@@ -49,13 +50,16 @@ def build_report(report: Report) -> Path:
 
 def _scale(folder: Path, document: dict[str, Any]) -> float:
     """Choose how large the appendix's figures are: the first size that leaves the fewest pages emptier than FULL."""
-    empty: dict[float, int] = {}
-    for scale in SCALES if document["appendix"] else ():
+
+    def count_empty(scale: float) -> int:
         pages = _compile(TEMPLATE, folder, document | {"scale": scale}, format="png", ppi=20)
-        empty[scale] = sum(fullness(page) < FULL for page in pages[:-1])
-        if not empty[scale]:
-            break
-    return min(empty, key=lambda scale: empty[scale], default=1)
+        return sum(fullness(page) < FULL for page in pages[:-1])
+
+    if not document["appendix"]:
+        return 1
+    with ThreadPoolExecutor(usable_cores()) as pool:  # Typst sets a report on one core
+        empty = [*pool.map(count_empty, SCALES)]
+    return SCALES[empty.index(min(empty))]
 
 
 def fullness(picture: bytes) -> float:
@@ -136,21 +140,10 @@ def missing_characters(text: str) -> str:
 
 
 def _read_pdf(pdf: bytes) -> str:
-    from pypdf import PdfReader  # takes a moment to import, and a build with nothing to set does without it
+    import pypdfium2  # takes a moment to import, and a build with nothing to set does without it
 
-    pages = range(len(PdfReader(io.BytesIO(pdf)).pages))
-    if len(pages) == 1:
-        return _read_pages(pdf, pages)
-    cores = min(usable_cores(), len(pages))
-    with ProcessPoolExecutor(cores) as pool:  # a page takes a seventh of a second
-        return "".join(pool.map(_read_pages, repeat(pdf), [pages[core::cores] for core in range(cores)]))
-
-
-def _read_pages(pdf: bytes, pages: Sequence[int]) -> str:
-    from pypdf import PdfReader
-
-    reader = PdfReader(io.BytesIO(pdf))
-    return _plain_text("".join(reader.pages[page].extract_text() for page in pages))
+    with _READING, pypdfium2.PdfDocument(pdf) as document:
+        return _plain_text("".join(page.get_textpage().get_text_range() for page in document))
 
 
 def _missing(text: str, printed: Iterable[str]) -> str:
