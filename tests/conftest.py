@@ -13,12 +13,15 @@ set_aside()
 
 from helpers import __main__ as commands  # noqa: E402
 from helpers.base.notebook import Place, find_notebooks  # noqa: E402
+from helpers.build.execute import kernel_environment  # noqa: E402
+from helpers.build.nursery import nursery  # noqa: E402
 from helpers.data.datasets import Dataset, Split  # noqa: E402 -- reads where the cache lies
 
 # Tests compare reports to the byte, and a report says of what day it is: no midnight comes between them.
 os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(time.time())))
-# Tests run in two processes, whose threads for small products would wait for one another.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Tests run in two processes, whose threads would wait for one another.
+for library in ("OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(library, "1")
 
 NOTEBOOKS_RECIPE = "tiny"  # nbval runs the notebooks with a network of seconds; the quick recipe is `make report`'s
 
@@ -42,6 +45,13 @@ def recipe_lines(path: Path, recipe: str) -> str:
 def environment_of_its_own() -> Iterator[None]:
     """Put back what a test, or what it calls, sets in the environment: others run in this process, too."""
     with mock.patch.dict(os.environ):
+        yield
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[None]:
+    """A process that has imported all, of which those that tests start are forked, as in a build: seconds less each."""
+    with nursery(kernel_environment()):
         yield
 
 

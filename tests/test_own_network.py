@@ -17,6 +17,8 @@ from PIL import Image
 
 from helpers.base.files import ROOT
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 CLOSED = ("transformer", "exported")  # kinds of which no layer has maps that can be looked at
 
 

@@ -22,6 +22,8 @@ from helpers.run import Run, open_run
 from helpers.training.augmentation import Augmentation
 from helpers.training.recipes import Member, get_recipe, slow_down
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 NAMES = ("top", "middle", "bottom")
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+_STARTER = Path(__file__).parents[1] / "build" / "kernel.py"  # the program that asks the nursery
+
 
 def import_quietly(module: str) -> None:
     """Import a module with nothing on stderr, where TensorFlow logs two lines whatever it is told.
@@ -35,6 +37,12 @@ def import_quietly(module: str) -> None:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def forked(module: str, *arguments: str) -> list[str]:
+    """Give the command that runs `python -m module`, forked of the build's nursery where there is one."""
+    starter = [] if not hasattr(os, "fork") else ["-I", "-S", str(_STARTER), "--forked"]
+    return [sys.executable, *(starter or ["-m"]), module, *arguments]
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:

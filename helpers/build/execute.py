@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.base.files import ROOT, writing
+from helpers.base.machine import forked
 from helpers.base.notebook import UsageError, read_cells, source
-from helpers.build.kernel import forked
 
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager

@@ -14,11 +14,11 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 from helpers.base import timings
+from helpers.base.machine import forked
 from helpers.base.notebook import read_parameters
 from helpers.base.words import duration
 from helpers.build import stale
 from helpers.build.execute import kernel_environment, say
-from helpers.build.kernel import forked
 from helpers.build.plan import Build
 
 _USUAL_PACE = 0.6  # notebooks run side by side

@@ -32,13 +32,6 @@ def end_with_parent(parent: int) -> None:
             os._exit(1)  # the parent ended before it could be watched
 
 
-def forked(module: str, *arguments: str) -> list[str]:
-    """Give the command that runs `python -m module`, forked of the nursery where there is one."""
-    if not hasattr(os, "fork"):
-        return [sys.executable, "-m", module, *arguments]
-    return [sys.executable, "-I", "-S", __file__, "--forked", module, *arguments]
-
-
 def _run_forked(arguments: list[str]) -> int:
     """Have the nursery run a module, and wait until it ends; gives its exit status, 1 if it was killed.
 

@@ -11,12 +11,12 @@ import runpy
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from subprocess import DEVNULL, Popen
-from tempfile import TemporaryDirectory
 from threading import Thread
 
 from helpers.base.machine import import_quietly
@@ -28,11 +28,14 @@ INLINE = "module://matplotlib_inline.backend_inline"  # where a kernel draws, wh
 
 @contextmanager
 def nursery(environment: dict[str, str]) -> Iterator[None]:
-    """Have a nursery as long as the block runs, and tell this process's kernels of it; only Linux forks safely."""
-    if sys.platform != "linux":
+    """Have a nursery as long as the block runs, and tell this process's kernels of it, unless one serves already.
+
+    Only Linux forks safely.
+    """
+    if sys.platform != "linux" or Path(os.environ.get(NURSERY, "")).is_socket():
         yield
         return
-    with TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "socket")
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(path)
@@ -96,6 +99,7 @@ def _become(
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(env, JPY_PARENT_PID=str(own))
+    tempfile.tempdir = None  # is looked for anew, in this environment
     os.chdir(folder)
     asker.send(b"forked")
     Thread(target=_end_with, args=[asker], daemon=True).start()

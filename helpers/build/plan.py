@@ -19,7 +19,6 @@ from helpers.base.notebook import Place, UsageError, check_names, convert, find_
 from helpers.base.runs import COMMON, RUN_VARIABLE, SEEDS_VARIABLE, check_name, chosen_trainings
 from helpers.base.words import show
 from helpers.build import stale
-from helpers.build.kernel import forked
 from helpers.data.datasets import KNOWN_NAMES, Dataset, claim_run, identify, load_dataset, look
 from helpers.data.options import VARIABLES
 from helpers.networks.own import opening
@@ -230,7 +229,7 @@ def _network(recipe: str, data: Dataset, reports: Path) -> str:
 
             open_given(source, data, keeper_of(reports, data))
         else:
-            opening.check(source, data.image_shape, len(data.class_names), forked)  # by the nursery, if it serves
+            opening.check(source, data.image_shape, len(data.class_names))
         write_atomically(tried, b"")
     return f"sha256:{source.digest}"
 

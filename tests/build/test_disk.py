@@ -28,6 +28,8 @@ from helpers.data.datasets import load_dataset
 from helpers.report.document import STAMP_KEYS, Report
 from helpers.report.pdf import build_report
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 NOTEBOOK = "03_confusion_matrix"
 STAMP = dict.fromkeys(STAMP_KEYS, "x") | {"versions": {"numpy": "1"}, "notes": [], "date": "2025-01-31"}
 

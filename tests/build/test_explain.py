@@ -26,6 +26,8 @@ from helpers.networks.logits import all_probabilities
 from helpers.run import Run
 from helpers.training.recipes import get_recipe
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 DATA = toy_dataset()
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 24, 1)).astype(np.uint8)
 

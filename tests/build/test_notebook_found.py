@@ -23,6 +23,8 @@ METHOD = """
 import numpy as np
 from helpers.explain.registry import method
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 @method("brightness", signed=False, passes="few", source="nobody, 2026")
 def brightness(model, images, classes, *, signed=True):
     return images.mean(axis=-1, dtype=np.float32)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from helpers.base.files import ROOT
+from helpers.base.machine import forked
 from helpers.build.execute import kernel_environment
-from helpers.build.kernel import NURSERY, forked
+from helpers.build.kernel import NURSERY
 from helpers.build.nursery import nursery
 
 TELL = "import json, os, sys; print(json.dumps([os.getcwd(), os.environ['TOLD'], 'tensorflow' in sys.modules]))"
@@ -21,8 +22,10 @@ TELL = "import json, os, sys; print(json.dumps([os.getcwd(), os.environ['TOLD'],
 
 @pytest.fixture(scope="module", autouse=True)
 def running() -> Iterator[None]:
-    with nursery(kernel_environment()):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(NURSERY, raising=False)  # that of other tests
+        with nursery(kernel_environment()):
+            yield
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess:
@@ -38,6 +41,24 @@ def told(done: subprocess.CompletedProcess) -> list:
 
 def test_a_copy_has_the_askers_folder_environment_and_streams_and_the_imports(tmp_path: Path) -> None:
     assert told(run(TELL, tmp_path)) == [str(tmp_path), "yes", True]
+
+
+def test_a_copy_keeps_its_passing_files_where_the_asker_says(tmp_path: Path) -> None:
+    code = "import json, tempfile; print(json.dumps(tempfile.gettempdir()))"
+    done = subprocess.run(
+        forked("timeit", "-n", "1", "-r", "1", code), env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True
+    )
+    assert json.loads(done.stdout.splitlines()[0]) == str(tmp_path)
+
+
+def test_a_nursery_that_serves_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.environ[NURSERY]
+    with nursery(kernel_environment()):
+        assert os.environ[NURSERY] == before
+    assert os.environ[NURSERY] == before
+    monkeypatch.setenv(NURSERY, "gone")
+    with nursery(kernel_environment()):
+        assert os.environ[NURSERY] not in (before, "gone")
 
 
 def test_an_error_is_told_as_by_a_new_process(tmp_path: Path) -> None:

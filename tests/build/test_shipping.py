@@ -26,6 +26,8 @@ from helpers.training.loop import Trained
 from helpers.training.pretrained import PretrainedError, PretrainedNetworks, open_pretrained
 from helpers.training.recipes import Member, Plan
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 NAMES = ("cnn", "cnn_second", "dnn", "cnn_plain", "cnn_normalized", "cnn_bare", "cnn_seed1", "vgg12")
 
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL
 
+from helpers.base.machine import forked
 from helpers.build.execute import kernel_environment, say
-from helpers.build.kernel import forked
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.base.files import ROOT
+from helpers.base.machine import forked
 from helpers.networks.own.source import WEIGHTS, NetworkError, Source, describe, import_file, tell
 
 if TYPE_CHECKING:
@@ -30,24 +31,17 @@ _STARTING = ("os.posix_spawn", "os.fork", "pty.spawn")
 _CHANGING = ("os.remove", "os.rename", "os.truncate", "os.chmod", "os.mkdir", "os.rmdir", "shutil.rmtree")
 
 
-def _command(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", module, *arguments]
-
-
-def check(
-    source: Source, image_shape: tuple[int, int, int], classes: int, command: Callable[..., list[str]] = _command
-) -> bytes:
+def check(source: Source, image_shape: tuple[int, int, int], classes: int) -> bytes:
     """Try a user's network in a process of its own; give the file of a trained one, written anew, or nothing.
 
-    command: gives the words by which a module runs with arguments, where that starts sooner than Python does. Raises
-    NetworkError, in one sentence, where the network cannot be opened, built or used for these data.
+    Raises NetworkError, in one sentence, where the network cannot be opened, built or used for these data.
     """
     with tempfile.TemporaryDirectory() as folder:
         task = {"path": str(source.path), "function": source.function, "shape": image_shape, "classes": classes}
         task |= {"custom": str(source.custom or ""), "folder": folder, "preprocess": source.preprocess}
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         environment = os.environ | {"TMPDIR": folder, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        opened = command("helpers.networks.own.opening", json.dumps(task))
+        opened = forked("helpers.networks.own.opening", json.dumps(task))
         try:
             subprocess.run(opened, env=environment, capture_output=True, timeout=PATIENCE)
         except subprocess.TimeoutExpired:

@@ -19,6 +19,8 @@ from helpers.networks.own.archive import read_tensors
 from helpers.networks.own.backbone import FEATURES, LITE0, find_backbone
 from helpers.networks.own.source import ARCHITECTURES, NetworkError, label, preferred_side, read_source
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 def found(name: str, weights: str = "") -> backbone.Backbone:
     source = find_backbone(name, weights)

@@ -20,6 +20,7 @@ from helpers.networks.own.canonical import canonical
 from helpers.networks.own.exported import open_exported
 from helpers.networks.own.source import NetworkError, Source, import_file, label, python_files, read_source
 
+pytestmark = pytest.mark.usefixtures("warm")
 SHAPE = (24, 24, 1)
 KINDS_FILE = Path(__file__).parents[2] / "kinds.py"
 
