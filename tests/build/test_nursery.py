@@ -121,7 +121,9 @@ def test_nursery_and_copies_end_with_a_driver_that_is_killed(tmp_path: Path) -> 
     code = "import sys; from subprocess import run; from helpers.build.nursery import nursery\n"
     code += "from helpers.build.execute import kernel_environment as own\n"
     code += f"with nursery(own()): run({note_and_sleep(note)!r})"
-    with subprocess.Popen([sys.executable, "-c", code], env=kernel_environment(), start_new_session=True) as driver:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=kernel_environment() | {NURSERY: ""}, start_new_session=True
+    ) as driver:
         wait_for(lambda: note.is_file() and note.read_text() != "")
         copy = Path("/proc") / note.read_text()
         nursed = Path("/proc") / copy.joinpath("stat").read_text().split()[3]  # its parent
