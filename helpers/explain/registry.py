@@ -110,5 +110,12 @@ def explain_by(
     return {one.name: one.explain(model, images, classes, settings, signed=True) for one in choose(names, model)}
 
 
+def explain_graded(
+    name: str, model: keras.Model, images: np.ndarray, classes: np.ndarray, settings: Settings
+) -> np.ndarray:
+    """Explain images by one method as it is graded: (N, H, W) float32, what speaks for the class, or magnitudes."""
+    return choose([name])[0].explain(model, images, classes, settings).clip(min=0)
+
+
 def _origin(function: Function) -> tuple[str, str]:
     return function.__module__, function.__qualname__

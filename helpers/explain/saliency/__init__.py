@@ -30,6 +30,7 @@ from helpers.explain.registry import METHODS as METHODS
 from helpers.explain.registry import Settings as Settings
 from helpers.explain.registry import choose as choose
 from helpers.explain.registry import explain_by as explain_by
+from helpers.explain.registry import explain_graded as explain_graded
 from helpers.explain.registry import refusals as refusals
 from helpers.explain.substrates import substrate as substrate
 
