@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from helpers import ascent, confusion, faithfulness, lime_study, regions, superpixels
+from helpers import ascent, confusion, faithfulness, lime_study, regions, saliency, superpixels
 from helpers.answers import Answer, diagnosis, render_block
 from helpers.base.files import ROOT
 from helpers.base.words import said
@@ -87,6 +87,32 @@ def test_where_the_evidence_lies_is_said_where_it_is_known(kind: str, told: str,
     given["measured"] = SimpleNamespace(areas=places.areas())
     text = concluded(tmp_path, "04_saliency_maps", "c24b", **given)
     assert told in text and untold not in text
+
+
+@pytest.mark.parametrize(
+    ("trusted", "shown", "bright"),
+    [
+        ("RISE Grad-CAM SmoothGrad", "Grad-CAM", "this pixel speaks for the answer"),
+        ("SmoothGrad Grad-CAM", "SmoothGrad", "the answer depends strongly on this pixel"),
+        ("RISE", "SmoothGrad", "the answer depends strongly on this pixel"),
+        ("", "SmoothGrad", "the answer depends strongly on this pixel"),
+    ],
+)
+def test_the_figure_that_answers_shows_a_map_that_can_be_trusted_if_one_of_those_shown_can(
+    tmp_path: Path, trusted: str, shown: str, bright: str
+) -> None:
+    grades = {"trusted": lambda graded: trusted.split(), "grades_of": lambda graded, name: f"Grades: {name}."}
+    sample = SimpleNamespace(images=np.zeros((2, 8, 8, 1)), predicted=np.zeros(2), evidence=None, titles=list)
+    asked = SimpleNamespace(**vars(saliency) | {"explain_graded": lambda *task: np.ones((2, 8, 8))})
+    given = {"scorecard": SimpleNamespace(**grades), "saliency": asked, "sample": sample, "graded": None, "cnn": None}
+    given |= {
+        "plots": SimpleNamespace(explanation_sheet=lambda *shown: Figure()),
+        "TOP_FRACTION": 0.1,
+        "settings": None,
+    }
+    given["METHODS"] = "gradient", "SmoothGrad", "integrated gradients", "Grad-CAM"
+    text = concluded(tmp_path, "04_saliency_maps", "c13", **given)
+    assert f"Grades: {shown}." in text and f"Bright in a map: {bright}" in text
 
 
 @pytest.mark.parametrize("trusted", ["RISE Grad-CAM", "Grad-CAM", "RISE", ""])

@@ -18,12 +18,12 @@ from helpers.build.plan import Build, plan
 from helpers.build.report import make_report
 from helpers.explain import registry, saliency  # the latter fills the former
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 # A file of an explanation method, put beside the others, and an entry of an architecture.
 METHOD = """
 import numpy as np
 from helpers.explain.registry import method
-
-pytestmark = pytest.mark.usefixtures("warm")
 
 @method("brightness", signed=False, passes="few", source="nobody, 2026")
 def brightness(model, images, classes, *, signed=True):

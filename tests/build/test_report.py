@@ -33,13 +33,12 @@ from helpers.build.schedule import run_notebooks
 from helpers.report import remarks
 from helpers.report.document import Report, ReportError, headlines
 
+pytestmark = pytest.mark.usefixtures("warm")
 SAVE = """
 import json, sys
 from pathlib import Path
 sys.path.insert(0, str(Path.cwd().parent))
 from tools import {helper}
-
-pytestmark = pytest.mark.usefixtures("warm")
 path = Path(REPORTS) / "toy" / "answers" / "{name}.json"
 path.parent.mkdir(parents=True, exist_ok=True)
 path.write_text(json.dumps({{"numbers": {{"{name}": {helper}.VALUE + SIZE}}}}))

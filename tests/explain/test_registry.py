@@ -142,3 +142,16 @@ def test_however_many_methods_there_are_each_is_drawn_in_a_colour_of_its_own(cou
     figure = plots.cascade_lines({"likeness": np.full((count, 2), 0.5)}, names, ["logits", "conv"], 0, 0.5)
     colours = {line.get_color() for line in figure.axes[0].lines if line.get_label() in names}
     assert len(colours) == count
+
+
+@pytest.mark.parametrize("name", ["Grad-CAM", "integrated gradients", "gradient", "SmoothGrad"])
+def test_a_map_as_it_is_graded_has_what_speaks_for_the_class_or_magnitudes(name: str) -> None:
+    pixels = keras.Input((24, 24, 1))
+    maps = keras.layers.Conv2D(4, 3, activation="relu")(pixels)
+    model = keras.Model(pixels, keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(maps)))
+    task = model, BACKGROUNDS, np.array([0, 1, 2]), SETTINGS
+    graded = saliency.explain_graded(name, *task)
+    (signed,) = saliency.explain_by([name], *task).values()
+    wanted = signed.clip(min=0) if registry.METHODS[name].signed else np.abs(signed)
+    np.testing.assert_allclose(graded, wanted, atol=1e-6 * np.abs(signed).max())
+    assert (signed < 0).any() == (name != "Grad-CAM")  # otherwise both forms are the same
