@@ -27,7 +27,7 @@ from helpers.build.explain.ahead import looking_at_training_images
 from helpers.build.forecast import SETTING, forecast, to_run
 from helpers.build.nursery import nursery
 from helpers.build.plan import Build, plan
-from helpers.build.schedule import Board, choose_jobs, run_notebooks
+from helpers.build.schedule import UNCHANGED, Board, choose_jobs, run_notebooks
 from helpers.report.remarks import read_remarks, remarks_digest
 
 
@@ -43,7 +43,10 @@ def make_report(build: Build, jobs: int) -> int:
         running = to_run(build)
         if expected := forecast(build, running):
             say(expected.sentence())
-        if failures := run_notebooks(build, jobs, Board(build, expected)):
+        board = Board(build, expected)
+        for name in () if running else build.places:
+            board.tell(name, UNCHANGED)
+        if running and (failures := run_notebooks(build, jobs, board)):
             return _report_failures(build, failures)
         with looking_at_training_images(build.run) if running else nullcontext():
             began = time.monotonic()
@@ -122,7 +125,7 @@ def _set(build: Build, path: Path, form: str) -> Path:
     now["the author's remarks"] = remarks_digest(remarks)
     now["what is handed in, and by whom"] = stale.digest(repr(author).encode())
     reason = stale.why_stale(path, now)
-    say(f"{path.name}: set, {reason}" if reason else f"{path.name}: skipped, nothing changed")
+    say(f"{path.name}: set, {reason}" if reason else f"{path.name}: {UNCHANGED}")
     if reason:
         from helpers.report.document import Report
 

@@ -25,6 +25,7 @@ from helpers.build.plan import Build
 if TYPE_CHECKING:
     from rich.table import Table
 
+UNCHANGED = "skipped, nothing changed"
 _EPOCHS = re.compile(r"training (?P<name>\w+): (?:epoch (?P<done>\d+) of (?P<all>\d+)|there after (?P<seconds>\d+) s)")
 _CELLS = re.compile(r"cell (\d+) of (\d+)")
 _OFTEN = 20.0  # seconds from one word on the time left to the next, where there is no terminal
@@ -181,7 +182,7 @@ def _must_run(build: Build, name: str, stands: Mapping[str, bool], board: Board)
         board.tell(name, f"not run, {lost[0]} failed")
         return False
     reason = stale.why_stale(build.answer(name), build.components(name))
-    board.tell(name, f"runs, {reason}" if reason else "skipped, nothing changed")
+    board.tell(name, f"runs, {reason}" if reason else UNCHANGED)
     return reason is not None
 
 

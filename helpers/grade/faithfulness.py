@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -54,24 +55,17 @@ class Measured:
     chance: np.ndarray
 
 
-def measure_methods(
-    methods: Sequence[str],
-    model: keras.Model,
-    settings: registry.Settings,
-    images: np.ndarray,
-    classes: np.ndarray,
-    class_count: int,
-    fraction: float,
-    regions: Regions,
-    evidence: np.ndarray | None = None,
-) -> Measured:
-    """Measure the maps of many images by the methods of these names, in bfloat16 where the network gains by it."""
+def measure_methods(methods: Sequence[str], model: keras.Model, settings: registry.Settings, *task: Any) -> Measured:
+    """Measure the maps of many images by the methods of these names, in bfloat16 where the network gains by it.
+
+    task: the images, and what else `measure` takes behind them.
+    """
 
     def explain(shown: np.ndarray, asked: np.ndarray) -> dict[str, np.ndarray]:
         with bfloat16(model):
             return registry.explain_by(methods, model, shown, asked, settings)
 
-    return measure(explain, images, classes, class_count, fraction, regions, evidence)
+    return measure(explain, *task)
 
 
 setattr(measure_methods, ALSO_MADE_BY, lambda: [one.function for one in registry.choose()])

@@ -84,13 +84,8 @@ class Grades:
         return self.gains[:, :, -1, 0].mean(axis=1)
 
     def decisive(self) -> np.ndarray:
-        """Give the gain by which methods are judged, as `scores` does: by SAME_IMAGE alone where it was measured.
-
-        No method computes with what hides the pixels there, and nothing in such an image is out of distribution.
-        """
-        if SAME_IMAGE not in self.substrates:
-            return self.scores()
-        return self.gains[:, [*self.substrates].index(SAME_IMAGE), -1, 0]
+        """Give the gain by which methods are judged, as `scores` does, over the substrates that are `deciding`."""
+        return self.gains[:, deciding(self.substrates), -1, 0].mean(axis=1)
 
     def half(self) -> int:
         """Give the place among the layers at which the upper half of them is random."""
@@ -99,6 +94,15 @@ class Grades:
     def knows_evidence(self) -> bool:
         """Say whether any image has evidence."""
         return bool(np.isfinite(self.chance).any())
+
+
+def deciding(substrates: Sequence[str] | np.ndarray) -> list[int]:
+    """Give the places of the substrates by which methods are judged: SAME_IMAGE alone where it was measured.
+
+    No method computes with what hides the pixels there, and nothing in such an image is out of distribution.
+    """
+    kinds = list(substrates)
+    return [kinds.index(SAME_IMAGE)] if SAME_IMAGE in kinds else [*range(len(kinds))]
 
 
 def grade(

@@ -10,7 +10,7 @@ from helpers.base import words
 from helpers.base.words import Said, said
 from helpers.explain.registry import OF_SUBSTRATE
 from helpers.grade import confusion, faithfulness, insertion, sanity
-from helpers.grade.grading import EVIDENCE, SAME_IMAGE, Grades
+from helpers.grade.grading import EVIDENCE, SAME_IMAGE, Grades, deciding
 from helpers.grade.ranking import Leader, find_leader, kendalls_w, rank, resampled_ranks
 from helpers.grade.regions import FEWEST
 
@@ -91,7 +91,9 @@ def standing(grades: Grades) -> pd.Series:
 
 def ends(grades: Grades) -> tuple[float, float]:
     """Give the answer's mean probability on whole images, and with all pixels hidden, by what decides."""
-    curves = grades.curves[:, 0, _deciding(grades), 0].mean(axis=1)  # of any order, over right and over wrong answers
+    curves = grades.curves[:, 0, deciding(grades.substrates), 0].mean(
+        axis=1
+    )  # of any order, over right and over wrong answers
     parts = np.array([grades.correct.mean(), 1 - grades.correct.mean()])
     return float(np.nansum(parts * curves[:, -1])), float(np.nansum(parts * curves[:, 0]))
 
@@ -104,7 +106,7 @@ def hides(grades: Grades) -> bool:
 
 def hidden(grades: Grades) -> list[Said]:
     """Name what hides the pixels where methods are judged."""
-    return [said(f"grades.hidden.{grades.substrates[place]}") for place in _deciding(grades)]
+    return [said(f"grades.hidden.{grades.substrates[place]}") for place in deciding(grades.substrates)]
 
 
 def trusted(grades: Grades) -> list[str]:
@@ -321,12 +323,6 @@ def _alike(grades: Grades) -> np.ndarray:
 def _entropy_rise(grades: Grades) -> np.ndarray:
     before, after = grades.entropies
     return (after - before) / np.where(before > 0, before, 1)
-
-
-def _deciding(grades: Grades) -> list[int]:
-    """Give the places of the substrates by which methods are judged."""
-    kinds = list(grades.substrates)
-    return [kinds.index(SAME_IMAGE)] if SAME_IMAGE in kinds else [*range(len(kinds))]
 
 
 def _against_zero(gaps: np.ndarray) -> list[str]:
