@@ -140,6 +140,7 @@ def test_images_of_224_pixels_are_learned_predicted_and_explained_on_a_machine_o
         measure("work_in", 3 * SPACE // 8)  # with AMX, half is enough
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process")
 def test_no_method_holds_what_all_images_take_on_their_way_through_a_network() -> None:
     assert 2**28 < measure("explain_everything") < 5 * 2**28  # 1.6 GB, were they not taken in chunks
