@@ -158,7 +158,7 @@ def test_every_method_that_can_be_trusted_is_put_into_words_and_no_other_unless_
     assert [name for name in asked if f"relevance by {name} lies" in text] == [name for name in asked if name in told]
     assert ("None of 3 methods can be trusted" in text) == (not trust)
     assert ("Of 3 methods, those that can be trusted are put into words class by class: " in text) == bool(trust)
-    assert ("Of these, RISE over 30 test images, at most 30 of a class" in text) == ("RISE" in trust)
+    assert ("The last 1 of these rests on 30 test images, at most 30 of a class" in text) == ("RISE" in trust)
 
 
 @pytest.mark.parametrize(("notebook", "cell"), [("05_gradient_ascent", "c28c"), ("07_keract_activations", "c21c c27b")])
