@@ -14,6 +14,7 @@ from helpers.data.decode import scale
 from helpers.explain import maps as measures
 from helpers.explain import registry
 from helpers.explain.regions import Regions, shares
+from helpers.grade.sanity import cascade
 from helpers.networks.chunks import chunks
 from helpers.networks.inference import bfloat16
 from helpers.networks.logits import all_logits
@@ -68,7 +69,16 @@ def measure_methods(methods: Sequence[str], model: keras.Model, settings: regist
     return measure(explain, *task)
 
 
-setattr(measure_methods, ALSO_MADE_BY, lambda: [one.function for one in registry.choose()])
+def measure_random(
+    methods: Sequence[str], model: keras.Model, settings: registry.Settings, seed: int, *task: Any
+) -> Measured:
+    """Measure maps as `measure_methods` does, of the same network with random weights in all layers."""
+    *_, (_, blind) = cascade(model, seed)
+    return measure_methods(methods, blind, settings, *task)
+
+
+for function in (measure_methods, measure_random):
+    setattr(function, ALSO_MADE_BY, lambda: [one.function for one in registry.choose()])
 
 
 def measure(

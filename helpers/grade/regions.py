@@ -19,6 +19,7 @@ from helpers.grade.insertion import resampled_means
 
 FEWEST = 10  # images of a group, below which nothing is said of it
 NAMED = 3  # most regions of a group, or classes of a filter, that a sentence names, the first ones
+_COLUMNS = ["group", "region", "images", "share", "area", "ratio", "low", "high", "stands_out"]
 FORMATS = dict.fromkeys(["share", "area"], ".0%") | dict.fromkeys(["ratio", "low", "high"], ".2f")
 ALIGNED = 0.5  # alignment from which a pattern is called lines: midway from no direction to one alone
 
@@ -28,7 +29,8 @@ def attention(held: np.ndarray, areas: np.ndarray, names: Sequence[str], groups:
 
     held, areas: (N, regions), as `shares` and `Regions.areas` give them, an image without relevance nan; names: of the
     regions; groups: (N,). Returns a row a group and region: group, region, images, share, area, ratio, and low and
-    high, the ends of bootstrap intervals of the ratio that hold all at once with 95% (Bonferroni).
+    high, the ends of bootstrap intervals of the ratio that hold all at once with 95% (Bonferroni); a region stands out
+    where its interval lies above 1, of a group with FEWEST images.
     """
     known = np.isfinite(held).all(axis=1)
     parts = []
@@ -43,9 +45,9 @@ def attention(held: np.ndarray, areas: np.ndarray, names: Sequence[str], groups:
             reach = t.isf(0.025 / len(names) / len(set(groups.tolist())), own.sum() - 1) * drawn.std(axis=-1)
             ends = {"ratio": share / area, "low": share / area - reach, "high": share / area + reach}
         found = {"group": group, "region": list(names), "images": own.sum(), "share": share, "area": area, **ends}
-        parts.append(pd.DataFrame(found))
+        parts.append(pd.DataFrame(found).assign(stands_out=(ends["low"].round(6) > 1) & (own.sum() >= FEWEST)))
     if not parts:
-        return pd.DataFrame(columns=["group", "region", "images", "share", "area", "ratio", "low", "high"], dtype=float)
+        return pd.DataFrame(columns=_COLUMNS, dtype=float).astype({"stands_out": bool})
     return pd.concat(parts, ignore_index=True)
 
 
@@ -72,9 +74,8 @@ def filter_attention(maps: np.ndarray, regions: Regions) -> pd.DataFrame:
 
 
 def stand_out(table: pd.DataFrame) -> pd.DataFrame:
-    """Choose the rows of `attention` whose interval lies above 1, of groups with enough images; the highest first."""
-    above = table[(table["low"].round(6) > 1) & (table["images"] >= FEWEST)]
-    return above.sort_values("ratio", ascending=False, kind="stable")
+    """Choose the rows of `attention` that stand out; the highest first."""
+    return table[table["stands_out"]].sort_values("ratio", ascending=False, kind="stable")
 
 
 def sentence(table: pd.DataFrame, by: str | Said, brief: bool = False) -> Said:
@@ -100,6 +101,28 @@ def sentence(table: pd.DataFrame, by: str | Said, brief: bool = False) -> Said:
     clauses += [said(f"regions.{kind}", names=groups) for kind, groups in kinds.items() if groups]
     joined = reduce(lambda before, clause: said("regions.also", before=before, clause=clause), clauses)
     return said(f"regions.{whole}", by=by, most=NAMED, found=joined)
+
+
+def beyond(held: np.ndarray, blind: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Name the regions that hold more of a network's relevance than of the same one's with random weights.
+
+    held, blind: (N, regions), the shares of both on the same images. By paired intervals of the difference that hold
+    all at once with 95% (Student's t, Bonferroni); none of fewer than FEWEST images.
+    """
+    gaps = (held - blind)[np.isfinite(held + blind).all(axis=1)]
+    if len(gaps) < FEWEST:
+        return []
+    reach = t.isf(0.025 / len(names), len(gaps) - 1) * gaps.std(axis=0, ddof=1) / len(gaps) ** 0.5
+    return [name for name, low in zip(names, gaps.mean(axis=0) - reach, strict=True) if low.round(6) > 0]
+
+
+def learned(table: pd.DataFrame, more: Sequence[str]) -> Said:
+    """Say of the regions that stand out which hold more than with random weights; more: what `beyond` names."""
+    found = stand_out(table)["region"].tolist()
+    own = [said("regions.other", region=name) for name in found if name in more]
+    if len(own) == len(found):
+        return said("regions.learned_all")
+    return said("regions.learned_some", regions=own) if own else said("regions.learned_none")
 
 
 def phrases(found: pd.DataFrame) -> list[Said]:

@@ -34,7 +34,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 # Of the sentences on the grades, those that the page on trust has, and those that begin a paragraph anywhere.
 _VERDICTS = (
     *("trust", "care", "distrust", "decides", "first", "gains", "favoured", "same_image"),
-    *("proof", "no_proof", "stays"),
+    *("shows_through", "proof", "no_proof", "stays"),
 )
 _OPENERS = (
     *("care", "distrust", "decides", "first", "right", "proof", "no_proof"),
@@ -104,15 +104,17 @@ def compose(
     numbered = [(str(place), answer) for place, answer in enumerate(answers, 1)]
     handed = [(label, getattr(hand_in, key)) for key, label in words.table("layout.hand_in").items()]
     blocks = [(answer, block) for answer in answers for block in answer["blocks"]]
+    layout, warnings = words.table("layout"), _warnings(answers)
+    layout |= {"trust": text(TRUST), "trust_intro": join([*(said for _, said in warnings), layout["trust_intro"]])}
     grades = [pair for pair in blocks if pair[1]["kind"] == "table" and pair[1]["name"] == TRUST_TABLE]
     return {
         "language": words.language(),
         "region": words.region(),
         "full_title": text("layout.full_title", title=text("layout.title"), subtitle=subtitle),
         "interface": {**words.table("html"), "script": words.table("script")},
-        "words": words.table("layout") | {"trust": text(TRUST)},
+        "words": layout,
         "subtitle": subtitle,
-        "stamp": [*_warnings(answers), *([label, value] for label, value in handed if value), *_stamp_lines(stamp)],
+        "stamp": [*warnings, *([label, value] for label, value in handed if value), *_stamp_lines(stamp)],
         "notes": words.parts(stamp["notes"]),
         "headlines": [asdict(line) for line in headlines(answers)],
         "grades": next((_parts(answer, "table", [block])[0] for answer, block in grades), None),

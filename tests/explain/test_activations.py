@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from helpers.base.files import ROOT
-from helpers.explain import activations, ascent
+from helpers.explain import activations, ascent, saliency
 from helpers.explain.keract_bridge import keract
 from helpers.explain.saliency.grad_cam import last_feature_layer
 from helpers.networks import architectures, chunks
@@ -244,7 +244,8 @@ def test_gradients_by_hand_end_on_such_a_network_too(notebook: str, cell: str) -
     images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), dtype=np.uint8)
     model, sample = shortcut(), SimpleNamespace(images=images, predicted=np.array([1]))
     known = {"cnn": model, "chosen": model.layers[2], "sample": sample, "np": np, "tf": tf, "ascent": ascent}
-    known |= {"SEED": 0, "STEP_SIZE": 4.0, "SAMPLES": 25}
+    known |= {"SEED": 0, "STEP_SIZE": 4.0, "SAMPLES": 25, "STEPS": 2, "saliency": saliency}
+    known |= {"images": images, "classes": np.array([1])}
     for wanted in cell.split():
         exec("".join(next(one["source"] for one in cells if one["id"] == wanted)), known)
     assert np.isfinite(known["by_hand" if notebook.startswith("04") else "heights"]).all()

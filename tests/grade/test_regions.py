@@ -139,7 +139,7 @@ def test_of_a_filter_is_said_what_was_measured_and_nothing_else(
 ) -> None:
     texture = pd.Series({"wave": 5.2, "alignment": 0.8 if lines else 0.2, "angle": 45.0})
     table = attend((MOUTH, NOISE, MOUTH)[place]).query("group == 'happy'")
-    table = table.assign(images=regions.FEWEST - 1) if place == 2 else table
+    table = table.assign(images=regions.FEWEST - 1, stands_out=False) if place == 2 else table
     text = show(regions.filter_sentence("(2, 3)", texture, table, classes))
     assert text.startswith("The filter in (2, 3) ") and "5.2 pixels" in text
     assert ("asks for lines at 45" in text) == ("asks for lines" in text) == lines and (

@@ -40,7 +40,7 @@ SIGNED = RANDOM.uniform(-1, 1, (6, 16, 16))
 SEGMENTS = np.broadcast_to(np.arange(16) // 4, (6, 16, 16))
 RATIOS = pd.DataFrame(
     {"group": ["happy", "happy", "sad", "sad"], "region": ["eyes", "mouth"] * 2, "ratio": [0.5, 1.0, 1.5, 2.0]}
-)
+).assign(stands_out=[False, False, False, True])
 PROFILE = pd.DataFrame(
     {
         "height": [8, 8, 4],
@@ -116,7 +116,7 @@ FIGURES = {
         FACES, SEGMENTS, {"weights": SIGNED}, {"strongest": SIGNED > 0.9}, [*"abcdef"]
     ),
     "region_sheet": lambda: plots.region_sheet(FACES, SEGMENTS, [*"abcdef"]),
-    "region_heatmaps": lambda: plots.region_heatmaps({"Grad-CAM": RATIOS}, {"Grad-CAM": RATIOS[:1]}),
+    "region_heatmaps": lambda: plots.region_heatmaps({"Grad-CAM": RATIOS}),
     "layer_overview": lambda: plots.layer_overview(
         {"random translation 1": RANDOM.random(30)} | {f"conv {i}": RANDOM.random((8, 8, 5)) for i in range(6)},
         channels=4,
@@ -218,11 +218,11 @@ def test_each_confused_pair_may_begin_a_row() -> None:
 
 
 def test_a_panel_of_regions_of_which_nothing_is_known_says_so_beside_the_others() -> None:
-    figure = plots.region_heatmaps({"A": RATIOS[:0], "B": RATIOS}, {"A": RATIOS[:0], "B": RATIOS[:1]})
+    figure = plots.region_heatmaps({"A": RATIOS[:0], "B": RATIOS})
     empty, full = figure.axes
     assert [text.get_text() for text in empty.texts] == ["fewer than two images have any"]
     assert len(full.texts) == len(RATIOS)
-    plots.region_heatmaps({"A": RATIOS[:0]}, {"A": RATIOS[:0]})
+    plots.region_heatmaps({"A": RATIOS[:0]})
 
 
 def test_the_matrix_shows_every_count_and_share() -> None:
@@ -341,7 +341,7 @@ def test_the_characters_of_taiwan_are_shown_without_a_font_of_this_machine(monke
 
 
 def test_a_heatmap_of_regions_holds_every_ratio_and_frames_those_that_stand_out() -> None:
-    (axes,) = plots.region_heatmaps({"Grad-CAM": RATIOS}, {"Grad-CAM": RATIOS[3:4]}).axes
+    (axes,) = plots.region_heatmaps({"Grad-CAM": RATIOS}).axes
     assert [text.get_text() for text in axes.texts] == ["0.5", "1.0", "1.5", "2.0"]
     (frame,) = axes.patches
     assert frame.get_xy() == (1, 1)

@@ -13,11 +13,11 @@ from helpers.report.plots.style import COLOURS, DIVERGING, SMALL, drawn, in_perc
 
 
 @drawn
-def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.DataFrame]) -> Figure:
+def region_heatmaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw how many times its area's share of the relevance each region holds, a panel a table, two beside each other.
 
-    tables, chosen: by title, rows with group, region and ratio, of which the chosen ones are framed. In place of a
-    table without rows stands why it has none.
+    tables: by title, rows with group, region, ratio, and whether it stands out, which is framed. In place of a table
+    without rows stands why it has none.
     """
     shapes = [(table["group"].nunique(), table["region"].nunique()) for table in tables.values()]
     across = 2 if max(columns for _, columns in shapes) <= 12 and len(tables) > 1 else 1
@@ -33,7 +33,7 @@ def region_heatmaps(tables: Mapping[str, pd.DataFrame], chosen: Mapping[str, pd.
         ratios = table.pivot_table("ratio", "group", "region", sort=False)
         look = {"cmap": DIVERGING, "norm": LogNorm(0.25, 4), "cbar": False, "annot_kws": {"size": SMALL}}
         sns.heatmap(ratios.clip(0.01), ax=axes, annot=ratios, fmt=".1f", linewidths=0.5, **look)
-        for group, region in chosen[title][["group", "region"]].to_numpy():
+        for group, region in table.loc[table["stands_out"], ["group", "region"]].to_numpy():
             place = [*ratios.columns].index(region), [*ratios.index].index(group)
             axes.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor="black", linewidth=1))
         axes.set(xlabel="", ylabel="")
