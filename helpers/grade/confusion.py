@@ -25,6 +25,7 @@ CLAIMS = (
     *("ensemble", "four_crops", "dnn", "dnn_of_smaller", "augmentation", "per_image_normalization"),
     *("batch_normalization", "batch_normalization_alone"),
 )
+COUNTED = len(CLAIMS) + 1  # and one on what moving the images costs, which is no difference of two accuracies
 LEAST_P = 0.001  # smaller p-values are told as smaller than this
 Rule = tuple[float, float]  # the smallest difference of interest, in points, and the p-value below which it is one
 RULE = (1.0, 0.05)
@@ -230,7 +231,7 @@ def judge(
     """
     if unknown := [name for name in compared if name not in CLAIMS]:
         raise ValueError(f"{unknown[0]!r} is none of the report's claims: add it to CLAIMS, so that it is corrected.")
-    corrected = zip(compared, holm([one.p_value for one in compared.values()], len(CLAIMS)))
+    corrected = zip(compared, holm([one.p_value for one in compared.values()], COUNTED))
     after = dict.fromkeys(compared, 0) | dict(epochs or {})
     said_of = {name: _what(name, one, after[name]) for name, one in compared.items()}
     return {name: _verdict(said_of[name], compared[name], p, smallest, significance) for name, p in corrected}

@@ -24,11 +24,12 @@ class Falls:
     difference: float  # mean change of the CNN minus that of the DNN, over all distances
     low: float  # of its paired 95 % interval over images
     high: float
+    sure: float  # the same sign as the difference where that is one after the correction for all claims, else 0
 
     @property
     def verdict(self) -> Said:
         """Say which of the two falls farther, or that this is not known; a part of a sentence."""
-        key = "less" if self.low > 0 else "more" if self.high < 0 else "open"
+        key = "less" if self.sure > 0 else "more" if self.sure < 0 else "open"
         means = {"cnn": -float(np.mean(self.cnn)), "dnn": -float(np.mean(self.dnn))}
         return said(f"{_WORDS}.{key}", low=self.low, high=self.high, **means)
 
@@ -46,14 +47,26 @@ def answers_to_moved(model: keras.Model, images: np.ndarray, pixels: Sequence[in
     return predict_logits(model, moved).argmax(axis=1).reshape(len(starts), len(images))
 
 
-def compare_falls(labels: np.ndarray, cnn: np.ndarray, dnn: np.ndarray) -> Falls:
+def compare_falls(labels: np.ndarray, cnn: np.ndarray, dnn: np.ndarray, claims: int = 1) -> Falls:
     """Compare what moving the images costs two networks.
 
-    labels: (N,) int; cnn, dnn: what `answers_to_moved` gives. The interval is a paired bootstrap over images; two more
-    images, on which one network alone loses all, hold its level where few images differ, as in `confusion.compare`.
+    labels: (N,) int; cnn, dnn: what `answers_to_moved` gives; claims: that the report makes, over which the verdict is
+    corrected as if no other were true (Bonferroni, which Holm's correction comes to then). The interval is a paired
+    bootstrap over images; two more images, on which one network alone loses all, hold its level where few images
+    differ, as in `confusion.compare`.
     """
     changes = [right[1:] - right[0] for right in ((given == labels).astype(float) for given in (cnn, dnn))]
     apart = changes[0].mean(axis=0) - changes[1].mean(axis=0)
-    low, high = (100 * intervals(np.append(apart, [-1, 1]), seed=0)).tolist()
+    apart = np.append(apart, [-1, 1])
+    low, high = (100 * intervals(apart, seed=0)).tolist()
+    ends = np.sign(intervals(apart, seed=0, resamples=20_000, level=1 - 0.05 / claims))
     first, second = [(100 * each.reshape(-1, len(SIDES) * len(labels)).mean(axis=1)).tolist() for each in changes]
-    return Falls(len(labels), first, second, 100 * float(apart.mean()), low, high)
+    return Falls(
+        len(labels),
+        first,
+        second,
+        100 * float(apart[:-2].mean()),
+        low,
+        high,
+        float(ends[0] if ends[0] == ends[1] else 0),
+    )

@@ -7,7 +7,11 @@ import pytest
 from helpers.grade import confusion
 
 IMAGES = 200
-VERDICTS = "fewer points of accuracy than this DNN (", "more points of accuracy than this DNN (", "is not clear ("
+VERDICTS = (
+    "fewer points of accuracy than this DNN (",
+    "more points of accuracy than this DNN (",
+    "is not clear after the correction for all claims (",
+)
 
 
 def test_images_are_moved_to_all_sides_and_their_edges_repeated() -> None:
@@ -41,6 +45,15 @@ def test_who_loses_more_is_said_only_where_the_interval_leaves_out_zero(
     found = falls(cnn, dnn, images)
     assert [said for said in VERDICTS if said in str(found.verdict)] == [VERDICTS[place]]
     assert (place == 2) == (found.low <= 0 <= found.high)
+
+
+def test_what_one_claim_would_hold_is_not_said_where_the_report_makes_many() -> None:
+    labels, right = np.zeros(IMAGES, int), np.zeros((13, IMAGES), int)
+    wrong = right.copy()
+    wrong[1:, :8] = 1  # moved, this one is wrong on 8 of 200 images
+    one, many = (confusion.compare_falls(labels, right, wrong, claims) for claims in (1, 100))
+    assert (one.low, one.high) == (many.low, many.high) and one.low > 0
+    assert VERDICTS[0] in str(one.verdict) and VERDICTS[2] in str(many.verdict)
 
 
 def test_the_falls_are_told_by_distance_in_points() -> None:
