@@ -91,9 +91,8 @@ def standing(grades: Grades) -> pd.Series:
 
 def ends(grades: Grades) -> tuple[float, float]:
     """Give the answer's mean probability on whole images, and with all pixels hidden, by what decides."""
-    curves = grades.curves[:, 0, deciding(grades.substrates), 0].mean(
-        axis=1
-    )  # of any order, over right and over wrong answers
+    # of any order of the pixels, over right and over wrong answers
+    curves = grades.curves[:, 0, deciding(grades.substrates), 0].mean(axis=1)
     parts = np.array([grades.correct.mean(), 1 - grades.correct.mean()])
     return float(np.nansum(parts * curves[:, -1])), float(np.nansum(parts * curves[:, 0]))
 

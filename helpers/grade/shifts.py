@@ -47,26 +47,18 @@ def answers_to_moved(model: keras.Model, images: np.ndarray, pixels: Sequence[in
     return predict_logits(model, moved).argmax(axis=1).reshape(len(starts), len(images))
 
 
-def compare_falls(labels: np.ndarray, cnn: np.ndarray, dnn: np.ndarray, claims: int = 1) -> Falls:
+def compare_falls(labels: np.ndarray, cnn: np.ndarray, dnn: np.ndarray, significance: float = 0.05) -> Falls:
     """Compare what moving the images costs two networks.
 
-    labels: (N,) int; cnn, dnn: what `answers_to_moved` gives; claims: that the report makes, over which the verdict is
-    corrected as if no other were true (Bonferroni, which Holm's correction comes to then). The interval is a paired
-    bootstrap over images; two more images, on which one network alone loses all, hold its level where few images
-    differ, as in `confusion.compare`.
+    labels: (N,) int; cnn, dnn: what `answers_to_moved` gives; significance: p-value below which one is said to lose
+    more; of a report that makes many claims, divided by their number. The intervals are a paired bootstrap over images;
+    two more images, on which one network alone loses all, hold their level where few images differ, as in
+    `confusion.compare`.
     """
     changes = [right[1:] - right[0] for right in ((given == labels).astype(float) for given in (cnn, dnn))]
-    apart = changes[0].mean(axis=0) - changes[1].mean(axis=0)
-    apart = np.append(apart, [-1, 1])
+    apart = np.append(changes[0].mean(axis=0) - changes[1].mean(axis=0), [-1, 1])
     low, high = (100 * intervals(apart, seed=0)).tolist()
-    ends = np.sign(intervals(apart, seed=0, resamples=20_000, level=1 - 0.05 / claims))
+    ends = np.sign(intervals(apart, seed=0, resamples=20_000, level=1 - significance))
     first, second = [(100 * each.reshape(-1, len(SIDES) * len(labels)).mean(axis=1)).tolist() for each in changes]
-    return Falls(
-        len(labels),
-        first,
-        second,
-        100 * float(apart[:-2].mean()),
-        low,
-        high,
-        float(ends[0] if ends[0] == ends[1] else 0),
-    )
+    sure = float(ends[0] if ends[0] == ends[1] else 0)
+    return Falls(len(labels), first, second, 100 * float(apart[:-2].mean()), low, high, sure)
