@@ -8,13 +8,12 @@ the package is missing.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import pairwise
-from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from beside_torch import Layers, torch_run
 from turns import alternate, comparison, missing, worker
 
 from helpers.networks.architectures import ARCHITECTURES, build_cnn, multiplications
@@ -170,58 +169,15 @@ def torch_workers(task: str) -> Iterator[Runs]:
             print(f'PyTorch is left out: {reason}; .venv/bin/python -m pip install -e ".[bench]" brings it.')
             yield {}
             return
-        yield {f"PyTorch {one}": stack.enter_context(worker(torch_run, task, one)) for one in ("float32", "bfloat16")}
+        images, targets = _data(IMAGES)
+        given = task, layers_of(NETWORK), images, targets.argmax(axis=1), BATCH
+        yield {f"PyTorch {one}": stack.enter_context(worker(torch_run, one, *given)) for one in ("float32", "bfloat16")}
 
 
-def torch_run(task: str, precision: str) -> Callable[[], object]:
-    """Give what does the task with PyTorch in this process; bfloat16 has the channels last."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    low = precision == "bfloat16"
-    images, targets = _data(IMAGES)
-    pixels = torch.tensor(images).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-    batches = pixels.contiguous(memory_format=torch.channels_last if low else torch.contiguous_format).split(BATCH)
-    labels = torch.tensor(targets.argmax(axis=1)).split(BATCH)
-    network = torch_network()
-    network = network.to(memory_format=torch.channels_last) if low else network
-    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
-
-    def logits(batch: torch.Tensor) -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=low):
-            return network(batch).float()
-
-    def train() -> None:
-        for batch, target in zip(batches, labels):
-            optimizer.zero_grad()
-            cross_entropy(logits(batch), target).backward()
-            optimizer.step()
-
-    @torch.inference_mode()
-    def predict() -> None:
-        for batch in batches:
-            logits(batch)
-
-    network.train(task == "training")
-    return train if task == "training" else predict
-
-
-def torch_network() -> Any:
-    """Build the network in PyTorch, layer by layer what `build_cnn` makes of the same architecture."""
-    from torch import nn
-
-    architecture, layers, channels, size = ARCHITECTURES[NETWORK], [], 1, 48
-    for unit in architecture.units:
-        for filters in unit:
-            layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.BatchNorm2d(filters, eps=1e-3), nn.ReLU()]
-            channels = filters
-        layers += [nn.MaxPool2d(2), nn.Dropout(architecture.unit_dropout or 0.0)]
-        size //= 2
-    widths = [channels * size * size, *architecture.dense]
-    layers.append(nn.Flatten())
-    for inputs, outputs in pairwise(widths):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(architecture.dense_dropout or 0.0)]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], 7))
+def layers_of(network: str) -> Layers:
+    """Give what PyTorch builds the network from, without what imports TensorFlow."""
+    made = ARCHITECTURES[network]
+    return made.units, made.unit_dropout or 0.0, made.dense, made.dense_dropout or 0.0
 
 
 if __name__ == "__main__":
