@@ -13,15 +13,16 @@ import symtable
 import sys
 import textwrap
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from helpers.base.files import ROOT, WriteError, cache_folder, write_json
 
+Seen = TypeVar("Seen")
 PACKAGE = ROOT / "helpers"
 FOR_ANNOTATIONS = frozenset({"typing", "collections.abc", "__future__"})
 # Rooms that keep and describe, and whose own code is in no result: data are known by their content.
@@ -39,12 +40,32 @@ class Read(NamedTuple):
 
 def tree_digest(text: str) -> str:
     """Condense a Python text so that only what may alter what it computes changes the digest."""
-    return _read(text, PACKAGE.name).digest
+    return read_text(text, PACKAGE.name).digest
 
 
 def file_digest(path: Path) -> str:
     """Condense a Python file, as `tree_digest` does its text."""
-    return read_text(path.read_text(encoding="utf-8"), PACKAGE.name).digest
+    return glanced(("digest", path), lambda: read_text(path.read_text(encoding="utf-8"), PACKAGE.name).digest)
+
+
+@contextmanager
+def glance() -> Iterator[None]:
+    """Look for each file, and read it, once while this lasts: for many questions about files as they are now."""
+    _GLANCES.append({})
+    try:
+        yield
+    finally:
+        _GLANCES.pop()
+
+
+def glanced(key: Hashable, ask: Callable[[], Seen]) -> Seen:
+    """Ask, or within a `glance` recall what was answered to the same key."""
+    if not _GLANCES:
+        return ask()
+    known = _GLANCES[-1]
+    if key not in known:
+        known[key] = ask()
+    return known[key]
 
 
 def imported_files(sources: Iterable[str], package: Path) -> list[Path]:
@@ -107,11 +128,12 @@ def hold_sources() -> None:
 
 
 _HELD: dict[Path, str] = {}
+_GLANCES: list[dict[Hashable, Any]] = []
 _NEW: list[str] = []  # what was read and is not remembered yet
 
 
 def _text(path: Path) -> str:
-    return _HELD.get(path) or path.read_text(encoding="utf-8")
+    return _HELD.get(path) or glanced(("text", path), lambda: path.read_text(encoding="utf-8"))
 
 
 def _texts(maker: object) -> Iterator[str]:
@@ -175,7 +197,11 @@ def _read(text: str, package: str) -> Read:
     return Read(hashlib.sha256(spelled.encode()).hexdigest(), tuple(dict.fromkeys(imports)))
 
 
-def _files(path: str, package: Path) -> Iterator[Path]:
+def _files(path: str, package: Path) -> list[Path]:
+    return glanced((path, package), lambda: [*_passed(path, package)])
+
+
+def _passed(path: str, package: Path) -> Iterator[Path]:
     """List the files that a dotted path into the package runs through: each folder's `__init__`, and a module."""
     first, *parts = path.split(".")
     place = package
@@ -193,7 +219,7 @@ def _files(path: str, package: Path) -> Iterator[Path]:
             yield module
             return
         elif stub.is_file():
-            yield from (file for target in _promised(stub, part) for file in _files(target, package))
+            yield from (file for target in _promised(stub, part) for file in _passed(target, package))
             return
         else:
             return

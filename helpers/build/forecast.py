@@ -14,6 +14,7 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 from helpers.base import timings
+from helpers.base.code import glance
 from helpers.base.machine import forked
 from helpers.base.notebook import read_parameters
 from helpers.base.words import duration
@@ -80,9 +81,10 @@ def forecast(build: Build, running: Sequence[str]) -> Forecast | None:
 def to_run(build: Build) -> list[str]:
     """Name the notebooks that are stale, or need one that is."""
     found: list[str] = []
-    for name, place in sorted(build.places.items(), key=lambda pair: len(pair[1].needs)):
-        if {*place.needs} & {*found} or stale.why_stale(build.answer(name), build.components(name)):
-            found.append(name)
+    with glance():
+        for name, place in sorted(build.places.items(), key=lambda pair: len(pair[1].needs)):
+            if {*place.needs} & {*found} or stale.why_stale(build.answer(name), build.components(name)):
+                found.append(name)
     return found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from helpers.base.code import file_digest as code_file_digest
-from helpers.base.code import imported_files, tree_digest
+from helpers.base.code import glanced, imported_files, tree_digest
 from helpers.base.files import read_json, write_json
 from helpers.base.machine import installed_versions
 from helpers.base.notebook import code_sources
@@ -75,7 +75,7 @@ def _meaning(path: Path) -> str:
     if path.suffix == ".py":
         return f"sha256:{code_file_digest(path)}"
     if path.suffix == ".toml":
-        return digest(repr(tomllib.loads(path.read_text(encoding="utf-8"))).encode())
+        return glanced(path, lambda: digest(repr(tomllib.loads(path.read_text(encoding="utf-8"))).encode()))
     return file_digest(path)
 
 

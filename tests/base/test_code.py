@@ -173,3 +173,21 @@ def test_what_was_read_is_remembered_and_a_damaged_memory_is_none(tmp_path: Path
     code._known.cache_clear()
     assert code.read_text(text, "helpers") == first
     code._known.cache_clear()
+
+
+def test_within_a_glance_a_file_is_read_once_and_anew_after_it(tmp_path: Path) -> None:
+    file = tmp_path / "one.py"
+    file.write_text("a = 1")
+    with code.glance():
+        first = code.file_digest(file)
+        file.write_text("a = 2")
+        assert code.file_digest(file) == first
+    assert code.file_digest(file) != first
+
+
+def test_a_cell_that_was_read_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed, read = [], code._read
+    monkeypatch.setattr(code, "_read", lambda *text: parsed.append(text) or read(*text))
+    for _ in range(2):
+        code.tree_digest("a_cell_of_this_test = 1")
+    assert len(parsed) <= 1  # 0 where an earlier run's is remembered
