@@ -29,8 +29,9 @@ $(ready): requirements.txt pyproject.toml
 	         "name one with make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@echo 'Installing the packages of requirements.txt into .venv; the first time this takes some minutes.'
 	$(PYTHON) -m venv .venv
-	$(run) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(run) -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
 	$(run) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(run) -m compileall -q -j 0 .venv/lib >/dev/null || true  # pip would take one core for it; not all are Python 3
 	@touch $@
 
 $(words): $(ready)

@@ -12,6 +12,7 @@ from folders import set_aside
 set_aside()
 
 from helpers import __main__ as commands  # noqa: E402
+from helpers.base.machine import forked  # noqa: E402
 from helpers.base.notebook import Place, find_notebooks  # noqa: E402
 from helpers.build.execute import kernel_environment  # noqa: E402
 from helpers.build.nursery import nursery  # noqa: E402
@@ -46,6 +47,14 @@ def environment_of_its_own() -> Iterator[None]:
     """Put back what a test, or what it calls, sets in the environment: others run in this process, too."""
     with mock.patch.dict(os.environ):
         yield
+
+
+def pytest_sessionstart() -> None:
+    """Have nbval's kernels forked, too, where a process is warm: each starts seconds sooner."""
+    import ipykernel.kernelspec
+
+    plain, forking = ipykernel.kernelspec.get_kernel_dict, forked("helpers.build.kernel", "-f", "{connection_file}")
+    ipykernel.kernelspec.get_kernel_dict = lambda *options, **more: {**plain(*options, **more), "argv": forking}
 
 
 @pytest.fixture(scope="session")

@@ -267,11 +267,11 @@ def test_workers_of_dask_make_the_same(of_study: OfStudy) -> None:
 @pytest.mark.parametrize(
     ("how", "engine"),
     [
-        *((how, "") for how in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)),
-        pytest.param(signal.SIGINT, "dask-local:2", marks=needs_dask),
+        *((how, "") for how in (signal.SIGKILL, signal.SIGINT)),
+        pytest.param(signal.SIGTERM, "", marks=pytest.mark.slow),  # which is as an interrupt to all that follows
         *(
             pytest.param(how, "dask-local:2", marks=[needs_dask, pytest.mark.slow])
-            for how in (signal.SIGKILL, signal.SIGTERM)
+            for how in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
         ),
     ],
 )
@@ -300,6 +300,7 @@ if not (marker := pathlib.Path(__file__).with_name("worker")).exists():
 
 
 @needs_dask
+@pytest.mark.slow
 def test_a_worker_that_is_killed_takes_its_report_with_it_which_is_made_again(of_study: OfStudy) -> None:
     process = of_study.start(WAITS + REPORT, "dask-local:1", seeds=1)
     of_study.wait((of_study.folder / "worker").is_file)
@@ -310,6 +311,7 @@ def test_a_worker_that_is_killed_takes_its_report_with_it_which_is_made_again(of
 
 
 @needs_dask
+@pytest.mark.slow
 def test_a_scheduler_that_ends_in_the_middle_is_one_sentence_and_the_next_call_ends_the_study(
     of_study: OfStudy,
 ) -> None:

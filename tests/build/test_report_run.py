@@ -146,7 +146,7 @@ def test_the_same_answers_give_the_same_bytes(faces) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "seconds"),
-    [("pdf", 2.0), ("answers", 12.0), pytest.param("networks", 12.0, marks=pytest.mark.slow)],
+    [("pdf", 2.0), *(pytest.param(kind, 12.0, marks=pytest.mark.slow) for kind in ("answers", "networks"))],
 )
 def test_a_killed_report_is_finished_by_the_next_one(faces, kind: str, seconds: float) -> None:
     project = Project("faces", faces[0].parent)
@@ -166,6 +166,7 @@ def test_a_report_that_differs_from_the_undisturbed_one_would_be_noticed(faces) 
         check(project, expected | {"report.pdf": "another"})
 
 
+@pytest.mark.slow
 def test_the_report_on_fer2013_is_whole(shared_data: Path, tmp_path: Path) -> None:
     made = make_report(tmp_path, str(shared_data / "fer2013.zip"))
     assert made.returncode == 0, made.stdout + made.stderr

@@ -140,7 +140,7 @@ def test_another_backend_is_passed_over_in_one_line(backend: str, lines: int) ->
 
 
 def test_a_repository_that_cannot_be_written_keeps_its_data_with_the_runs_and_says_so(tmp_path: Path) -> None:
-    clone, reports = tmp_path / "clone", tmp_path / "elsewhere"
+    clone, reports, photos = tmp_path / "clone", tmp_path / "elsewhere", draw_classes(tmp_path / "photos")
     shutil.copytree(ROOT / "helpers", clone / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "notebooks", clone / "notebooks")
     shutil.copy(ROOT / "requirements.txt", clone)
@@ -150,12 +150,12 @@ def test_a_repository_that_cannot_be_written_keeps_its_data_with_the_runs_and_sa
     before = sorted(clone.rglob("*"))
     code = "import sys; from helpers.build import report as driver; driver.make_report = lambda build, jobs: 0; "
     code += "from helpers.__main__ import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "report", "RECIPE=tiny", f"REPORTS={reports}"]
+    command = [sys.executable, "-c", code, "report", f"DATASET={photos}", "RECIPE=tiny", f"REPORTS={reports}"]
     ended = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     told = [line for line in ended.stdout.splitlines() if "cannot be written" in line]
     assert told == [f"{clone / 'data'} cannot be written; decoded data are kept in {reports / '.cache'}."]
-    assert [*(reports / ".cache").glob("*/dataset.json")] and (reports / "faces-tiny" / "run.json").is_file()
+    assert [*(reports / ".cache").glob("*/dataset.json")] and (reports / "photos-tiny" / "run.json").is_file()
     assert sorted(clone.rglob("*")) == before
 
 

@@ -7,15 +7,14 @@ import pandas as pd
 import pytest
 
 from helpers.base.words import names
-from helpers.data import faces
 from helpers.data.audit import suspects
-from helpers.data.datasets import Split
+from helpers.data.datasets import Split, load_dataset
 
 
 @pytest.fixture(scope="module")
 def planted() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Schematic faces of the training split, their labels, 3 % of them wrong, which are, and the right ones."""
-    images, labels, _ = faces.generate()["train"]
+    images, labels = (train := load_dataset("faces").train).images, train.labels
     random = np.random.default_rng(0)
     wrong = np.zeros(len(labels), bool)
     wrong[random.choice(len(labels), round(0.03 * len(labels)), replace=False)] = True

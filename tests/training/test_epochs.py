@@ -21,7 +21,6 @@ on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="run by the
 HERE = Path(__file__)
 # Of the tests of training, those that rest on how an epoch is shown.
 TRAINING = (
-    "test_training_learns",
     "test_an_epoch_gives_the_numbers_of_keras_fit",
     "test_an_interrupted_training_ends_with_the_same_numbers[2]",
     "test_a_loss_that_is_no_number_stops_training",
@@ -36,7 +35,7 @@ def test_on_jax_these_tests_pass_and_those_of_training_that_rest_on_them() -> No
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PRECISION": "float32"}
     ran = subprocess.run(command, env=environment, cwd=HERE.parents[1], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-4000:]
-    assert "7 passed, 1 skipped" in ran.stdout
+    assert "6 passed, 1 skipped" in ran.stdout
 
 
 @pytest.mark.parametrize("together", [2, 8])  # of seven steps, so that the last call takes fewer, or is the only one

@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_numbers(dataset: Dataset) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3])
+@pytest.mark.parametrize("epochs", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3))])
 def test_an_interrupted_training_ends_with_the_same_numbers(dataset: Dataset, tmp_path: Path, epochs: int) -> None:
     checkpoint = tmp_path / "toy.npz"
     whole = train(dataset)
@@ -339,6 +339,7 @@ def test_self_distillation_keeps_a_network_to_its_own_predictions(
     assert (said == expected).mean() > 0.6  # chance is a third
 
 
+@pytest.mark.slow
 def test_self_distillation_goes_on_with_the_predictions_from_the_begin_of_the_phase(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
