@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import beside_torch
+import _torch
 import numpy as np
 import pytest
 import training
@@ -49,13 +49,13 @@ def test_all_kinds_of_changes_are_measured() -> None:
 
 def test_the_network_in_pytorch_has_as_many_parameters() -> None:
     pytest.importorskip("torch")
-    network, wanted = beside_torch.torch_network(training.layers_of("vgg9"), (48, 48, 1), classes=7), build_cnn("vgg9")
+    network, wanted = _torch.torch_network(training.layers_of("vgg9"), (48, 48, 1), classes=7), build_cnn("vgg9")
     counted = sum(value.numel() for name, value in network.state_dict().items() if "num_batches" not in name)
     assert counted == wanted.count_params()
 
 
 def test_what_trains_in_pytorch_imports_no_tensorflow_beside_which_its_process_ends() -> None:
-    said = "import beside_torch, sys; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    said = "import _torch, sys; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
     here = Path(training.__file__).parent
     found = subprocess.run([sys.executable, "-c", said], cwd=here, capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False", "False"]

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from beside_torch import Layers, torch_run
+from _torch import Layers, torch_run
 from turns import alternate, comparison, missing, worker
 
 from helpers.networks.architectures import ARCHITECTURES, build_cnn, multiplications

@@ -161,7 +161,10 @@ def test_what_runs_is_told_with_its_stage(
     assert "left" not in " ".join(progress.Progress({"left": made_up / "logs" / "left.log"}).running())
 
 
-def test_one_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
+def test_one_that_takes_too_long_is_stopped_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_GRACE", 1.0)
     child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
     command = [sys.executable, "-c", child + "print('begun', flush=True); time.sleep(60)"]
     before = {*psutil.Process().children(recursive=True)}
@@ -596,7 +599,10 @@ def run_here(code: str, folder: Path, limits: Limits, **environment: str) -> eng
     return engines.run_command([sys.executable, "-c", code], environment, str(folder), str(folder / "log"), limits)
 
 
-def test_one_that_takes_too_much_memory_is_stopped_and_what_it_maps_does_not_count(tmp_path: Path) -> None:
+def test_one_that_takes_too_much_memory_is_stopped_and_what_it_maps_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_GRACE", 1.0)
     child = "import time; held = b'x' * 600_000_000; time.sleep(90)"
     greedy = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     ended = run_here(greedy, tmp_path, Limits(memory=300_000_000))

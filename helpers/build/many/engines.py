@@ -34,6 +34,7 @@ STOPPED = 124  # the exit code of a command that was stopped, as that of `timeou
 USER = "USER_OF_RUNS"  # of the environment: the user whose the processes of a study are
 GPUS = "CUDA_VISIBLE_DEVICES"  # of the environment: those that a process sees
 _LOOK = 0.5  # seconds between two looks at what a command has taken
+_GRACE = 10.0  # seconds in which what is to stop may end by itself
 _ENDING = (sys.executable, "-IS", kernel.__file__, "--command")  # what starts a command, so that none is left behind
 _children: dict[int, str] = {}  # of this process, and where they log, so that they can be stopped
 _stopped: dict[int, str] = {}  # of these, those that were, and why; psutil takes their exit codes
@@ -189,13 +190,13 @@ def _memory(pid: int) -> int:
 
 
 def stop(pid: int, why: str = "as the study was") -> None:
-    """Stop a process as Ctrl-C does, and what it started with it, outright after ten seconds."""
+    """Stop a process as Ctrl-C does, and what it started with it, outright after some seconds."""
     _stopped.setdefault(pid, why)
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         family = [*parent.children(recursive=True), parent]
         parent.send_signal(signal.SIGTERM)
-        for process in psutil.wait_procs(family, timeout=10)[1]:
+        for process in psutil.wait_procs(family, timeout=_GRACE)[1]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
 
