@@ -1,5 +1,6 @@
 """A run trains each network once, keeps what it computed, and chooses images as it says."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,15 +29,33 @@ NAMES = ("top", "middle", "bottom")
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def untrained(tmp_path: Path) -> Run:
     return Run(tmp_path / "toy", toy_dataset(), get_recipe("tiny"), seed=0)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs in which the CNN of `run` is trained."""
+    folder = tmp_path_factory.mktemp("trained")
+    Run(folder / "toy", toy_dataset(), get_recipe("tiny"), seed=0).cnn()
+    return folder
+
+
+@pytest.fixture
+def run(untrained: Run, trained: Path) -> Run:
+    """A run that finds its CNN trained."""
+    shutil.copytree(trained, untrained.folder.parent, dirs_exist_ok=True)
+    return untrained
 
 
 def give_probabilities(run: Run, monkeypatch: pytest.MonkeyPatch, probabilities: np.ndarray) -> None:
     monkeypatch.setattr(Run, "probabilities", lambda self, split="test": probabilities)
 
 
-def test_the_network_is_trained_once_and_its_probabilities_are_kept(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_the_network_is_trained_once_and_its_probabilities_are_kept(
+    untrained: Run, capsys: pytest.CaptureFixture
+) -> None:
+    run = untrained
     probabilities = run.probabilities("test")
     assert "training cnn" in capsys.readouterr().out
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
@@ -153,7 +172,8 @@ def test_kept_predictions_depend_on_precision_and_code(run: Run, monkeypatch: py
     assert len([*run.keeper.folder.glob("probabilities_test_*.npz")]) == 3
 
 
-def test_seeds_and_recipes_in_turn_train_each_network_once(run: Run, capsys: pytest.CaptureFixture) -> None:
+def test_seeds_and_recipes_in_turn_train_each_network_once(untrained: Run, capsys: pytest.CaptureFixture) -> None:
+    run = untrained
     wide = replace(run.recipe, plan=replace(run.recipe.plan, batch_size=32))
     turns = [(0, run.recipe), (1, run.recipe), (0, run.recipe), (0, wide), (0, run.recipe)]
     trained = []
@@ -310,7 +330,8 @@ def test_the_record_and_every_answer_say_with_what_they_were_made(run: Run) -> N
     assert read_run(run.folder)["parameters"] == {"03_confusion_matrix": own}
 
 
-def test_a_wrong_class_by_hand_is_refused_before_anything_is_trained(run: Run) -> None:
+def test_a_wrong_class_by_hand_is_refused_before_anything_is_trained(untrained: Run) -> None:
+    run = untrained
     names = {"run": run, "CLASS": "midle", "IMAGE": -1, "CHANNELS": 8, "IMAGES": 256}
     with pytest.raises(ValueError, match="CLASS=midle: did you mean middle"):
         exec("run.answer('07_keract_activations', 'title', 'question')", names)

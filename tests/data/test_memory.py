@@ -145,11 +145,13 @@ def test_no_method_holds_what_all_images_take_on_their_way_through_a_network() -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process")
+@pytest.mark.slow
 def test_the_measure_sees_what_is_held() -> None:
     assert measure("hold_too_much") > LIMIT
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process")
+@pytest.mark.slow
 def test_the_measure_does_not_see_what_the_starting_process_holds() -> None:
     held = np.ones(LIMIT // 8)
     assert measure("hold_nothing") < LIMIT / 2 < held.nbytes

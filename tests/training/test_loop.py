@@ -46,6 +46,21 @@ def train(dataset: Dataset, plan: Plan = PLAN, **options) -> loop.Trained:
     return loop.train(build(), dataset, plan, seed=1, name="toy", report=options.pop("report", quiet), **options)
 
 
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset) -> loop.Trained:
+    """What an uninterrupted training gives."""
+    return train(dataset)
+
+
+@pytest.fixture(scope="module")
+def left(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The checkpoint of a training that ended in its third epoch, of which that is lost."""
+    checkpoint = tmp_path_factory.mktemp("left") / "toy.npz"
+    with pytest.raises(Interrupted):
+        train(dataset, checkpoint=checkpoint, report=interrupt_after(3))
+    return checkpoint.read_bytes()
+
+
 def test_training_learns(dataset: Dataset) -> None:
     plan = replace(PLAN, phases=(Phase("adamw", 0.01, epochs=8),))
     history = train(dataset, plan).history
@@ -98,17 +113,18 @@ def test_neither_training_nor_prediction_waits_for_a_pipeline_that_tunes_itself(
     assert {*tuning} == {False}
 
 
-def test_the_same_seed_gives_the_same_numbers(dataset: Dataset) -> None:
-    first, again = train(dataset), train(dataset)
-    assert first.history.drop(columns="seconds").equals(again.history.drop(columns="seconds"))
-    for a, b in zip(first.model.get_weights(), again.model.get_weights(), strict=True):
+def test_the_same_seed_gives_the_same_numbers(dataset: Dataset, whole: loop.Trained) -> None:
+    again = train(dataset)
+    assert whole.history.drop(columns="seconds").equals(again.history.drop(columns="seconds"))
+    for a, b in zip(whole.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("epochs", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3))])
-def test_an_interrupted_training_ends_with_the_same_numbers(dataset: Dataset, tmp_path: Path, epochs: int) -> None:
+def test_an_interrupted_training_ends_with_the_same_numbers(
+    dataset: Dataset, whole: loop.Trained, tmp_path: Path, epochs: int
+) -> None:
     checkpoint = tmp_path / "toy.npz"
-    whole = train(dataset)
     # The line of an epoch is reported before its checkpoint is written, so the last epoch is lost and done again.
     with pytest.raises(Interrupted):
         train(dataset, checkpoint=checkpoint, report=interrupt_after(epochs))
@@ -119,20 +135,19 @@ def test_an_interrupted_training_ends_with_the_same_numbers(dataset: Dataset, tm
         np.testing.assert_array_equal(a, b)
 
 
-def test_resuming_is_not_the_same_as_beginning_again(dataset: Dataset, tmp_path: Path) -> None:
+def test_resuming_is_not_the_same_as_beginning_again(dataset: Dataset, left: bytes, tmp_path: Path) -> None:
     checkpoint, lines = tmp_path / "toy.npz", []
-    with pytest.raises(Interrupted):
-        train(dataset, checkpoint=checkpoint, report=interrupt_after(3))
+    checkpoint.write_bytes(left)
     train(dataset, checkpoint=checkpoint, report=lines.append)
     assert len(lines) == 2  # the third and fourth epoch of four
 
 
 @pytest.mark.parametrize("harm", [lambda whole: whole[:-50], lambda whole: whole[:200] + b"x" + whole[201:]])
-def test_a_checkpoint_that_was_cut_or_changed_is_not_resumed_from(dataset: Dataset, tmp_path: Path, harm) -> None:
+def test_a_checkpoint_that_was_cut_or_changed_is_not_resumed_from(
+    dataset: Dataset, left: bytes, tmp_path: Path, harm: Callable[[bytes], bytes]
+) -> None:
     checkpoint, lines = tmp_path / "toy.npz", []
-    with pytest.raises(Interrupted):
-        train(dataset, checkpoint=checkpoint, report=interrupt_after(3))
-    checkpoint.write_bytes(harm(checkpoint.read_bytes()))
+    checkpoint.write_bytes(harm(left))
     train(dataset, checkpoint=checkpoint, report=lines.append)
     assert len(lines) == 4
 
@@ -157,10 +172,10 @@ def test_the_time_left_is_that_of_epochs_like_the_last_one() -> None:
     assert lines[0].endswith(", 120 s left")
 
 
-def test_phases_follow_each_other_and_end_when_their_accuracy_is_reached(dataset: Dataset) -> None:
+def test_phases_follow_each_other_and_end_when_their_accuracy_is_reached(dataset: Dataset, whole: loop.Trained) -> None:
     eager = replace(PLAN, phases=(Phase("adamw", 0.01, 3, until_accuracy=0.0), Phase("sgd", 0.01, 2)))
     assert train(dataset, eager).history["optimizer"].tolist() == ["adamw", "sgd", "sgd"]
-    assert train(dataset).history["phase"].tolist() == [1, 1, 2, 2]
+    assert whole.history["phase"].tolist() == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adadelta", "sgd"])
