@@ -1,8 +1,11 @@
 """Candidates are timed in turns, and their ratios do not depend on what slows a whole round down."""
 
 import os
+import subprocess
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -37,7 +40,7 @@ def test_a_missing_package_is_named() -> None:
     assert turns.missing("pandas", "no_such_package") == "no_such_package not installed"
 
 
-def test_a_worker_does_its_work_once_a_call_and_raises_what_that_raises(tmp_path) -> None:
+def test_a_worker_does_its_work_once_a_call_and_raises_what_that_raises(tmp_path: Path) -> None:
     made = tmp_path / "made"
     with turns.worker(partial, os.mkdir, made) as run:
         assert not made.exists()
@@ -50,3 +53,13 @@ def test_a_worker_does_its_work_once_a_call_and_raises_what_that_raises(tmp_path
 def test_a_worker_is_a_process_of_its_own_whose_end_is_an_error() -> None:
     with turns.worker(partial, os._exit, 1) as run, pytest.raises(BrokenProcessPool):
         run()
+
+
+def test_a_worker_does_not_import_the_program_that_runs(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    inside = "import os, turns\nfrom functools import partial\nprint('imported')\nif __name__ == '__main__':\n"
+    inside += "    with turns.worker(partial, os.getpid) as run:\n        run()\n"
+    program.write_text(inside)
+    environment = {**os.environ, "PYTHONPATH": str(Path(turns.__file__).parent)}
+    ran = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["imported"]

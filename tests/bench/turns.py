@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 
@@ -98,10 +99,14 @@ def peak_memory() -> int:
 def worker(prepare: Callable[..., Callable[[], object]], *arguments: object) -> Iterator[Callable[[], object]]:
     """Give a candidate in a process of its own, which calls `prepare` once for what it then does at each call.
 
+    The process imports the module of `prepare` and not the program that runs, whose frameworks may not bear another's.
     What it raises is raised here; BrokenProcessPool where the process ends before its work is done.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        pool.submit(_prepare, prepare, *arguments).result()
+        with mock.patch.dict(vars(sys.modules["__main__"]), __spec__=None):
+            vars(sys.modules["__main__"]).pop("__file__", None)  # by which it would be imported
+            ready = pool.submit(_prepare, prepare, *arguments)
+        ready.result()
         yield lambda: pool.submit(_work).result()
 
 
