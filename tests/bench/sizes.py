@@ -1,8 +1,9 @@
 """Time and peak memory of images of 48, 96 and 192 pixels a side, as IMAGE_SIZE asks: `python tests/bench/sizes.py`.
 
 The quick network learns from as many colour images of each size in one pass, predicts them, and explains some of them
-by every method of the report, and LIME. Each task of each size is done in a process of its own, which has done it once
-before it is timed, on few images, so that compiling does not count; the peak is all that the process held.
+by every method of the report, and by LIME. Each task of each size is done in a process of its own, on few images before
+it is timed, so that what a process does but once does not count; learning builds its network anew, and with it what it
+compiles. The peak is all that the process held.
 """
 
 import sys
