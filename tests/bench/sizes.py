@@ -1,12 +1,12 @@
-"""Time and peak memory of images of 48, 96 and 192 pixels a side, as IMAGE_SIZE asks: `python tests/bench/sizes.py`.
+"""Time and peak memory of images of 48, 96 and 192 pixels a side, and of many of them: `python tests/bench/sizes.py`.
 
-The quick network learns from as many colour images of each size in one pass, predicts them, and explains some of them
-by every method of the report, and by LIME. Each task of each size is done in a process of its own, on few images before
-it is timed, so that what a process does but once does not count; learning builds its network anew, and with it what it
-compiles. The peak is all that the process held.
+IMAGE_SIZE asks for another size. Of each, the quick network learns from as many colour images in one pass, predicts
+them, and explains some of them by every method of the report and by LIME; of the smallest, it predicts more and more
+and draws the gradient map of each, where an image is to cost what it costs among few. Each task is done in a process of
+its own, on few images before it is timed, so that what a process does but once does not count; learning builds its
+network anew, and with it what it compiles. The peak is all that the process held, the images among it.
 """
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,16 +19,18 @@ import pandas as pd
 from turns import peak_memory
 
 from helpers.data.datasets import Dataset, Split
-from helpers.explain import registry, superpixels
+from helpers.explain import superpixels
+from helpers.explain.registry import METHODS, Settings, explain_by
 from helpers.networks.architectures import build_cnn
 from helpers.networks.inference import bfloat16
 from helpers.networks.prediction import predict_logits
 from helpers.training.loop import train
 from helpers.training.recipes import RECIPES
 
-SIDES = (48, 96, 192)
-LEARNED, EXPLAINED, BY_LIME, FEW = 2_000, 32, 4, 64
+SIDES, LEARNED, EXPLAINED, BY_LIME = (48, 96, 192), 2_000, 32, 4
+COUNTS, FEW = (500, 5_000, 50_000), 64
 CLASSES = 10
+Task = Callable[[Split], object]
 
 
 def photos(count: int, side: int) -> Split:
@@ -46,70 +48,70 @@ def network(side: int) -> keras.Model:
     return build_cnn(RECIPES["quick"].cnn, (side, side, 3), CLASSES)
 
 
-def learn(side: int) -> Callable[[int], object]:
-    """Give what learns from so many images once."""
-    plan = RECIPES["quick"].plan
+def learn(side: int) -> Task:
+    """Give what learns from images once."""
+    plan, few = RECIPES["quick"].plan, photos(CLASSES, side)
+    once = replace(plan, phases=(replace(plan.phases[0], epochs=1),))
 
-    def task(count: int) -> None:
-        split, few = photos(count, side), photos(CLASSES, side)
+    def task(split: Split) -> None:
         dataset = Dataset("photos", tuple(map(str, range(CLASSES))), split, few, few, "made", "Photos", (), None)
-        once = replace(plan, phases=(replace(plan.phases[0], epochs=1),))
         train(network(side), dataset, once, seed=0, name="cnn", report=lambda _: None)
 
     return task
 
 
-def predict(side: int) -> Callable[[int], object]:
-    """Give what predicts so many images."""
+def predict(side: int) -> Task:
+    """Give what predicts images."""
     model = network(side)
-    return lambda count: predict_logits(model, photos(count, side).images)
+    return lambda split: predict_logits(model, split.images)
 
 
-def explain(side: int) -> Callable[[int], object]:
-    """Give what explains EXPLAINED of all images, or the same share of fewer, by every method, and BY_LIME by LIME."""
-    model, settings = network(side), registry.Settings()
+def gradient(side: int) -> Task:
+    """Give what draws the gradient map of each image."""
+    model = network(side)
+    return lambda split: explain_by(["gradient"], model, split.images, split.labels, Settings())
 
-    def task(count: int) -> None:
-        some = photos(max(1, count * EXPLAINED // LEARNED), side)
-        images, classes = some.images, some.labels
+
+def explain(side: int) -> Task:
+    """Give what explains EXPLAINED of LEARNED images, or as large a share, by every method, and BY_LIME by LIME."""
+    model = network(side)
+
+    def task(split: Split) -> None:
+        some, few = (max(1, len(split.labels) * share // LEARNED) for share in (EXPLAINED, BY_LIME))
+        images, classes = split.images[:some], split.labels[:some]
         with bfloat16(model):
-            for method in registry.METHODS.values():
-                method.explain(model, images, classes, replace(settings, backgrounds=images))
-        few = max(1, count * BY_LIME // LEARNED)
+            explain_by(METHODS, model, images, classes, Settings(backgrounds=images))
         superpixels.explain_images(model, images[:few], classes[:few].tolist(), samples=1000, seed=0)
 
     return task
 
 
-TASKS = {"learn": learn, "predict": predict, "explain": explain}
-
-
-def timed(name: str, side: int) -> tuple[float, float]:
-    """Do a task in this process, on few images and then on all: seconds of the latter, and bytes held at most."""
-    task = TASKS[name](side)
-    task(FEW)
+def timed(make: Callable[[int], Task], side: int, count: int) -> tuple[float, float]:
+    """Do a task in this process, on few images and then on so many: seconds of the latter, and bytes held at most."""
+    task, few, all_of_them = make(side), photos(FEW, side), photos(count, side)
+    task(few)
     began = time.perf_counter()
-    task(LEARNED)
+    task(all_of_them)
     return time.perf_counter() - began, peak_memory()
 
 
-def measure(side: int) -> dict[str, str]:
-    """Measure all tasks on images of a size: a row of the table."""
-    row = {"pixels a side": f"{side}"}
-    for name in TASKS:
+def measure(tasks: Sequence[Callable[[int], Task]], side: int, count: int) -> dict[str, str]:
+    """Measure tasks on so many images of a size: a row of a table."""
+    row = {"pixels a side": f"{side}", "images": f"{count:,}"}
+    for make in tasks:
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            seconds, peak = pool.submit(timed, name, side).result()
-        row |= {f"{name} s": f"{seconds:.1f}", f"{name} MB": f"{peak / 1e6:,.0f}"}
+            seconds, peak = pool.submit(timed, make, side, count).result()
+        each = {"s": f"{seconds:.1f}", "ms an image": f"{1e3 * seconds / count:.2f}", "MB": f"{peak / 1e6:,.0f}"}
+        row |= {f"{make.__name__} {unit}": value for unit, value in each.items()}
     return row
 
 
-def main(sides: Sequence[int] = SIDES) -> None:
-    """Print a table with a row a size."""
-    print(
-        f"{LEARNED:,} colour images learned once and predicted; {EXPLAINED} explained by all methods, {BY_LIME} by LIME"
-    )
-    print(pd.DataFrame([measure(side) for side in sides]).to_string(index=False), flush=True)
+def main() -> None:
+    """Print a table with a row a size, and one with a row a number of images."""
+    print(f"{EXPLAINED} of the images are explained by all methods, {BY_LIME} by LIME.")
+    print(pd.DataFrame([measure((learn, predict, explain), side, LEARNED) for side in SIDES]).to_string(index=False))
+    print(pd.DataFrame([measure((predict, gradient), SIDES[0], count) for count in COUNTS]).to_string(index=False))
 
 
 if __name__ == "__main__":
-    main([*map(int, sys.argv[1:])] or SIDES)
+    main()
