@@ -19,8 +19,8 @@ import pandas as pd
 from turns import peak_memory
 
 from helpers.data.datasets import Dataset, Split
-from helpers.explain import superpixels
-from helpers.explain.registry import METHODS, Settings, explain_by
+from helpers.explain import saliency, superpixels
+from helpers.explain.registry import Settings
 from helpers.networks.architectures import build_cnn
 from helpers.networks.inference import bfloat16
 from helpers.networks.prediction import predict_logits
@@ -69,7 +69,7 @@ def predict(side: int) -> Task:
 def gradient(side: int) -> Task:
     """Give what draws the gradient map of each image."""
     model = network(side)
-    return lambda split: explain_by(["gradient"], model, split.images, split.labels, Settings())
+    return lambda split: saliency.explain_by(["gradient"], model, split.images, split.labels, Settings())
 
 
 def explain(side: int) -> Task:
@@ -80,10 +80,13 @@ def explain(side: int) -> Task:
         some, few = (max(1, len(split.labels) * share // LEARNED) for share in (EXPLAINED, BY_LIME))
         images, classes = split.images[:some], split.labels[:some]
         with bfloat16(model):
-            explain_by(METHODS, model, images, classes, Settings(backgrounds=images))
+            saliency.explain_by(saliency.METHODS, model, images, classes, Settings(backgrounds=images))
         superpixels.explain_images(model, images[:few], classes[:few].tolist(), samples=1000, seed=0)
 
     return task
+
+
+EACH = predict, gradient  # of which it is told what an image costs
 
 
 def timed(make: Callable[[int], Task], side: int, count: int) -> tuple[float, float]:
@@ -101,8 +104,8 @@ def measure(tasks: Sequence[Callable[[int], Task]], side: int, count: int) -> di
     for make in tasks:
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
             seconds, peak = pool.submit(timed, make, side, count).result()
-        each = {"s": f"{seconds:.1f}", "ms an image": f"{1e3 * seconds / count:.2f}", "MB": f"{peak / 1e6:,.0f}"}
-        row |= {f"{make.__name__} {unit}": value for unit, value in each.items()}
+        row |= {f"{make.__name__} s": f"{seconds:.1f}", f"{make.__name__} MB": f"{peak / 1e6:,.0f}"}
+        row |= {f"{make.__name__} ms an image": f"{1e3 * seconds / count:.3f}"} if make in EACH else {}
     return row
 
 
@@ -110,7 +113,7 @@ def main() -> None:
     """Print a table with a row a size, and one with a row a number of images."""
     print(f"{EXPLAINED} of the images are explained by all methods, {BY_LIME} by LIME.")
     print(pd.DataFrame([measure((learn, predict, explain), side, LEARNED) for side in SIDES]).to_string(index=False))
-    print(pd.DataFrame([measure((predict, gradient), SIDES[0], count) for count in COUNTS]).to_string(index=False))
+    print(pd.DataFrame([measure(EACH, SIDES[0], count) for count in COUNTS]).to_string(index=False))
 
 
 if __name__ == "__main__":
