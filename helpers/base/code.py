@@ -98,16 +98,12 @@ def code_digest(*makers: object, apart: Iterable[str] = ()) -> str:
     texts = {text for maker in makers for text in _texts(maker)}
     left_out = {PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py") for name in apart}
     files = [path for path in imported_files(texts, PACKAGE) if path not in left_out | {PACKAGE / "__init__.py"}]
-    files = [path for path in files if _computes(path)]
+    inner = (path.relative_to(PACKAGE) for path in files)
+    files = [PACKAGE / one for one in inner if one.parts[0] not in _NOT_COMPUTING or one.is_relative_to(_COMPUTING)]
     lines = [f"{path.relative_to(PACKAGE)} {read_text(_text(path), PACKAGE.name).digest}" for path in files]
     lines += sorted(read_text(text, PACKAGE.name).digest for text in texts)
     _remember()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _computes(path: Path) -> bool:
-    inside = path.relative_to(PACKAGE)
-    return inside.parts[0] not in _NOT_COMPUTING or inside.is_relative_to(_COMPUTING)
 
 
 @cache

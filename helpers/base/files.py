@@ -12,10 +12,11 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 from filelock import FileLock
 
@@ -135,6 +136,22 @@ def read_sealed(path: Path) -> bytes | None:
     size = hashlib.sha256().digest_size
     content, seal = sealed[:-size], sealed[-size:]
     return content if hashlib.sha256(content).digest() == seal else None
+
+
+def read_soon(rows: np.ndarray, wanted: np.ndarray) -> None:
+    """Have the system begin to read some rows of an array (N, ...), which is memory-mapped, or else nothing is done.
+
+    wanted: their indices. Without this, whoever uses a row that is not in memory waits for megabytes around it.
+    """
+    if not isinstance(rows, np.memmap) or not hasattr(os, "posix_fadvise"):
+        return
+    whole = rows
+    while isinstance(whole.base, np.memmap):
+        whole = whole.base
+    start, size = whole.offset + rows.ctypes.data - whole.ctypes.data, rows.strides[0]
+    with suppress(OSError), Path(str(whole.filename)).open("rb") as file:  # deleted, it can still be used
+        for row in np.sort(wanted, axis=None).tolist():
+            os.posix_fadvise(file.fileno(), start + size * row, size, os.POSIX_FADV_WILLNEED)
 
 
 def write_json(path: Path, content: object) -> None:

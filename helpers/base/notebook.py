@@ -23,12 +23,11 @@ class Place:
     """A notebook's place in a report, as its own metadata say it under the key `report`.
 
     needs: the notebooks that have to end before it starts; networks are no reason, since whichever notebook needs one
-    first trains it, and the others wait for just that network. last: whether it starts after all others, as one should
-    that keeps every core busy by itself. recipes: by recipe, the parameters of this notebook that it sets.
+    first trains it, and the others wait for just that network. recipes: by recipe, the parameters of this notebook
+    that it sets.
     """
 
     needs: tuple[str, ...] = ()
-    last: bool = False
     recipes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 

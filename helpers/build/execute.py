@@ -18,7 +18,7 @@ from helpers.base.notebook import UsageError, read_cells, source
 if TYPE_CHECKING:
     from jupyter_client.manager import AsyncKernelManager
 
-MARKER = "training "
+_PROGRESS = re.compile(r"training [\w-]+: ")  # and not any line that begins with the word
 ADDED = {"injected-parameters", "papermill-error-cell-tag"}  # tags of cells that papermill adds
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -44,7 +44,7 @@ class Failure:
 
 
 class ProgressLines(TextIOBase):
-    """A text stream that passes on whole lines that start with the marker, and drops the others."""
+    """A text stream that passes on whole lines that tell how far a training is, and drops the others."""
 
     def __init__(self, forward: Callable[[str], None]) -> None:
         self._forward = forward
@@ -54,7 +54,7 @@ class ProgressLines(TextIOBase):
         """Take any piece of text; lines may come in parts."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            if line.startswith(MARKER):
+            if _PROGRESS.match(line):
                 self._forward(line.rstrip())
         return len(text)
 

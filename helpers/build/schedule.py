@@ -169,10 +169,9 @@ def _run_all(build: Build, jobs: int, board: Board) -> list[Failure]:
 
 
 def _next(places: Mapping[str, Place], stands: Mapping[str, bool], running: set[str]) -> str | None:
-    """Give the first notebook that is neither settled nor running and whose needs all are, last ones last."""
-    waiting = [name for name in places if name not in stands and name not in running]
-    ready = sorted(waiting, key=lambda name: places[name].last)
-    return next((name for name in ready if all(other in stands for other in places[name].needs)), None)
+    """Give the first notebook that is neither settled nor running and whose needs all are."""
+    waiting = (name for name in places if name not in stands and name not in running)
+    return next((name for name in waiting if all(other in stands for other in places[name].needs)), None)
 
 
 def _must_run(build: Build, name: str, stands: Mapping[str, bool], board: Board) -> bool:

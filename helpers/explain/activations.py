@@ -1,7 +1,7 @@
 """What every layer of a network makes of an image, read with keract."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import filterfalse
 
 import keras
@@ -30,7 +30,8 @@ def activations(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]
 
     images: (N, H, W, C) in 0..255. Returns layer name -> float32 array (N, ...), without the input itself.
     """
-    return _without_input(model, keract.get_activations(model, images.astype(np.float32)))
+    found = keract.get_activations(model, images.astype(np.float32))
+    return {layer.name: found[layer.name] for layer in model.layers if not is_input(layer)}
 
 
 def gradients(model: keras.Model, image: np.ndarray, label: int) -> dict[str, np.ndarray]:
@@ -173,7 +174,3 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return np.divide((a * b).sum(axis=1), norms, out=np.ones_like(norms), where=norms > 0)
-
-
-def _without_input(model: keras.Model, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {layer.name: found[layer.name] for layer in model.layers if not is_input(layer)}

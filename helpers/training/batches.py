@@ -3,10 +3,14 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
+from helpers.base.files import read_soon
 from helpers.base.notebook import UsageError
+
+READ_AHEAD = 16  # steps
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,14 @@ class EpochBatches:
         return tuple(blend(part[indices], part[partners], shares) for part in data)
 
     def all(self, data: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:
-        """Give the batch of each step."""
-        return (self.batch(data, step) for step in range(len(self.indices)))
+        """Give the batch of each step; what of those to come lies on a disk is read in the meantime."""
+        for step in range(-READ_AHEAD, len(self.indices)):
+            if step + READ_AHEAD < len(self.indices):
+                for part, some in product(data, (self.indices, self.partners)):
+                    if some is not None:
+                        read_soon(part, some[step + READ_AHEAD])
+            if step >= 0:
+                yield self.batch(data, step)
 
 
 def draw_batches(images: int, shape: tuple[int, int], mixup: float, random: np.random.Generator) -> EpochBatches:

@@ -13,6 +13,7 @@ from helpers.base.files import (
     WriteError,
     draft_path,
     read_sealed,
+    read_soon,
     remove_drafts,
     write_atomically,
     write_json,
@@ -93,3 +94,21 @@ def test_a_sealed_file_is_read_only_as_it_was_written(tmp_path: Path) -> None:
     for harmed in (whole[:-1], whole[:10], b"", whole + b"x", bytes([whole[0] ^ 1]) + whole[1:]):
         path.write_bytes(harmed)
         assert read_sealed(path) is None
+
+
+def test_rows_that_are_wanted_soon_are_read_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, read = tmp_path / "rows.npy", []
+    np.save(path, np.random.default_rng(0).integers(0, 256, (100, 3, 5), np.uint8))
+    rows = np.load(path, mmap_mode="r")[10:][20:80]
+
+    def note(file: int, start: int, size: int, advice: int) -> None:
+        assert advice == os.POSIX_FADV_WILLNEED
+        read.append(os.pread(file, size, start))
+
+    monkeypatch.setattr(os, "posix_fadvise", note)
+    read_soon(rows, np.array([[7, 3], [59, 0]]))
+    assert read == [rows[i].tobytes() for i in (0, 3, 7, 59)]
+    path.unlink()
+    for others in (rows, np.zeros((60, 3)), rows[:60] + 1):  # what is deleted can still be used
+        read_soon(others, np.array([1]))
+    assert len(read) == 4

@@ -121,9 +121,9 @@ def test_a_notebook_a_method_and_an_architecture_that_are_added_are_in_the_next_
         ({"01_a": {}, "01_b": {}}, "01_a and 01_b have one number"),
         ({"01_a": {"needs": ["02_b"]}}, "01_a needs 02_b, which is not there; choose from 01_a"),
         ({"01_a": {"needs": ["02_b"]}, "02_b": {"needs": ["01_a"]}}, "wait for each other"),
-        ({"01_a": {"nedes": []}}, "'report' of 01_a may only hold needs, last, recipes"),
-        ({"01_a": {"recipes": ["tiny"]}}, "'report' of 01_a may only hold needs, last, recipes"),
-        ({"01_a": []}, "'report' of 01_a may only hold needs, last, recipes"),
+        ({"01_a": {"nedes": []}}, "'report' of 01_a may only hold needs, recipes"),
+        ({"01_a": {"recipes": ["tiny"]}}, "'report' of 01_a may only hold needs, recipes"),
+        ({"01_a": []}, "'report' of 01_a may only hold needs, recipes"),
     ],
 )
 def test_a_place_that_cannot_be_is_one_sentence(reports: dict[str, dict], told: str, tmp_path: Path) -> None:

@@ -154,11 +154,13 @@ def test_a_notebook_that_saves_nothing_is_a_failure_even_after_an_earlier_answer
 
 
 def test_only_training_progress_is_passed_on(toy: Build, capsys: pytest.CaptureFixture[str]) -> None:
-    write_notebook(toy.notebooks, "03_c", "print('training cnn: epoch 1')\nprint('chatter', end='')\nprint('!')")
+    prose = "print('training images, such as flips')"
+    cell = "print('training cnn: epoch 1')\nprint('chatter', end='')\nprint('!')"
+    write_notebook(toy.notebooks, "03_c", f"{cell}\n{prose}")
     run_notebooks(change(toy, places={"03_c": Place()}), jobs=1)
     printed = capsys.readouterr().out
     assert "03_c: training cnn: epoch 1\n" in printed
-    assert "chatter" not in printed
+    assert "chatter" not in printed and "flips" not in printed
 
 
 def test_each_cell_is_told_as_it_begins(toy: Build) -> None:

@@ -16,7 +16,7 @@ from helpers.data.datasets import Dataset
 from helpers.networks import architectures, prediction, views
 from helpers.networks.architectures import ENLARGEMENT
 from helpers.networks.fast import accelerate
-from helpers.training import learner, loop, recipes
+from helpers.training import batches, learner, loop, recipes
 from helpers.training.augmentation import Augmentation
 from helpers.training.batches import EpochBatches, draw_batches
 from helpers.training.recipes import Phase, Plan
@@ -111,6 +111,19 @@ def test_neither_training_nor_prediction_waits_for_a_pipeline_that_tunes_itself(
     trained = train(dataset)
     assert prediction.predict_logits(trained.model, dataset.test.images).shape == (len(dataset.test.labels), 3)
     assert {*tuning} == {False}
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_what_a_batch_needs_is_read_while_those_before_it_are_learned(
+    monkeypatch: pytest.MonkeyPatch, mixup: float
+) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(batches, "read_soon", lambda _, wanted: read.extend(wanted.tolist()))
+    drawn = draw_batches(400, (100, 4), mixup, np.random.default_rng(0))
+    parts = [part for part in (drawn.indices, drawn.partners) if part is not None]
+    for step, (images,) in enumerate(drawn.all((np.arange(400),))):
+        known = slice(step + batches.READ_AHEAD + 1)
+        assert sorted(read) == sorted(np.concatenate([part[known] for part in parts]).flat) and len(images) == 4
 
 
 def test_the_same_seed_gives_the_same_numbers(dataset: Dataset, whole: loop.Trained) -> None:

@@ -24,10 +24,7 @@ UNIT_SPREAD = 0.8  # each unit's own intensity is the face's, times a factor in 
 # A pixel is evidence where the expression changes it by more than this many grey levels, before noise.
 EVIDENCE_THRESHOLD = 8.0
 Units = Mapping[int, np.ndarray]  # action unit -> (N, 1, 1) float32 intensity
-
-
-def unit_probabilities() -> np.ndarray:
-    return np.array([[EXPRESSIONS[name].get(unit, 0) for unit in ACTION_UNITS] for name in CLASS_NAMES], np.float32)
+_CHANCES = np.array([[EXPRESSIONS[name].get(unit, 0) for unit in ACTION_UNITS] for name in CLASS_NAMES], np.float32)
 
 
 def by_unit(intensities: np.ndarray) -> Units:
@@ -80,7 +77,7 @@ def make_intensities(uniform: np.ndarray, labels: np.ndarray) -> np.ndarray:
     strength, factor, chance = np.split(uniform[:, len(VARIATION) :], [1, 1 + len(ACTION_UNITS)], axis=1)
     strength = WEAKEST_EXPRESSION + strength * (STRONGEST_EXPRESSION - WEAKEST_EXPRESSION)
     own = strength * (1 - UNIT_SPREAD + 2 * UNIT_SPREAD * factor)
-    return np.minimum(own, 1) * (chance < unit_probabilities()[labels])
+    return np.minimum(own, 1) * (chance < _CHANCES[labels])
 
 
 def sensor_noise(generators: list[np.random.Generator]) -> np.ndarray:

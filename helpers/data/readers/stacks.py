@@ -117,12 +117,9 @@ def _are_planes(stacks: Sequence[Stack]) -> bool:
             row = giver()
             if isinstance(row, np.ndarray) and row.ndim == 1 and side_of(row.size / 3):
                 flat.append(row)
-    rough = [sum(_roughness(_as_picture(row, planes)) for row in flat) for planes in (True, False)]
-    return rough[0] <= rough[1]
-
-
-def _roughness(picture: np.ndarray) -> float:
-    return float(sum(np.abs(np.diff(picture.astype(np.float64), axis=axis)).mean() for axis in (0, 1)))
+    drawn = ([_as_picture(row, planes).astype(np.float64) for row in flat] for planes in (True, False))
+    rough = [sum(np.abs(np.diff(one, axis=axis)).mean() for one in each for axis in (0, 1)) for each in drawn]
+    return bool(rough[0] <= rough[1])
 
 
 def is_square(pixels: int) -> bool:
