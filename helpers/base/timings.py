@@ -20,7 +20,7 @@ from helpers.base.files import WriteError, cache_folder, locked, read_json, writ
 from helpers.base.runs import BUILD_VARIABLE
 
 # Seconds a multiplication, and those that any notebook takes, until this machine has times of its own; two cores.
-USUAL_TRAINING, USUAL_NOTEBOOK, START = 4e-11, 1e-8, 10.0
+USUAL_TRAINING, USUAL_NOTEBOOK, START = 4e-11, 4e-9, 10.0
 USUAL_SETTING = 2.0  # seconds a notebook
 MOST_WORK = 3e10  # multiplications of a notebook, which looks at fewer images where there would be more
 _MOST = 20  # notes of a kind of work that are kept, the newest
