@@ -1,19 +1,19 @@
 """The code that something is made by: the files that it imports, and a digest that only what may alter numbers changes.
 
 Digests are taken of bytecode without docstrings, annotations, imports for annotations and the names of locals, so
-that none of these, no comment and no layout makes what was computed stale. Files once read are known by their content,
-in a small file of the cache, so that a process that has nothing to compute parses nothing.
+that none of these, no comment and no layout makes what was computed stale; another name for a local that an inner
+function shares may, since bytecode orders those by name. Files once read are known by their content, in a small file
+of the cache, so that a process that has nothing to compute parses nothing.
 """
 
 import ast
 import hashlib
 import inspect
 import json
-import symtable
 import sys
 import textwrap
 import tomllib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -187,8 +187,6 @@ def _read(text: str, package: str) -> Read:
     imports = [path for node in ast.walk(bare) for path in _paths_of(node, package)]
     for node in ast.walk(bare):  # where something stands is in the bytecode, too
         vars(node).update(lineno=1, end_lineno=1, col_offset=0, end_col_offset=0)
-    own = _own_locals(symtable.symtable(text, "", "exec"), bare)
-    _Renamed({name: f"_{place:06}" for place, name in enumerate(own)}).visit(bare)
     spelled = _bytecode(compile(bare, "", "exec", dont_inherit=True))
     return Read(hashlib.sha256(spelled.encode()).hexdigest(), tuple(dict.fromkeys(imports)))
 
@@ -278,42 +276,6 @@ class _Bare(ast.NodeTransformer):
         rest = [self.visit(one) for one in node.body if one not in fields]
         node.body = [one for one in node.body if one in fields] + [one for one in rest if one is not None]
         node.decorator_list = [self.visit(one) for one in node.decorator_list]
-        return node
-
-
-def _own_locals(table: symtable.SymbolTable, tree: ast.AST) -> list[str]:
-    """List, in the order in which they appear, names that are nothing but local variables wherever they stand.
-
-    The places of those that inner functions share follow their alphabetical order. None where code may spell them.
-    """
-    tables = [table]
-    for one in tables:
-        tables += one.get_children()
-    symbols = [(one.get_type() == "function", symbol) for one in tables for symbol in one.get_symbols()]
-    other = {s.get_name() for inside, s in symbols if not inside or s.is_global() or s.is_parameter()}
-    other |= {s.get_name() for _, s in symbols if s.is_imported() or s.is_namespace() or s.get_name()[:2] == "__"}
-    named = dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-    spelling = not {"locals", "vars", "eval", "exec"}.isdisjoint(named)
-    matches = any(isinstance(node, ast.Match) for node in ast.walk(tree))
-    return [] if spelling or matches else [name for name in named if name not in other]
-
-
-class _Renamed(ast.NodeTransformer):
-    """Renames local variables."""
-
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        node.id = self._names.get(node.id, node.id)
-        return node
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
-        node.name = self._names.get(node.name or "", node.name)
-        return self.generic_visit(node)
-
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.AST:
-        node.names = [self._names.get(name, name) for name in node.names]
         return node
 
 

@@ -89,8 +89,6 @@ def test_two_variables_that_are_exchanged_in_one_place_are_another_program() -> 
     assert code.tree_digest(first) != code.tree_digest(first.replace("a - b", "b - a"))
     assert code.tree_digest(first) == code.tree_digest("def f(x):\n b = x\n a = 2\n return b - a")
     captured = "def f(x):\n a = x\n b = 2\n return lambda: [a - b for _ in range(b)]"
-    renamed = captured.replace("a = x", "z = x").replace("a - b", "z - b")
-    assert code.tree_digest(captured) == code.tree_digest(renamed)
     assert code.tree_digest(captured) != code.tree_digest(captured.replace("a - b", "b - a"))
     spelled = "def f():\n a = 1\n return locals()"
     assert code.tree_digest(spelled) != code.tree_digest(spelled.replace("a =", "b ="))

@@ -74,6 +74,39 @@ def test_the_border_is_black_or_the_nearest_pixel() -> None:
     assert changed(Augmentation(shift=0.3, border="constant"), images).min() == 0
 
 
+def spectrum(images: np.ndarray) -> np.ndarray:
+    """Give how strong each frequency along an image's rows is, on average over rows and images."""
+    middle = images[:, 8:-8, 8:-8, 0]
+    return np.abs(np.fft.rfft(middle - middle.mean(axis=2, keepdims=True), axis=2)).mean(axis=(0, 1))
+
+
+def moved_noise(chosen: Augmentation) -> np.ndarray:
+    """Say how much of each frequency along a row is left in noise that was moved: (frequencies,)."""
+    noise = np.random.default_rng(0).uniform(0, 255, (400, 48, 48, 1)).astype(np.float32)
+    return spectrum(changed(chosen, noise)) / spectrum(noise)
+
+
+def test_images_come_out_of_a_shift_as_sharp_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    lower = slice(1, 9)  # up to half of the highest frequency
+    assert np.abs(moved_noise(Augmentation(shift=0.1))[lower] - 1).mean() < 0.1
+    monkeypatch.setattr(augmentation, "sharpen", lambda images: images)
+    assert moved_noise(Augmentation(shift=0.1))[lower].mean() < 0.75  # of both axes together
+
+
+def test_what_is_only_mirrored_is_not_blurred_and_so_not_sharpened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(augmentation, "sharpen", lambda images: 0 * images)
+    assert np.allclose(moved_noise(Augmentation(flip=True))[1:], 1, atol=0.01)
+    assert not np.allclose(moved_noise(Augmentation(rotation=5))[1:], 1, atol=0.5)
+
+
+def test_sharpening_leaves_even_images_and_the_mean_of_all_others(pictures: np.ndarray) -> None:
+    even = np.broadcast_to(np.array([10, 80, 200], np.float32), (2, 9, 11, 3))
+    np.testing.assert_allclose(augmentation.sharpen(even), even, atol=1e-3)
+    sharp = keras.ops.convert_to_numpy(augmentation.sharpen(pictures))
+    np.testing.assert_allclose(sharp.mean(axis=(1, 2)), pictures.mean(axis=(1, 2)), atol=1e-2)
+    assert sharp.std() > 1.2 * pictures.std()
+
+
 def erased(share: float, count: int = 300, size: int = 20) -> np.ndarray:
     """Say which pixels of black images are greyed out: (count, size, size) bool."""
     images = np.zeros((count, size, size, 1), np.float32)
