@@ -1,8 +1,7 @@
-"""Views of an image, for an average answer: moved a little, or cropped and enlarged a little, and mirrored.
+"""Views of an image, for an average answer: moved a little, and mirrored.
 
 A network that pools or strides answers a moved image a little differently, and what it gets wrong about one view it
-may get right about another. Crops are after the ten-crop test of Krizhevsky et al., 2012, without the middle and with
-each corner once; they show things larger, as a part of augmented training images does (Touvron et al., 2019).
+may get right about another. They are moved by whole pixels, since reading between pixels would blur them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,23 +20,18 @@ def ten_views(images: np.ndarray) -> Iterator[np.ndarray]:
     The images as they are come first, their mirror images second; all have the images' shape and dtype. What moves in
     at a border repeats the nearest pixel, as in training.
     """
-    rows, columns = _margins(images)
-    padded = np.pad(images, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode="edge")
-    for window in _windows(padded, images.shape[1:3], rows, columns, PLACES):
+    for window in _windows(images, PLACES):
         yield from (window, window[:, :, ::-1])
 
 
 def four_crops(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Give the four corners of images (N, H, W, C), enlarged to the images' size.
+    """Give the four corners, as large as the images, of images (N, H, W, C) that are padded by the nearest pixels.
 
     The corners at the top right and at the bottom left are mirrored, so that mirror images have the same crops. All
-    have the images' shape and dtype; of a corner, two margins are left out on two sides.
+    have the images' shape and dtype. After the ten-crop test of Krizhevsky et al., 2012, without the middle.
     """
-    rows, columns = _margins(images)
-    height, width = images.shape[1:3]
-    windows = _windows(images, (height - 2 * rows, width - 2 * columns), rows, columns, CORNERS)
-    for (down, right), window in zip(CORNERS, windows, strict=True):
-        yield _enlarge(window if down == right else window[:, :, ::-1], (height, width))
+    for (down, right), window in zip(CORNERS, _windows(images, CORNERS), strict=True):
+        yield window if down == right else window[:, :, ::-1]
 
 
 def average_answer(answer: Callable[[np.ndarray], np.ndarray], views: Iterable[np.ndarray]) -> np.ndarray:
@@ -46,21 +40,10 @@ def average_answer(answer: Callable[[np.ndarray], np.ndarray], views: Iterable[n
     return np.add.reduce(answers) / np.float32(len(answers))
 
 
-def _margins(images: np.ndarray) -> tuple[int, int]:
-    rows, columns = (max(1, round(MARGIN * size)) for size in images.shape[1:3])
-    return rows, columns
-
-
-def _windows(
-    images: np.ndarray, shape: tuple[int, int], rows: int, columns: int, places: Iterable[tuple[int, int]]
-) -> Iterator[np.ndarray]:
-    """Cut windows of one shape at these places."""
+def _windows(images: np.ndarray, places: Iterable[tuple[int, int]]) -> Iterator[np.ndarray]:
+    """Cut windows of the images' shape from the images padded by a margin, at these places."""
+    height, width = images.shape[1:3]
+    rows, columns = (max(1, round(MARGIN * size)) for size in (height, width))
+    padded = np.pad(images, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode="edge")
     for down, right in places:
-        yield images[:, down * rows : down * rows + shape[0], right * columns : right * columns + shape[1]]
-
-
-def _enlarge(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    from keras import ops
-
-    resized = ops.convert_to_numpy(ops.image.resize(images.astype(np.float32), shape, interpolation="bilinear"))
-    return np.rint(resized).astype(images.dtype) if images.dtype.kind in "iu" else resized
+        yield padded[:, down * rows : down * rows + height, right * columns : right * columns + width]
