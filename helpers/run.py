@@ -2,7 +2,7 @@
 
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from helpers.data import audit
 from helpers.data.audit import Suspects
 from helpers.data.datasets import Dataset, Split, claim_run, load_dataset, write_skipped
 from helpers.data.sources import SPLITS
-from helpers.networks import views as image_views
 from helpers.networks.architectures import multiplications
 from helpers.networks.chunks import FEWEST, as_many_as_last
 from helpers.networks.fast import accelerate
@@ -32,6 +31,7 @@ from helpers.networks.own.source import Source, preferred_side, read_source
 from helpers.networks.precision import describe_precision
 from helpers.networks.prediction import predict_logits, predict_views
 from helpers.networks.sample import Sample, choose_classes, choose_of_class
+from helpers.networks.views import Views, ten_views
 from helpers.report import plots
 from helpers.training import pretrained, recipes
 from helpers.training.batches import balances, class_weights
@@ -95,7 +95,7 @@ class Run:
         Raises ValueError naming the networks there are on a name that is none.
         """
         if self.shipped:
-            return Trained(*self.shipped.load(name))
+            return Trained(*self.shipped.load(name), views=self.shipped.views(name))
         if self.given and name == "cnn":
             return self._headline
         if name not in self.networks:
@@ -144,7 +144,7 @@ class Run:
 
     def _soft_targets(self, teachers: Sequence[str]) -> np.ndarray:
         """Average the teachers' probabilities over ten views of each training image: soft targets (N, classes)."""
-        predicted = [self.predict_views(self.network(name), "train", image_views.ten_views) for name in teachers]
+        predicted = [self.predict_views(self.network(name), "train", ten_views) for name in teachers]
         return np.mean(predicted, axis=0)
 
     @property
@@ -197,15 +197,13 @@ class Run:
         """Give the probabilities of several trainings for a split: (trainings, N, classes) float32."""
         return np.stack([self.predict(one, split) for one in trainings])
 
-    def predict_views(
-        self, trained: Trained, split: str, views: Callable[[np.ndarray], Iterable[np.ndarray]] = image_views.four_crops
-    ) -> np.ndarray:
+    def predict_views(self, trained: Trained, split: str, views: Views | None = None) -> np.ndarray:
         """Give a network's probabilities averaged over views of each image: (N, classes) float32, once and kept.
 
-        views: gives the views, all of the images' shape. The probabilities are computed in the precision in which such
+        views: by default those that suit the network. The probabilities are computed in the precision in which such
         a network is trained, since there are so many more.
         """
-        images, model = self.split(split).images, trained.model
+        images, model, views = self.split(split).images, trained.model, views or trained.views
         made_from = [code_digest(predict_views, views), views.__name__, model, self.dataset.digest]
         kept = f"{views.__name__}_{split}"
         return self.keeper.keep(kept, made_from, lambda: predict_views(accelerate(model).predictor(), images, views))

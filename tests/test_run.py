@@ -18,7 +18,7 @@ from helpers.grade.confusion import class_report
 from helpers.networks.own.source import NetworkError, Source
 from helpers.networks.prediction import softmax
 from helpers.networks.sample import Sample
-from helpers.networks.views import four_crops, ten_views
+from helpers.networks.views import enlarged_crops, four_crops, ten_views
 from helpers.run import Run, open_run
 from helpers.training.augmentation import Augmentation
 from helpers.training.recipes import Member, get_recipe, slow_down
@@ -196,12 +196,16 @@ def test_views_are_averaged_and_kept_apart_from_the_plain_prediction(run: Run, m
     monkeypatch.setenv("PRECISION", "float32")
     trained, images = run.cnn(), run.dataset.test.images
     plain, averaged = run.predict(trained, "test"), run.predict_views(trained, "test")
-    for views in (four_crops, ten_views):
+    for views in (four_crops, enlarged_crops, ten_views):
         each = [softmax(trained.model.predict(view, verbose=0)) for view in views(images)]
         np.testing.assert_allclose(run.predict_views(trained, "test", views), np.mean(each, axis=0), atol=1e-4)
     assert not np.allclose(averaged, run.predict_views(trained, "test", ten_views), atol=1e-4)
     assert not np.allclose(averaged, plain, atol=1e-4)
     np.testing.assert_array_equal(run.predict_views(trained, "test"), averaged)
+    np.testing.assert_array_equal(run.predict_views(trained, "test", four_crops), averaged)
+    blurred = run.predict_views(replace(trained, views=enlarged_crops), "test")  # as the network says itself
+    np.testing.assert_array_equal(run.predict_views(trained, "test", enlarged_crops), blurred)
+    assert not np.allclose(averaged, blurred, atol=1e-4)
     np.testing.assert_array_equal(run.predict(trained, "test"), plain)
 
 

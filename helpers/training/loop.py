@@ -19,7 +19,7 @@ from helpers.data.datasets import Dataset, Split
 from helpers.networks.fast import Accelerated, accelerate
 from helpers.networks.logits import softmax
 from helpers.networks.prediction import predict_in_batches, predict_views
-from helpers.networks.views import ten_views
+from helpers.networks.views import Views, four_crops, ten_views
 from helpers.training.batches import draw_batches
 from helpers.training.learner import Hooks, Learner, batch_callback, make_learner
 from helpers.training.recipes import Phase, Plan, fit_epochs
@@ -40,6 +40,7 @@ class Trained:
 
     model: keras.Model
     history: pd.DataFrame  # a row per epoch: epoch, phase, optimizer, loss, accuracy, val_..., learning_rate, seconds
+    views: Views = four_crops  # over which it is asked for an average answer
 
     @property
     def seconds(self) -> float:

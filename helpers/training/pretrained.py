@@ -24,6 +24,7 @@ from helpers.base.words import Said, said
 from helpers.data.datasets import Dataset
 from helpers.networks.own.source import Source, label
 from helpers.networks.precision import accelerates, requested_precision
+from helpers.networks.views import Views, enlarged_crops, four_crops
 
 if TYPE_CHECKING:  # what takes seconds to import is imported where a network is opened
     import keras
@@ -72,6 +73,10 @@ class PretrainedNetworks:
             there = f"those shipped in {_shown(self.folder)}, which are {', '.join(self.names)}"
             raise PretrainedError(f"The network {name!r} is not among {there}; {_OTHERS}, which train their own.")
         return self.manifest["networks"][name]
+
+    def views(self, name: str) -> Views:
+        """Give the views over which a network is asked: crops that are enlarged, which blurs them, if it learned so."""
+        return enlarged_crops if self.record(name).get("blurred") else four_crops
 
     def load(self, name: str) -> "tuple[keras.Model, pd.DataFrame]":
         """Open a network, in float32, with the history of its training.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.networks.views import average_answer, four_crops, ten_views
+from helpers.networks.views import average_answer, enlarged_crops, four_crops, ten_views
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,26 @@ def test_crops_are_moved_images_two_of_them_mirrored(images: np.ndarray) -> None
     views, crops = list(ten_views(images)), list(four_crops(images))
     for crop, view in zip(crops, (views[2], views[5], views[7], views[8]), strict=True):
         np.testing.assert_array_equal(crop, view)
+
+
+def test_enlarged_crops_are_the_corners_two_of_them_mirrored() -> None:
+    ramp = np.arange(48, dtype=np.float32)  # what a pixel shows tells where it was
+    image = np.stack(np.broadcast_arrays(ramp[:, None], ramp), axis=-1)[None]
+    places = [(0, 0), (0, 4), (4, 0), (4, 4)]
+    for (top, left), crop in zip(places, enlarged_crops(image), strict=True):
+        assert crop.shape == image.shape and crop.dtype == image.dtype
+        if left != top:
+            crop = crop[:, :, ::-1]
+        shown = (ramp + 0.5) * 44 / 48 - 0.5  # places of the middles of 48 pixels that share 44
+        np.testing.assert_allclose(crop[0, 1:-1, 5, 0], top + shown[1:-1], atol=1e-3)
+        np.testing.assert_allclose(crop[0, 5, 1:-1, 1], left + shown[1:-1], atol=1e-3)
+
+
+def test_enlarged_grey_levels_are_rounded(images: np.ndarray) -> None:
+    whole = list(enlarged_crops(images))
+    assert all(crop.dtype == np.uint8 for crop in whole)
+    exact = list(enlarged_crops(images.astype(np.float32)))
+    np.testing.assert_allclose(np.stack(whole), np.stack(exact), atol=0.51)
 
 
 def test_the_average_is_the_mean_of_the_answers_and_mirror_images_have_the_same(images: np.ndarray) -> None:

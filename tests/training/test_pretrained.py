@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from conftest import toy_dataset
 
+from helpers.networks.views import enlarged_crops, four_crops
 from helpers.training import pretrained
 from helpers.training.pretrained import PretrainedError, PretrainedNetworks
 
@@ -112,6 +113,13 @@ def test_a_changed_or_missing_file_is_named(shipped: PretrainedNetworks, file: s
     (shipped.folder / file).unlink()
     with pytest.raises(PretrainedError, match=f"{file} is missing; bring it back"):
         shipped.load("cnn")
+
+
+def test_a_network_that_learned_from_blurred_images_is_asked_for_crops_that_are_so(shipped: PretrainedNetworks) -> None:
+    name = shipped.names[0]
+    assert shipped.views(name) is four_crops
+    networks = {name: {**shipped.record(name), "blurred": True}}
+    assert replace(shipped, manifest={**shipped.manifest, "networks": networks}).views(name) is enlarged_crops
 
 
 def test_the_digest_covers_the_manifest(shipped: PretrainedNetworks) -> None:
