@@ -42,7 +42,7 @@ def test_a_file_has_at_most_400_lines() -> None:
 
 
 def test_the_house_does_not_grow_unnoticed() -> None:
-    assert sum(map(lines, FILES)) <= 25_714
+    assert sum(map(lines, FILES)) <= 25_747
 
 
 def test_every_room_says_what_lives_there() -> None:
